@@ -1,0 +1,1 @@
+"""The service: ingest, journal, stores, scoring, tickets, API."""

@@ -1,0 +1,101 @@
+"""Where readings are kept: the `TelemetryStore` protocol and its implementations."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.rows import Block
+
+STORES: Mapping[str, str] = {"sqlite": "cloud.telemetry.sqlite:SqliteTelemetry"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """Raw samples of one signal in time order (ties in order of arrival).
+
+    Shapes (n,): `times_ns` int64, `values` float64 or int64 or bool, `quality` uint8,
+    `missing` bool.
+    """
+
+    times_ns: NDArray[np.int64]
+    values: NDArray[np.generic]
+    quality: NDArray[np.uint8]
+    missing: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Buckets:
+    """A signal reduced to buckets of equal width; empty buckets are left out.
+
+    Shapes (n,): `start_ns` int64; `first last min max sum` float64; `min_ns max_ns first_ns
+    last_ns` int64; `count` int64; `quality` uint8 (the worst). A spike of one sample is in `max`.
+    """
+
+    width_ns: int
+    start_ns: NDArray[np.int64]
+    first: NDArray[np.float64]
+    last: NDArray[np.float64]
+    min: NDArray[np.float64]
+    max: NDArray[np.float64]
+    sum: NDArray[np.float64]
+    count: NDArray[np.int64]
+    first_ns: NDArray[np.int64]
+    last_ns: NDArray[np.int64]
+    min_ns: NDArray[np.int64]
+    max_ns: NDArray[np.int64]
+    quality: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latest:
+    """The newest value of one signal (never from historical batches)."""
+
+    signal: str
+    at_ns: int
+    value: float | None
+    quality: int
+
+
+class TelemetryStore(Protocol):
+    """Keeps readings. `write` is called by one thread; reading is safe from any thread."""
+
+    def position(self) -> int:
+        """Journal position up to which everything is stored (-1: nothing)."""
+        ...
+
+    def write(self, blocks: Sequence[Block], position: int) -> None:
+        """Store the blocks and the position in one transaction. `StoreBusy`, `StoreFull`."""
+        ...
+
+    def series(self, machine: str, signal: str, start_ns: int, end_ns: int, limit: int) -> Series:
+        """Return the first `limit` samples with start <= time < end, in time order."""
+        ...
+
+    def buckets(
+        self, machine: str, signal: str, start_ns: int, end_ns: int, width_ns: int
+    ) -> Buckets:
+        """Reduce a span to buckets of `width_ns` (aligned to 0 UTC) without hiding a spike."""
+        ...
+
+    def latest(self, machine: str) -> list[Latest]:
+        """Return the newest value of each signal."""
+        ...
+
+    def signals(self, machine: str) -> list[str]:
+        """Return the names of the machine's stored signals, sorted."""
+        ...
+
+    def erase(self, machine: str) -> int:
+        """Delete everything of one machine; return the number of samples deleted."""
+        ...
+
+    def durable_position(self) -> int:
+        """Make what is written safe against a power cut and return the position covered."""
+        ...
+
+    def close(self) -> None:
+        """Let go of files and threads."""
+        ...

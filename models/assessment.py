@@ -1,0 +1,97 @@
+"""What the models say about machines: conditions, health, remaining life, assessments.
+
+Names follow ISO 13374 (state detection, health assessment, prognostic assessment). Everything is a
+frozen value; words for people are made from these values when they are shown (`models.words`), so
+that an assessment can be read in every language and compared bit for bit.
+"""
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Check(StrEnum):
+    """What can be found on one signal."""
+
+    LIMIT_HIGH = "limit-high"
+    LIMIT_LOW = "limit-low"
+    RATE = "rate"
+    STUCK = "stuck"
+    DROPOUT = "dropout"
+    LEVEL = "level"  #: away from the adaptive baseline: something changed now (onset)
+    SHIFT = "shift"  #: away from the frozen healthy reference for long (CUSUM): state of fault
+    DETECTOR = "detector"  #: a plug-in detector
+
+
+class State(StrEnum):
+    """How a machine is. Ordered by urgency in `STATE_ORDER`."""
+
+    UNKNOWN = "unknown"  #: nothing heard yet
+    LEARNING = "learning"  #: no healthy reference yet
+    NORMAL = "normal"
+    ALERT = "alert"  #: not as it should be; plan something
+    ALARM = "alarm"  #: act now
+    SILENT = "silent"  #: nothing heard for too long
+
+
+class Contribution(msgspec.Struct, frozen=True, kw_only=True):
+    """One signal's part in a finding: `value` against `expected`, in the signal's unit."""
+
+    signal: str
+    check: Check
+    value: float | None
+    expected: float | None
+    unit: str | None
+    weight: float  #: share of the fused score, 0..1
+
+
+class Condition(msgspec.Struct, frozen=True, kw_only=True):
+    """A check on one signal that became active or ended (after N-of-M and hysteresis)."""
+
+    signal: str
+    check: Check
+    active: bool
+    since_ns: int
+    score: float  #: 0..1, how surprising
+    severity: int  #: 1 notice, 2 alert, 3 alarm
+    onset: bool  #: true on the row where it became active
+    value: float | None
+    expected: float | None
+
+
+class Life(msgspec.Struct, frozen=True, kw_only=True):
+    """Time until a component's limit is reached, as a band, in seconds of the machine's clock.
+
+    `None` = insufficient data. `fraction` is the remaining life from 1 (new) to 0 (used up).
+    """
+
+    component: str
+    mode: str
+    basis: str  #: counter | trend | prior
+    p10_s: float | None
+    p50_s: float | None
+    p90_s: float | None
+    fraction: float | None
+    signal: str | None = None
+    slope_per_s: float | None = None  #: in the signal's unit a second
+
+
+class Assessment(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of one machine at one moment of its own clock.
+
+    `n` is the journal position of the deciding record, `revision` grows when late data led to a
+    second look at the same moment. `health` is 0..100, `coverage` 0..1 says how much of what the
+    profile asks for is heard and learned. `contributions` are sorted, heaviest first.
+    """
+
+    machine: str
+    at_ns: int
+    n: int
+    state: State
+    score: float
+    health: float
+    coverage: float
+    conditions: tuple[Condition, ...] = ()
+    contributions: tuple[Contribution, ...] = ()
+    lives: tuple[Life, ...] = ()
+    revision: int = 0

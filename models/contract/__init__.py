@@ -1,0 +1,1 @@
+"""The words that devices and cloud share: topics, messages, codecs, errors."""

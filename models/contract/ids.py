@@ -1,0 +1,12 @@
+"""Identifiers. UUIDv7 (RFC 9562, 5.7) from a time and random bytes that the caller brings."""
+
+import uuid
+
+
+def uuid7(unix_ns: int, entropy: bytes) -> str:
+    """Return the UUIDv7 of a time in ns and 10 random bytes, as text."""
+    ms = unix_ns // 1_000_000
+    value = (ms & (1 << 48) - 1) << 80 | int.from_bytes(entropy[:10], "big")
+    value = value & ~(0xF << 76) | 0x7 << 76
+    value = value & ~(0x3 << 62) | 0x2 << 62
+    return str(uuid.UUID(int=value))

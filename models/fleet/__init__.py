@@ -1,0 +1,1 @@
+"""The vectorised scoring core."""

@@ -1,0 +1,119 @@
+"""Machine types as data: what a type of machine has, needs and costs.
+
+Terms follow ISO 14224: component (maintainable item), failure mode, severity. A profile is one TOML
+file in `models/profiles/`; adding a type needs no code. Words are pairs `{en = "…", zh = "…"}`.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+Words = Mapping[str, str]  #: language ("en", "zh") -> text
+
+
+class ProfileError(ValueError):
+    """A profile file is wrong; the message names the file and the key."""
+
+
+class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class Limits(_Strict):
+    """Limits in the signal's unit. `alert` asks for planning, `alarm` for action now."""
+
+    alert_low: float | None = None
+    alert_high: float | None = None
+    alarm_low: float | None = None
+    alarm_high: float | None = None
+    rate: float | None = None  #: largest believable change a second
+
+
+class Signal(_Strict):
+    """One measured quantity. `role`: condition is scored, context explains, counter counts usage."""
+
+    unit: str | None = None
+    title: Words = msgspec.field(default_factory=dict)
+    role: Literal["condition", "context", "counter"] = "condition"
+    limits: Limits = Limits()
+    stuck_after_s: float | None = None  #: the same value for so long is a fault of the sensor
+    dropout_after_s: float | None = None  #: silence for so long is a dropout (default: see fleet)
+    worse: Literal["high", "low", "both"] = "both"  #: which direction means wear
+
+
+class Consumable(_Strict):
+    """A part that is used up. Life by counter (`rated` units of `counter`) or by wear (`indicator`)."""
+
+    title: Words
+    part: str  #: part number to order
+    lead_time_d: float = 7.0  #: days from order to part at hand
+    counter: str | None = None
+    rated: float | None = None
+    indicator: str | None = None  #: signal that shows the wear
+    limit: float | None = None  #: the indicator's failure limit, in its unit
+    worse: Literal["high", "low"] = "high"
+
+
+class FailureMode(_Strict):
+    """One way in which a component fails, how it shows and what to do about it."""
+
+    component: str  #: a consumable of this profile, or any component's name
+    title: Words
+    action: Words
+    policy: Literal["shadow", "advise", "auto"] = "advise"
+    signals: tuple[str, ...] = ()  #: conditions on these signals are evidence for this mode
+    checks: tuple[str, ...] = ("limit-high", "limit-low", "shift")
+    life: bool = False  #: also raised when the component's life band reaches the planning horizon
+    priority: int = 2  #: 1 high .. 3 low
+    duration_h: float = 1.0  #: planned hours of work
+
+
+class Rule(_Strict):
+    """N of the last M rows must agree before a condition becomes active, and as many to end it."""
+
+    n: int = 3
+    m: int = 5
+
+
+class Profile(_Strict):
+    """A type of machine."""
+
+    name: str
+    version: int
+    title: Words
+    signals: Mapping[str, Signal] = msgspec.field(default_factory=dict)
+    consumables: Mapping[str, Consumable] = msgspec.field(default_factory=dict)
+    failure_modes: Mapping[str, FailureMode] = msgspec.field(default_factory=dict)
+    trigger: Rule = Rule()
+    planning_d: float = 2.0  #: days a planner needs to place a visit
+
+    def __post_init__(self) -> None:
+        for name, mode in self.failure_modes.items():
+            for signal in mode.signals:
+                if signal not in self.signals:
+                    raise ValueError(f"failure_modes.{name}.signals: no signal '{signal}'")
+            if mode.life and mode.component not in self.consumables:
+                raise ValueError(f"failure_modes.{name}.life: no consumable '{mode.component}'")
+        for name, part in self.consumables.items():
+            for key in ("counter", "indicator"):
+                signal = getattr(part, key)
+                if signal is not None and signal not in self.signals:
+                    raise ValueError(f"consumables.{name}.{key}: no signal '{signal}'")
+
+
+def parse_profile(text: str, origin: str = "profile") -> Profile:
+    """Read one profile from TOML text; `ProfileError` names the key that is wrong."""
+    try:
+        return msgspec.convert(tomllib.loads(text), Profile)
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise ProfileError(f"{origin}: {error}") from error
+
+
+def load_profiles(folder: Path | None = None) -> dict[str, Profile]:
+    """Read every `*.toml` of a folder (default: the ones that come with forewarn), by name."""
+    root = folder or Path(__file__).parent / "profiles"
+    profiles = (parse_profile(p.read_text("utf-8"), p.name) for p in sorted(root.glob("*.toml")))
+    return {profile.name: profile for profile in profiles}

@@ -1,0 +1,45 @@
+"""Decoded readings on their way from the journal into the stores and the models.
+
+A `Block` is one machine's part of one batch, as arrays. It is made once, from the journal's record,
+and read by the telemetry store and by the fleet.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """Rows of one machine, in the order of their sequence numbers.
+
+    Shapes: `times_ns` (n,) int64; `columns` k arrays (n,) of float64, float32, int64 or bool;
+    `quality` (n,) uint8 for the columns that have one (0 good, 1 uncertain, 2 bad, 3 stale);
+    `missing` (n,) bool for int64/bool columns with gaps (float columns: NaN is missing).
+    """
+
+    n: int  #: journal position of the record it came from
+    machine: str
+    device: str  #: tenant.device
+    boot: str
+    stream: str
+    seq: int  #: number of the first row
+    times_ns: NDArray[np.int64]
+    received_ns: int
+    signals: tuple[str, ...]
+    columns: tuple[NDArray[np.generic], ...]
+    quality: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
+    missing: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
+    historical: bool = False
+
+    def __len__(self) -> int:
+        return len(self.times_ns)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tick:
+    """The service's clock as data: once a second, so that silence is noticed and replayed."""
+
+    n: int
+    at_ns: int
