@@ -22,7 +22,7 @@ class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     pass
 
 
-class Limits(_Strict):
+class Limits(_Strict, frozen=True, kw_only=True):
     """Limits in the signal's unit. `alert` asks for planning, `alarm` for action now."""
 
     alert_low: float | None = None
@@ -32,8 +32,11 @@ class Limits(_Strict):
     rate: float | None = None  #: largest believable change a second
 
 
-class Signal(_Strict):
-    """One measured quantity. `role`: condition is scored, context explains, counter counts usage."""
+class Signal(_Strict, frozen=True, kw_only=True):
+    """One measured quantity.
+
+    `role`: a condition is scored, a context explains, a counter counts usage.
+    """
 
     unit: str | None = None
     title: Words = msgspec.field(default_factory=dict)
@@ -44,8 +47,11 @@ class Signal(_Strict):
     worse: Literal["high", "low", "both"] = "both"  #: which direction means wear
 
 
-class Consumable(_Strict):
-    """A part that is used up. Life by counter (`rated` units of `counter`) or by wear (`indicator`)."""
+class Consumable(_Strict, frozen=True, kw_only=True):
+    """A part that is used up.
+
+    Its life comes from a counter (`rated` units of `counter`) or from wear (`indicator`, `limit`).
+    """
 
     title: Words
     part: str  #: part number to order
@@ -57,7 +63,7 @@ class Consumable(_Strict):
     worse: Literal["high", "low"] = "high"
 
 
-class FailureMode(_Strict):
+class FailureMode(_Strict, frozen=True, kw_only=True):
     """One way in which a component fails, how it shows and what to do about it."""
 
     component: str  #: a consumable of this profile, or any component's name
@@ -71,14 +77,14 @@ class FailureMode(_Strict):
     duration_h: float = 1.0  #: planned hours of work
 
 
-class Rule(_Strict):
+class Rule(_Strict, frozen=True, kw_only=True):
     """N of the last M rows must agree before a condition becomes active, and as many to end it."""
 
     n: int = 3
     m: int = 5
 
 
-class Profile(_Strict):
+class Profile(_Strict, frozen=True, kw_only=True):
     """A type of machine."""
 
     name: str
