@@ -1,0 +1,295 @@
+"""From journal records to rows: which machine, which time, which columns. Pure and replayable.
+
+The decoder knows each device's newest birth (machines, dictionary) and, for devices on wall time,
+how far their clocks are off. Everything comes from the records, so a replay decodes alike.
+"""
+
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from cloud.journal import ALL, Kind, Record
+from models.contract import codec, topics
+from models.contract.errors import ContractError, Reason
+from models.contract.messages import Batch, Birth, Column, MachineRef
+from models.rows import Block, Tick
+
+DTYPES: Final[Mapping[str, str]] = {"d": "<f8", "f": "<f4", "q": "<i8", "?": "?"}
+FUTURE_NS: Final = 300 * 10**9  #: later than this after arrival is a wrong clock
+BUILT_NS: Final = 1_735_689_600 * 10**9  #: 2025-01-01: no reading is older than the program
+UNNUMBERED: Final = "unnumbered"  #: boot of samples that the device did not number
+UNCERTAIN: Final = 1
+BAD: Final = 2
+PARKED: Final = 1000  #: records of one device that may wait for a birth
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """A machine as its device announced it."""
+
+    machine: str
+    device: str
+    profile: str
+    name: str | None
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """A message or column for the quarantine."""
+
+    n: int
+    at_ns: int
+    topic: str
+    reason: Reason
+    detail: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """A component was replaced or repaired: the models begin anew with it."""
+
+    machine: str
+    component: str | None
+    at_ns: int
+
+
+Item = Block | Tick | Registration | Aside | Restart
+Message = Batch | Birth | object
+
+
+@dataclass(slots=True)
+class _Device:
+    machines: Mapping[str, MachineRef]
+    dictionaries: set[str]
+    parked: list[Record] = field(default_factory=list)
+    birth: bytes = b""
+
+
+def _set_aside(record: Record, reason: Reason, detail: str, payload: bytes) -> Aside:
+    return Aside(record.n, record.entry.at_ns, record.entry.topic, reason, detail, payload)
+
+
+def aside_payload(reason: Reason, detail: str, payload: bytes) -> bytes:
+    """Return the payload of an `ASIDE` record; `_aside` reads it back."""
+    return b"\n".join(
+        (reason.encode(), detail.replace("\n", " ")[:300].encode(errors="replace"), payload)
+    )
+
+
+def _aside(record: Record) -> Aside:
+    reason, detail, payload = record.entry.payload.split(b"\n", 2)
+    return _set_aside(record, Reason(reason.decode()), detail.decode(), payload)
+
+
+def machine_id(identity: str, key: str) -> str:
+    """Return the id of a device's machine; the only machine has the key ""."""
+    return f"{identity}:{key}" if key else identity
+
+
+def to_array(column: Column) -> NDArray[np.generic]:
+    """View a column's bytes as an array, without a copy."""
+    return np.frombuffer(column.data, dtype=DTYPES[column.type])
+
+
+class Decoder:
+    """Turns records into rows; keeps what it must remember of each device."""
+
+    def __init__(self, data_time: Mapping[str, bool] | None = None) -> None:
+        self._devices: dict[str, _Device] = {}
+        self._data_time = dict(data_time or {})
+
+    def set_clock(self, identity: str, *, data_time: bool) -> None:
+        """Say whether a device's times are the data's own (replay, simulators)."""
+        self._data_time[identity] = data_time
+
+    def decode(
+        self, records: Sequence[Record], messages: Mapping[int, Message] | None = None
+    ) -> list[Item]:
+        """Decode a group, in order. `messages` are those already decoded, by position."""
+        out: list[Item] = []
+        for record in records:
+            kind, entry = record.entry.kind, record.entry
+            if kind is Kind.TICK:
+                out.append(Tick(n=record.n, at_ns=entry.at_ns))
+            elif kind is Kind.MESSAGE:
+                self._message(record, (messages or {}).get(record.n), out)
+            elif kind is Kind.ACTION:
+                action = msgspec.json.decode(entry.payload)
+                out.append(Restart(action["machine"], action["component"], action["at_ns"]))
+            elif kind is Kind.ASIDE:
+                out.append(_aside(record))
+        return out
+
+    def _message(self, record: Record, message: Message | None, out: list[Item]) -> None:
+        topic = topics.parse(record.entry.topic)
+        if message is None:
+            try:
+                message = codec.decode(topic, record.entry.payload)
+            except ContractError as error:
+                # Readable when it was taken; a stricter reader of today sets it aside.
+                out.append(_set_aside(record, error.reason, error.detail, record.entry.payload))
+                return
+        if isinstance(message, Birth):
+            self._birth(topic.identity, message, record, out)
+        elif isinstance(message, Batch):
+            self._batch(topic.identity, topic.channel[1], message, record, out)
+
+    def _birth(self, identity: str, birth: Birth, record: Record, out: list[Item]) -> None:
+        known = self._devices.get(identity)
+        dictionaries = (known.dictionaries if known else set()) | {birth.dictionary}
+        parked = known.parked if known else []
+        self._devices[identity] = _Device(birth.machines, dictionaries, [], record.entry.payload)
+        self._data_time.setdefault(identity, birth.time == "data")
+        for key, ref in birth.machines.items():
+            self._register(identity, key, ref, record.entry.at_ns, out)
+        for waiting in parked:
+            self._message(waiting, None, out)
+
+    def _register(
+        self, identity: str, key: str, ref: MachineRef, at_ns: int, out: list[Item]
+    ) -> None:
+        machine = machine_id(identity, key)
+        out.append(Registration(machine, identity, ref.profile, ref.name, at_ns))
+
+    def _batch(
+        self, identity: str, stream: str, batch: Batch, record: Record, out: list[Item]
+    ) -> None:
+        device = self._devices.get(identity)
+        if device is None:
+            device = self._devices[identity] = _Device({"": MachineRef()}, set())
+            if batch.dictionary is None:
+                self._register(identity, "", MachineRef(), record.entry.at_ns, out)
+        unknown = batch.dictionary is not None and batch.dictionary not in device.dictionaries
+        if unknown and len(device.parked) < PARKED:
+            device.parked.append(record)
+            return
+        out.extend(
+            _set_aside(record, part.reason, f"{part.name}: {part.detail}", part.raw)
+            for part in batch.broken
+        )
+        out.extend(self._blocks(identity, stream, batch, record, device.machines))
+
+    def _blocks(
+        self,
+        identity: str,
+        stream: str,
+        batch: Batch,
+        record: Record,
+        machines: Mapping[str, MachineRef],
+    ) -> Iterator[Block]:
+        entry = record.entry
+        end = batch.count if entry.take == ALL else entry.skip + entry.take
+        part = slice(entry.skip, end)
+        times, doubtful = self._times(identity, batch, entry.at_ns)
+        grouped: dict[str, list[str]] = {}
+        for name in batch.columns:
+            key, _, rest = name.partition("/")
+            known = rest and key in machines
+            grouped.setdefault(key if known else "", []).append(name)
+        seq = batch.seq if batch.guaranteed and batch.seq is not None else record.n << 17
+        for key, names in grouped.items():
+            cut = len(key) + 1 if key else 0
+            quality = {
+                name[cut:]: np.frombuffer(batch.quality[name], np.uint8)[part]
+                for name in names
+                if name in batch.quality
+            }
+            missing = {}
+            columns = []
+            for name in names:
+                column = batch.columns[name]
+                values = to_array(column)[part]
+                if column.missing is not None:
+                    missing[name[cut:]] = np.frombuffer(column.missing, np.bool_)[part]
+                if values.dtype.kind == "f":
+                    values = _finite(values, name[cut:], quality)
+                columns.append(values)
+            if doubtful:
+                for name in names:
+                    marked = quality.get(name[cut:], np.zeros(end - entry.skip, np.uint8))
+                    quality[name[cut:]] = np.maximum(marked, np.uint8(UNCERTAIN))
+            yield Block(
+                n=record.n,
+                machine=machine_id(identity, key),
+                device=identity,
+                boot=(batch.boot or UNNUMBERED) if batch.guaranteed else UNNUMBERED,
+                stream=stream,
+                seq=seq + entry.skip,
+                times_ns=times[part],
+                received_ns=entry.at_ns,
+                signals=tuple(name[cut:] for name in names),
+                columns=tuple(columns),
+                quality=quality,
+                missing=missing,
+                historical=batch.historical,
+            )
+
+    def _times(
+        self, identity: str, batch: Batch, received_ns: int
+    ) -> tuple[NDArray[np.int64], bool]:
+        """Return the samples' times and whether the clock had to be put right."""
+        offsets = batch.offsets_ns
+        if isinstance(offsets, array):
+            steps = np.frombuffer(offsets, dtype=np.int64)
+        else:
+            steps = np.arange(batch.count, dtype=np.int64) * offsets
+        if batch.t0_ns is None:
+            return received_ns - steps[-1] + steps, False
+        times = batch.t0_ns + steps
+        if self._data_time.get(identity, False):
+            return times, False
+        wrong = times[-1] > received_ns + FUTURE_NS or times[0] < BUILT_NS
+        if wrong:
+            # mqtt-contract 6: never refuse for time; the newest sample is as old as its arrival.
+            times = received_ns - steps[-1] + steps
+        return times, bool(wrong)
+
+    def dump(self) -> list[list[Any]]:
+        """Return what must be remembered; records that wait are named by position."""
+        return [
+            [
+                identity,
+                device.birth.decode("latin-1"),
+                sorted(device.dictionaries),
+                [record.n for record in device.parked],
+                self._data_time.get(identity, False),
+            ]
+            for identity, device in self._devices.items()
+        ]
+
+    def load(self, rows: list[list[Any]], records: Mapping[int, Record]) -> None:
+        """Take over `dump`; `records` are the ones that were waiting."""
+        for identity, payload, dictionaries, parked, data_time in rows:
+            raw = payload.encode("latin-1")
+            machines: Mapping[str, MachineRef] = {"": MachineRef()}
+            if raw:
+                birth = codec.decode(topics.parse(topics.up(identity, "birth")), raw)
+                assert isinstance(birth, Birth)
+                machines = birth.machines
+            waiting = [records[n] for n in parked if n in records]
+            self._devices[identity] = _Device(machines, set(dictionaries), waiting, raw)
+            self._data_time[identity] = data_time
+
+    def oldest_parked(self) -> int | None:
+        """Return the position of the oldest record that waits for a birth."""
+        return min((r.n for d in self._devices.values() for r in d.parked), default=None)
+
+
+def _finite(
+    values: NDArray[np.generic], name: str, quality: dict[str, NDArray[np.uint8]]
+) -> NDArray[np.generic]:
+    """Store ±Inf as missing with quality bad."""
+    infinite = np.isinf(values)  # type: ignore[call-overload]
+    if not infinite.any():
+        return values
+    marked = quality.get(name, np.zeros(len(values), np.uint8)).copy()
+    marked[infinite] = BAD
+    quality[name] = marked
+    return np.where(infinite, np.nan, values).astype(values.dtype)

@@ -1,0 +1,211 @@
+"""Ingest: put each stream in order, recognise repeats, make it durable, then tell the device.
+
+`handle` is the promise in one place: nothing is receipted or acknowledged before `Journal.append`
+has returned.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+import msgspec
+
+from cloud.decode import Message, aside_payload
+from cloud.errors import StoreError
+from cloud.journal import ALL, Entry, Journal, Kind, Record
+from cloud.sequence import Key, Numbered, Sequencer, Verdict
+from models.contract import codec, topics
+from models.contract.errors import BadTopic, ContractError, Reason
+from models.contract.messages import Batch, Birth, Gap, Receipt, Refusal
+
+MAX_TOPIC = 250  #: bytes; longer topics are not ours
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A message as the broker delivered it. `token` lets the link acknowledge it."""
+
+    topic: str
+    payload: bytes
+    received_ns: int
+    content_type: str | None = None
+    token: object = None
+
+
+@dataclass(slots=True)
+class Handled:
+    """What came of a group: what is now durable, and what the devices may be told."""
+
+    records: list[Record] = field(default_factory=list)
+    messages: dict[int, Message] = field(default_factory=dict)
+    receipts: list[tuple[str, Receipt]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Counters:
+    """Totals since the start; together they account for everything that arrived."""
+
+    messages: int = 0
+    accepted: int = 0
+    repeats: int = 0
+    conflicts: int = 0
+    aside: int = 0
+    held: int = 0
+    samples: int = 0
+
+
+Pending = tuple[Entry, Message | None]
+
+
+class Ingest:
+    """Takes groups of messages into the journal, each sample once."""
+
+    def __init__(self, journal: Journal, sequencer: Sequencer[Pending]) -> None:
+        self.journal = journal
+        self.sequencer = sequencer
+        self.counters = Counters()
+        self._births: dict[str, bytes] = {}
+        self._touched: dict[Key, list[Refusal]] = {}
+
+    def handle(self, group: Sequence[Arrived], now_ns: int, extra: Iterable[Entry] = ()) -> Handled:
+        """Sort the group out, make what is new durable, and say what may be receipted.
+
+        `extra` are entries of the service itself (ticks, actions), which go first. `StoreFull`
+        leaves everything as if the group had not arrived, as far as devices can tell: they get no
+        receipt and send it again.
+        """
+        pending: list[Pending] = [(entry, None) for entry in extra]
+        self._touched = {}
+        self.sequencer.begin()
+        births = dict(self._births)
+        for arrived in group:
+            pending += self._sort(arrived)
+        for key, released in self.sequencer.overdue(now_ns):
+            pending.append((self._release(key, now_ns), None))
+            for (entry, message), decision in released:
+                pending += self._parts(entry, message, decision.parts)
+            self._touched.setdefault(key, [])
+        try:
+            handled = Handled(self.journal.append([entry for entry, _ in pending]))
+        except StoreError:
+            self.sequencer.rollback()
+            self._births = births
+            raise
+        for record, (_, message) in zip(handled.records, pending, strict=True):
+            if message is not None:
+                handled.messages[record.n] = message
+        handled.receipts = [self._receipt(key, refused) for key, refused in self._touched.items()]
+        return handled
+
+    def _sort(self, arrived: Arrived) -> list[Pending]:
+        self.counters.messages += 1
+        try:
+            if len(arrived.topic.encode(errors="replace")) > MAX_TOPIC:
+                raise BadTopic(f"longer than {MAX_TOPIC} bytes")
+            topic = topics.parse(arrived.topic)
+            message = codec.decode(topic, arrived.payload, arrived.content_type)
+        except ContractError as error:
+            return [self._aside(arrived, error.reason, error.detail)]
+        entry = Entry(Kind.MESSAGE, arrived.received_ns, arrived.topic, arrived.payload)
+        if isinstance(message, Birth):
+            if self._births.get(topic.identity) == arrived.payload:
+                self.counters.repeats += 1
+                return []  # retained: it comes again at every connection
+            self._births[topic.identity] = arrived.payload
+        elif isinstance(message, Gap):
+            key = Key(topic.identity, message.boot, message.stream)
+            for first, last in message.ranges:
+                self.sequencer.account(key, first, last)
+            self._touched.setdefault(key, [])
+            return [(entry, message), *self._followers(key)]
+        elif isinstance(message, Batch) and message.guaranteed:
+            return self._batch(topic, entry, message, arrived)
+        self.counters.accepted += 1
+        return [(entry, message)]
+
+    def _batch(
+        self, topic: topics.Topic, entry: Entry, batch: Batch, arrived: Arrived
+    ) -> list[Pending]:
+        key, numbered = identify(topic, batch)
+        decision = self.sequencer.offer(key, numbered, arrived.received_ns, (entry, batch))
+        refused = self._touched.setdefault(key, [])
+        if batch.broken and not batch.columns:
+            last = numbered.seq + max(batch.count, 1) - 1
+            refused.append(Refusal(first=numbered.seq, last=last, code=batch.broken[0].reason))
+        match decision.verdict:
+            case Verdict.REPEAT:
+                self.counters.repeats += 1
+                return []
+            case Verdict.CONFLICT:
+                self.counters.conflicts += 1
+                return [self._aside(arrived, Reason.SEQ_CONFLICT, f"{key.boot} {numbered.seq}")]
+            case Verdict.HOLD:
+                self.counters.held += 1
+                return []
+            case Verdict.ACCEPT:
+                return [*self._parts(entry, batch, decision.parts), *self._followers(key)]
+
+    def _followers(self, key: Key) -> list[Pending]:
+        return [
+            part
+            for (entry, message), decision in self.sequencer.followers(key)
+            for part in self._parts(entry, message, decision.parts)
+        ]
+
+    def _parts(
+        self, entry: Entry, message: Message | None, parts: Iterable[tuple[int, int]]
+    ) -> list[Pending]:
+        assert isinstance(message, Batch)
+        out: list[Pending] = []
+        for skip, take in parts:
+            whole = skip == 0 and take == message.count
+            part = entry if whole else replace(entry, skip=skip, take=take)
+            out.append((part, message))
+            self.counters.samples += take
+        self.counters.accepted += bool(out)
+        return out
+
+    def _aside(self, arrived: Arrived, reason: Reason, detail: str) -> Pending:
+        self.counters.aside += 1
+        payload = aside_payload(reason, detail, arrived.payload)
+        topic = arrived.topic.encode(errors="replace")[:MAX_TOPIC].decode(errors="ignore")
+        return Entry(Kind.ASIDE, arrived.received_ns, topic, payload), None
+
+    def _release(self, key: Key, now_ns: int) -> Entry:
+        _, missing = self.sequencer.position(key)
+        payload = msgspec.json.encode({"key": key, "missing": missing})
+        return Entry(Kind.RELEASE, now_ns, "", payload)
+
+    def _receipt(self, key: Key, refused: list[Refusal]) -> tuple[str, Receipt]:
+        hwm, missing = self.sequencer.position(key)
+        return key.identity, Receipt(
+            boot=key.boot, stream=key.stream, hwm=hwm, missing=missing, refused=tuple(refused)
+        )
+
+    def restore(self, record: Record) -> None:
+        """Note what a record of the journal says about numbers and births (at start)."""
+        entry = record.entry
+        if entry.kind is not Kind.MESSAGE:
+            return
+        topic = topics.parse(entry.topic)
+        try:
+            message = codec.decode(topic, entry.payload)
+        except ContractError:
+            return
+        if isinstance(message, Birth):
+            self._births[topic.identity] = entry.payload
+        elif isinstance(message, Gap):
+            for first, last in message.ranges:
+                key = Key(topic.identity, message.boot, message.stream)
+                self.sequencer.account(key, first, last)
+        elif isinstance(message, Batch) and message.guaranteed:
+            key, numbered = identify(topic, message)
+            take = message.count - entry.skip if entry.take == ALL else entry.take
+            self.sequencer.restore(key, numbered, entry.skip, take)
+
+
+def identify(topic: topics.Topic, batch: Batch) -> tuple[Key, Numbered]:
+    """Return a guaranteed batch's stream and numbers."""
+    assert batch.boot is not None
+    assert batch.seq is not None
+    key = Key(topic.identity, batch.boot, topic.channel[1])
+    return key, Numbered(batch.seq, batch.count, batch.unreceipted, codec.fingerprint(batch))

@@ -1,0 +1,269 @@
+"""The journal: everything the service accepted, in one order, durable before anybody is told.
+
+All state behind it (telemetry, models, tickets) can be computed again from it, bit for bit. The
+embedded default keeps segment files; at scale the same protocol is a Kafka log.
+
+A record on disk is `magic u16 · kind u8 · topic length u8 · body length u32 · crc32 u32 · n i64 ·
+at_ns i64 · skip u32 · take u32`, little-endian, then topic and payload. The checksum covers all
+that follows it.
+"""
+
+import fcntl
+import os
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from itertools import pairwise
+from pathlib import Path
+from typing import BinaryIO, Final, Protocol
+
+from cloud.errors import StoreBusy, StoreCorrupt, StoreFull
+
+_HEAD: Final = struct.Struct("<HBBI")
+_REST: Final = struct.Struct("<qqII")
+_CRC: Final = struct.Struct("<I")
+_MAGIC: Final = 0xF0E1
+_PREFIX: Final = _HEAD.size + _CRC.size
+_FIXED: Final = _PREFIX + _REST.size
+ALL: Final = 0xFFFFFFFF  #: `take`: every sample from `skip` on
+
+
+class Kind(IntEnum):
+    """What a record is."""
+
+    MESSAGE = 1  #: a message from a device, as it came
+    TICK = 2  #: the service's clock
+    RELEASE = 3  #: batches that waited for an earlier one were let go
+    ACTION = 4  #: what a person did that the models must know, e.g. a replaced part
+    ASIDE = 5  #: a message that could not be taken; the payload starts with the reason
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing to record. Of a batch, samples `skip … skip + take - 1` count."""
+
+    kind: Kind
+    at_ns: int
+    topic: str = ""
+    payload: bytes = b""
+    skip: int = 0
+    take: int = ALL
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An entry with its position."""
+
+    n: int
+    entry: Entry
+
+
+class Journal(Protocol):
+    """One durable order of entries. Positions grow by one from 0."""
+
+    def append(self, entries: Sequence[Entry]) -> list[Record]:
+        """Make the entries durable and return them with their positions. `StoreFull`."""
+        ...
+
+    def since(self, n: int) -> Iterator[Record]:
+        """Yield the records after position `n` in order."""
+        ...
+
+    def end(self) -> int:
+        """Return the newest position (-1: empty)."""
+        ...
+
+    def forget(self, n: int) -> None:
+        """Records up to `n` are no longer needed; whole segments of them may go."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the files."""
+        ...
+
+
+def _pack(record: Record) -> bytes:
+    entry = record.entry
+    topic = entry.topic.encode()
+    rest = _REST.pack(record.n, entry.at_ns, entry.skip, entry.take) + topic + entry.payload
+    head = _HEAD.pack(_MAGIC, entry.kind, len(topic), len(topic) + len(entry.payload))
+    return head + _CRC.pack(zlib.crc32(rest, zlib.crc32(head))) + rest
+
+
+def _read(file: BinaryIO) -> Iterator[tuple[int, Record | None]]:
+    """Yield (offset after the record, record); one last (offset, None) where the bytes are torn."""
+    offset = 0
+    while True:
+        prefix = file.read(_PREFIX)
+        if not prefix:
+            return
+        if len(prefix) < _PREFIX:
+            yield offset, None
+            return
+        magic, kind, topic_len, body_len = _HEAD.unpack_from(prefix)
+        (crc,) = _CRC.unpack_from(prefix, _HEAD.size)
+        rest = file.read(_REST.size + body_len) if magic == _MAGIC else b""
+        torn = len(rest) < _REST.size + body_len
+        if torn or zlib.crc32(rest, zlib.crc32(prefix[: _HEAD.size])) != crc:
+            yield offset, None
+            return
+        n, at_ns, skip, take = _REST.unpack_from(rest)
+        topic = rest[_REST.size : _REST.size + topic_len].decode()
+        payload = rest[_REST.size + topic_len :]
+        offset += _PREFIX + len(rest)
+        yield offset, Record(n, Entry(Kind(kind), at_ns, topic, payload, skip, take))
+
+
+class SegmentJournal:
+    """Segment files in one folder, one `fdatasync` a group. One process at a time.
+
+    A torn tail (the machine died while writing, nobody was told) is cut off at opening and kept
+    beside the segment as `*.torn`. A damaged record anywhere else is `StoreCorrupt`.
+    """
+
+    def __init__(self, folder: Path, *, segment_bytes: int = 64 << 20) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._segment_bytes = segment_bytes
+        self._lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(self._lock)
+            raise StoreBusy(f"{folder} is in use by another process; stop it first") from error
+        self._end = -1
+        self._fd = -1
+        self._size = 0
+        self._failed: str | None = None
+        self._open_last()
+
+    def append(self, entries: Sequence[Entry]) -> list[Record]:
+        """See `Journal.append`."""
+        if self._failed:
+            raise StoreCorrupt(self._failed)
+        if not entries:
+            return []
+        records = [Record(n, e) for n, e in enumerate(entries, self._end + 1)]
+        if self._fd < 0 or self._size >= self._segment_bytes:
+            self._roll(records[0].n)
+        data = b"".join(map(_pack, records))
+        self._write(data)
+        self._size += len(data)
+        self._end = records[-1].n
+        return records
+
+    def since(self, n: int) -> Iterator[Record]:
+        """See `Journal.since`."""
+        segments = self._segments()
+        for index, path in enumerate(segments):
+            if index + 1 < len(segments) and _first(segments[index + 1]) <= n + 1:
+                continue
+            with path.open("rb") as file:
+                for _, record in _read(file):
+                    if record is None:
+                        if index + 1 < len(segments):
+                            raise StoreCorrupt(_damaged(path))
+                        break
+                    if record.n > n:
+                        yield record
+
+    def end(self) -> int:
+        """See `Journal.end`."""
+        return self._end
+
+    def first(self) -> int:
+        """Return the oldest position still kept."""
+        segments = self._segments()
+        return _first(segments[0]) if segments else self._end + 1
+
+    def forget(self, n: int) -> None:
+        """See `Journal.forget`."""
+        segments = self._segments()
+        for path, following in pairwise(segments):
+            if _first(following) > n + 1:
+                break
+            path.unlink()
+
+    def close(self) -> None:
+        """See `Journal.close`."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def _segments(self) -> list[Path]:
+        return sorted(self._folder.glob("*.journal"))
+
+    def _open_last(self) -> None:
+        segments = self._segments()
+        if not segments:
+            return
+        path = segments[-1]
+        self._end = _first(path) - 1
+        good = 0
+        with path.open("rb") as file:
+            for offset, record in _read(file):
+                if record is None:
+                    break
+                good, self._end = offset, record.n
+            file.seek(good)
+            torn = file.read()
+        if torn:
+            path.with_suffix(".torn").write_bytes(torn)
+        self._fd = os.open(path, os.O_WRONLY | os.O_APPEND)
+        if torn:
+            os.ftruncate(self._fd, good)
+            os.fsync(self._fd)
+        self._size = good
+
+    def _roll(self, n: int) -> None:
+        path = self._folder / f"{n:020d}.journal"
+        try:
+            fd = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_TRUNC, 0o600)
+            _sync_folder(self._folder)
+        except OSError as error:
+            raise StoreFull(f"cannot start {path}: {error.strerror}; free some space") from error
+        if self._fd >= 0:
+            os.close(self._fd)
+        self._fd, self._size = fd, 0
+
+    def _write(self, data: bytes) -> None:
+        view = memoryview(data)
+        try:
+            while view:
+                view = view[os.write(self._fd, view) :]
+        except OSError as error:
+            os.ftruncate(self._fd, self._size)
+            raise StoreFull(
+                f"cannot write {len(data)} bytes to {self._folder}: {error.strerror}; "
+                "free some space, the service resumes by itself"
+            ) from error
+        try:
+            os.fdatasync(self._fd) if hasattr(os, "fdatasync") else os.fsync(self._fd)
+        except OSError as error:
+            # After a failed sync the kernel may drop the pages: what follows would be a guess.
+            self._failed = f"{self._folder}: sync failed ({error.strerror}); restart the service"
+            raise StoreCorrupt(self._failed) from error
+
+
+def _first(path: Path) -> int:
+    return int(path.stem)
+
+
+def _damaged(path: Path) -> str:
+    return (
+        f"{path}: a record is damaged. Restore the file from a backup, or move it and all later "
+        "segments away to start from the last snapshot; devices send again what has no receipt."
+    )
+
+
+def _sync_folder(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,138 @@
+"""The MQTT connection of the service: paho with manual acknowledgement.
+
+A message is acknowledged to the broker only after it is in the journal; Receive Maximum bounds how
+many are on their way. (aiomqtt and asyncio-mqtt acknowledge before our code runs: ADR 0002.) What
+makes the path lossless is the receipt; the acknowledgement is only back-pressure.
+"""
+
+import logging
+import queue
+import ssl
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from paho.mqtt import client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from cloud.ingest import Arrived
+from cloud.settings import BrokerSettings
+from models.contract import codec, topics
+from models.contract.messages import Receipt
+
+GROUP: Final = 256  #: messages handled together at most
+WAIT_S: Final = 0.05  #: how long a group may gather
+log = logging.getLogger(__name__)
+
+
+class Link:
+    """Receives groups of messages and sends receipts. paho's network thread fills a queue."""
+
+    def __init__(self, settings: BrokerSettings) -> None:
+        self._settings = settings
+        self._queue: queue.Queue[Arrived] = queue.Queue(maxsize=8 * GROUP)
+        self._stopping = False
+        self.connected = threading.Event()
+        self.error: str | None = None
+        self.epoch = 0
+        version = (
+            MQTTProtocolVersion.MQTTv5 if settings.version == 5 else MQTTProtocolVersion.MQTTv311
+        )
+        clean: dict[str, Any] = {} if settings.version == 5 else {"clean_session": True}
+        self._client = mqtt.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=settings.client_id,
+            protocol=version,
+            manual_ack=True,
+            **clean,
+        )
+        self._client.max_inflight_messages_set(1000)
+        self._client.max_queued_messages_set(20_000)
+        self._client.reconnect_delay_set(1, 30)
+        secret = settings.password()
+        if settings.username:
+            self._client.username_pw_set(settings.username, secret)
+        if settings.ca_file:
+            self._client.tls_set(
+                ca_certs=settings.ca_file,
+                certfile=settings.cert_file,
+                keyfile=settings.key_file,
+                tls_version=ssl.PROTOCOL_TLS_CLIENT,
+            )
+        self._client.on_connect = self._on_connect
+        self._client.on_disconnect = self._on_disconnect
+        self._client.on_message = self._on_message
+
+    def start(self) -> None:
+        """Connect in the background; reconnects by itself until `stop`."""
+        settings = self._settings
+        options: dict[str, Any] = {}
+        if settings.version == 5:
+            properties = Properties(PacketTypes.CONNECT)
+            properties.ReceiveMaximum = 4 * GROUP
+            options = {"clean_start": True, "properties": properties}
+        self._client.connect_async(settings.host, settings.port, keepalive=30, **options)
+        self._client.loop_start()
+
+    def group(self) -> list[Arrived]:
+        """Return up to 256 messages gathered within 50 ms (empty when nothing came)."""
+        out: list[Arrived] = []
+        try:
+            out.append(self._queue.get(timeout=WAIT_S))
+            while len(out) < GROUP:
+                out.append(self._queue.get_nowait())
+        except queue.Empty:
+            pass
+        return out
+
+    def acknowledge(self, group: Sequence[Arrived]) -> None:
+        """Tell the broker that these are taken. Those of an earlier connection are left out."""
+        for arrived in group:
+            epoch, mid, qos = arrived.token  # type: ignore[misc]
+            if qos and epoch == self.epoch:
+                self._client.ack(mid, qos)
+
+    def send(self, receipts: Iterable[tuple[str, Receipt]]) -> None:
+        """Publish receipts at QoS 1."""
+        for identity, receipt in receipts:
+            topic = topics.down(identity, "ack")
+            self._client.publish(topic, codec.encode(receipt, "json"), qos=1)
+
+    def stop(self) -> None:
+        """Disconnect and end the network thread; what is still in the queue has no receipt."""
+        self._stopping = True
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def _on_connect(self, client: mqtt.Client, *args: Any) -> None:
+        reason = args[2]
+        if reason.is_failure:
+            self.error = f"{self._settings.host}:{self._settings.port} refused: {reason}"
+            log.error("%s", self.error)
+            return
+        self.error = None
+        self.epoch += 1
+        client.subscribe(f"{topics.ROOT}/+/up/#", qos=1)
+        self.connected.set()
+
+    def _on_disconnect(self, _client: mqtt.Client, *args: Any) -> None:
+        self.connected.clear()
+        self.error = f"not connected to {self._settings.host}:{self._settings.port} ({args[2]})"
+
+    def _on_message(self, _client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
+        properties = message.properties
+        content_type = getattr(properties, "ContentType", None) if properties else None
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            topic = "\ufffd"
+        token = (self.epoch, message.mid, message.qos)
+        arrived = Arrived(topic, message.payload, time.time_ns(), content_type, token)
+        while not self._stopping:
+            try:
+                return self._queue.put(arrived, timeout=1)
+            except queue.Full:
+                continue

@@ -1,0 +1,263 @@
+"""Order and repeats: which samples of a stream are new, known, early or missing. Pure.
+
+Every sample has the key (device, boot, stream, seq). For each stream the sequencer keeps the first
+number it does not have (`expected`) and the intervals it has above that. A batch beyond a hole
+waits, for at most two seconds or 64 batches, so that the stream usually enters the journal in
+order; after that it is let go and the hole is reported as missing.
+"""
+
+from array import array
+from bisect import insort
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Final, Generic, NamedTuple, TypeVar
+
+HOLD_NS: Final = 2_000_000_000
+HOLD_BATCHES: Final = 64
+REMEMBERED: Final = 64  #: batches of a stream whose content is remembered, to see conflicts
+
+T = TypeVar("T")
+
+
+class Key(NamedTuple):
+    """One stream of one start of one device."""
+
+    identity: str
+    boot: str
+    stream: str
+
+
+class Numbered(NamedTuple):
+    """What the sequencer needs to know of a batch."""
+
+    seq: int
+    count: int
+    unreceipted: int | None  #: the device's first number without a receipt
+    fingerprint: int  #: of the content, the same at every repeat
+
+
+class Verdict(Enum):
+    """What is to be done with a batch."""
+
+    ACCEPT = "accept"
+    REPEAT = "repeat"
+    CONFLICT = "conflict"  #: the same numbers with other content: the first copy stays
+    HOLD = "hold"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The verdict and, when accepted, the parts that are new as (skip, take)."""
+
+    verdict: Verdict
+    parts: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(slots=True)
+class _Held(Generic[T]):
+    seq: int
+    count: int
+    fingerprint: int
+    since_ns: int
+    item: T
+
+
+@dataclass(slots=True)
+class _Stream(Generic[T]):
+    expected: int = 0
+    above: list[tuple[int, int]] = field(default_factory=list)  #: disjoint, sorted, [first, end)
+    held: list[_Held[T]] = field(default_factory=list)
+    seqs: "array[int]" = field(default_factory=lambda: array("q"))
+    prints: "array[int]" = field(default_factory=lambda: array("Q"))
+    cursor: int = 0
+
+    def copy(self) -> "_Stream[T]":
+        """Return a copy that later changes do not reach."""
+        return _Stream(
+            self.expected, self.above, list(self.held), self.seqs[:], self.prints[:], self.cursor
+        )
+
+    @property
+    def frontier(self) -> int:
+        return self.above[-1][1] if self.above else self.expected
+
+    def missing_of(self, first: int, end: int) -> list[tuple[int, int]]:
+        """Return the parts of [first, end) that are not here yet."""
+        parts, at = [], max(first, self.expected)
+        for a, b in self.above:
+            if b <= at:
+                continue
+            if a >= end:
+                break
+            if a > at:
+                parts.append((at, a))
+            at = max(at, b)
+        if at < end:
+            parts.append((at, end))
+        return parts
+
+    def add(self, first: int, end: int) -> None:
+        """Note [first, end) as being here."""
+        merged: list[tuple[int, int]] = []
+        for a, b in self.above:
+            if b < first or a > end:
+                merged.append((a, b))
+            else:
+                first, end = min(a, first), max(b, end)
+        if first <= self.expected:
+            self.expected = max(self.expected, end)
+        else:
+            insort(merged, (first, end))
+        self.above = [(a, b) for a, b in merged if b > self.expected]
+
+    def remember(self, seq: int, fingerprint: int) -> None:
+        if len(self.seqs) < REMEMBERED:
+            self.seqs.append(seq)
+            self.prints.append(fingerprint)
+            return
+        self.seqs[self.cursor] = seq
+        self.prints[self.cursor] = fingerprint
+        self.cursor = (self.cursor + 1) % REMEMBERED
+
+    def differs(self, seq: int, fingerprint: int) -> bool:
+        """Whether a remembered batch with this first number had other content."""
+        prints = [p for s, p in zip(self.seqs, self.prints, strict=True) if s == seq]
+        return bool(prints) and fingerprint not in prints
+
+
+class Sequencer(Generic[T]):
+    """Keeps every stream's numbers; `item` is whatever the caller wants back on release."""
+
+    def __init__(self) -> None:
+        self._streams: dict[Key, _Stream[T]] = {}
+        self._before: dict[Key, _Stream[T] | None] = {}
+
+    def begin(self) -> None:
+        """Begin a group: `rollback` returns to here."""
+        self._before = {}
+
+    def rollback(self) -> None:
+        """Undo all since `begin`: what was decided did not become durable."""
+        for key, stream in self._before.items():
+            if stream is None:
+                self._streams.pop(key, None)
+            else:
+                self._streams[key] = stream
+        self._before = {}
+
+    def _touch(self, key: Key) -> _Stream[T] | None:
+        stream = self._streams.get(key)
+        if key not in self._before:
+            self._before[key] = stream.copy() if stream else None
+        return stream
+
+    def offer(self, key: Key, batch: Numbered, now_ns: int, item: T) -> Decision:
+        """Decide about one batch. An accepted batch counts as here from now on."""
+        seq, count, fingerprint = batch.seq, batch.count, batch.fingerprint
+        stream = self._known(key, seq, batch.unreceipted)
+        parts = stream.missing_of(seq, seq + count)
+        if not parts:
+            known = stream.differs(seq, fingerprint)
+            return Decision(Verdict.CONFLICT if known else Verdict.REPEAT)
+        if seq > stream.frontier:
+            if any(h.seq == seq and h.count >= count for h in stream.held):
+                return Decision(Verdict.REPEAT)
+            stream.held.append(_Held(seq, count, fingerprint, now_ns, item))
+            stream.held.sort(key=lambda h: h.seq)
+            return Decision(Verdict.HOLD)
+        self._take(stream, seq, count, fingerprint)
+        return Decision(Verdict.ACCEPT, tuple((a - seq, b - a) for a, b in parts))
+
+    def _known(self, key: Key, seq: int, unreceipted: int | None) -> _Stream[T]:
+        stream = self._touch(key)
+        if stream is None:
+            stream = self._streams[key] = _Stream(expected=min(unreceipted or 0, seq))
+        elif unreceipted is not None and stream.expected < unreceipted <= seq:
+            # The device has receipts for numbers that this service no longer knows of.
+            stream.add(stream.expected, unreceipted)
+        return stream
+
+    def _take(self, stream: _Stream[T], seq: int, count: int, fingerprint: int) -> None:
+        stream.add(seq, seq + count)
+        stream.remember(seq, fingerprint)
+
+    def followers(self, key: Key) -> Iterator[tuple[T, Decision]]:
+        """Yield batches that waited and are no longer beyond a hole, now accepted, in order."""
+        stream = self._streams.get(key)
+        while stream and stream.held and stream.held[0].seq <= stream.frontier:
+            yield self._let_go(stream)
+
+    def _let_go(self, stream: _Stream[T]) -> tuple[T, Decision]:
+        held = stream.held.pop(0)
+        parts = stream.missing_of(held.seq, held.seq + held.count)
+        if not parts:
+            return held.item, Decision(Verdict.REPEAT)
+        self._take(stream, held.seq, held.count, held.fingerprint)
+        return held.item, Decision(Verdict.ACCEPT, tuple((a - held.seq, b - a) for a, b in parts))
+
+    def overdue(self, now_ns: int) -> Iterator[tuple[Key, list[tuple[T, Decision]]]]:
+        """Yield the streams whose held batches waited long enough, with these, now accepted."""
+        for key, stream in self._streams.items():
+            if not stream.held:
+                continue
+            self._touch(key)
+            oldest = min(held.since_ns for held in stream.held)
+            if now_ns - oldest >= HOLD_NS or len(stream.held) >= HOLD_BATCHES:
+                released = []
+                while stream.held:
+                    released.append(self._let_go(stream))
+                yield key, released
+
+    def waiting(self) -> int:
+        """Return how many batches wait for an earlier one."""
+        return sum(len(stream.held) for stream in self._streams.values())
+
+    def account(self, key: Key, first: int, last: int) -> None:
+        """Note inclusive numbers as accounted for: stored before, set aside, or declared lost."""
+        self._touch(key)
+        self._streams.setdefault(key, _Stream()).add(first, last + 1)
+
+    def restore(self, key: Key, batch: Numbered, skip: int, take: int) -> None:
+        """Note a part of a batch found in the journal while starting."""
+        stream = self._known(key, batch.seq, batch.unreceipted)
+        stream.add(batch.seq + skip, batch.seq + skip + take)
+        stream.remember(batch.seq, batch.fingerprint)
+
+    def position(self, key: Key) -> tuple[int, tuple[tuple[int, int], ...]]:
+        """Return the high-watermark and the inclusive holes above it (for the receipt)."""
+        stream = self._streams.get(key)
+        if stream is None:
+            return -1, ()
+        holes, at = [], stream.expected
+        held = [(h.seq, h.seq + h.count) for h in stream.held]
+        for a, b in sorted(stream.above + held):
+            if a > at:
+                holes.append((at, a - 1))
+            at = max(at, b)
+        return stream.expected - 1, tuple(holes)
+
+    def dump(self) -> list[list[Any]]:
+        """Return the state without held batches (they have no receipt and come again)."""
+        return [
+            [*key, s.expected, s.above, list(s.seqs), list(s.prints), s.cursor]
+            for key, s in self._streams.items()
+        ]
+
+    @classmethod
+    def load(cls, rows: list[list[Any]]) -> "Sequencer[T]":
+        """Return a sequencer from `dump`."""
+        self = cls()
+        for identity, boot, stream, expected, above, seqs, prints, cursor in rows:
+            self._streams[Key(identity, boot, stream)] = _Stream(
+                expected=expected,
+                above=[(a, b) for a, b in above],
+                seqs=array("q", seqs),
+                prints=array("Q", prints),
+                cursor=cursor,
+            )
+        return self
+
+    def streams(self) -> Mapping[Key, int]:
+        """Return the first number not yet here, for each stream."""
+        return {key: stream.expected for key, stream in self._streams.items()}

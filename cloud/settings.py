@@ -1,0 +1,113 @@
+"""The service's settings: one TOML, read once, checked before anything is opened.
+
+`deploy/cloud.toml` is the documented sample and holds the defaults. Secrets are named by file or
+environment variable, never written inline.
+"""
+
+import ipaddress
+import os
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from cloud.errors import SettingsError
+from models.toml import TomlError, parse
+
+
+class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class BrokerSettings(_Strict, frozen=True, kw_only=True):
+    """Where the MQTT broker is. `version` 5 is the default; 4 means MQTT 3.1.1."""
+
+    host: str = "127.0.0.1"
+    port: int = 1883
+    version: Literal[4, 5] = 5
+    client_id: str = "forewarn-ingest"
+    username: str | None = None
+    password_file: str | None = None
+    password_env: str | None = None
+    ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+
+    def password(self) -> str | None:
+        """Read the password from where the settings point; `SettingsError` names the place."""
+        if self.password_env:
+            if self.password_env not in os.environ:
+                raise SettingsError(f"broker.password_env: {self.password_env} is not set")
+            return os.environ[self.password_env]
+        if self.password_file:
+            try:
+                return Path(self.password_file).read_text("utf-8").strip()
+            except OSError as error:
+                raise SettingsError(
+                    f"broker.password_file: cannot read {self.password_file}: {error.strerror}"
+                ) from error
+        return None
+
+
+class ApiSettings(_Strict, frozen=True, kw_only=True):
+    """Where the HTTP API listens."""
+
+    host: str = "127.0.0.1"
+    port: int = 8470
+    public_url: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what would be reachable from other machines: there are no accounts yet."""
+        name = self.host
+        loopback = name == "localhost"
+        try:
+            loopback = loopback or ipaddress.ip_address(name).is_loopback
+        except ValueError:
+            pass
+        if not loopback:
+            raise ValueError(
+                f"'{name}' is reachable from other machines, and there are no accounts yet: "
+                "use 127.0.0.1, ::1 or localhost"
+            )
+
+
+class ChannelSettings(_Strict, frozen=True, kw_only=True):
+    """One way to reach people: an apprise URL, from a file or an environment variable."""
+
+    name: str
+    url_env: str | None = None
+    url_file: str | None = None
+    language: Literal["en", "zh"] = "en"
+
+    def __post_init__(self) -> None:
+        if (self.url_env is None) == (self.url_file is None):
+            raise ValueError("give either url_env or url_file")
+
+
+class NotifySettings(_Strict, frozen=True, kw_only=True):
+    """Who is told. Without channels alerts go to the log only."""
+
+    channels: tuple[ChannelSettings, ...] = ()
+    languages: tuple[Literal["en", "zh"], ...] = ("en", "zh")
+
+
+class CloudSettings(_Strict, frozen=True, kw_only=True):
+    """Everything `forewarn serve` needs. `data` holds journal, stores and snapshots."""
+
+    data: str = "var/cloud"
+    ledger_url: str | None = None  #: default: SQLite in `data`
+    snapshot_s: float = 60.0
+    journal_segment_mb: int = 64
+    broker: BrokerSettings = BrokerSettings()
+    api: ApiSettings = ApiSettings()
+    notify: NotifySettings = NotifySettings()
+
+
+def load(path: Path) -> CloudSettings:
+    """Read and check a file; `SettingsError` names file, line and key."""
+    try:
+        return parse(path.read_text("utf-8"), CloudSettings, str(path))
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read: {error.strerror}") from error
+    except TomlError as error:
+        raise SettingsError(str(error)) from error

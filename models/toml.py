@@ -1,0 +1,69 @@
+"""Settings from TOML text, checked against a struct; what is wrong is named by line and key. Pure."""
+
+import re
+import tomllib
+from typing import TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+_TABLE = re.compile(r"^\s*\[\[?\s*([A-Za-z0-9_.\"-]+)\s*\]\]?")
+_KEY = re.compile(r"^\s*([A-Za-z0-9_\"-]+)\s*=")
+_WHERE = re.compile(r" - at `\$(.*)`$", re.DOTALL)
+_UNKNOWN = re.compile(r"unknown field `([^`]*)`")
+
+
+class TomlError(ValueError):
+    """The text is not what the program expects. `line` counts from 1 (0: unknown)."""
+
+    def __init__(self, origin: str, line: int, key: str, detail: str) -> None:
+        place = f"{origin}:{line}" if line else origin
+        super().__init__(f"{place}: {key}: {detail}" if key else f"{place}: {detail}")
+        self.line = line
+        self.key = key
+        self.detail = detail
+
+
+def parse(text: str, kind: type[T], origin: str) -> T:
+    """Return the settings in `text`; `TomlError` names `origin`, line and key."""
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        found = re.search(r"line (\d+)", str(error))
+        raise TomlError(origin, int(found[1]) if found else 0, "", str(error)) from error
+    try:
+        return msgspec.convert(values, kind)
+    except msgspec.ValidationError as error:
+        message = str(error)
+        where = _WHERE.search(message)
+        path = where[1].lstrip(".") if where else ""
+        detail = _WHERE.sub("", message)
+        unknown = _UNKNOWN.search(detail)
+        if unknown:
+            path = f"{path}.{unknown[1]}" if path else unknown[1]
+            detail = "there is no such setting"
+        raise TomlError(origin, line_of(text, path), path, detail) from error
+
+
+def line_of(text: str, path: str) -> int:
+    """Return the line where a key like `broker.port` or `notify.channels[1].name` stands.
+
+    Where the key itself is not in the text (it is missing), the line of its table; else 0.
+    """
+    wanted = re.sub(r"\[\d+\]", "", path)
+    occurrence = [int(i) for i in re.findall(r"\[(\d+)\]", path)]
+    table, seen, best = "", {}, 0  # type: str, dict[str, int], int
+    for number, line in enumerate(text.splitlines(), 1):
+        header = _TABLE.match(line)
+        if header:
+            table = header[1].replace('"', "")
+            seen[table] = seen.get(table, -1) + 1
+        current = not occurrence or seen.get(table, 0) == occurrence[-1]
+        if header and current and (wanted == table or wanted.startswith(table + ".")):
+            best = number
+        key = _KEY.match(line)
+        if key and current:
+            name = f"{table}.{key[1]}".strip(".").replace('"', "")
+            if name == wanted or wanted.startswith(name + "."):
+                return number
+    return best
