@@ -109,6 +109,10 @@ class Decoder:
         """Say whether a device's times are the data's own (replay, simulators)."""
         self._data_time[identity] = data_time
 
+    def data_time(self, identity: str) -> bool:
+        """Return whether a device's times are the data's own."""
+        return self._data_time.get(identity, False)
+
     def decode(
         self, records: Sequence[Record], messages: Mapping[int, Message] | None = None
     ) -> list[Item]:
@@ -286,7 +290,7 @@ def _finite(
     values: NDArray[np.generic], name: str, quality: dict[str, NDArray[np.uint8]]
 ) -> NDArray[np.generic]:
     """Store ±Inf as missing with quality bad."""
-    infinite = np.isinf(values)  # type: ignore[call-overload]
+    infinite = np.isinf(values)
     if not infinite.any():
         return values
     marked = quality.get(name, np.zeros(len(values), np.uint8)).copy()

@@ -5,13 +5,13 @@ many are on their way. (aiomqtt and asyncio-mqtt acknowledge before our code run
 makes the path lossless is the receipt; the acknowledgement is only back-pressure.
 """
 
+import contextlib
 import logging
 import queue
 import ssl
 import threading
-import time
-from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, NamedTuple
 
 from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
@@ -28,10 +28,19 @@ WAIT_S: Final = 0.05  #: how long a group may gather
 log = logging.getLogger(__name__)
 
 
+class _Token(NamedTuple):
+    """Which message of which connection: after a reconnect old numbers mean others."""
+
+    epoch: int
+    mid: int
+    qos: int
+
+
 class Link:
     """Receives groups of messages and sends receipts. paho's network thread fills a queue."""
 
-    def __init__(self, settings: BrokerSettings) -> None:
+    def __init__(self, settings: BrokerSettings, now: Callable[[], int]) -> None:
+        self._now = now
         self._settings = settings
         self._queue: queue.Queue[Arrived] = queue.Queue(maxsize=8 * GROUP)
         self._stopping = False
@@ -71,7 +80,7 @@ class Link:
         settings = self._settings
         options: dict[str, Any] = {}
         if settings.version == 5:
-            properties = Properties(PacketTypes.CONNECT)
+            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
             properties.ReceiveMaximum = 4 * GROUP
             options = {"clean_start": True, "properties": properties}
         self._client.connect_async(settings.host, settings.port, keepalive=30, **options)
@@ -91,9 +100,9 @@ class Link:
     def acknowledge(self, group: Sequence[Arrived]) -> None:
         """Tell the broker that these are taken. Those of an earlier connection are left out."""
         for arrived in group:
-            epoch, mid, qos = arrived.token  # type: ignore[misc]
-            if qos and epoch == self.epoch:
-                self._client.ack(mid, qos)
+            token = arrived.token
+            if isinstance(token, _Token) and token.qos and token.epoch == self.epoch:
+                self._client.ack(token.mid, token.qos)
 
     def send(self, receipts: Iterable[tuple[str, Receipt]]) -> None:
         """Publish receipts at QoS 1."""
@@ -129,10 +138,9 @@ class Link:
             topic = message.topic
         except UnicodeDecodeError:
             topic = "\ufffd"
-        token = (self.epoch, message.mid, message.qos)
-        arrived = Arrived(topic, message.payload, time.time_ns(), content_type, token)
+        token = _Token(self.epoch, message.mid, message.qos)
+        arrived = Arrived(topic, bytes(message.payload), self._now(), content_type, token)
         while not self._stopping:
-            try:
-                return self._queue.put(arrived, timeout=1)
-            except queue.Full:
-                continue
+            with contextlib.suppress(queue.Full):
+                self._queue.put(arrived, timeout=1)
+                break

@@ -28,7 +28,8 @@ class Key(NamedTuple):
     stream: str
 
 
-class Numbered(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Numbered:
     """What the sequencer needs to know of a batch."""
 
     seq: int

@@ -4,6 +4,7 @@
 environment variable, never written inline.
 """
 
+import contextlib
 import ipaddress
 import os
 from pathlib import Path
@@ -60,10 +61,8 @@ class ApiSettings(_Strict, frozen=True, kw_only=True):
         """Refuse what would be reachable from other machines: there are no accounts yet."""
         name = self.host
         loopback = name == "localhost"
-        try:
+        with contextlib.suppress(ValueError):
             loopback = loopback or ipaddress.ip_address(name).is_loopback
-        except ValueError:
-            pass
         if not loopback:
             raise ValueError(
                 f"'{name}' is reachable from other machines, and there are no accounts yet: "

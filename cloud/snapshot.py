@@ -36,11 +36,8 @@ def save(folder: Path, snapshot: Snapshot) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     meta = msgspec.json.encode({"format": FORMAT, "n": snapshot.n, **snapshot.values})
     buffer = io.BytesIO()
-    np.savez(
-        buffer,
-        **{f"fleet/{k}": v for k, v in snapshot.arrays.items()},
-        meta=np.frombuffer(meta, "u1"),
-    )
+    arrays: dict[str, Any] = {f"fleet/{k}": v for k, v in snapshot.arrays.items()}
+    np.savez(buffer, meta=np.frombuffer(meta, "u1"), **arrays)
     path = folder / f"{snapshot.n + 1:020d}.npz"
     part = path.with_suffix(".part")
     with part.open("wb") as file:

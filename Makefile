@@ -1,0 +1,62 @@
+# The verbs that people, hooks and continuous integration share. `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SECONDS ?= 0
+SEED ?= 7
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev demo test check bench e2e docs lock clean
+
+help: ## list the verbs
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1	/' | expand -t 12
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "forewarn needs Python 3.11 or newer; $(PYTHON) is `$(PYTHON) --version`. Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+	  echo "Python's venv module is missing. On Debian and Ubuntu: sudo apt install python3-venv"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: requirements/run.txt pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.run
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+setup: $(VENV)/.run ## make the environment in .venv (what the demo and the service need)
+
+setup-dev: $(VENV)/.dev ## the same, with what the tests and checks need
+
+demo: setup ## broker, service, this computer and a simulated fleet, with a live board; SECONDS=N SEED=K
+	@$(BIN)/forewarn demo --seconds $(SECONDS) --seed $(SEED)
+
+test: setup-dev ## the quick tier of all tests
+	$(BIN)/python -m pytest -m "not long"
+
+e2e: setup-dev ## the long tier: more kills, more mutants, more power cuts
+	$(BIN)/python -m pytest -m "long"
+
+check: setup-dev ## ruff, mypy, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+bench: setup-dev ## speed and footprint beside named peers, in one run
+	$(BIN)/python -m benchmarks
+
+docs: setup-dev ## build the documentation into site/
+	$(BIN)/mkdocs build --strict --quiet
+
+lock: setup-dev ## resolve the locks again
+	$(BIN)/uv pip compile pyproject.toml --extra demo --group build --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --no-header --quiet -o requirements/run.txt
+	$(BIN)/uv pip compile pyproject.toml --extra demo --group build --group dev -c requirements/run.txt --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --quiet -o requirements/dev.txt
+
+clean: ## remove the environment and everything that was built
+	rm -rf $(VENV) site build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

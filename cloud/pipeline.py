@@ -1,0 +1,117 @@
+"""What happens behind the journal: decode, store, score, file. The same code live and in a replay.
+
+One thread runs it, group after group. The telemetry store, the fleet and the ledger each remember
+how far they are; a record that comes again after a crash changes nothing.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+
+from cloud.decode import Aside, Decoder, Item, Message, Registration, Restart
+from cloud.errors import StoreError
+from cloud.journal import Record
+from cloud.ledger import Ledger
+from cloud.telemetry import TelemetryStore
+from models.assessment import Assessment
+from models.fleet import Fleet
+from models.rows import Block, Tick
+
+PENDING_SAMPLES = 4_000_000  #: values kept while the telemetry store is away; then intake pauses
+log = logging.getLogger(__name__)
+
+
+class Pipeline:
+    """Brings records to the store, the models and the ledger, in order, each once."""
+
+    def __init__(
+        self,
+        decoder: Decoder,
+        fleet: Fleet,
+        telemetry: TelemetryStore,
+        ledger: Ledger,
+        *,
+        filed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.decoder = decoder
+        self.fleet = fleet
+        self.position = -1
+        self._telemetry = telemetry
+        self._ledger = ledger
+        self._filed = filed
+        self._known: dict[str, Registration] = {}
+        self._pending: list[Block] = []
+        self._pending_values = 0
+        self._stored = telemetry.position()
+        self.store_error: str | None = None
+
+    @property
+    def full(self) -> bool:
+        """Whether no more may be taken until the telemetry store is back."""
+        return self._pending_values > PENDING_SAMPLES
+
+    def apply(self, records: Sequence[Record], messages: Mapping[int, Message]) -> None:
+        """Take a group of records further. Raises `StoreError` when the ledger is away."""
+        if not records:
+            return
+        items = self.decoder.decode(records, messages)
+        self._store([item for item in items if isinstance(item, Block)], records[-1].n)
+        assessments: list[Assessment] = []
+        rows: list[Block | Tick] = []
+        asides: list[Aside] = []
+        for item in items:
+            if isinstance(item, Block | Tick):
+                rows.append(item)
+                continue
+            if isinstance(item, Aside):
+                asides.append(item)
+                continue
+            assessments += self.fleet.observe(rows)
+            rows = []
+            self._register(item)
+        assessments += self.fleet.observe(rows)
+        self.position = records[-1].n
+        if asides:
+            self._ledger.quarantine_add(asides)
+        if assessments:
+            filed = self._ledger.file(records[-1].n, assessments)
+            if filed:
+                self._filed()
+
+    def _register(self, item: Item) -> None:
+        if isinstance(item, Restart):
+            self.fleet.restart(item.machine, item.component, item.at_ns)
+        elif isinstance(item, Registration):
+            known = self._known.get(item.machine)
+            if known and (known.profile, known.name) == (item.profile, item.name):
+                return
+            clock = "data" if self.decoder.data_time(item.device) else "wall"
+            self.fleet.bind(item.machine, item.profile, clock)
+            self._ledger.register(
+                machine=item.machine,
+                device=item.device,
+                profile=item.profile,
+                name=item.name,
+                clock=clock,
+                at_ns=item.at_ns,
+            )
+            self._known[item.machine] = item
+
+    def _store(self, blocks: list[Block], position: int) -> None:
+        fresh = [block for block in blocks if block.n > self._stored]
+        self._pending += fresh
+        self._pending_values += sum(len(block) * len(block.columns) for block in fresh)
+        self.flush(position)
+
+    def flush(self, position: int) -> bool:
+        """Write what is pending; while the store is away it stays pending. True when all is in."""
+        try:
+            self._telemetry.write(self._pending, position)
+        except StoreError as error:
+            if self.store_error is None:
+                log.error("telemetry store: %s", error)
+            self.store_error = str(error)
+            return False
+        self.store_error = None
+        self._pending, self._pending_values = [], 0
+        self._stored = max(self._stored, position)
+        return True

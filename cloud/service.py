@@ -1,0 +1,207 @@
+"""The ingest thread: link → ingest → pipeline, with ticks, actions, snapshots and recovery."""
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from cloud import snapshot
+from cloud.decode import Decoder
+from cloud.errors import StoreError
+from cloud.ingest import Counters, Ingest, Pending
+from cloud.journal import Entry, Kind, Record, SegmentJournal
+from cloud.ledger import Ledger
+from cloud.link import Link
+from cloud.pipeline import Pipeline
+from cloud.sequence import Sequencer
+from cloud.telemetry import TelemetryStore
+from models.fleet import Fleet
+from models.profile import Profile
+
+TICK_NS: Final = 1_000_000_000
+REPLAY_GROUP: Final = 256
+RETRY_S: Final = 1.0
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """How the service is, for health pages and probes."""
+
+    connected: bool
+    position: int
+    waiting: int
+    store_error: str | None
+    broker_error: str | None
+    counters: Counters
+
+
+class Service:
+    """Owns everything behind the link; all its state is changed by one thread."""
+
+    def __init__(
+        self,
+        *,
+        folder: Path,
+        profiles: Mapping[str, Profile],
+        telemetry: TelemetryStore,
+        ledger: Ledger,
+        link: Link,
+        now: Callable[[], int],
+        snapshot_ns: int,
+        segment_bytes: int = 64 << 20,
+        filed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._folder = folder
+        self._profiles = profiles
+        self._telemetry = telemetry
+        self._ledger = ledger
+        self._link = link
+        self._now = now
+        self._snapshot_ns = snapshot_ns
+        self._actions: queue.Queue[Entry] = queue.Queue(maxsize=1000)
+        self._due: list[Entry] = []
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="ingest")
+        self.failure: BaseException | None = None
+        self.journal = SegmentJournal(folder / "journal", segment_bytes=segment_bytes)
+        self._recover(filed)
+
+    def start(self) -> None:
+        """Connect and begin."""
+        self._next_tick = self._now()
+        self._next_snapshot = self._now() + self._snapshot_ns
+        self._link.start()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the group in hand, write a snapshot and let go of everything."""
+        self._stop.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+        self._link.stop()
+        if self.failure is None:
+            self._save()
+        self._telemetry.close()
+        self.journal.close()
+
+    def restart(self, machine: str, component: str | None) -> None:
+        """Tell the models that a component was replaced (through the journal)."""
+        now = self._now()
+        payload = msgspec.json.encode({"machine": machine, "component": component, "at_ns": now})
+        self._actions.put(Entry(Kind.ACTION, now, "", payload))
+
+    def status(self) -> Status:
+        """Return a consistent-enough picture for people."""
+        return Status(
+            connected=self._link.connected.is_set(),
+            position=self.pipeline.position,
+            waiting=self.ingest.sequencer.waiting(),
+            store_error=self.pipeline.store_error,
+            broker_error=self._link.error,
+            counters=self.ingest.counters,
+        )
+
+    @property
+    def alive(self) -> bool:
+        """Whether the ingest thread runs."""
+        return self._thread.is_alive()
+
+    def _recover(self, filed: Callable[[], None]) -> None:
+        stored = self._telemetry.position()
+        found = snapshot.load(self._folder / "snapshots", stored)
+        start = found.n if found else -1
+        if found is None and self.journal.first() > 0:
+            log.error(
+                "no snapshot fits the stores, and the journal begins at %d: readings before that "
+                "stay in the telemetry store, models start anew",
+                self.journal.first(),
+            )
+        sequencer: Sequencer[Pending] = Sequencer.load(found.values["sequencer"] if found else [])
+        decoder = Decoder()
+        fleet = Fleet(self._profiles)
+        if found:
+            fleet = Fleet.restore(self._profiles, dict(found.arrays))
+            waiting = {n for row in found.values["decoder"] for n in row[3]}
+            records = self._parked(waiting) if waiting else {}
+            decoder.load(found.values["decoder"], records)
+        self.ingest = Ingest(self.journal, sequencer)
+        self.pipeline = Pipeline(decoder, fleet, self._telemetry, self._ledger, filed=filed)
+        self.pipeline.position = start
+        group: list[Record] = []
+        count = 0
+        for record in self.journal.since(start):
+            self.ingest.restore(record)
+            group.append(record)
+            count += 1
+            if len(group) == REPLAY_GROUP:
+                self.pipeline.apply(group, {})
+                group = []
+        self.pipeline.apply(group, {})
+        log.info("started from position %d, replayed %d records", start, count)
+
+    def _parked(self, wanted: set[int]) -> dict[int, Record]:
+        found: dict[int, Record] = {}
+        for record in self.journal.since(min(wanted) - 1):
+            if record.n in wanted:
+                found[record.n] = record
+            if record.n >= max(wanted):
+                break
+        return found
+
+    def _run(self) -> None:
+        try:
+            while not self._stop.is_set():
+                self._once()
+        except BaseException as error:
+            log.exception("the ingest thread stopped")
+            self.failure = error
+
+    def _once(self) -> None:
+        if self.pipeline.full and not self.pipeline.flush(self.pipeline.position):
+            self._stop.wait(RETRY_S)  # no group is taken: the broker and the devices keep theirs
+            return
+        group = self._link.group()
+        now = self._now()
+        try:
+            handled = self.ingest.handle(group, now, self._own(now))
+        except StoreError as error:
+            log.error("journal: %s", error)
+            self._stop.wait(RETRY_S)
+            return  # no acknowledgement, no receipt: devices send again
+        self._due = []
+        self._link.acknowledge(group)
+        self._link.send(handled.receipts)
+        self.pipeline.apply(handled.records, handled.messages)
+        if now >= self._next_snapshot:
+            self._next_snapshot = now + self._snapshot_ns
+            self._save()
+
+    def _own(self, now: int) -> list[Entry]:
+        while not self._actions.empty():
+            self._due.append(self._actions.get_nowait())
+        if now >= self._next_tick:
+            self._next_tick = now - now % TICK_NS + TICK_NS
+            self._due.append(Entry(Kind.TICK, now))
+        return self._due
+
+    def _save(self) -> None:
+        """Write a snapshot; the journal may forget what two snapshots have passed."""
+        position = self.pipeline.position
+        if not self.pipeline.flush(position) or self._telemetry.durable_position() < position:
+            return
+        values = {
+            "sequencer": self.ingest.sequencer.dump(),
+            "decoder": self.pipeline.decoder.dump(),
+        }
+        folder = self._folder / "snapshots"
+        snapshot.save(folder, snapshot.Snapshot(position, self.pipeline.fleet.snapshot(), values))
+        kept = snapshot.positions(folder)
+        parked = self.pipeline.decoder.oldest_parked()
+        floor = kept[0] if len(kept) > 1 else -1
+        self.journal.forget(floor if parked is None else min(floor, parked - 1))

@@ -1,0 +1,1 @@
+"""The command `forewarn`: one module a verb, imported when it is called."""

@@ -1,0 +1,56 @@
+"""`forewarn VERB …`: finds the verb's module and hands over; nothing else is imported."""
+
+import importlib
+import os
+import sys
+from typing import Final
+
+#: verb -> (module, what it does); the module has `main(arguments) -> exit status`
+VERBS: Final = {
+    "demo": ("forewarn.demo", "broker, service, this computer and a failing fleet, on one screen"),
+    "serve": ("forewarn.serve", "run the service: ingest, models, tickets, API"),
+    "agent": ("forewarn.agent", "run the device side (the same as forewarn-agent)"),
+    "simulate": ("forewarn.simulate", "publish a simulated fleet to a broker"),
+    "check": ("forewarn.check", "check a settings file without starting anything"),
+    "machines": ("forewarn.machines", "list machines, or show one"),
+    "tickets": ("forewarn.tickets", "list, acknowledge, resolve and close tickets"),
+    "advisories": ("forewarn.advisories", "list advisories and decide about them"),
+    "series": ("forewarn.series", "show a signal's readings"),
+}
+
+
+def usage() -> str:
+    """Return the help text."""
+    width = max(map(len, VERBS))
+    verbs = "\n".join(f"  {verb:{width}}  {what}" for verb, (_, what) in VERBS.items())
+    return (
+        "usage: forewarn VERB [--help] [arguments]\n\n"
+        "Warns before a machine fails.\n\n"
+        f"{verbs}\n\n"
+        "exit status: 0 done, 1 it failed (the reason is on stderr), 2 wrong arguments"
+    )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one verb and return its exit status."""
+    words = sys.argv[1:] if arguments is None else arguments
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(usage())
+        return 0 if words else 2
+    if words[0] == "--version":
+        from importlib.metadata import version  # noqa: PLC0415  only here, and it is slow
+
+        print(f"forewarn {version('forewarn')}")
+        return 0
+    if words[0] not in VERBS:
+        print(f"forewarn: there is no verb '{words[0]}'.\n\n{usage()}", file=sys.stderr)
+        return 2
+    # Set before numpy loads: element-wise kernels need no BLAS threads.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    module = importlib.import_module(VERBS[words[0]][0])
+    status = module.main(words[1:])
+    return int(status or 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
