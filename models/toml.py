@@ -1,4 +1,4 @@
-"""Settings from TOML text, checked against a struct; what is wrong is named by line and key. Pure."""
+"""Settings from TOML text, checked against a struct. Pure; errors name line and key."""
 
 import re
 import tomllib
