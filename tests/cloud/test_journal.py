@@ -1,0 +1,127 @@
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cloud.errors import StoreBusy, StoreCorrupt
+from cloud.journal import Entry, Kind, SegmentJournal
+
+entries = st.lists(
+    st.builds(
+        Entry,
+        kind=st.sampled_from(Kind),
+        at_ns=st.integers(-(2**63), 2**63 - 1),
+        topic=st.text(max_size=40),
+        payload=st.binary(max_size=300),
+        skip=st.integers(0, 2**32 - 1),
+        take=st.integers(0, 2**32 - 1),
+    ),
+    max_size=20,
+)
+
+
+def message(text: str) -> Entry:
+    return Entry(Kind.MESSAGE, 1, "pm/1/acme.pump1/up/t/live", text.encode())
+
+
+@given(groups=st.lists(entries, max_size=6))
+def test_what_was_appended_is_read_back_in_order_also_after_reopening(
+    groups: list[list[Entry]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("journal")
+    journal = SegmentJournal(folder, segment_bytes=500)
+    appended = [record for group in groups for record in journal.append(group)]
+    assert list(journal.since(-1)) == appended
+    journal.close()
+    again = SegmentJournal(folder, segment_bytes=500)
+    assert list(again.since(-1)) == appended
+    assert again.end() == len(appended) - 1
+    middle = len(appended) // 2
+    assert list(again.since(middle)) == appended[middle + 1 :]
+    again.close()
+
+
+@pytest.mark.parametrize("cut", [1, 10, 29, 45, 60])
+def test_a_torn_tail_is_cut_off_and_kept_beside(tmp_path: Path, cut: int) -> None:
+    journal = SegmentJournal(tmp_path)
+    journal.append([message("first")])
+    size = next(tmp_path.glob("*.journal")).stat().st_size
+    journal.append([message("second, which will be torn")])
+    journal.close()
+    path = next(tmp_path.glob("*.journal"))
+    os.truncate(path, size + cut)
+    again = SegmentJournal(tmp_path)
+    assert [r.entry.payload for r in again.since(-1)] == [b"first"]
+    assert len(next(tmp_path.glob("*.torn")).read_bytes()) == cut
+    assert [r.n for r in again.append([message("third")])] == [1]
+    assert [r.entry.payload for r in again.since(-1)] == [b"first", b"third"]
+    again.close()
+
+
+def test_a_damaged_record_in_an_earlier_segment_is_an_error_that_names_the_file(
+    tmp_path: Path,
+) -> None:
+    journal = SegmentJournal(tmp_path, segment_bytes=1)
+    journal.append([message("one")])
+    journal.append([message("two")])
+    first = sorted(tmp_path.glob("*.journal"))[0]
+    data = bytearray(first.read_bytes())
+    data[-1] ^= 1
+    first.write_bytes(data)
+    with pytest.raises(StoreCorrupt, match=first.name):
+        list(journal.since(-1))
+    journal.close()
+
+
+def test_forget_drops_only_whole_segments_that_nobody_needs(tmp_path: Path) -> None:
+    journal = SegmentJournal(tmp_path, segment_bytes=1)
+    for text in "abcd":
+        journal.append([message(text)])
+    journal.forget(1)
+    assert journal.first() == 2
+    assert [r.n for r in journal.since(-1)] == [2, 3]
+    journal.forget(99)
+    assert [r.n for r in journal.since(-1)] == [3]
+    journal.close()
+
+
+def test_a_second_process_is_refused(tmp_path: Path) -> None:
+    journal = SegmentJournal(tmp_path)
+    with pytest.raises(StoreBusy, match="in use"):
+        SegmentJournal(tmp_path)
+    journal.close()
+    SegmentJournal(tmp_path).close()
+
+
+def _write_until_killed(folder: Path, pipe: int) -> None:
+    journal = SegmentJournal(folder, segment_bytes=4096)
+    while True:
+        records = journal.append([message(f"{journal.end() + 1 + i}") for i in range(3)])
+        os.write(pipe, records[-1].n.to_bytes(8, "little"))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_kill_loses_nothing_that_was_confirmed(tmp_path: Path, seed: int) -> None:
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(read)
+        _write_until_killed(tmp_path, write)
+    os.close(write)
+    confirmed = -1
+    for _ in range(5 + seed * 7):
+        confirmed = int.from_bytes(os.read(read, 8), "little")
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    while rest := os.read(read, 8):
+        confirmed = int.from_bytes(rest, "little")
+    os.close(read)
+    journal = SegmentJournal(tmp_path, segment_bytes=4096)
+    kept = list(journal.since(-1))
+    assert [r.n for r in kept] == list(range(len(kept)))
+    assert [r.entry.payload for r in kept] == [str(r.n).encode() for r in kept]
+    assert len(kept) > confirmed
+    journal.close()

@@ -1,0 +1,150 @@
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cloud.sequence import HOLD_BATCHES, HOLD_NS, Key, Numbered, Sequencer, Verdict
+
+KEY = Key("acme.pump1", "0190aaaa-boot", "live")
+
+
+def numbered(seq: int, count: int = 10, u: int | None = 0, content: int | None = None) -> Numbered:
+    return Numbered(seq, count, u, seq if content is None else content)
+
+
+def offer(sequencer: Sequencer[int], batch: Numbered, now: int = 0) -> Verdict:
+    return sequencer.offer(KEY, batch, now, batch.seq).verdict
+
+
+def test_in_order_then_repeats_then_a_conflict() -> None:
+    s: Sequencer[int] = Sequencer()
+    assert offer(s, numbered(0)) is Verdict.ACCEPT
+    assert offer(s, numbered(10)) is Verdict.ACCEPT
+    assert offer(s, numbered(0)) is Verdict.REPEAT
+    assert offer(s, numbered(10, content=999)) is Verdict.CONFLICT
+    assert s.position(KEY) == (19, ())
+
+
+def test_a_batch_beyond_a_hole_waits_and_follows_when_the_hole_is_filled() -> None:
+    s: Sequencer[int] = Sequencer()
+    offer(s, numbered(0))
+    assert offer(s, numbered(20)) is Verdict.HOLD
+    assert s.position(KEY) == (9, ((10, 19),))
+    assert offer(s, numbered(10)) is Verdict.ACCEPT
+    assert [(item, d.verdict) for item, d in s.followers(KEY)] == [(20, Verdict.ACCEPT)]
+    assert s.position(KEY) == (29, ())
+
+
+def test_after_two_seconds_it_is_let_go_and_the_hole_stays_missing_until_it_comes() -> None:
+    s: Sequencer[int] = Sequencer()
+    offer(s, numbered(0))
+    offer(s, numbered(20), now=1)
+    assert list(s.overdue(HOLD_NS)) == []
+    ((_, released),) = s.overdue(HOLD_NS + 1)
+    assert [item for item, _ in released] == [20]
+    assert s.position(KEY) == (9, ((10, 19),))
+    assert offer(s, numbered(30)) is Verdict.ACCEPT, "the stream goes on behind the hole"
+    assert offer(s, numbered(10)) is Verdict.ACCEPT, "the missing batch is taken, late"
+    assert s.position(KEY) == (39, ())
+
+
+def test_sixty_four_waiting_batches_are_let_go_at_once() -> None:
+    s: Sequencer[int] = Sequencer()
+    for i in range(HOLD_BATCHES):
+        assert offer(s, numbered(10 + 10 * i)) is Verdict.HOLD
+    ((_, released),) = s.overdue(0)
+    assert len(released) == HOLD_BATCHES
+
+
+def test_a_service_without_memory_believes_what_the_device_says_has_a_receipt() -> None:
+    s: Sequencer[int] = Sequencer()
+    assert offer(s, numbered(500, u=500)) is Verdict.ACCEPT
+    assert s.position(KEY) == (509, ())
+    t: Sequencer[int] = Sequencer()
+    assert offer(t, numbered(500, u=400)) is Verdict.HOLD
+    assert t.position(KEY) == (399, ((400, 499),))
+
+
+def test_overlapping_batches_store_only_what_is_new() -> None:
+    s: Sequencer[int] = Sequencer()
+    offer(s, numbered(0))
+    decision = s.offer(KEY, numbered(5, 10), 0, 5)
+    assert decision.parts == ((5, 5),)
+
+
+def test_declared_gaps_advance_the_watermark() -> None:
+    s: Sequencer[int] = Sequencer()
+    offer(s, numbered(0))
+    offer(s, numbered(20))
+    s.account(KEY, 10, 19)
+    assert [item for item, _ in s.followers(KEY)] == [20]
+    assert s.position(KEY) == (29, ())
+
+
+def test_rollback_forgets_what_did_not_become_durable() -> None:
+    s: Sequencer[int] = Sequencer()
+    offer(s, numbered(0))
+    s.begin()
+    offer(s, numbered(10))
+    offer(s, numbered(30))
+    other = Key("acme.pump2", "0190bbbb-boot", "live")
+    s.offer(other, numbered(0), 0, 0)
+    s.rollback()
+    assert s.position(KEY) == (9, ())
+    assert s.position(other) == (-1, ())
+    assert offer(s, numbered(10)) is Verdict.ACCEPT
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    seed=st.integers(0, 2**32),
+    sizes=st.lists(st.integers(1, 7), min_size=1, max_size=30),
+    restart=st.integers(0, 60),
+)
+def test_any_order_with_repeats_stores_each_sample_once(
+    seed: int, sizes: list[int], restart: int
+) -> None:
+    chance = random.Random(seed)
+    batches, at = [], 0
+    for size in sizes:
+        batches.append(numbered(at, size))
+        at += size
+    sent = batches * 3
+    chance.shuffle(sent)
+    s: Sequencer[Numbered] = Sequencer()
+    stored: list[int] = []
+
+    def take(batch: Numbered, parts: tuple[tuple[int, int], ...]) -> None:
+        for skip, count in parts:
+            stored.extend(range(batch.seq + skip, batch.seq + skip + count))
+
+    for step, batch in enumerate([*sent, *batches]):
+        if step == restart:
+            s = Sequencer.load(s.dump())  # what waited is gone; it has no receipt and comes again
+        take(batch, s.offer(KEY, batch, step * 10**8, batch).parts)
+        for held, decision in s.followers(KEY):
+            take(held, decision.parts)
+        for _, released in s.overdue(step * 10**8):
+            for held, decision in released:
+                take(held, decision.parts)
+    for _, released in s.overdue(10**12):
+        for held, decision in released:
+            take(held, decision.parts)
+    assert sorted(stored) == list(range(at))
+    assert s.position(KEY) == (at - 1, ())
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_restoring_from_the_journal_gives_the_same_position(known: bool) -> None:
+    live: Sequencer[int] = Sequencer()
+    if known:
+        offer(live, numbered(0))
+    offer(live, numbered(20))
+    list(live.overdue(HOLD_NS))
+    again: Sequencer[int] = Sequencer()
+    if known:
+        again.restore(KEY, numbered(0), 0, 10)
+    again.restore(KEY, numbered(20), 0, 10)
+    assert again.position(KEY) == live.position(KEY)
+    assert offer(again, numbered(10)) is Verdict.ACCEPT
