@@ -94,7 +94,9 @@ def embedded(
         )
     with (folder / "broker.log").open("wb") as log:
         # A session of its own: Ctrl-C stops the program, which then stops the broker.
-        process = subprocess.Popen(words, stdout=log, stderr=log, start_new_session=True)
+        process = subprocess.Popen(  # noqa: S603  the program was found above, the words are ours
+            words, stdout=log, stderr=log, start_new_session=True
+        )
         try:
             _await_port(process, port, folder / "broker.log")
             yield Broker(name, port, version, process)
