@@ -1,0 +1,1 @@
+"""Machines that fail on purpose: plants whose physics and true remaining life are known."""
