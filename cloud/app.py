@@ -1,0 +1,166 @@
+"""The composition root: settings in, a running service out."""
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import socket
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final, TypeVar
+
+import uvicorn
+
+from cloud.api import ApiDeps, HealthReport, create_app
+from cloud.errors import CloudError
+from cloud.ledger import Ledger, open_ledger
+from cloud.link import Link
+from cloud.notify import Notifier, channels_from
+from cloud.service import Service
+from cloud.settings import CloudSettings
+from cloud.telemetry import TelemetryStore
+from cloud.telemetry.sqlite import SqliteTelemetry
+from models.profile import Profile, load_profiles
+
+T = TypeVar("T")
+CHECK_S: Final = 0.2
+DRAIN_S: Final = 3
+log = logging.getLogger(__name__)
+
+
+def now_ns() -> int:
+    """Return the service's clock: ns since 1970 UTC. The only place that reads it."""
+    return time.time_ns()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without signal handlers of its own: the composition root stops everything."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class App:
+    """Everything that runs, and the order in which it starts and stops."""
+
+    def __init__(self, settings: CloudSettings, profiles: dict[str, Profile] | None = None) -> None:
+        self.settings = settings
+        self.folder = Path(settings.data)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.profiles = profiles or load_profiles()
+        url = settings.ledger_url or f"sqlite:///{self.folder / 'ledger.db'}"
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="ledger")
+        self.ledger: Ledger = open_ledger(url, now_ns, self.profiles)
+        self.telemetry: TelemetryStore = SqliteTelemetry(self.folder / "telemetry.db")
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.notifier = Notifier(
+            self.ledger, channels_from(settings.notify, self.folder), submit=self.submit, now=now_ns
+        )
+        self.service = Service(
+            folder=self.folder,
+            profiles=self.profiles,
+            telemetry=self.telemetry,
+            ledger=self.ledger,
+            link=Link(settings.broker, now_ns),
+            now=now_ns,
+            snapshot_ns=int(settings.snapshot_s * 1e9),
+            segment_bytes=settings.journal_segment_mb << 20,
+            filed=self._filed,
+        )
+        self.server = _Server(self._uvicorn())
+
+    async def submit(self, work: Callable[[], T]) -> T:
+        """Run a ledger write on the one writer thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._writer, work)
+
+    def _filed(self) -> None:
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self.notifier.wake)
+
+    def _uvicorn(self) -> uvicorn.Config:
+        api = self.settings.api
+        deps = ApiDeps(
+            ledger=self.ledger,
+            telemetry=self.telemetry,
+            profiles=self.profiles,
+            health=self.health,
+            submit=self.submit,
+            repaired=self.service.restart,
+            secret=_secret(self.folder / "cursor.key"),
+            public_url=api.public_url,
+        )
+        return uvicorn.Config(
+            create_app(deps),
+            host=api.host,
+            port=api.port,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=DRAIN_S,
+        )
+
+    def health(self) -> HealthReport:
+        """Say how the service is."""
+        return HealthReport(service=self.service.status(), now_ns=now_ns())
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator["App"]:
+        """Start everything; stop it in reverse at the end."""
+        self._loop = asyncio.get_running_loop()
+        stop = asyncio.Event()
+        serving = asyncio.create_task(self.server.serve(), name="api")
+        notifying = asyncio.create_task(self.notifier.run(stop), name="notifier")
+        try:
+            listening = asyncio.create_task(self.server.listening.wait())
+            await asyncio.wait([serving, listening], return_when=asyncio.FIRST_COMPLETED)
+            listening.cancel()
+            if not self.server.started:
+                api = self.settings.api
+                raise CloudError(f"api.port: cannot listen on {api.host}:{api.port}; is it taken?")
+            self.service.start()
+            yield self
+        finally:
+            self.server.should_exit = True
+            stop.set()
+            await asyncio.gather(serving, notifying, return_exceptions=True)
+            await asyncio.to_thread(self.close)
+
+    def close(self) -> None:
+        """Drain the ingest thread, write a snapshot, close the stores."""
+        self.service.stop()
+        self._writer.shutdown()
+        self.ledger.close()
+
+    async def until(self, stop: Awaitable[object]) -> None:
+        """Return when `stop` is done; raise when the ingest thread has failed."""
+        waiting = asyncio.ensure_future(stop)
+        try:
+            while not waiting.done():
+                await asyncio.wait([waiting], timeout=CHECK_S)
+                if not self.service.alive:
+                    raise CloudError(f"ingest stopped: {self.service.failure}")
+        finally:
+            waiting.cancel()
+
+
+def _secret(path: Path) -> bytes:
+    """Return this installation's key, made at the first start."""
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_bytes(secrets.token_bytes(32))
+    return path.read_bytes()
+
+
+def build(settings: CloudSettings) -> App:
+    """Open the stores, recover from snapshot and journal, and return what is ready to run."""
+    return App(settings)

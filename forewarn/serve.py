@@ -1,0 +1,75 @@
+"""`forewarn serve cloud.toml`: run the service until SIGTERM or Ctrl-C."""
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+import msgspec
+
+from cloud import settings as cloud_settings
+from cloud.app import build
+from cloud.errors import CloudError
+from forewarn.broker import BrokerError, embedded
+
+log = logging.getLogger("forewarn")
+
+
+async def serve(settings: cloud_settings.CloudSettings) -> None:
+    """Run until a signal comes, then finish what is in hand and stop."""
+    app = await asyncio.to_thread(build, settings)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with app.running():
+        api = settings.api
+        log.info("ready: http://%s:%d/api/v1/machines", api.host, api.port)
+        await app.until(stop.wait())
+        log.info("stopping")
+
+
+def main(arguments: list[str]) -> int:
+    """Run the service; status 1 with a reason when it cannot start or had to stop."""
+    parser = argparse.ArgumentParser(prog="forewarn serve", description=__doc__)
+    parser.add_argument("settings", type=Path, nargs="?", metavar="cloud.toml")
+    parser.add_argument(
+        "--embedded-broker",
+        action="store_true",
+        help="start a broker of its own on loopback (trial on one machine; no passwords)",
+    )
+    parser.add_argument("--verbose", action="store_true", help="say more")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(
+        level=logging.DEBUG if options.verbose else logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    try:
+        settings = (
+            cloud_settings.load(options.settings)
+            if options.settings
+            else cloud_settings.CloudSettings()
+        )
+        with contextlib.ExitStack() as stack:
+            if options.embedded_broker:
+                folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="forewarn-")))
+                broker = stack.enter_context(embedded(folder, port=settings.broker.port))
+                log.warning(
+                    "embedded broker %s on 127.0.0.1:%d asks for no password: trial only",
+                    broker.name,
+                    broker.port,
+                )
+                reached = msgspec.structs.replace(
+                    settings.broker, host="127.0.0.1", version=broker.version
+                )
+                settings = msgspec.structs.replace(settings, broker=reached)
+            asyncio.run(serve(settings))
+    except (CloudError, BrokerError) as error:
+        print(f"forewarn serve: {error}", file=sys.stderr)
+        return 1
+    return 0
