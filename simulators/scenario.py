@@ -1,0 +1,180 @@
+"""A scenario: which machines there are, what happens to them when, and what should be noticed.
+
+One TOML file; unknown keys are refused by name. Times are in days of simulated time from `start`.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from models.toml import TomlError, parse
+from simulators.faults import Kind, SensorFault
+from simulators.plants import PLANTS, Plant, Specimen, WearFault
+
+DAY_S = 86_400.0
+FOLDER = Path(__file__).parent / "scenarios"
+
+
+class ScenarioError(ValueError):
+    """A scenario is wrong; the text names the file and the key."""
+
+
+class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class WearEntry(_Strict, frozen=True, kw_only=True):
+    """A component wears faster from `onset_d` on and has then about `life_d` days left."""
+
+    component: str
+    onset_d: float
+    life_d: float
+
+
+class SensorEntry(_Strict, frozen=True, kw_only=True):
+    """A sensor fails (see `simulators.faults`)."""
+
+    signal: str
+    kind: Literal["drift", "spike", "stuck", "dropout", "step", "intermittent"]
+    from_d: float
+    to_d: float | None = None
+    size: float = 0.0
+    share: float = 0.05
+
+
+class MachineEntry(_Strict, frozen=True, kw_only=True):
+    """`count` machines of one type. More than one are numbered: pump-01, pump-02."""
+
+    key: str
+    profile: str
+    count: int = 1
+    used: Mapping[str, float] = msgspec.field(default_factory=dict)
+    faults: tuple[WearEntry, ...] = ()
+    sensor_faults: tuple[SensorEntry, ...] = ()
+
+    def names(self) -> tuple[str, ...]:
+        """Return the keys of the machines that this entry stands for."""
+        if self.count == 1:
+            return (self.key,)
+        width = max(2, len(str(self.count)))
+        return tuple(f"{self.key}-{i + 1:0{width}d}" for i in range(self.count))
+
+
+class Expectation(_Strict, frozen=True, kw_only=True):
+    """A ticket that must be there, at least `share` of the life after onset before the failure."""
+
+    machine: str
+    mode: str
+    share: float = 0.05
+
+
+class Scenario(_Strict, frozen=True, kw_only=True):
+    """Machines, time and truth. Every ticket that is not expected is a false one."""
+
+    name: str
+    title: str = ""
+    seed: int = 0
+    start: datetime = datetime(2026, 1, 5, tzinfo=UTC)  #: a Monday
+    days: float = 60.0
+    interval_s: float = 3600.0
+    machines: tuple[MachineEntry, ...]
+    expect: tuple[Expectation, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.days <= 0 or self.interval_s <= 0:
+            raise ValueError("days and interval_s must be greater than 0")
+        if self.start.tzinfo is None:
+            raise ValueError("start needs a time zone, such as 2026-01-05T00:00:00Z")
+        keys: set[str] = set()
+        for i, entry in enumerate(self.machines):
+            _check(entry, f"machines[{i}]")
+            for key in entry.names():
+                if key in keys:
+                    raise ValueError(f"machines[{i}].key: there is already a machine '{key}'")
+                keys.add(key)
+        for i, expected in enumerate(self.expect):
+            if expected.machine not in keys:
+                raise ValueError(f"expect[{i}].machine: no machine '{expected.machine}'")
+
+    @property
+    def rows(self) -> int:
+        """How many readings of each signal the scenario has."""
+        return round(self.days * DAY_S / self.interval_s)
+
+    @property
+    def start_ns(self) -> int:
+        """Time of the first reading, ns since 1970 UTC."""
+        return round(self.start.timestamp() * 1_000_000_000)
+
+
+def _check(entry: MachineEntry, where: str) -> None:
+    if entry.profile not in PLANTS:
+        raise ValueError(
+            f"{where}.profile: no plant '{entry.profile}', there are {', '.join(PLANTS)}"
+        )
+    if entry.count < 1:
+        raise ValueError(f"{where}.count must be 1 or more")
+    plant = _example(entry.profile)
+    parts = [("used", component) for component in entry.used]
+    parts += [("faults", fault.component) for fault in entry.faults]
+    for key, component in parts:
+        if component not in plant.components:
+            raise ValueError(f"{where}.{key}: {entry.profile} has no component '{component}'")
+    for fault in entry.sensor_faults:
+        if fault.signal not in plant.signals:
+            raise ValueError(f"{where}.sensor_faults: {entry.profile} has no '{fault.signal}'")
+    specimens(entry)
+    sensor_faults(entry, 0)
+
+
+@cache
+def _example(profile: str) -> Plant:
+    return PLANTS[profile]([Specimen(key="example")], 0)
+
+
+def specimens(entry: MachineEntry) -> list[Specimen]:
+    """Return what a plant is asked to build for an entry."""
+    faults = tuple(
+        WearFault(component=f.component, onset_s=f.onset_d * DAY_S, life_s=f.life_d * DAY_S)
+        for f in entry.faults
+    )
+    return [Specimen(key=key, used=entry.used, faults=faults) for key in entry.names()]
+
+
+def sensor_faults(entry: MachineEntry, seed: int) -> list[SensorFault]:
+    """Return the sensor faults of each machine of an entry."""
+    return [
+        SensorFault(
+            signal=f.signal,
+            kind=Kind(f.kind),
+            from_s=f.from_d * DAY_S,
+            to_s=float("inf") if f.to_d is None else f.to_d * DAY_S,
+            size=f.size,
+            share=f.share,
+            seed=seed,
+        )
+        for f in entry.sensor_faults
+    ]
+
+
+def load(path: Path) -> Scenario:
+    """Read and check a scenario; `ScenarioError` names the file and the key."""
+    try:
+        return parse(path.read_text("utf-8"), Scenario, str(path))
+    except OSError as error:
+        raise ScenarioError(f"{path}: cannot be read: {error.strerror}") from error
+    except TomlError as error:
+        raise ScenarioError(str(error)) from error
+
+
+def named(name: str) -> Scenario:
+    """Load one of the scenarios that come with forewarn; `ScenarioError` lists them."""
+    path = FOLDER / f"{name}.toml"
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in FOLDER.glob("*.toml")))
+        raise ScenarioError(f"there is no scenario '{name}', there are: {known}")
+    return load(path)

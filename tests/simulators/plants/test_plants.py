@@ -1,0 +1,156 @@
+"""What holds for every plant: growing wear, a truth that fits the physics, independence."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.profile import load_profiles
+from simulators.plants import PLANTS, Specimen, WearFault, true_life_s
+from simulators.plants.battery import LIMIT_PERCENT, loss_percent
+from simulators.plants.printer import LIMIT_DENSITY, density_od
+from simulators.plants.pump import LIMIT_MM_S, spall_mm_s
+from simulators.plants.purifier import LIMIT_PA, resistance_pa
+
+DAY = 86_400.0
+HOURS = np.arange(45 * 24) * 3600.0
+PART = {
+    "air-purifier": "filter",
+    "battery-pack": "cells",
+    "centrifugal-pump": "bearing",
+    "office-printer": "drum",
+}
+INDICATOR = {
+    "air-purifier": "filter_resistance",
+    "battery-pack": "state_of_health",
+    "centrifugal-pump": "vibration_rms",
+    "office-printer": "print_density",
+}
+every_plant = pytest.mark.parametrize("profile", sorted(PLANTS))
+
+
+def faulty(profile, key="worn", onset_d=20.0, life_d=15.0):
+    fault = WearFault(component=PART[profile], onset_s=onset_d * DAY, life_s=life_d * DAY)
+    return Specimen(key=key, used={PART[profile]: 0.1}, faults=(fault,))
+
+
+@every_plant
+def test_wear_grows_and_reaches_one_at_the_failure(profile):
+    plant = PLANTS[profile]([faulty(profile), Specimen(key="healthy")], 3)
+    for component in plant.components:
+        wear = plant.wear(component, HOURS)
+        assert (np.diff(wear, axis=0) >= 0).all()
+        at = plant.fails_at(component)
+        reached = [plant.wear(component, np.array([t]))[0, i] for i, t in enumerate(at)]
+        np.testing.assert_allclose(reached, 1.0, atol=1e-6)
+
+
+@every_plant
+def test_true_life_falls_second_by_second_and_ends_at_the_failure(profile):
+    plant = PLANTS[profile]([faulty(profile)], 3)
+    life = true_life_s(plant, PART[profile], HOURS)[:, 0]
+    fails = plant.fails_at(PART[profile])[0]
+    alive = fails > HOURS
+    np.testing.assert_allclose(np.diff(life[alive]), -3600.0)
+    assert (life[~alive] == 0).all()
+    assert (~alive).any()
+
+
+@every_plant
+@settings(deadline=None, max_examples=10)
+@given(life_d=st.floats(8, 40), onset_d=st.floats(1, 200), seed=st.integers(0, 1000))
+def test_a_fault_leaves_about_the_life_that_was_asked_for(profile, life_d, onset_d, seed):
+    plant = PLANTS[profile]([faulty(profile, onset_d=onset_d, life_d=life_d)], seed)
+    lasted = plant.fails_at(PART[profile])[0] / DAY - onset_d
+    assert 0.4 * life_d - 2 < lasted < 2.5 * life_d + 4
+
+
+@every_plant
+def test_the_indicator_crosses_the_profile_s_limit_at_the_failure(profile):
+    consumable = load_profiles()[profile].consumables[PART[profile]]
+    assert consumable.indicator == INDICATOR[profile]
+    plant = PLANTS[profile]([faulty(profile)], 5)
+    fails = plant.fails_at(PART[profile])[0]
+    readings = plant.sample(HOURS)[:, 0, plant.signals.index(INDICATOR[profile])]
+    worse = 1 if consumable.worse == "high" else -1
+    early = readings[(fails - 4 * DAY > HOURS) & (fails - 6 * DAY < HOURS)]
+    late = readings[(fails + 4 * DAY < HOURS) & (fails + 6 * DAY > HOURS)]
+    assert (worse * early.mean()) < worse * consumable.limit < (worse * late.mean())
+
+
+def test_the_laws_meet_their_limits_at_wear_one():
+    one = np.array([1.0])
+    worn = np.sqrt(LIMIT_MM_S**2 - 1.35**2)
+    assert np.hypot(spall_mm_s(one, np.array([0.4]), worn), 1.35) == pytest.approx(LIMIT_MM_S)
+    assert resistance_pa(one, np.array([92.0])) == pytest.approx(LIMIT_PA)
+    assert density_od(one, np.array([1.46])) == pytest.approx(LIMIT_DENSITY)
+    assert 100 - loss_percent(one) == pytest.approx(LIMIT_PERCENT)
+
+
+@every_plant
+def test_the_same_seed_gives_the_same_and_another_seed_another(profile):
+    def series(seed):
+        return PLANTS[profile]([faulty(profile)], seed).sample(HOURS[:200])
+
+    np.testing.assert_array_equal(series(1), series(1))
+    assert (series(1) != series(2)).mean() > 0.3
+
+
+@every_plant
+def test_other_machines_change_nothing(profile):
+    alone = PLANTS[profile]([faulty(profile)], 9)
+    among = PLANTS[profile]([Specimen(key="a"), faulty(profile), Specimen(key="z")], 9)
+    np.testing.assert_array_equal(alone.sample(HOURS)[:, 0], among.sample(HOURS)[:, 1])
+    assert alone.fails_at(PART[profile])[0] == among.fails_at(PART[profile])[1]
+
+
+@every_plant
+@settings(deadline=None, max_examples=15)
+@given(cuts=st.sets(st.integers(1, 99), max_size=5))
+def test_any_cut_gives_the_same_readings(profile, cuts):
+    specimens = [faulty(profile), Specimen(key="b")]
+    whole = PLANTS[profile](specimens, 4).sample(HOURS[:100])
+    plant = PLANTS[profile](specimens, 4)
+    pieces = [plant.sample(piece) for piece in np.split(HOURS[:100], sorted(cuts))]
+    np.testing.assert_array_equal(np.concatenate(pieces), whole)
+
+
+@every_plant
+def test_counters_are_whole_numbers_that_only_grow(profile):
+    plant = PLANTS[profile]([faulty(profile)], 4)
+    values = plant.sample(HOURS)
+    for signal in plant.counters:
+        column = values[:, 0, plant.signals.index(signal)]
+        assert (column == np.floor(column)).all()
+        assert (np.diff(column) >= 0).all()
+        assert column[-1] > column[0]
+
+
+@every_plant
+def test_signals_are_those_of_the_profile(profile):
+    assert set(PLANTS[profile]([faulty(profile)], 0).signals) == set(
+        load_profiles()[profile].signals
+    )
+
+
+@every_plant
+def test_sensors_have_noise_of_at_least_three_steps(profile):
+    plant = PLANTS[profile]([Specimen(key="still")], 6)
+    column = plant.sample(HOURS[:240])[:, 0, plant.signals.index(INDICATOR[profile])]
+    step = np.diff(np.unique(column)).min()
+    assert column.std() >= 2.5 * step
+
+
+def test_printers_rest_at_the_weekend():
+    plant = PLANTS["office-printer"]([Specimen(key="p")], 2)
+    pages = plant.sample(np.arange(8) * DAY)[:, 0, plant.signals.index("pages")]
+    made = np.diff(pages)
+    assert (made[:5] > 0).all()
+    assert (made[5:] == 0).all()
+
+
+def test_a_specimen_cannot_begin_as_a_wreck():
+    with pytest.raises(ValueError, match=r"used\.bearing"):
+        Specimen(key="x", used={"bearing": 1.0})
+    with pytest.raises(ValueError, match="life_s"):
+        WearFault(component="bearing", onset_s=0, life_s=0)
