@@ -1,0 +1,85 @@
+"""Judges what was raised against what is true: the right ticket in time, and no false one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from simulators.fleet import Failure
+from simulators.scenario import DAY_S, Expectation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Raised:
+    """A ticket: for which machine and failure mode, and when, s of simulated time."""
+
+    machine: str
+    mode: str
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lead:
+    """How early the first right ticket came: seconds and share of the life after onset."""
+
+    machine: str
+    mode: str
+    ticket_s: float
+    fails_s: float
+    share: float
+
+    @property
+    def days(self) -> float:
+        """Lead time before the failure in days of simulated time."""
+        return (self.fails_s - self.ticket_s) / DAY_S
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The leads of the expected tickets, and every reason why the run does not count as right."""
+
+    leads: tuple[Lead, ...]
+    problems: tuple[str, ...]
+
+    @property
+    def right(self) -> bool:
+        """Whether all that was expected came in time, and nothing else."""
+        return not self.problems
+
+
+def judge(
+    expected: Sequence[Expectation], failures: Sequence[Failure], raised: Sequence[Raised]
+) -> Verdict:
+    """Compare tickets with the truth.
+
+    A machine without a fault must have no ticket. A ticket before the onset is a false one too.
+    """
+    truth = {failure.machine: failure for failure in failures}
+    problems = [f"false ticket {t.mode} for {t.machine}" for t in raised if t.machine not in truth]
+    problems += [
+        f"ticket {t.mode} for {t.machine} came before anything was wrong"
+        for t in raised
+        if t.machine in truth and t.at_s < truth[t.machine].onset_s
+    ]
+    leads = []
+    for want in expected:
+        failure = truth[want.machine]
+        times = [t.at_s for t in raised if (t.machine, t.mode) == (want.machine, want.mode)]
+        if not times:
+            problems.append(f"no ticket {want.mode} for {want.machine}")
+            continue
+        first = min(times)
+        share = failure.share_left(first)
+        leads.append(
+            Lead(
+                machine=want.machine,
+                mode=want.mode,
+                ticket_s=first,
+                fails_s=failure.fails_s,
+                share=share,
+            )
+        )
+        if share < want.share:
+            problems.append(
+                f"ticket {want.mode} for {want.machine} came with {share:.1%} of the life after "
+                f"onset left, less than {want.share:.0%}"
+            )
+    return Verdict(leads=tuple(leads), problems=tuple(problems))
