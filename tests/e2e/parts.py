@@ -1,0 +1,125 @@
+"""Real parts for end-to-end tests: a broker, the service, an agent, each a process that can die."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+from typing import IO, Any
+
+from forewarn.broker import find_mosquitto, free_port
+
+READY_S = 60
+
+
+class Part:
+    """One process: started, killed without warning, or asked to stop."""
+
+    def __init__(self, words: list[str], log: Path, ready: str | None = None) -> None:
+        self.words = words
+        self.log = log
+        self.ready = ready
+        self.process: subprocess.Popen[bytes] | None = None
+        self._out: IO[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it and wait until it says that it is ready (a line of its log, or its port)."""
+        self._out = self.log.open("ab")
+        begin = self.log.stat().st_size
+        environment = os.environ | {"PYTHONUNBUFFERED": "1", "PYTHONPATH": str(Path.cwd())}
+        self.process = subprocess.Popen(
+            self.words, stdout=self._out, stderr=self._out, env=environment, start_new_session=True
+        )
+        if self.ready:
+            self._await_line(begin)
+
+    def _await_line(self, begin: int) -> None:
+        import time
+
+        assert self.process is not None
+        deadline = time.monotonic() + READY_S
+        with self.log.open("rb") as log:
+            log.seek(begin)
+            seen = b""
+            while time.monotonic() < deadline:
+                seen += log.read()
+                if self.ready and self.ready.encode() in seen:
+                    return
+                if self.process.poll() is not None:
+                    break
+                time.sleep(0.02)
+        raise AssertionError(f"{self.words[0]} did not become ready:\n{seen.decode()[-3000:]}")
+
+    def kill(self) -> None:
+        """SIGKILL, at once."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> int:
+        """SIGTERM; return the exit status."""
+        return self._end(signal.SIGTERM)
+
+    def _end(self, number: signal.Signals) -> int:
+        if self.process is None:
+            return 0
+        self.process.send_signal(number)
+        status = self.process.wait(30)
+        self.process = None
+        if self._out:
+            self._out.close()
+        return status
+
+
+def mosquitto(folder: Path, port: int) -> Part:
+    """Return a Mosquitto 2 that forgets everything when killed (the harder case)."""
+    program = find_mosquitto()
+    assert program, "mosquitto is not installed"
+    config = folder / "mosquitto.conf"
+    config.write_text(
+        f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n"
+        "max_queued_messages 10000\nmax_packet_size 1048576\nlog_dest stdout\n"
+    )
+    return Part([program, "-c", str(config)], folder / "broker.log", ready="running")
+
+
+def service(folder: Path, broker_port: int, **changes: Any) -> "Service":
+    """Return a service with all its data below `folder`."""
+    api_port = free_port()
+    settings = folder / "cloud.toml"
+    settings.write_text(
+        f'data = "{folder / "data"}"\nsnapshot_s = {changes.get("snapshot_s", 5.0)}\n'
+        f"[broker]\nport = {broker_port}\nversion = {changes.get('version', 5)}\n"
+        f"[api]\nport = {api_port}\n"
+    )
+    entry = changes.get("entry", ["-m", "forewarn", "serve"])
+    words = [sys.executable, *entry, str(settings)]
+    return Service(Part(words, folder / "service.log", ready="ready: http"), api_port, folder)
+
+
+class Service:
+    """The service's process and its API."""
+
+    def __init__(self, part: Part, port: int, folder: Path) -> None:
+        self.part = part
+        self.port = port
+        self.data = folder / "data"
+
+    def get(self, path: str) -> Any:
+        """GET a path below /api/v1 and return the JSON."""
+        url = f"http://127.0.0.1:{self.port}/api/v1{path}"
+        with urllib.request.urlopen(url, timeout=30) as answer:
+            return json.load(answer)
+
+    def items(self, path: str) -> list[Any]:
+        """GET all pages of a list."""
+        out: list[Any] = []
+        page = self.get(path)
+        while True:
+            out += page["items"]
+            if not page.get("next"):
+                return out
+            with urllib.request.urlopen(
+                f"http://127.0.0.1:{self.port}{page['next']}", timeout=30
+            ) as answer:
+                page = json.load(answer)
