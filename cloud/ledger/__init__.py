@@ -1,0 +1,325 @@
+"""The ledger: machines, advisories, tickets, alerts, quarantine, and an append-only event log.
+
+`Ledger` says what can be asked of it; `open_ledger` brings the database up to date and opens it.
+Every list takes `after` (the last row's key, None = from the start) and `limit`, and returns the
+rows with the key of the next page (None = that was all). Newest first unless said otherwise.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal, Protocol, TypeVar
+
+from cloud.ledger.records import (
+    AdvisoryRow,
+    AdvisoryState,
+    AlertRow,
+    AssessmentRow,
+    Clock,
+    DeliveryRow,
+    EventRow,
+    EvidenceRow,
+    Filed,
+    MachineRow,
+    QuarantineCount,
+    QuarantineRow,
+    Repair,
+    Resolved,
+    TicketRow,
+    TicketState,
+    Verdict,
+)
+from models.assessment import Assessment, State
+from models.profile import Profile
+
+__all__ = [
+    "AdvisoryRow",
+    "AdvisoryState",
+    "AlertRow",
+    "AssessmentRow",
+    "DeliveryRow",
+    "EventRow",
+    "EvidenceRow",
+    "Filed",
+    "Ledger",
+    "MachineRow",
+    "Page",
+    "QuarantineCount",
+    "QuarantineRow",
+    "Repair",
+    "Resolved",
+    "SetAside",
+    "TicketRow",
+    "TicketState",
+    "Verdict",
+    "open_ledger",
+]
+
+T = TypeVar("T")
+Key = tuple[int | str, ...]
+Page = tuple[list[T], Key | None]
+
+
+class SetAside(Protocol):
+    """What the quarantine takes (`cloud.decode.Aside` is one)."""
+
+    @property
+    def n(self) -> int:
+        """Journal position of the record it came from."""
+        ...
+
+    @property
+    def at_ns(self) -> int:
+        """When it was received, wall clock."""
+        ...
+
+    @property
+    def topic(self) -> str:
+        """Topic it came on."""
+        ...
+
+    @property
+    def reason(self) -> str:
+        """Why it was set aside (`models.contract.errors.Reason`)."""
+        ...
+
+    @property
+    def detail(self) -> str:
+        """What is wrong with it."""
+        ...
+
+    @property
+    def payload(self) -> bytes:
+        """The bytes."""
+        ...
+
+
+class Ledger(Protocol):
+    """Keeps what people decide on. Each method is one transaction.
+
+    Reading and writing are safe from any thread; writes wait for each other. Raises `NotFound` for
+    an unknown id, `Conflict` when `version` is not the newest or the state forbids the change,
+    `StoreBusy`, `StoreFull` or `StoreCorrupt` when the database does not do what was asked.
+    """
+
+    # -- what the ingest thread calls
+
+    def position(self) -> int:
+        """Return the journal position up to which everything is filed (-1: nothing)."""
+        ...
+
+    def file(self, n: int, assessments: Sequence[Assessment]) -> list[Filed]:
+        """File assessments, with advisories, tickets, alerts and position `n`, all or nothing.
+
+        Those at or below `position()` are skipped, so that a replay files nothing twice. Nothing is
+        written when there are none.
+        """
+        ...
+
+    def register(
+        self, *, machine: str, device: str, profile: str, name: str | None, clock: Clock, at_ns: int
+    ) -> MachineRow:
+        """Make a machine known, or bind it anew; the same again changes nothing."""
+        ...
+
+    def quarantine_add(self, asides: Sequence[SetAside]) -> int:
+        """Keep what could not be read, within bounds; return how many were new."""
+        ...
+
+    # -- machines
+
+    def machine(self, machine: str) -> MachineRow:
+        """Return one machine."""
+        ...
+
+    def machines(
+        self,
+        *,
+        after: Key | None = None,
+        limit: int = 100,
+        query: str | None = None,
+        state: State | None = None,
+    ) -> Page[MachineRow]:
+        """List machines by id, ascending. `query` is looked for in id and name."""
+        ...
+
+    def assessments(
+        self,
+        machine: str,
+        *,
+        after: Key | None = None,
+        limit: int = 100,
+        start_ns: int | None = None,
+        end_ns: int | None = None,
+    ) -> Page[AssessmentRow]:
+        """List a machine's kept assessments with start <= at_ns < end."""
+        ...
+
+    def current(self, machine: str) -> AssessmentRow | None:
+        """Return a machine's newest assessment."""
+        ...
+
+    # -- advisories
+
+    def advisories(
+        self,
+        *,
+        after: Key | None = None,
+        limit: int = 100,
+        machine: str | None = None,
+        states: Sequence[AdvisoryState] = (),
+    ) -> Page[AdvisoryRow]:
+        """List advisories; `states` empty = all."""
+        ...
+
+    def advisory(self, advisory_id: str) -> AdvisoryRow:
+        """Return one advisory."""
+        ...
+
+    def evidence(self, advisory_id: str) -> list[EvidenceRow]:
+        """Return what speaks for an advisory, oldest first."""
+        ...
+
+    def decide_advisory(
+        self,
+        advisory_id: str,
+        version: int,
+        decision: Literal["accept", "defer", "reject"],
+        *,
+        actor: str,
+        reason: str | None = None,
+        until_ns: int | None = None,
+    ) -> AdvisoryRow:
+        """Accept (makes the ticket), defer until a time, or reject with a reason."""
+        ...
+
+    # -- tickets
+
+    def tickets(
+        self,
+        *,
+        after: Key | None = None,
+        limit: int = 100,
+        machine: str | None = None,
+        states: Sequence[TicketState] = (),
+    ) -> Page[TicketRow]:
+        """List tickets; `states` empty = all."""
+        ...
+
+    def ticket(self, ticket_id: str) -> TicketRow:
+        """Return one ticket."""
+        ...
+
+    def acknowledge(self, ticket_id: str, version: int, *, actor: str) -> TicketRow:
+        """Take a new ticket on: `in_progress`, assigned to the actor."""
+        ...
+
+    def resolve(
+        self,
+        ticket_id: str,
+        version: int,
+        *,
+        actor: str,
+        verdict: Verdict,
+        as_found: str | None = None,
+        note: str | None = None,
+        replaced: str | None = None,
+    ) -> Resolved:
+        """Say what was found; the verdict goes to the advisory too. Journal `repair` if given."""
+        ...
+
+    def reopen(self, ticket_id: str, version: int, *, actor: str, note: str) -> TicketRow:
+        """Take a resolved ticket up again."""
+        ...
+
+    def close_ticket(
+        self, ticket_id: str, version: int, *, actor: str, confirmed: bool, note: str | None = None
+    ) -> TicketRow:
+        """Close a resolved ticket: confirmed by the customer, or not heard of."""
+        ...
+
+    def cancel(self, ticket_id: str, version: int, *, actor: str, note: str) -> TicketRow:
+        """End a ticket without work."""
+        ...
+
+    def comment(self, ticket_id: str, *, actor: str, text: str) -> EventRow:
+        """Add a remark to a ticket's events."""
+        ...
+
+    # -- events and quarantine
+
+    def events(
+        self,
+        *,
+        after: Key | None = None,
+        limit: int = 100,
+        machine: str | None = None,
+        subject_id: str | None = None,
+    ) -> Page[EventRow]:
+        """List changes in order, oldest first."""
+        ...
+
+    def quarantine(
+        self,
+        *,
+        after: Key | None = None,
+        limit: int = 100,
+        device: str | None = None,
+        reason: str | None = None,
+    ) -> Page[QuarantineRow]:
+        """List what was set aside."""
+        ...
+
+    def quarantine_item(self, item_id: str) -> QuarantineRow:
+        """Return one item of the quarantine."""
+        ...
+
+    def quarantine_counts(self) -> list[QuarantineCount]:
+        """Return how many were set aside, by device and reason."""
+        ...
+
+    # -- what the notifier calls
+
+    def alerts_due(self, now_ns: int, limit: int = 100) -> list[AlertRow]:
+        """Put alerts that may go now into batches and return them, oldest first.
+
+        One batch = one message about one machine. The first goes at once; what comes up within
+        60 s of it is collected into the next. A batch never changes once it is made.
+        """
+        ...
+
+    def alerts_next(self) -> int | None:
+        """Return the wall-clock time in ns at which the next alert may go (None: no alert)."""
+        ...
+
+    def alert_sent(self, batch_id: str, channel: str) -> None:
+        """Note that a channel has taken a batch."""
+        ...
+
+    def alert_failed(self, batch_id: str, channel: str, error: str, retry_ns: int) -> None:
+        """Note a failure; the batch comes up again at `retry_ns` for the channels without it."""
+        ...
+
+    def alert_done(self, batch_id: str, *, sent: bool) -> None:
+        """End a batch: every channel has it, or it is given up."""
+        ...
+
+    def deliveries(
+        self, *, after: Key | None = None, limit: int = 100, machine: str | None = None
+    ) -> Page[DeliveryRow]:
+        """List attempts to send."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the database."""
+        ...
+
+
+def open_ledger(
+    url: str, clock: Callable[[], int], profiles: Mapping[str, Profile] | None = None
+) -> Ledger:
+    """Open the ledger at a SQLAlchemy URL, bringing its tables up to date first.
+
+    `clock` gives wall ns since 1970 UTC. `profiles` default to those that come with forewarn.
+    """
+    from cloud.ledger.sql import SqlLedger  # noqa: PLC0415 - values load without a database
+
+    return SqlLedger(url, clock, profiles)

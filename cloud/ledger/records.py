@@ -1,0 +1,263 @@
+"""What the ledger keeps, as frozen values.
+
+Ids are UUIDv7 texts (a machine's id is its name), so that a newer thing has a greater id. `version`
+counts changes, for optimistic locking. Times named `*_ns` are ns since 1970 UTC on the machine's
+own clock (for `clock = "data"` its newest data time); `recorded_ns` is the wall clock.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+from models.assessment import Assessment, Check, Life, State
+from models.profile import Words
+
+Clock = Literal["wall", "data"]
+Policy = Literal["shadow", "advise", "auto"]
+Confidence = Literal["low", "medium", "high"]
+
+
+class Verdict(StrEnum):
+    """What the technician found."""
+
+    CONFIRMED = "confirmed"
+    NO_FAULT_FOUND = "no_fault_found"
+    INCONCLUSIVE = "inconclusive"
+
+
+class AdvisoryState(StrEnum):
+    """Where an advisory is. `shadow` ones are recorded only."""
+
+    SHADOW = "shadow"
+    OPEN = "open"
+    ACCEPTED = "accepted"
+    DEFERRED = "deferred"
+    REJECTED = "rejected"
+    VERIFIED = "verified"
+    EXPIRED = "expired"
+    CLOSED = "closed"
+
+
+class TicketState(StrEnum):
+    """Fixed categories; later states refine them and never change their meaning."""
+
+    NEW = "new"
+    IN_PROGRESS = "in_progress"
+    RESOLVED = "resolved"
+    CLOSED_CONFIRMED = "closed_confirmed"
+    CLOSED_UNCONFIRMED = "closed_unconfirmed"
+    CANCELLED = "cancelled"
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """What every record has."""
+
+    id: str
+    recorded_ns: int
+
+
+class MachineRow(Record, frozen=True, kw_only=True):
+    """A machine with its binding to a profile and its newest assessment in short.
+
+    `seen_ns` is the time of the newest assessment; `left_s` the smallest known p50 of its lives.
+    """
+
+    version: int
+    device: str
+    profile: str
+    profile_version: int | None
+    profile_since_ns: int
+    name: str | None
+    clock: Clock
+    first_ns: int
+    seen_ns: int | None = None
+    state: State = State.UNKNOWN
+    score: float | None = None
+    health: float | None = None
+    coverage: float | None = None
+    left_s: float | None = None
+
+
+class AssessmentRow(Record, frozen=True, kw_only=True):
+    """An assessment as filed; the ledger keeps the newest of each machine."""
+
+    assessment: Assessment
+
+
+class AdvisoryRow(Record, frozen=True, kw_only=True):
+    """Something to plan, with its window.
+
+    The visit belongs between `due_earliest_ns` and `due_latest_ns`; a part must be ordered by
+    `order_by_ns`. `ended_ns` is set while no evidence is active. While `observe_until_ns` is ahead,
+    a decided advisory still takes up new evidence, so that no second one appears.
+    """
+
+    version: int
+    machine: str
+    component: str
+    mode: str
+    profile: str
+    policy: Policy
+    state: AdvisoryState
+    severity: int  #: 1 notice, 2 alert, 3 alarm
+    priority: int  #: 1 high .. 3 low
+    title: Words
+    action: Words
+    part: str | None
+    duration_h: float
+    opened_ns: int
+    last_ns: int
+    ended_ns: int | None
+    life: Life | None  #: counted from `life_at_ns`
+    life_at_ns: int | None
+    due_earliest_ns: int
+    due_latest_ns: int
+    order_by_ns: int | None
+    coverage: float
+    confidence: Confidence
+    ticket_id: str | None = None
+    verdict: Verdict | None = None
+    decided_by: str | None = None
+    reason: str | None = None  #: why it was deferred or rejected
+    defer_until_ns: int | None = None
+    observe_until_ns: int | None = None
+    previous_id: str | None = None
+
+
+class EvidenceRow(Record, frozen=True, kw_only=True):
+    """One condition (or life band) behind an advisory, from its beginning to its end.
+
+    `value` and `expected` are in the signal's unit, as they were when it was worst.
+    """
+
+    advisory_id: str
+    kind: Literal["condition", "life"]
+    signal: str | None
+    check: Check | None
+    since_ns: int
+    last_ns: int
+    ended_ns: int | None
+    severity: int
+    score: float
+    value: float | None
+    expected: float | None
+    life: Life | None
+
+
+class TicketRow(Record, frozen=True, kw_only=True):
+    """Work to be done on a machine, for one advisory."""
+
+    version: int
+    number: int  #: short number for people
+    advisory_id: str
+    machine: str
+    component: str
+    mode: str
+    state: TicketState
+    severity: int
+    priority: int
+    title: Words
+    action: Words
+    part: str | None
+    duration_h: float
+    due_earliest_ns: int
+    due_latest_ns: int
+    order_by_ns: int | None
+    opened_ns: int
+    assignee: str | None = None
+    acknowledged_ns: int | None = None
+    resolved_ns: int | None = None
+    closed_ns: int | None = None
+    verdict: Verdict | None = None
+    as_found: str | None = None
+    note: str | None = None
+    replaced: str | None = None
+
+
+class Repair(msgspec.Struct, frozen=True, kw_only=True):
+    """What the models must be told: this component is new since `at_ns`."""
+
+    machine: str
+    component: str | None
+    at_ns: int
+
+
+class Resolved(msgspec.Struct, frozen=True, kw_only=True):
+    """A resolved ticket, and the repair to journal when a component was replaced."""
+
+    ticket: TicketRow
+    repair: Repair | None
+
+
+class EventRow(Record, frozen=True, kw_only=True):
+    """One change: who, when, what. Append-only; `seq` grows by the order of commits."""
+
+    seq: int
+    subject: Literal["machine", "advisory", "ticket", "alert", "quarantine"]
+    subject_id: str
+    machine: str | None
+    type: str
+    at_ns: int
+    actor: str
+    detail: Mapping[str, object]
+
+
+class QuarantineRow(Record, frozen=True, kw_only=True):
+    """A message or column that was set aside. `payload` is None beyond the bounds."""
+
+    device: str  #: "" when the topic names none
+    n: int
+    topic: str
+    reason: str
+    detail: str
+    sha256: str
+    size: int
+    payload: bytes | None
+
+
+class QuarantineCount(msgspec.Struct, frozen=True, kw_only=True):
+    """How many were set aside of one device for one reason, kept or not."""
+
+    device: str
+    reason: str
+    count: int
+    kept: int  #: of these, with their payload
+    last_ns: int  #: wall clock
+
+
+class AlertRow(Record, frozen=True, kw_only=True):
+    """A message owed to the customer. `batch_id` names the message that carries it."""
+
+    machine: str
+    ticket: TicketRow  #: as it is when the alert is read
+    kind: Literal["opened", "raised", "reopened"]
+    severity: int
+    batch_id: str | None
+    state: Literal["pending", "sent", "given-up"]
+    attempts: int
+    next_ns: int  #: wall clock
+    delivered: tuple[str, ...]  #: channels that have it
+
+
+class DeliveryRow(Record, frozen=True, kw_only=True):
+    """One attempt to send one message over one channel. `error` None = it went."""
+
+    batch_id: str
+    machine: str
+    channel: str
+    attempt: int
+    error: str | None
+
+
+class Filed(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that `Ledger.file` did that people may want to hear of."""
+
+    what: Literal["advisory", "raised", "ended", "expired", "ticket"]
+    machine: str
+    mode: str
+    advisory_id: str
+    ticket_id: str | None
+    severity: int
+    at_ns: int
