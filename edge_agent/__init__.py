@@ -1,0 +1,1 @@
+"""On the device: read a machine, keep every reading until the cloud has it, send it."""

@@ -1,0 +1,33 @@
+"""The agent's errors, sorted by what the caller does.
+
+AgentError
+├── SettingsError   refuse to start: says file, line and key, and what to write instead
+├── DriverError     try again later: the source did not give readings
+└── OutboxError
+    ├── OutboxFull     no room even after dropping what may be dropped: declare a gap
+    └── OutboxCorrupt  set the file aside and begin a new one
+"""
+
+
+class AgentError(Exception):
+    """Base of all errors of the agent."""
+
+
+class SettingsError(AgentError):
+    """The settings are wrong; the text names file, line and key."""
+
+
+class DriverError(AgentError):
+    """A source gave no readings; the text says which and what to look at."""
+
+
+class OutboxError(AgentError):
+    """The outbox did not do what was asked."""
+
+
+class OutboxFull(OutboxError):
+    """No room left on the disk; the text names the path and the bytes."""
+
+
+class OutboxCorrupt(OutboxError):
+    """The file is not a readable outbox; the text names the file."""

@@ -1,0 +1,218 @@
+"""The agent's settings: one TOML, read once, checked before anything is opened.
+
+`deploy/edge.toml` is the documented sample and holds the defaults. Secrets are named by file or
+environment variable, never written inline.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+
+from edge_agent.drivers import find, names
+from edge_agent.errors import SettingsError
+from models.contract.messages import MachineRef
+from models.toml import TomlError, line_of, parse
+
+#: Tenant and device: lower-case letters, digits and hyphens, at most 31 (part of every topic).
+IdPart = Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9-]{0,30}$")]
+MachineKey = Annotated[str, msgspec.Meta(pattern="^([a-z0-9][a-z0-9-]{0,30})?$")]
+Stream = Literal["alarm", "live", "bulk", "backfill"]
+Policy = Literal["drop-oldest", "reject-new"]
+_AT: Final = re.compile(r" - at `\$(.*)`$", re.DOTALL)
+
+
+class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class BrokerSettings(_Strict, frozen=True, kw_only=True):
+    """Where the MQTT broker is. `version` 5 is the default; 4 means MQTT 3.1.1."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 1883
+    version: Literal[4, 5] = 5
+    client_id: Literal["identity", "underscore"] = "identity"
+    username: str | None = None
+    password_file: str | None = None
+    password_env: str | None = None
+    ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+    window: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 64
+
+    def password(self) -> str | None:
+        """Read the password from where the settings point; `SettingsError` names the place."""
+        if self.password_env:
+            if self.password_env not in os.environ:
+                raise SettingsError(f"broker.password_env: {self.password_env} is not set")
+            return os.environ[self.password_env]
+        if self.password_file:
+            try:
+                return Path(self.password_file).read_text("utf-8").strip()
+            except OSError as error:
+                raise SettingsError(
+                    f"broker.password_file: cannot read {self.password_file}: {error.strerror}"
+                ) from error
+        return None
+
+
+class PolicySettings(_Strict, frozen=True, kw_only=True):
+    """What a full outbox does with each stream's new readings."""
+
+    alarm: Policy = "drop-oldest"
+    live: Policy = "drop-oldest"
+    bulk: Policy = "drop-oldest"
+    backfill: Policy = "reject-new"
+
+
+class OutboxSettings(_Strict, frozen=True, kw_only=True):
+    """The readings that the cloud does not have yet, in one SQLite file of at most `max_mb`."""
+
+    path: str = "var/agent/outbox.db"
+    max_mb: Annotated[int, msgspec.Meta(ge=4, le=1_000_000)] = 256
+    format: Literal["cbor", "json"] = "cbor"
+    policy: PolicySettings = PolicySettings()
+
+
+class MachineSettings(_Strict, frozen=True, kw_only=True):
+    """A machine behind this device. The key "" is for a device with one machine only."""
+
+    key: MachineKey = ""
+    profile: str = "generic"
+    name: str | None = None
+
+
+class SignalSettings(_Strict, frozen=True, kw_only=True):
+    """What is known of one signal of a source: UCUM unit, kind and normal range."""
+
+    name: str
+    unit: str | None = None
+    kind: Literal["gauge", "counter", "state", "waveform", "consumable"] = "gauge"
+    low: float | None = None
+    high: float | None = None
+
+
+class SourceSettings(_Strict, frozen=True, kw_only=True):
+    """One driver and what it reads."""
+
+    driver: str = "host"
+    machine: MachineKey = ""
+    stream: Stream = "live"
+    interval_s: Annotated[float, msgspec.Meta(gt=0, le=86_400)] = 1.0
+    options: Mapping[str, Any] = {}
+    signals: tuple[SignalSettings, ...] = ()
+
+
+class Settings(_Strict, frozen=True, kw_only=True):
+    """Everything `forewarn-agent run` needs."""
+
+    tenant: IdPart = "acme"
+    device: IdPart = "host"
+    time: Literal["wall", "data"] = "wall"
+    clock: Literal["auto", "none", "rtc", "ntp", "ptp"] = "auto"
+    broker: BrokerSettings = BrokerSettings()
+    outbox: OutboxSettings = OutboxSettings()
+    machines: tuple[MachineSettings, ...] = (MachineSettings(),)
+    sources: tuple[SourceSettings, ...] = (SourceSettings(),)
+
+    @property
+    def identity(self) -> str:
+        """`{tenant}.{device}`: the device's one level in every topic."""
+        return f"{self.tenant}.{self.device}"
+
+    @property
+    def client_id(self) -> str:
+        """The MQTT client id; with an underscore for brokers that refuse the dot."""
+        if self.broker.client_id == "underscore":
+            return f"{self.tenant}_{self.device}"
+        return self.identity
+
+    def refs(self) -> dict[str, MachineRef]:
+        """Return the machines as the birth lists them."""
+        return {m.key: MachineRef(profile=m.profile, name=m.name) for m in self.machines}
+
+
+def load(path: Path) -> Settings:
+    """Read and check a file; `SettingsError` names file, line and key."""
+    problems = check(path)
+    if problems:
+        raise SettingsError("\n".join(problems))
+    return parse(path.read_text("utf-8"), Settings, str(path))
+
+
+def check(path: Path) -> list[str]:
+    """Return what is wrong with a file, each with file, line and key; an empty list is good."""
+    try:
+        text = path.read_text("utf-8")
+        settings = parse(text, Settings, str(path))
+    except UnicodeDecodeError as error:
+        return [f"{path}: is not UTF-8 text (byte {error.start})"]
+    except OSError as error:
+        return [f"{path}: cannot be read: {error.strerror}"]
+    except TomlError as error:
+        return [str(error)]
+    found = [
+        *_machines(settings),
+        *(p for i, source in enumerate(settings.sources) for p in _source(settings, i, source)),
+        *_tls(settings.broker),
+    ]
+    return [str(TomlError(str(path), line_of(text, key), key, words)) for key, words in found]
+
+
+Problem = tuple[str, str]
+
+
+def _machines(settings: Settings) -> list[Problem]:
+    keys = [machine.key for machine in settings.machines]
+    found = [
+        (f"machines[{i}].key", f"'{key}' is already used by another machine")
+        for i, key in enumerate(keys)
+        if key in keys[:i]
+    ]
+    if "" in keys and len(keys) > 1:
+        at = keys.index("")
+        found.append((f"machines[{at}].key", "give every machine a key when there are several"))
+    return found
+
+
+def _source(settings: Settings, i: int, source: SourceSettings) -> list[Problem]:
+    place = f"sources[{i}]"
+    keys = [machine.key for machine in settings.machines]
+    found: list[Problem] = []
+    if source.machine not in keys:
+        known = ", ".join(f"'{key}'" for key in keys)
+        found.append((f"{place}.machine", f"'{source.machine}' is not a machine: use {known}"))
+    try:
+        kind = find(source.driver)
+    except KeyError:
+        known = ", ".join(names())
+        return [*found, (f"{place}.driver", f"there is no driver '{source.driver}': use {known}")]
+    try:
+        msgspec.convert(source.options, kind.Options)
+    except msgspec.ValidationError as error:
+        message = str(error)
+        at = _AT.search(message)
+        inner = at[1] if at else ""
+        words = _AT.sub("", message)
+        unknown = re.search(r"unknown field `([^`]*)`", words)
+        if unknown:
+            inner = f"{inner}.{unknown[1]}"
+            allowed = ", ".join(kind.Options.__struct_fields__)
+            words = f"there is no such option of {source.driver}: use {allowed}"
+        found.append((f"{place}.options{inner}", words))
+    return found
+
+
+def _tls(broker: BrokerSettings) -> list[Problem]:
+    found: list[Problem] = []
+    if (broker.cert_file is None) != (broker.key_file is None):
+        found.append(("broker.cert_file", "give cert_file and key_file together"))
+    if broker.cert_file and not broker.ca_file:
+        found.append(("broker.ca_file", "a certificate needs the broker's CA as well"))
+    if broker.password_file and broker.password_env:
+        found.append(("broker.password_file", "give either password_file or password_env"))
+    return found
