@@ -6,6 +6,7 @@ how far they are; a record that comes again after a crash changes nothing.
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
 
 from cloud.decode import Aside, Decoder, Item, Message, Registration, Restart
 from cloud.errors import StoreError
@@ -84,7 +85,9 @@ class Pipeline:
             known = self._known.get(item.machine)
             if known and (known.profile, known.name) == (item.profile, item.name):
                 return
-            clock = "data" if self.decoder.data_time(item.device) else "wall"
+            clock: Literal["wall", "data"] = (
+                "data" if self.decoder.data_time(item.device) else "wall"
+            )
             self.fleet.bind(item.machine, item.profile, clock)
             self._ledger.register(
                 machine=item.machine,

@@ -1,0 +1,160 @@
+"""The whole path behind the broker, beside what one would write in an afternoon.
+
+Ours: decode → order and repeats → journal (synced) → store → score → ledger, in groups of 256, with
+compaction on. The naive pipeline: `json.loads` of row dictionaries, one river HalfSpaceTrees(25, 8)
+a device (score, then learn), `executemany` with a commit a message (SQLite, WAL, NORMAL). Same
+samples, same core, CPU time of the whole process.
+"""
+
+import json
+import sqlite3
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.report import Figure, cpu
+from benchmarks.workload import plant_rows
+from cloud.decode import Decoder
+from cloud.ingest import Arrived, Ingest
+from cloud.journal import SegmentJournal
+from cloud.ledger import open_ledger
+from cloud.pipeline import Pipeline
+from cloud.sequence import Sequencer
+from cloud.telemetry.sqlite import SqliteTelemetry
+from models.contract import codec, topics
+from models.contract.messages import Batch, Column
+from models.fleet import Fleet
+from models.profile import load_profiles
+
+SIGNALS = 10
+START_NS = 1_790_000_000 * 10**9
+BOOT = "0190aaaa-0000-7000-8000-000000000000"
+GROUP = 256
+
+
+def messages(
+    values: NDArray[np.float64], samples: int, form: str
+) -> Iterator[list[tuple[str, bytes]]]:
+    """Yield, round by round, each device's next batch. `values`: (devices, rows, signals)."""
+    devices, rows, _ = values.shape
+    for first in range(0, rows - samples + 1, samples):
+        yield [
+            _message(device, first, values[device, first : first + samples], form)
+            for device in range(devices)
+        ]
+
+
+def _message(device: int, first: int, part: NDArray[np.float64], form: str) -> tuple[str, bytes]:
+    topic = topics.up(f"bench.d{device}", "t", "live")
+    t0 = START_NS + first * 10**9
+    if form == "rows":
+        rows = [
+            {"t": t0 + i * 10**9, **{f"s{j}": v for j, v in enumerate(row)}}
+            for i, row in enumerate(part.tolist())
+        ]
+        return topic, json.dumps(rows).encode()
+    columns = {
+        f"s{j}": Column(type="d", data=np.ascontiguousarray(part[:, j]).tobytes())
+        for j in range(part.shape[1])
+    }
+    batch = Batch(
+        boot=BOOT,
+        seq=first,
+        unreceipted=max(0, first - len(part)),
+        t0_ns=t0,
+        count=len(part),
+        offsets_ns=10**9,
+        columns=columns,
+    )
+    return topic, codec.encode(batch, "json" if form == "json" else "cbor")
+
+
+def ours(sent: list[tuple[str, bytes]], warm: list[tuple[str, bytes]]) -> tuple[float, float]:
+    """Return CPU seconds and bytes on disk a value for taking `sent` the whole way."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        profiles = load_profiles()
+        telemetry = SqliteTelemetry(folder / "telemetry.db")
+        ledger = open_ledger(f"sqlite:///{folder}/ledger.db", time.time_ns, profiles)
+        journal = SegmentJournal(folder / "journal")
+        ingest = Ingest(journal, Sequencer())
+        pipeline = Pipeline(Decoder(), Fleet(profiles), telemetry, ledger)
+
+        def take(part: list[tuple[str, bytes]]) -> None:
+            for at in range(0, len(part), GROUP):
+                now = time.time_ns()
+                group = [Arrived(topic, body, now) for topic, body in part[at : at + GROUP]]
+                handled = ingest.handle(group, now)
+                pipeline.apply(handled.records, handled.messages)
+
+        take(warm)
+        begin = cpu()
+        take(sent)
+        telemetry.durable_position()
+        spent = cpu() - begin
+        telemetry.close()
+        journal.close()
+        ledger.close()
+        assert ingest.counters.accepted == len(warm) + len(sent)
+        return spent, (folder / "telemetry.db").stat().st_size
+
+
+def naive(sent: list[tuple[str, bytes]], warm: list[tuple[str, bytes]]) -> float:
+    """Return the CPU seconds of the naive pipeline for the same samples as row dictionaries."""
+    from river.anomaly import HalfSpaceTrees
+
+    with tempfile.TemporaryDirectory() as name:
+        database = sqlite3.connect(f"{name}/naive.db")
+        database.execute("PRAGMA journal_mode=WAL")
+        database.execute("PRAGMA synchronous=NORMAL")
+        database.execute("CREATE TABLE reading (device, t, signal, value)")
+        models: dict[str, HalfSpaceTrees] = {}
+        scores = 0.0
+
+        def take(part: list[tuple[str, bytes]]) -> None:
+            nonlocal scores
+            for topic, body in part:
+                model = models.setdefault(topic, HalfSpaceTrees(n_trees=25, height=8, seed=1))
+                rows = []
+                for row in json.loads(body):
+                    t = row.pop("t")
+                    scores += model.score_one(row)
+                    model.learn_one(row)
+                    rows += [(topic, t, signal, value) for signal, value in row.items()]
+                database.executemany("INSERT INTO reading VALUES (?, ?, ?, ?)", rows)
+                database.commit()
+
+        take(warm)
+        begin = cpu()
+        take(sent)
+        spent = cpu() - begin
+        database.close()
+        return spent
+
+
+def run(devices: int = 50, samples: int = 100, rounds: int = 40) -> list[Figure]:
+    """Measure binary and JSON batches against the naive pipeline in this process."""
+    values = plant_rows(devices, samples * (rounds + 2), signals=SIGNALS, seed=1)
+    figures = []
+    few = max(1, rounds // 20)
+    sent = {
+        form: [m for r in messages(values, samples, form) for m in r]
+        for form in ("cbor", "json", "rows")
+    }
+    warm = 2 * devices
+    count = rounds * devices * samples * SIGNALS
+    slow = naive(sent["rows"][warm : warm + few * devices], sent["rows"][:devices])
+    base = few * devices * samples * SIGNALS / slow
+    figures.append(Figure("naive pipeline", base, "values/CPU-s"))
+    for form in ("cbor", "json"):
+        spent, size = ours(sent[form][warm:], sent[form][:warm])
+        rate = count / spent
+        figures.append(Figure(f"forewarn, {form} batches of {samples}", rate, "values/CPU-s"))
+        figures.append(Figure(f"  ratio, {form}", rate / base, "x"))
+        stored = count + warm * samples * SIGNALS
+        figures.append(Figure("  telemetry file", size / stored, "bytes/value"))
+    return figures

@@ -1,0 +1,118 @@
+import numpy as np
+import pytest
+
+from cloud.decode import UNNUMBERED, Aside, Decoder, Registration, aside_payload
+from cloud.journal import Entry, Kind, Record
+from models.contract.errors import Reason
+from models.contract.messages import MachineRef
+from models.rows import Block, Tick
+from tests.cloud.wires import DEVICE, T0, S, batch, birth, floats, up
+
+
+def record(n: int, payload: bytes, *channel: str, at: int = T0, **entry: int) -> Record:
+    arrived = up(payload, *channel, at=at)
+    return Record(n, Entry(Kind.MESSAGE, at, arrived.topic, payload, **entry))
+
+
+def blocks(decoder: Decoder, *records: Record) -> list[Block]:
+    return [item for item in decoder.decode(records) if isinstance(item, Block)]
+
+
+def test_a_batch_becomes_one_block_with_times_and_numbers() -> None:
+    (block,) = blocks(Decoder(), record(3, batch(10, [1.0, 2.0, 3.0]), at=T0 + 20 * S))
+    assert (block.n, block.machine, block.seq, block.signals) == (3, DEVICE, 10, ("temp",))
+    assert block.times_ns.tolist() == [T0 + 10 * S, T0 + 11 * S, T0 + 12 * S]
+    assert block.columns[0].tolist() == [1.0, 2.0, 3.0]
+
+
+def test_only_the_new_part_of_an_overlapping_batch_counts() -> None:
+    (block,) = blocks(Decoder(), record(0, batch(0, [1.0, 2.0, 3.0, 4.0]), skip=1, take=2))
+    assert (block.seq, block.columns[0].tolist()) == (1, [2.0, 3.0])
+    assert block.times_ns.tolist() == [T0 + S, T0 + 2 * S]
+
+
+def test_a_gateways_columns_go_to_its_machines() -> None:
+    machines = {"p1": MachineRef(profile="centrifugal-pump"), "p2": MachineRef()}
+    columns = {"p1/temp": floats([1.0]), "p2/temp": floats([2.0]), "other/x": floats([3.0])}
+    decoder = Decoder()
+    items = decoder.decode(
+        [record(0, birth(machines), "birth"), record(1, batch(0, [0.0], columns=columns))]
+    )
+    assert [i.machine for i in items if isinstance(i, Registration)] == [
+        f"{DEVICE}:p1",
+        f"{DEVICE}:p2",
+    ]
+    found = {
+        i.machine: dict(zip(i.signals, i.columns, strict=True))
+        for i in items
+        if isinstance(i, Block)
+    }
+    assert found[f"{DEVICE}:p1"]["temp"].tolist() == [1.0]
+    assert found[DEVICE]["other/x"].tolist() == [3.0]
+
+
+def test_a_batch_of_an_unknown_dictionary_waits_for_its_birth() -> None:
+    decoder = Decoder()
+    early = record(0, batch(0, [1.0], dictionary="00000000"))
+    assert decoder.decode([early]) == []
+    assert decoder.oldest_parked() == 0
+    later = Decoder()
+    later.load(decoder.dump(), {0: early})
+    for waiting in (decoder, later):
+        found = blocks(waiting, record(1, birth(dictionary="00000000"), "birth"))
+        assert [b.n for b in found] == [0]
+        assert waiting.oldest_parked() is None
+
+
+def test_a_reading_without_numbers_gets_the_time_of_its_arrival_and_numbers_of_its_own() -> None:
+    decoder = Decoder()
+    (first,) = blocks(decoder, record(5, b'{"d":{"temp":41.9}}', at=T0))
+    (second,) = blocks(decoder, record(6, b'{"d":{"temp":41.9}}', at=T0))
+    assert first.times_ns.tolist() == [T0]
+    assert first.boot == UNNUMBERED
+    assert second.seq > first.seq
+
+
+@pytest.mark.parametrize("t0", [0, T0 + 400 * 24 * 3600 * S])
+def test_a_plainly_wrong_clock_is_put_right_and_marked(t0: int) -> None:
+    payload = batch(0, [1.0, 2.0], t0_ns=t0)
+    (block,) = blocks(Decoder(), record(0, payload, at=T0))
+    assert block.times_ns.tolist() == [T0 - S, T0]
+    assert block.quality["temp"].tolist() == [1, 1]
+
+
+def test_a_device_on_data_time_is_taken_at_its_word() -> None:
+    decoder = Decoder()
+    decoder.decode([record(0, birth(time="data"), "birth")])
+    (block,) = blocks(decoder, record(1, batch(0, [1.0], t0_ns=5)))
+    assert block.times_ns.tolist() == [5]
+    assert block.quality == {}
+
+
+def test_infinities_become_missing_with_quality_bad() -> None:
+    (block,) = blocks(Decoder(), record(0, batch(0, [1.0, float("inf"), float("-inf")])))
+    assert np.isnan(block.columns[0]).tolist() == [False, True, True]
+    assert block.quality["temp"].tolist() == [0, 2, 2]
+
+
+def test_broken_columns_are_set_aside_and_the_others_kept() -> None:
+    items = Decoder().decode([record(0, b'{"d":{"good":[1,2],"bad":["x",2]}}')])
+    (aside,) = [i for i in items if isinstance(i, Aside)]
+    (block,) = [i for i in items if isinstance(i, Block)]
+    assert aside.reason is Reason.WRONG_TYPE
+    assert "bad" in aside.detail
+    assert block.signals == ("good",)
+
+
+def test_ticks_and_set_aside_messages_come_in_order() -> None:
+    payload = aside_payload(Reason.UNREADABLE, "line\nbreak", b"raw\nbytes")
+    items = Decoder().decode(
+        [
+            Record(0, Entry(Kind.TICK, T0)),
+            Record(1, Entry(Kind.ASIDE, T0, "pm/1/x", payload)),
+        ]
+    )
+    assert items == [
+        Tick(n=0, at_ns=T0),
+        Aside(1, T0, "pm/1/x", Reason.UNREADABLE, "line break", b"raw\nbytes"),
+    ]

@@ -1,0 +1,146 @@
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cloud.errors import StoreFull
+from cloud.ingest import Arrived, Ingest
+from cloud.journal import Entry, Kind, SegmentJournal
+from cloud.sequence import HOLD_NS, Sequencer
+from models.contract import codec
+from models.contract.errors import Reason
+from models.contract.messages import Gap
+from tests.cloud.wires import BOOT, T0, batch, birth, up
+
+
+@pytest.fixture
+def ingest(tmp_path: Path) -> Iterator[Ingest]:
+    journal = SegmentJournal(tmp_path / "journal")
+    yield Ingest(journal, Sequencer())
+    journal.close()
+
+
+def kinds(ingest: Ingest) -> list[Kind]:
+    return [record.entry.kind for record in ingest.journal.since(-1)]
+
+
+def test_a_batch_is_in_the_journal_before_its_receipt_exists(ingest: Ingest) -> None:
+    handled = ingest.handle([up(batch(0, [1.0, 2.0]))], T0)
+    ((identity, receipt),) = handled.receipts
+    assert (identity, receipt.boot, receipt.stream, receipt.hwm) == ("acme.pump1", BOOT, "live", 1)
+    assert [r.n for r in ingest.journal.since(-1)] == [r.n for r in handled.records] == [0]
+
+
+def test_a_repeat_is_receipted_again_but_not_recorded_again(ingest: Ingest) -> None:
+    ingest.handle([up(batch(0, [1.0]))], T0)
+    handled = ingest.handle([up(batch(0, [1.0], u=0))], T0)
+    assert handled.records == []
+    assert handled.receipts[0][1].hwm == 0
+    assert ingest.counters.repeats == 1
+
+
+def test_a_resend_with_another_u_is_a_repeat_and_other_content_a_conflict(ingest: Ingest) -> None:
+    first = batch(5, [1.0], u=5)
+    ingest.handle([up(first)], T0)
+    ingest.handle([up(codec.with_unreceipted(first, 3))], T0)
+    assert (ingest.counters.repeats, ingest.counters.conflicts) == (1, 0)
+    ingest.handle([up(batch(5, [7.0], u=5))], T0)
+    assert ingest.counters.conflicts == 1
+    last = list(ingest.journal.since(-1))[-1].entry
+    assert last.kind is Kind.ASIDE
+    assert last.payload.startswith(Reason.SEQ_CONFLICT.encode())
+
+
+def test_a_batch_beyond_a_hole_gets_no_receipt_until_it_is_recorded(ingest: Ingest) -> None:
+    ingest.handle([up(batch(0, [1.0]))], T0)
+    handled = ingest.handle([up(batch(2, [3.0]), at=T0)], T0)
+    assert handled.records == []
+    assert handled.receipts[0][1].hwm == 0
+    assert handled.receipts[0][1].missing == ((1, 1),)
+    handled = ingest.handle([], T0 + HOLD_NS)
+    assert [r.entry.kind for r in handled.records] == [Kind.RELEASE, Kind.MESSAGE]
+    handled = ingest.handle([up(batch(1, [2.0]))], T0)
+    assert handled.receipts[0][1].hwm == 2
+
+
+def test_what_the_device_no_longer_has_is_accounted_for(ingest: Ingest) -> None:
+    ingest.handle([up(batch(0, [1.0])), up(batch(4, [5.0]))], T0)
+    gap = codec.encode(Gap(boot=BOOT, stream="live", ranges=((1, 3),), reason="full"), "json")
+    handled = ingest.handle([up(gap, "e", "gap")], T0)
+    assert len(handled.records) == 2
+    assert handled.receipts[0][1].hwm == 4
+
+
+@pytest.mark.parametrize(
+    ("topic", "payload", "reason"),
+    [
+        ("pm/1/acme.pump1/up/t/live", b"{", Reason.UNREADABLE),
+        ("pm/1/acme.pump1/up/t/live", b"\xff", Reason.UNREADABLE),
+        ("pm/1/acme.pump1/up/t/live", b'{"v":9,"d":{"a":[1]}}', Reason.VERSION),
+        (
+            "pm/1/acme.pump1/up/t/live",
+            b'{"d":{"a":' + b"[" * 100 + b"]" * 100 + b"}}",
+            Reason.TOO_DEEP,
+        ),
+        ("pm/1/acme.pump1/up/t/live", b'{"d":{"a":[' + b"1," * 200_000 + b"1]}}", Reason.TOO_LARGE),
+        ("pm/1/ACME.pump1/up/t/live", b'{"d":{"a":[1]}}', Reason.BAD_TOPIC),
+        ("pm/1/" + "x" * 400, b"", Reason.BAD_TOPIC),
+    ],
+)
+def test_what_cannot_be_read_is_set_aside_with_its_reason_and_the_loop_goes_on(
+    ingest: Ingest, topic: str, payload: bytes, reason: Reason
+) -> None:
+    handled = ingest.handle([Arrived(topic, payload, T0), up(batch(0, [1.0]))], T0)
+    assert [r.entry.kind for r in handled.records] == [Kind.ASIDE, Kind.MESSAGE]
+    assert handled.records[0].entry.payload.startswith(reason.encode())
+    assert ingest.counters.aside == 1
+
+
+def test_a_retained_birth_is_recorded_once(ingest: Ingest) -> None:
+    for _ in range(3):
+        ingest.handle([up(birth(), "birth")], T0)
+    assert kinds(ingest) == [Kind.MESSAGE]
+
+
+def test_a_reading_without_numbers_is_taken_but_not_receipted(ingest: Ingest) -> None:
+    handled = ingest.handle([up(b'{"d":{"temp":41.9}}')], T0)
+    assert len(handled.records) == 1
+    assert handled.receipts == []
+
+
+def test_a_full_disk_leaves_everything_to_be_sent_again(
+    ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest.handle([up(batch(0, [1.0]))], T0)
+    with monkeypatch.context() as patch:
+
+        def full(*_: object) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        patch.setattr(os, "write", full)
+        with pytest.raises(StoreFull):
+            ingest.handle([up(batch(1, [2.0])), up(birth(), "birth")], T0)
+    handled = ingest.handle([up(batch(1, [2.0])), up(birth(), "birth")], T0)
+    assert len(handled.records) == 2
+    assert handled.receipts[0][1].hwm == 1
+
+
+def test_a_start_from_the_journal_knows_what_was_taken(ingest: Ingest) -> None:
+    ingest.handle([up(batch(0, [1.0])), up(birth(), "birth"), up(batch(4, [5.0]))], T0)
+    ingest.handle([], T0 + HOLD_NS)
+    again = Ingest(ingest.journal, Sequencer())
+    for record in ingest.journal.since(-1):
+        again.restore(record)
+    handled = again.handle(
+        [up(batch(0, [1.0])), up(batch(4, [5.0])), up(birth(), "birth"), up(batch(1, [2.0]))], T0
+    )
+    assert len(handled.records) == 1
+    assert handled.receipts[0][1].hwm == 1
+    assert handled.receipts[0][1].missing == ((2, 3),)
+
+
+def test_the_services_own_entries_go_first(ingest: Ingest) -> None:
+    handled = ingest.handle([up(batch(0, [1.0]))], T0, [Entry(Kind.TICK, T0)])
+    assert [r.entry.kind for r in handled.records] == [Kind.TICK, Kind.MESSAGE]
