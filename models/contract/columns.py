@@ -1,0 +1,137 @@
+"""From separately read columns to a batch: one wrong column never costs the others."""
+
+import re
+from array import array
+from collections.abc import Callable, Mapping
+from typing import Final, TypeVar
+
+from models.contract.errors import BadPayload, Reason
+from models.contract.messages import (
+    MAX_SAMPLES,
+    Batch,
+    BrokenColumn,
+    Clock,
+    Column,
+)
+from models.contract.times import MAX_OFFSET, instant_ns
+from models.contract.wire import NAME_PATTERN, VERSION, ClockWire, Head
+
+SHOWN: Final = 120  #: characters of a wrong name that are kept
+MAX_QUALITY: Final = 3  #: stale
+SOURCES: Final = frozenset({"none", "rtc", "ntp", "ptp"})
+_name_allowed: Final = re.compile(NAME_PATTERN).match
+
+T = TypeVar("T")
+Q = TypeVar("Q")
+
+
+class ColumnError(Exception):
+    """One column cannot be read; becomes a `BrokenColumn`."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+def check_version(version: int) -> None:
+    """Refuse a major version that this reader does not know."""
+    if version != VERSION:
+        raise BadPayload(Reason.VERSION, f"version {version}: this reader knows {VERSION}")
+
+
+def clock(wire: ClockWire | None) -> Clock | None:
+    """Return the clock's quality; a source that we do not know yet counts as `none`."""
+    if wire is None:
+        return None
+    return Clock(src=wire.src if wire.src in SOURCES else "none", err_ns=wire.err)
+
+
+def assemble(
+    head: Head,
+    parts: Mapping[str, T],
+    qualities: Mapping[str, Q],
+    offsets_ns: "int | array[int] | None",
+    *,
+    read: Callable[[T], Column],
+    read_quality: Callable[[Q, int], bytes],
+    raw: Callable[[T], bytes],
+) -> Batch:
+    """Read each column on its own and put the batch together.
+
+    `read` and `read_quality` raise `ColumnError`; `raw` gives a broken column's bytes back.
+    `BadPayload` when the numbers or times of the samples cannot be known.
+    """
+    columns: dict[str, Column] = {}
+    broken: dict[str, BrokenColumn] = {}
+    quality: dict[str, bytes] = {}
+
+    def set_aside(name: str, reason: Reason, detail: str) -> None:
+        kept = raw(parts[name])
+        broken[name] = BrokenColumn(name=name[:SHOWN], reason=reason, detail=detail, raw=kept)
+
+    for name, part in parts.items():
+        try:
+            if not _name_allowed(name):
+                raise ColumnError(Reason.UNREADABLE, "name: give 1 to 120 printable characters")
+            columns[name] = read(part)
+        except ColumnError as error:
+            set_aside(name, error.reason, error.detail)
+    count = _count(head.n, offsets_ns, columns, broken)
+    for name, column in list(columns.items()):
+        try:
+            if len(column) != count:
+                raise ColumnError(Reason.WRONG_LENGTH, f"{len(column)} values for {count} samples")
+            if name in qualities:
+                quality[name] = read_quality(qualities[name], count)
+        except ColumnError as error:
+            del columns[name]
+            set_aside(name, error.reason, error.detail)
+    _check_numbers(head, count, offsets_ns)
+    return Batch(
+        columns=columns,
+        count=count,
+        boot=head.b,
+        seq=head.s,
+        unreceipted=head.u,
+        t0_ns=None if head.t0 is None else instant_ns(head.t0),
+        mono_ns=head.m0,
+        clock=clock(head.cq),
+        offsets_ns=0 if offsets_ns is None else offsets_ns,
+        quality=quality,
+        historical=head.h,
+        dictionary=head.dh,
+        broken=tuple(broken[name] for name in parts if name in broken),
+    )
+
+
+def _count(
+    declared: int | None,
+    offsets_ns: "int | array[int] | None",
+    columns: Mapping[str, Column],
+    broken: Mapping[str, BrokenColumn],
+) -> int:
+    """Return the number of samples: declared, else that of the offsets or the first column."""
+    if isinstance(offsets_ns, array):
+        count = len(offsets_ns) if declared is None else declared
+        if len(offsets_ns) != count:
+            raise BadPayload(Reason.WRONG_LENGTH, f"{len(offsets_ns)} offsets for {count} samples")
+    elif declared is not None:
+        count = declared
+    elif columns:
+        count = len(next(iter(columns.values())))
+    elif broken:
+        first = next(iter(broken.values()))
+        raise BadPayload(first.reason, f"no column can be read; the first: {first.detail}")
+    else:
+        raise BadPayload(Reason.WRONG_LENGTH, "d: give at least one column")
+    if not 1 <= count <= MAX_SAMPLES:
+        raise BadPayload(Reason.WRONG_LENGTH, f"{count} samples: give 1 to {MAX_SAMPLES}")
+    return count
+
+
+def _check_numbers(head: Head, count: int, offsets_ns: "int | array[int] | None") -> None:
+    if head.s is not None and head.s + count > 2**63:
+        raise BadPayload(Reason.WRONG_TYPE, "s: the last sample's number is beyond 2^63 - 1")
+    if isinstance(offsets_ns, int) and abs(offsets_ns) * count > MAX_OFFSET:
+        raise BadPayload(Reason.WRONG_TYPE, "dt: the last sample is more than 73 years from t0")

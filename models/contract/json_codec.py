@@ -1,0 +1,198 @@
+"""JSON: a typed envelope, then each column on its own.
+
+Column types follow from the text: only integers = int64, only true/false = bool, a fraction or an
+exponent anywhere = float64; null = missing (a column of nulls alone is float64). Of two equal keys
+the last one counts.
+"""
+
+import re
+import struct
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from models.contract import times
+from models.contract.columns import MAX_QUALITY, ColumnError, assemble, check_version
+from models.contract.errors import BadPayload, Reason
+from models.contract.messages import MAX_DEPTH, Batch, Column
+from models.contract.wire import KEYS, BatchWire
+
+_NOT_STRUCTURE: Final = bytes(sorted(set(range(256)) - set(b'[]{}"')))
+_STEP: Final = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+_ESCAPED: Final = re.compile(rb"\\.", re.DOTALL)
+_NAN: Final = float("nan")
+
+_DENSE: Final[Mapping[str, msgspec.json.Decoder[Any]]] = {
+    "d": msgspec.json.Decoder(list[float]),
+    "q": msgspec.json.Decoder(list[int]),
+    "?": msgspec.json.Decoder(list[bool]),
+}
+_SPARSE: Final[Mapping[str, msgspec.json.Decoder[Any]]] = {
+    "d": msgspec.json.Decoder(list[float | None]),
+    "q": msgspec.json.Decoder(list[int | None]),
+    "?": msgspec.json.Decoder(list[bool | None]),
+}
+_BATCH: Final = msgspec.json.Decoder(BatchWire)
+_VERSION: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+W = TypeVar("W")
+
+
+def check_text(payload: bytes) -> None:
+    """Refuse bytes that are not UTF-8, and nesting deeper than `MAX_DEPTH`."""
+    try:
+        payload.decode()
+    except UnicodeDecodeError as error:
+        raise BadPayload(Reason.UNREADABLE, f"not UTF-8 at byte {error.start}") from None
+    if b"\\" in payload:
+        payload = _ESCAPED.sub(b"", payload)
+    structure = payload.translate(None, _NOT_STRUCTURE)
+    outside = b"".join(structure.split(b'"')[::2])
+    if max(accumulate(map(_STEP.__getitem__, outside)), default=0) > MAX_DEPTH:
+        raise BadPayload(Reason.TOO_DEEP, f"nested deeper than {MAX_DEPTH}")
+
+
+def read(payload: bytes, decoder: msgspec.json.Decoder[W]) -> W:
+    """Decode a message, or say why it cannot be: `BadPayload`."""
+    check_text(payload)
+    try:
+        return decoder.decode(payload)
+    except msgspec.ValidationError as error:
+        _check_future(payload)
+        raise BadPayload(Reason.WRONG_TYPE, str(error)[:200]) from None
+    except msgspec.DecodeError as error:
+        raise BadPayload(Reason.UNREADABLE, str(error)[:200]) from None
+
+
+def _check_future(payload: bytes) -> None:
+    """A message of a later major version may have any shape: name the version, not the shape."""
+    try:
+        version = msgspec.json.decode(_VERSION.decode(payload).get("v", b"1"))
+    except msgspec.DecodeError:
+        return
+    if type(version) is int:
+        check_version(version)
+
+
+def decode_batch(payload: bytes) -> Batch:
+    """Read a batch; only the envelope can fail, a wrong column is set aside."""
+    wire = read(payload, _BATCH)
+    check_version(wire.v)
+    offsets = None
+    if wire.dn is not None:
+        if wire.dt is not None:
+            raise BadPayload(Reason.WRONG_TYPE, "dt and dn together: give one of them")
+        offsets = times.from_ns(wire.dn)
+    elif wire.dt is not None:
+        offsets = times.from_ms(wire.dt)
+    return assemble(
+        wire, wire.d, wire.q or {}, offsets, read=_column, read_quality=_quality, raw=bytes
+    )
+
+
+def _list(raw: msgspec.Raw) -> bytes:
+    text = bytes(raw)
+    return text if text[:1] == b"[" else b"[" + text + b"]"
+
+
+def _kind(text: bytes) -> str:
+    """Return the type that a column of legal cells has, by the letters in it."""
+    if b"." in text or b"E" in text:
+        return "d"
+    if b"e" in text:  # true, false, or an exponent
+        return "?" if b"t" in text or b"f" in text else "d"
+    return "q"
+
+
+def _column(raw: msgspec.Raw) -> Column:
+    text = _list(raw)
+    kind = _kind(text)
+    sparse = b"n" in text
+    try:
+        values = (_SPARSE if sparse else _DENSE)[kind].decode(text)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ColumnError(Reason.WRONG_TYPE, str(error)[:120]) from None
+    if not values:
+        raise ColumnError(Reason.WRONG_LENGTH, "no values")
+    return _sparse(kind, values) if sparse else Column(type=kind, data=_pack(kind, values))
+
+
+def _sparse(kind: str, values: Sequence[Any]) -> Column:
+    mask = bytes(value is None for value in values)
+    if kind == "d" or 0 not in mask:
+        return Column(type="d", data=_pack("d", [_NAN if v is None else v for v in values]))
+    return Column(type=kind, data=_pack(kind, [v or 0 for v in values]), missing=mask)
+
+
+def _pack(kind: str, values: Sequence[Any]) -> bytes:
+    if kind == "?":
+        return bytes(values)
+    try:
+        return struct.pack(f"<{len(values)}{kind}", *values)
+    except struct.error:
+        raise ColumnError(Reason.WRONG_TYPE, "an integer is beyond int64") from None
+
+
+def _quality(raw: msgspec.Raw, count: int) -> bytes:
+    text = bytes(raw)
+    try:
+        if text[:1] != b"[":
+            values = bytes([msgspec.json.decode(text, type=int)]) * count
+        else:
+            values = bytes(_DENSE["q"].decode(text))
+    except (msgspec.DecodeError, ValueError):
+        raise ColumnError(Reason.WRONG_TYPE, "quality: give integers from 0 to 3") from None
+    return check_quality(values, count)
+
+
+def check_quality(values: bytes, count: int) -> bytes:
+    """Return the qualities, one byte a sample, if there are as many and all are known."""
+    if len(values) != count:
+        detail = f"quality: {len(values)} values for {count} samples"
+        raise ColumnError(Reason.WRONG_LENGTH, detail)
+    if max(values) > MAX_QUALITY:
+        raise ColumnError(Reason.WRONG_TYPE, "quality: give integers from 0 to 3")
+    return values
+
+
+def encode_batch(head: Mapping[str, object], batch: Batch) -> bytes:
+    """Write a batch; `head` are the envelope's keys, in order. ±Inf becomes null, as NaN does."""
+    offsets = batch.offsets_ns
+    nanos = [offsets] if isinstance(offsets, int) else offsets.tolist()
+    name, unit = ("dn", 1) if any(ns % times.NS_PER_MS for ns in nanos) else ("dt", times.NS_PER_MS)
+    steps = [ns // unit for ns in nanos]
+    body: dict[str, object] = dict(head)
+    if offsets != 0:
+        body[name] = steps[0] if isinstance(offsets, int) else steps
+    body["d"] = {name: _values(column) for name, column in batch.columns.items()}
+    if batch.quality:
+        body["q"] = {name: list(quality) for name, quality in batch.quality.items()}
+    return msgspec.json.encode(body)
+
+
+def _values(column: Column) -> list[Any]:
+    values: list[Any] = memoryview(column.data).cast(column.type).tolist()  # type: ignore[call-overload]
+    if column.missing is None:
+        return values
+    return [None if gone else v for v, gone in zip(values, column.missing, strict=True)]
+
+
+def with_unreceipted(payload: bytes, u: int) -> bytes:
+    """Return the same batch with another `u`; cheap where `u` stands first."""
+    if payload.startswith(b'{"u":'):
+        end = payload.find(b",")
+        if payload[5:end].isdigit():
+            return b'{"u":%d%s' % (u, payload[end:])
+    try:
+        body: dict[str, object] = dict(_VERSION.decode(payload))
+    except msgspec.DecodeError as error:
+        raise BadPayload(Reason.UNREADABLE, str(error)[:200]) from None
+    return msgspec.json.encode({"u": u, **{k: v for k, v in body.items() if k != "u"}})
+
+
+def encode(body: Mapping[str, object]) -> bytes:
+    """Write any other message."""
+    assert body.keys() <= KEYS.keys()
+    return msgspec.json.encode(body)
