@@ -104,6 +104,7 @@ class Decoder:
     def __init__(self, data_time: Mapping[str, bool] | None = None) -> None:
         self._devices: dict[str, _Device] = {}
         self._data_time = dict(data_time or {})
+        self._began: dict[str, tuple[str | None, int]] = {}  #: device -> boot and when it began
 
     def set_clock(self, identity: str, *, data_time: bool) -> None:
         """Say whether a device's times are the data's own (replay, simulators)."""
@@ -249,11 +250,28 @@ class Decoder:
         times = batch.t0_ns + steps
         if self._data_time.get(identity, False):
             return times, False
-        wrong = times[-1] > received_ns + FUTURE_NS or times[0] < BUILT_NS
-        if wrong:
-            # mqtt-contract 6: never refuse for time; the newest sample is as old as its arrival.
-            times = received_ns - steps[-1] + steps
-        return times, bool(wrong)
+        if times[0] >= BUILT_NS and times[-1] <= received_ns + FUTURE_NS:
+            return times, False
+        return self._corrected(identity, batch, steps, received_ns), True
+
+    def _corrected(
+        self, identity: str, batch: Batch, steps: NDArray[np.int64], received_ns: int
+    ) -> NDArray[np.int64]:
+        """Put a plainly wrong clock right; a reading is never refused for its time.
+
+        With a monotonic time, the smallest distance seen in this boot between arrival and it says
+        when the boot began (arrivals are only ever late), so that a backlog keeps its spacing.
+        Without one, the newest sample is as old as its arrival.
+        """
+        if batch.mono_ns is None:
+            return received_ns - steps[-1] + steps
+        distance = received_ns - batch.mono_ns - int(steps[-1])
+        boot, known = self._began.get(identity, (None, distance))
+        if boot == batch.boot:
+            distance = min(distance, known)
+        self._began[identity] = (batch.boot, distance)
+        mapped: NDArray[np.int64] = steps + (batch.mono_ns + distance)
+        return mapped
 
     def dump(self) -> list[list[Any]]:
         """Return what must be remembered; records that wait are named by position."""
@@ -264,13 +282,14 @@ class Decoder:
                 sorted(device.dictionaries),
                 [record.n for record in device.parked],
                 self._data_time.get(identity, False),
+                self._began.get(identity),
             ]
             for identity, device in self._devices.items()
         ]
 
     def load(self, rows: list[list[Any]], records: Mapping[int, Record]) -> None:
         """Take over `dump`; `records` are the ones that were waiting."""
-        for identity, payload, dictionaries, parked, data_time in rows:
+        for identity, payload, dictionaries, parked, data_time, began in rows:
             raw = payload.encode("latin-1")
             machines: Mapping[str, MachineRef] = {"": MachineRef()}
             if raw:
@@ -280,6 +299,8 @@ class Decoder:
             waiting = [records[n] for n in parked if n in records]
             self._devices[identity] = _Device(machines, set(dictionaries), waiting, raw)
             self._data_time[identity] = data_time
+            if began:
+                self._began[identity] = (began[0], began[1])
 
     def oldest_parked(self) -> int | None:
         """Return the position of the oldest record that waits for a birth."""

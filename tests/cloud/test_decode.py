@@ -81,6 +81,20 @@ def test_a_plainly_wrong_clock_is_put_right_and_marked(t0: int) -> None:
     assert block.quality["temp"].tolist() == [1, 1]
 
 
+def test_a_backlog_with_a_wrong_clock_keeps_its_spacing_once_a_fresh_batch_has_come() -> None:
+    decoder = Decoder()
+    booted = T0 - 100 * S
+    fresh = batch(50, [1.0], t0_ns=0, mono_ns=50 * S)
+    late = batch(10, [1.0, 2.0], t0_ns=0, mono_ns=10 * S)
+    (first,) = blocks(decoder, record(0, fresh, at=booted + 50 * S))
+    again = Decoder()
+    again.load(decoder.dump(), {})
+    for known in (decoder, again):
+        (block,) = blocks(known, record(1, late, at=booted + 90 * S))
+        assert first.times_ns.tolist() == [booted + 50 * S]
+        assert block.times_ns.tolist() == [booted + 10 * S, booted + 11 * S]
+
+
 def test_a_device_on_data_time_is_taken_at_its_word() -> None:
     decoder = Decoder()
     decoder.decode([record(0, birth(time="data"), "birth")])
