@@ -264,7 +264,7 @@ class Decoder:
         Without one, the newest sample is as old as its arrival.
         """
         if batch.mono_ns is None:
-            return received_ns - steps[-1] + steps
+            return steps + (received_ns - int(steps[-1]))
         distance = received_ns - batch.mono_ns - int(steps[-1])
         boot, known = self._began.get(identity, (None, distance))
         if boot == batch.boot:
