@@ -4,7 +4,7 @@ Ours are named in `DRIVERS`; others announce themselves in the entry-point group
 `forewarn.drivers` (name -> "module:attribute") and are checked with `edge_agent.drivers.checks`.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any, ClassVar, Final, Protocol
@@ -56,7 +56,7 @@ class Driver(Protocol):
     def signals(self) -> Sequence[Metric]:
         """Return what is known of the signals now; more may come with readings."""
 
-    def readings(self) -> AsyncIterator[Reading]:
+    def readings(self) -> AsyncGenerator[Reading, None]:
         """Yield readings. `DriverError` means: try again later."""
 
 

@@ -1,0 +1,157 @@
+"""The outbox's file: its tables, its values, and how to read its numbers from outside."""
+
+import sqlite3
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import msgspec
+
+from models.contract.messages import STREAMS
+
+#: stream -> rank; 0 is the most important
+RANK: Final[Mapping[str, int]] = {stream: rank for rank, stream in enumerate(STREAMS)}
+VERSION: Final = 1
+SCHEMA: Final = f"""
+CREATE TABLE IF NOT EXISTS boots (n INTEGER PRIMARY KEY, boot TEXT NOT NULL UNIQUE);
+CREATE TABLE IF NOT EXISTS births (
+  id INTEGER PRIMARY KEY, boot INTEGER NOT NULL, dictionary TEXT NOT NULL, payload BLOB NOT NULL,
+  UNIQUE (boot, dictionary)
+);
+CREATE TABLE IF NOT EXISTS counters (
+  boot INTEGER NOT NULL, stream INTEGER NOT NULL, next INTEGER NOT NULL, hwm INTEGER NOT NULL,
+  PRIMARY KEY (boot, stream)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS batches (
+  id INTEGER PRIMARY KEY, boot INTEGER NOT NULL, stream INTEGER NOT NULL, seq INTEGER NOT NULL,
+  count INTEGER NOT NULL, at_ns INTEGER NOT NULL, payload BLOB NOT NULL
+);
+CREATE UNIQUE INDEX IF NOT EXISTS batches_by_number ON batches (stream, boot, seq);
+CREATE TABLE IF NOT EXISTS gaps (
+  boot INTEGER NOT NULL, stream INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+  reason TEXT NOT NULL, PRIMARY KEY (boot, stream, first)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS aside (
+  id INTEGER PRIMARY KEY, boot TEXT NOT NULL, stream TEXT NOT NULL, seq INTEGER NOT NULL,
+  count INTEGER NOT NULL, reason TEXT NOT NULL, payload BLOB NOT NULL
+);
+PRAGMA user_version={VERSION};
+"""
+
+
+class Place(NamedTuple):
+    """Where a batch stands among all of its stream: boots in order of their start, then seq."""
+
+    boot: int
+    seq: int
+
+
+BEGINNING: Final = Place(-1, -1)
+
+
+class Stored(msgspec.Struct, frozen=True, kw_only=True):
+    """A batch that waits for its receipt."""
+
+    boot: str
+    stream: str
+    seq: int
+    samples: int
+    payload: bytes
+    place: Place
+
+    @property
+    def last(self) -> int:
+        """The number of the last sample."""
+        return self.seq + self.samples - 1
+
+
+class Placed(NamedTuple):
+    """What became of an appended batch. Not kept: there was no room, its gap is noted."""
+
+    seq: int
+    samples: int
+    kept: bool
+
+
+class Dropped(NamedTuple):
+    """Samples `first` to `last` (inclusive) that are no longer here."""
+
+    boot: int
+    rank: int
+    first: int
+    last: int
+    reason: str
+
+
+class Entry(NamedTuple):
+    """A batch on its way into the file."""
+
+    rank: int
+    seq: int
+    samples: int
+    at_ns: int
+    payload: bytes
+
+
+class StreamStats(msgspec.Struct, frozen=True, kw_only=True):
+    """What waits of one stream; `oldest_ns` is the time of its oldest batch."""
+
+    batches: int
+    samples: int
+    bytes: int
+    oldest_ns: int
+
+
+class Stats(msgspec.Struct, frozen=True, kw_only=True):
+    """The outbox in numbers. `disk_bytes` counts the file, its log and the reserve."""
+
+    boots: int
+    batches: int
+    samples: int
+    bytes: int
+    oldest_ns: int | None
+    streams: Mapping[str, StreamStats]
+    gap_samples: int
+    aside: int
+    disk_bytes: int
+
+
+def connect(path: Path | None) -> sqlite3.Connection:
+    """Open the file, or a database in memory; transactions are begun and ended by hand."""
+    return sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
+
+
+def connect_read_only(path: Path) -> sqlite3.Connection:
+    """Open the file so that nothing on the disk changes, whether an agent runs or not."""
+    running = path.with_name(path.name + "-wal").exists()
+    options = "mode=ro" if running else "mode=ro&immutable=1"
+    return sqlite3.connect(f"{path.absolute().as_uri()}?{options}", uri=True)
+
+
+def stats(db: sqlite3.Connection, path: Path | None) -> Stats:
+    """Return the numbers of an open file."""
+    streams = {
+        STREAMS[rank]: StreamStats(batches=n, samples=samples, bytes=size, oldest_ns=oldest)
+        for rank, n, samples, size, oldest in db.execute(
+            "SELECT stream, count(*), sum(count), sum(length(payload)), min(at_ns)"
+            " FROM batches GROUP BY stream ORDER BY stream"
+        )
+    }
+    waiting = streams.values()
+    return Stats(
+        boots=db.execute("SELECT count(*) FROM boots").fetchone()[0],
+        batches=sum(stream.batches for stream in waiting),
+        samples=sum(stream.samples for stream in waiting),
+        bytes=sum(stream.bytes for stream in waiting),
+        oldest_ns=min((stream.oldest_ns for stream in waiting), default=None),
+        streams=streams,
+        gap_samples=db.execute("SELECT coalesce(sum(last - first + 1), 0) FROM gaps").fetchone()[0],
+        aside=db.execute("SELECT count(*) FROM aside").fetchone()[0],
+        disk_bytes=disk_bytes(path) if path else 0,
+    )
+
+
+def disk_bytes(path: Path) -> int:
+    """Return what the outbox takes on the disk, its log, index and reserve included."""
+    parts = (path.with_name(path.name + end) for end in ("", "-wal", "-shm", ".reserve"))
+    return sum(part.stat().st_size for part in parts if part.exists())

@@ -1,0 +1,161 @@
+"""What the outbox says to SQLite. Each function is one step; the caller holds the transaction."""
+
+import sqlite3
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, NamedTuple
+
+from edge_agent.outbox_file import Dropped, Entry, Place, Stored
+from models.contract.messages import STREAMS, Gap
+
+_BATCH: Final = "WHERE stream = ? AND boot = ?"
+_UP_TO: Final = f"FROM batches {_BATCH} AND seq <= ? AND seq + count - 1 <= ?"
+_STORED: Final = (
+    "SELECT boots.boot, seq, count, payload, n FROM batches JOIN boots ON n = batches.boot WHERE "
+)
+_ROW: Final = "SELECT id, boot, stream, seq, count, length(payload) FROM batches "
+#: of boot n, what must be gone before the boot itself may go
+_LEFT: Final = (
+    "SELECT EXISTS (SELECT 1 FROM batches WHERE boot = ?) OR EXISTS (SELECT 1 FROM gaps"
+    " WHERE boot = ?)"
+)
+
+
+class Row(NamedTuple):
+    """A batch in the file without its payload, of which only the length."""
+
+    id: int
+    boot: int
+    rank: int
+    seq: int
+    samples: int
+    size: int
+
+
+def insert(db: sqlite3.Connection, boot: int, entries: Iterable[Entry]) -> None:
+    """Store batches of a boot."""
+    db.executemany(
+        "INSERT INTO batches (boot, stream, seq, count, at_ns, payload) VALUES (?, ?, ?, ?, ?, ?)",
+        [(boot, e.rank, e.seq, e.samples, e.at_ns, e.payload) for e in entries],
+    )
+
+
+def count(db: sqlite3.Connection, boot: int, following: Mapping[int, int]) -> None:
+    """Store the next number of each stream, by rank."""
+    db.executemany(
+        "INSERT INTO counters VALUES (?, ?, ?, -1)"
+        " ON CONFLICT (boot, stream) DO UPDATE SET next = excluded.next",
+        [(boot, rank, number) for rank, number in following.items()],
+    )
+
+
+def note(db: sqlite3.Connection, drops: Iterable[Dropped]) -> None:
+    """Store gaps; one that follows on another of the same reason makes that longer."""
+    for boot, rank, first, last, reason in drops:
+        longer = db.execute(
+            "UPDATE gaps SET last = ? WHERE boot = ? AND stream = ? AND last = ? AND reason = ?",
+            (last, boot, rank, first - 1, reason),
+        )
+        if not longer.rowcount:
+            db.execute(
+                "INSERT OR REPLACE INTO gaps VALUES (?, ?, ?, ?, ?)",
+                (boot, rank, first, last, reason),
+            )
+
+
+def drop(db: sqlite3.Connection, rows: Iterable[Row], reason: str) -> None:
+    """Delete batches and store that they are gone."""
+    found = list(rows)
+    note(
+        db,
+        (Dropped(row.boot, row.rank, row.seq, row.seq + row.samples - 1, reason) for row in found),
+    )
+    db.executemany("DELETE FROM batches WHERE id = ?", [(row.id,) for row in found])
+
+
+def oldest(db: sqlite3.Connection, rank: int, size: int) -> list[Row]:
+    """Return the oldest batches of a stream, together at least `size` bytes (at most 256)."""
+    found: list[Row] = []
+    taken = 0
+    for values in db.execute(f"{_ROW} WHERE stream = ? ORDER BY boot, seq LIMIT 256", (rank,)):
+        found.append(Row(*values))
+        taken += found[-1].size
+        if taken >= size:
+            break
+    return found
+
+
+def within(db: sqlite3.Connection, boot: int, rank: int, first: int, last: int) -> list[Row]:
+    """Return the batches that lie wholly within the numbers `first` to `last`."""
+    rows = db.execute(
+        f"{_ROW} {_BATCH} AND seq >= ? AND seq + count - 1 <= ?", (rank, boot, first, last)
+    )
+    return [Row(*values) for values in rows]
+
+
+def forget(db: sqlite3.Connection, boot: int, rank: int, hwm: int) -> int:
+    """Delete the batches and gaps of a stream up to `hwm`; return the payloads' bytes."""
+    numbers = (rank, boot, hwm, hwm)
+    size = db.execute(f"SELECT total(length(payload)) {_UP_TO}", numbers).fetchone()[0]
+    db.execute(f"DELETE {_UP_TO}", numbers)
+    db.execute("DELETE FROM gaps WHERE stream = ? AND boot = ? AND last <= ?", (rank, boot, hwm))
+    db.execute("UPDATE counters SET hwm = ? WHERE stream = ? AND boot = ?", (hwm, rank, boot))
+    return int(size)
+
+
+def bury(db: sqlite3.Connection, boot: int) -> None:
+    """Delete an earlier boot of which nothing is left."""
+    if not db.execute(_LEFT, (boot, boot)).fetchone()[0]:
+        db.execute("DELETE FROM births WHERE boot = ?", (boot,))
+        db.execute("DELETE FROM counters WHERE boot = ?", (boot,))
+        db.execute("DELETE FROM boots WHERE n = ?", (boot,))
+
+
+def move_aside(db: sqlite3.Connection, boot: str, row: Row, reason: str, keep: int) -> None:
+    """Move a batch to where the newest `keep` unreadable ones are kept, and store its gap."""
+    db.execute(
+        "INSERT INTO aside (boot, stream, seq, count, reason, payload)"
+        " SELECT ?, ?, seq, count, ?, payload FROM batches WHERE id = ?",
+        (boot, STREAMS[row.rank], reason, row.id),
+    )
+    db.execute("DELETE FROM aside WHERE id <= (SELECT max(id) FROM aside) - ?", (keep,))
+    drop(db, (row,), reason)
+
+
+def stored(db: sqlite3.Connection, stream: str, condition: str, *values: Any) -> list[Stored]:
+    """Return whole batches of a stream. `condition` is SQL of ours, `values` go into it."""
+    return [
+        Stored(
+            boot=boot, stream=stream, seq=seq, samples=samples, payload=payload, place=Place(n, seq)
+        )
+        for boot, seq, samples, payload, n in db.execute(_STORED + condition, values)
+    ]
+
+
+def gaps(db: sqlite3.Connection, limit: int) -> list[Gap]:
+    """Return stored gaps, one message for each boot, stream and reason."""
+    ranges: dict[tuple[str, int, str], list[tuple[int, int]]] = {}
+    for boot, rank, first, last, reason in db.execute(
+        "SELECT boots.boot, stream, first, last, reason FROM gaps JOIN boots ON n = gaps.boot"
+        " ORDER BY n, stream, first LIMIT ?",
+        (limit,),
+    ):
+        ranges.setdefault((boot, rank, reason), []).append((first, last))
+    return [
+        Gap(boot=boot, stream=STREAMS[rank], ranges=tuple(found), reason=reason)
+        for (boot, rank, reason), found in ranges.items()
+    ]
+
+
+def keep_birth(
+    db: sqlite3.Connection, boot: int, dictionary: str, payload: bytes, keep: int
+) -> None:
+    """Store a birth, and of each boot only the newest `keep`."""
+    db.execute(
+        "INSERT OR REPLACE INTO births (boot, dictionary, payload) VALUES (?, ?, ?)",
+        (boot, dictionary, payload),
+    )
+    db.execute(
+        "DELETE FROM births WHERE boot = ? AND id NOT IN"
+        " (SELECT id FROM births WHERE boot = ? ORDER BY id DESC LIMIT ?)",
+        (boot, boot, keep),
+    )

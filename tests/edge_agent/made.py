@@ -1,0 +1,16 @@
+"""Batches and readings for the agent's tests."""
+
+from array import array
+from collections.abc import Sequence
+
+from models.contract.messages import Batch, Column
+
+T0_NS = 1_790_000_000_000_000_000
+
+
+def batch(values: Sequence[float], t0_ns: int = T0_NS, pad: int = 0) -> Batch:
+    """A batch of one signal, 1 s apart; `pad` adds about that many bytes."""
+    columns = {"temp": Column(type="d", data=array("d", values).tobytes())}
+    for i in range(pad // 1000):
+        columns[f"pad{i:0>1000}"] = columns["temp"]
+    return Batch(columns=columns, count=len(values), t0_ns=t0_ns, offsets_ns=1_000_000_000)
