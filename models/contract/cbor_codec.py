@@ -147,7 +147,8 @@ def read_map(payload: bytes) -> dict[str, Any]:
 def decode_batch(payload: bytes) -> Batch:
     """Read a batch; only the envelope can fail, a wrong column is set aside."""
     body = read_map(payload)
-    parts, qualities = body.pop("d", None), body.pop("q", None) or {}
+    parts, qualities = body.pop("d", None), body.pop("q", None)
+    qualities = {} if qualities is None else qualities
     offsets = _offsets(body.pop("dt", None), body.pop("dn", None))
     for name, part in (("d", parts), ("q", qualities)):
         if not isinstance(part, dict) or not all(isinstance(key, str) for key in part):

@@ -1,10 +1,11 @@
 """JSON: a typed envelope, then each column on its own.
 
 Column types follow from the text: only integers = int64, only true/false = bool, a fraction or an
-exponent anywhere = float64; null = missing (a column of nulls alone is float64). Of two equal keys
-the last one counts.
+exponent anywhere = float64; null = missing (a column of nulls alone is float64). Equal keys in one
+object make the message unreadable, as in CBOR: readers differ in which of them counts.
 """
 
+import json
 import re
 import struct
 from collections.abc import Mapping, Sequence
@@ -19,8 +20,8 @@ from models.contract.errors import BadPayload, Reason
 from models.contract.messages import MAX_DEPTH, Batch, Column
 from models.contract.wire import KEYS, BatchWire
 
-_NOT_STRUCTURE: Final = bytes(sorted(set(range(256)) - set(b'[]{}"')))
-_STEP: Final = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+_NOT_STRUCTURE: Final = bytes(sorted(set(range(256)) - set(b'[]{}":')))
+_STEP: Final = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1, ord(":"): 0}
 _ESCAPED: Final = re.compile(rb"\\.", re.DOTALL)
 _NAN: Final = float("nan")
 
@@ -35,13 +36,13 @@ _SPARSE: Final[Mapping[str, msgspec.json.Decoder[Any]]] = {
     "?": msgspec.json.Decoder(list[bool | None]),
 }
 _BATCH: Final = msgspec.json.Decoder(BatchWire)
-_VERSION: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_PAIRS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 W = TypeVar("W")
 
 
-def check_text(payload: bytes) -> None:
-    """Refuse bytes that are not UTF-8, and nesting deeper than `MAX_DEPTH`."""
+def check_text(payload: bytes) -> int:
+    """Refuse bytes that are not UTF-8 and too deep nesting; return the number of pairs."""
     try:
         payload.decode()
     except UnicodeDecodeError as error:
@@ -52,11 +53,30 @@ def check_text(payload: bytes) -> None:
     outside = b"".join(structure.split(b'"')[::2])
     if max(accumulate(map(_STEP.__getitem__, outside)), default=0) > MAX_DEPTH:
         raise BadPayload(Reason.TOO_DEEP, f"nested deeper than {MAX_DEPTH}")
+    return outside.count(b":")
+
+
+def _refuse_twice(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    out = dict(pairs)
+    if len(out) < len(pairs):
+        raise BadPayload(Reason.UNREADABLE, "a key stands twice in an object")
+    return out
+
+
+def check_unique(payload: bytes) -> None:
+    """Refuse equal keys in any object (of a text that is otherwise legal)."""
+    json.loads(payload, object_pairs_hook=_refuse_twice, parse_int=str, parse_float=str)
 
 
 def read(payload: bytes, decoder: msgspec.json.Decoder[W]) -> W:
     """Decode a message, or say why it cannot be: `BadPayload`."""
     check_text(payload)
+    message = _decode(payload, decoder)
+    check_unique(payload)
+    return message
+
+
+def _decode(payload: bytes, decoder: msgspec.json.Decoder[W]) -> W:
     try:
         return decoder.decode(payload)
     except msgspec.ValidationError as error:
@@ -69,7 +89,7 @@ def read(payload: bytes, decoder: msgspec.json.Decoder[W]) -> W:
 def _check_future(payload: bytes) -> None:
     """A message of a later major version may have any shape: name the version, not the shape."""
     try:
-        version = msgspec.json.decode(_VERSION.decode(payload).get("v", b"1"))
+        version = msgspec.json.decode(_PAIRS.decode(payload).get("v", b"1"))
     except msgspec.DecodeError:
         return
     if type(version) is int:
@@ -78,8 +98,13 @@ def _check_future(payload: bytes) -> None:
 
 def decode_batch(payload: bytes) -> Batch:
     """Read a batch; only the envelope can fail, a wrong column is set aside."""
-    wire = read(payload, _BATCH)
+    pairs = check_text(payload)
+    wire = _decode(payload, _BATCH)
     check_version(wire.v)
+    top = _PAIRS.decode(payload)
+    clock = _PAIRS.decode(top["cq"]) if wire.cq else ()
+    if pairs != len(top) + len(wire.d) + len(wire.q or ()) + len(clock):
+        check_unique(payload)  # or it only nests elsewhere; this takes longer to see
     offsets = None
     if wire.dn is not None:
         if wire.dt is not None:
@@ -186,7 +211,7 @@ def with_unreceipted(payload: bytes, u: int) -> bytes:
         if payload[5:end].isdigit():
             return b'{"u":%d%s' % (u, payload[end:])
     try:
-        body: dict[str, object] = dict(_VERSION.decode(payload))
+        body: dict[str, object] = dict(_PAIRS.decode(payload))
     except msgspec.DecodeError as error:
         raise BadPayload(Reason.UNREADABLE, str(error)[:200]) from None
     return msgspec.json.encode({"u": u, **{k: v for k, v in body.items() if k != "u"}})
