@@ -1,0 +1,139 @@
+"""Advisories: the planner's inbox, with what speaks for each, and the planner's decisions."""
+
+from typing import Annotated, Final, Literal
+
+import msgspec
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import Response
+
+from cloud.api.bodies import body, takes
+from cloud.api.deps import Deps
+from cloud.api.machines import Clocks
+from cloud.api.pages import Paging, answer, one, single, tagged
+from cloud.api.problems import declared
+from cloud.api.times import parse_time
+from cloud.api.wire import Json
+from cloud.api.writes import PROBLEMS, Signed, Text, Write
+from cloud.ledger import AdvisoryRow, AdvisoryState, EvidenceRow
+from cloud.ledger.records import Clock
+
+router = APIRouter(prefix="/api/v1/advisories", tags=["advisories"])
+
+
+class AdvisoryView(AdvisoryRow, frozen=True, kw_only=True):
+    """An advisory; its times are on the machine's `clock`, `recorded` on the wall's."""
+
+    clock: Clock
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """What speaks for an advisory, oldest first."""
+
+    items: list[EvidenceRow]
+
+
+class Acceptance(Signed, frozen=True, kw_only=True):
+    """Accept: a ticket is made."""
+
+
+class Deferral(Signed, frozen=True, kw_only=True):
+    """Look at it again later: `until` is RFC 3339 on the machine's clock."""
+
+    until: Annotated[str, msgspec.Meta(max_length=40)]
+    reason: Text | None = None
+
+
+class Rejection(Signed, frozen=True, kw_only=True):
+    """Nothing will be done, because."""
+
+    reason: Text
+
+
+def _view(row: AdvisoryRow, clocks: Clocks) -> AdvisoryView:
+    return AdvisoryView(**msgspec.structs.asdict(row), clock=clocks.of(row.machine))
+
+
+@router.get("", responses=answer("AdvisoryPage") | declared())
+def list_advisories(
+    paging: Paging,
+    machine: Annotated[str | None, Query(max_length=200)] = None,
+    state: Annotated[list[AdvisoryState] | None, Query(description="any of these")] = None,
+) -> Json:
+    """List advisories, newest first."""
+    clocks = Clocks(paging.deps)
+    return paging.show(
+        paging.deps.ledger.advisories,
+        lambda row: _view(row, clocks),
+        machine=machine,
+        states=tuple(state or ()),
+    )
+
+
+@router.get("/{advisory}", responses=one("AdvisoryView") | declared(404))
+def one_advisory(request: Request, deps: Deps, advisory: str) -> Response:
+    """Return one advisory."""
+    row = deps.ledger.advisory(advisory)
+    return single(request, _view(row, Clocks(deps)), row.version)
+
+
+@router.get("/{advisory}/evidence", responses=answer("Evidence") | declared(404))
+def evidence(deps: Deps, advisory: str) -> Json:
+    """Return what speaks for an advisory."""
+    deps.ledger.advisory(advisory)
+    return Json(Evidence(items=deps.ledger.evidence(advisory)))
+
+
+_WRITTEN: Final = tagged("AdvisoryView") | declared(*PROBLEMS)
+Decision = Literal["accept", "defer", "reject"]
+
+
+async def _decide(
+    write: Write,
+    advisory: str,
+    decision: Decision,
+    *,
+    actor: str,
+    reason: str | None = None,
+    until_ns: int | None = None,
+) -> Response:
+    ledger = write.deps.ledger
+    return await write.change(
+        lambda: ledger.advisory(advisory),
+        lambda version: ledger.decide_advisory(
+            advisory, version, decision, actor=actor, reason=reason, until_ns=until_ns
+        ),
+        lambda row: _view(row, Clocks(write.deps)),
+    )
+
+
+@router.post("/{advisory}/accept", responses=_WRITTEN, openapi_extra=takes(Acceptance))
+async def accept(
+    advisory: str,
+    given: Annotated[Acceptance, Depends(body(Acceptance))],
+    write: Annotated[Write, Depends()],
+) -> Response:
+    """Accept an advisory: its ticket is made."""
+    return await _decide(write, advisory, "accept", actor=given.actor)
+
+
+@router.post("/{advisory}/defer", responses=_WRITTEN, openapi_extra=takes(Deferral))
+async def defer(
+    advisory: str,
+    given: Annotated[Deferral, Depends(body(Deferral))],
+    write: Annotated[Write, Depends()],
+) -> Response:
+    """Defer an advisory until a time."""
+    until_ns = parse_time(given.until, "body/until")
+    return await _decide(
+        write, advisory, "defer", actor=given.actor, reason=given.reason, until_ns=until_ns
+    )
+
+
+@router.post("/{advisory}/reject", responses=_WRITTEN, openapi_extra=takes(Rejection))
+async def reject(
+    advisory: str,
+    given: Annotated[Rejection, Depends(body(Rejection))],
+    write: Annotated[Write, Depends()],
+) -> Response:
+    """Reject an advisory, with the reason."""
+    return await _decide(write, advisory, "reject", actor=given.actor, reason=given.reason)

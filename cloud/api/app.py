@@ -1,0 +1,53 @@
+"""The application: routes, problems, guard, description."""
+
+from functools import cache
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+from cloud.api import (
+    advisories,
+    assessments,
+    health,
+    machines,
+    problems,
+    quarantine,
+    series,
+    tickets,
+)
+from cloud.api.deps import ApiDeps
+from cloud.api.guard import Guard
+from cloud.api.openapi import describe
+
+VERSION: Final = "1.0"
+NOUNS: Final = (machines, series, assessments, advisories, tickets, quarantine, health)
+
+
+def create_app(deps: ApiDeps) -> FastAPI:
+    """Return the API over these parts."""
+    app = FastAPI(
+        title="forewarn",
+        version=VERSION,
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=_operation,
+    )
+    app.state.deps = deps
+    for noun in NOUNS:
+        app.include_router(noun.router)
+    problems.install(app)
+    app.add_middleware(Guard, public_url=deps.public_url)
+
+    @cache
+    def description() -> dict[str, Any]:
+        return describe(app)
+
+    vars(app)["openapi"] = description  # the framework's own way to replace it
+    return app
+
+
+def _operation(route: APIRoute) -> str:
+    return route.name

@@ -1,0 +1,108 @@
+"""Health: two open probes without detail, and one page with all of it."""
+
+from collections.abc import Callable
+from typing import Final, Literal
+
+import msgspec
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from cloud.api.deps import ApiDeps, Deps
+from cloud.api.pages import answer
+from cloud.api.problems import declared, problem
+from cloud.api.wire import Json
+from cloud.errors import StoreError
+
+UNREADY: Final = "the service is running but not ready; /api/v1/health says why"
+router = APIRouter(tags=["health"])
+
+
+class Probe(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole answer of an open probe."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """One part of the service. `position`: journal records it has taken (-1: none)."""
+
+    ok: bool
+    error: str | None = None
+    position: int | None = None
+
+
+class Totals(msgspec.Struct, frozen=True, kw_only=True):
+    """Since the start of the service; together they account for every message that arrived."""
+
+    messages: int
+    accepted: int
+    repeats: int
+    conflicts: int
+    aside: int
+    held: int
+    samples: int
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """How the service is. `now` is wall time; `waiting` counts batches held for an earlier one."""
+
+    status: Literal["ok", "degraded"]
+    now_ns: int
+    demo: bool
+    broker: Part
+    models: Part
+    telemetry: Part
+    ledger: Part
+    waiting: int
+    totals: Totals
+
+
+def examine(deps: ApiDeps) -> Health:
+    """Look at every part."""
+    report = deps.health()
+    service = report.service
+    broker = Part(
+        ok=service.connected,
+        error=None if service.connected else service.broker_error or "no connection yet",
+    )
+    telemetry = _store(deps.telemetry.position, service.store_error)
+    ledger = _store(deps.ledger.position, None)
+    ready = broker.ok and telemetry.ok and ledger.ok
+    return Health(
+        status="ok" if ready else "degraded",
+        now_ns=report.now_ns,
+        demo=deps.demo,
+        broker=broker,
+        models=Part(ok=True, position=service.position),
+        telemetry=telemetry,
+        ledger=ledger,
+        waiting=service.waiting,
+        totals=msgspec.convert(service.counters, Totals, from_attributes=True),
+    )
+
+
+def _store(position: Callable[[], int], known: str | None) -> Part:
+    try:
+        return Part(ok=known is None, error=known, position=position())
+    except StoreError as error:
+        return Part(ok=False, error=str(error))
+
+
+@router.get("/livez", responses=answer("Probe") | declared())
+def live() -> Json:
+    """Say that the process answers."""
+    return Json(Probe())
+
+
+@router.get("/readyz", responses=answer("Probe") | declared(503))
+def ready(request: Request, deps: Deps) -> Response:
+    """Say whether readings are taken and stored; 503 when not."""
+    if examine(deps).status == "ok":
+        return Json(Probe())
+    return problem(503, UNREADY, request.url.path)
+
+
+@router.get("/api/v1/health", responses=answer("Health") | declared())
+def health(deps: Deps) -> Json:
+    """Say how every part of the service is."""
+    return Json(examine(deps))

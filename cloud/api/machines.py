@@ -1,0 +1,111 @@
+"""Machines: list, one with its newest assessment, its signals with their newest values."""
+
+from typing import Annotated
+
+import msgspec
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+
+from cloud.api.deps import ApiDeps, Deps
+from cloud.api.pages import Paging, answer, one, single
+from cloud.api.problems import declared
+from cloud.api.wire import Json
+from cloud.ledger import MachineRow
+from cloud.ledger.records import Clock
+from models.assessment import Assessment, State
+from models.profile import Limits, Words
+
+router = APIRouter(prefix="/api/v1/machines", tags=["machines"])
+
+
+class MachineDetail(MachineRow, frozen=True, kw_only=True):
+    """A machine with its newest assessment; times are on the machine's `clock`."""
+
+    assessment: Assessment | None
+
+
+class SignalView(msgspec.Struct, frozen=True, kw_only=True):
+    """One signal: what the profile says of it (`unit` is a UCUM code) and its newest reading.
+
+    `quality`: 0 good, 1 uncertain, 2 bad, 3 stale.
+    """
+
+    signal: str
+    unit: str | None
+    title: Words
+    role: str
+    limits: Limits
+    stored: bool  #: readings of it have arrived
+    at_ns: int | None
+    value: float | None
+    quality: int | None
+
+
+class Signals(msgspec.Struct, frozen=True, kw_only=True):
+    """All signals of a machine, those of its profile and those heard."""
+
+    machine: str
+    clock: Clock
+    items: list[SignalView]
+
+
+@router.get("", responses=answer("MachinePage") | declared())
+def list_machines(
+    paging: Paging,
+    q: Annotated[str | None, Query(max_length=200, description="part of id or name")] = None,
+    state: Annotated[State | None, Query(description="only machines in this state")] = None,
+) -> Json:
+    """List machines by id."""
+    return paging.show(paging.deps.ledger.machines, query=q, state=state)
+
+
+@router.get("/{machine}", responses=one("MachineDetail") | declared(404))
+def one_machine(request: Request, deps: Deps, machine: str) -> Response:
+    """Return one machine with its newest assessment."""
+    row = deps.ledger.machine(machine)
+    current = deps.ledger.current(machine)
+    detail = MachineDetail(
+        **msgspec.structs.asdict(row), assessment=current.assessment if current else None
+    )
+    return single(request, detail)
+
+
+@router.get("/{machine}/signals", responses=answer("Signals") | declared(404))
+def list_signals(deps: Deps, machine: str) -> Json:
+    """List a machine's signals with their newest readings."""
+    row = deps.ledger.machine(machine)
+    profile = deps.profiles.get(row.profile)
+    known = profile.signals if profile else {}
+    stored = deps.telemetry.signals(machine)
+    latest = {one.signal: one for one in deps.telemetry.latest(machine)}
+    views = []
+    for name in sorted({*known, *stored}):
+        said, heard = known.get(name), latest.get(name)
+        views.append(
+            SignalView(
+                signal=name,
+                unit=said.unit if said else None,
+                title=said.title if said else {},
+                role=said.role if said else "condition",
+                limits=said.limits if said else Limits(),
+                stored=name in stored,
+                at_ns=heard.at_ns if heard else None,
+                value=heard.value if heard else None,
+                quality=heard.quality if heard else None,
+            )
+        )
+    return Json(Signals(machine=machine, clock=row.clock, items=views))
+
+
+class Clocks:
+    """Looks up the clocks of machines, each once."""
+
+    def __init__(self, deps: ApiDeps) -> None:
+        self._deps = deps
+        self._known: dict[str, Clock] = {}
+
+    def of(self, machine: str) -> Clock:
+        """Return which clock the times of a machine are on."""
+        if machine not in self._known:
+            self._known[machine] = self._deps.ledger.machine(machine).clock
+        return self._known[machine]
