@@ -23,6 +23,7 @@ from cloud.ledger.records import (
     QuarantineRow,
     Repair,
     Resolved,
+    SetAside,
     TicketRow,
     TicketState,
     Verdict,
@@ -56,40 +57,6 @@ __all__ = [
 T = TypeVar("T")
 Key = tuple[int | str, ...]
 Page = tuple[list[T], Key | None]
-
-
-class SetAside(Protocol):
-    """What the quarantine takes (`cloud.decode.Aside` is one)."""
-
-    @property
-    def n(self) -> int:
-        """Journal position of the record it came from."""
-        ...
-
-    @property
-    def at_ns(self) -> int:
-        """When it was received, wall clock."""
-        ...
-
-    @property
-    def topic(self) -> str:
-        """Topic it came on."""
-        ...
-
-    @property
-    def reason(self) -> str:
-        """Why it was set aside (`models.contract.errors.Reason`)."""
-        ...
-
-    @property
-    def detail(self) -> str:
-        """What is wrong with it."""
-        ...
-
-    @property
-    def payload(self) -> bytes:
-        """The bytes."""
-        ...
 
 
 class Ledger(Protocol):

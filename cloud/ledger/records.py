@@ -7,7 +7,7 @@ own clock (for `clock = "data"` its newest data time); `recorded_ns` is the wall
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -127,9 +127,11 @@ class AdvisoryRow(Record, frozen=True, kw_only=True):
 
 
 class EvidenceRow(Record, frozen=True, kw_only=True):
-    """One condition (or life band) behind an advisory, from its beginning to its end.
+    """One check on one signal (or a life band) behind an advisory.
 
-    `value` and `expected` are in the signal's unit, as they were when it was worst.
+    `since_ns` is its first beginning, `last_ns` its newest change, `count` how often it began;
+    `ended_ns` is None while it is active. `value` and `expected` are in the signal's unit, as they
+    were when it was worst.
     """
 
     advisory_id: str
@@ -139,6 +141,7 @@ class EvidenceRow(Record, frozen=True, kw_only=True):
     since_ns: int
     last_ns: int
     ended_ns: int | None
+    count: int
     severity: int
     score: float
     value: float | None
@@ -202,6 +205,40 @@ class EventRow(Record, frozen=True, kw_only=True):
     at_ns: int
     actor: str
     detail: Mapping[str, object]
+
+
+class SetAside(Protocol):
+    """What the quarantine takes (`cloud.decode.Aside` is one)."""
+
+    @property
+    def n(self) -> int:
+        """Journal position of the record it came from."""
+        ...
+
+    @property
+    def at_ns(self) -> int:
+        """When it was received, wall clock."""
+        ...
+
+    @property
+    def topic(self) -> str:
+        """Topic it came on."""
+        ...
+
+    @property
+    def reason(self) -> str:
+        """Why it was set aside (`models.contract.errors.Reason`)."""
+        ...
+
+    @property
+    def detail(self) -> str:
+        """What is wrong with it."""
+        ...
+
+    @property
+    def payload(self) -> bytes:
+        """The bytes."""
+        ...
 
 
 class QuarantineRow(Record, frozen=True, kw_only=True):

@@ -1,0 +1,57 @@
+"""What a planner can decide about an advisory. Pure."""
+
+from collections.abc import Mapping
+from typing import Final, Literal
+
+import msgspec
+
+from cloud.advisories.values import OBSERVE_NS
+from cloud.errors import Conflict, Refused
+from cloud.ledger.records import AdvisoryRow, AdvisoryState
+
+Decision = Literal["accept", "defer", "reject"]
+
+#: state -> what can be decided in it
+TABLE: Final[Mapping[AdvisoryState, tuple[Decision, ...]]] = {
+    AdvisoryState.SHADOW: ("reject",),
+    AdvisoryState.OPEN: ("accept", "defer", "reject"),
+    AdvisoryState.DEFERRED: ("accept", "defer", "reject"),
+}
+
+
+def decide(
+    advisory: AdvisoryRow,
+    decision: Decision,
+    *,
+    actor: str,
+    reason: str | None,
+    until_ns: int | None,
+    at_ns: int,
+) -> AdvisoryRow:
+    """Return the advisory after a decision at `at_ns` (machine's clock).
+
+    Raises `Conflict` when its state does not allow it, `Refused` when a reason or time is missing.
+    """
+    possible = TABLE.get(advisory.state, ())
+    if decision not in possible:
+        can = " or ".join(possible) or "nothing more"
+        raise Conflict(f"the advisory is '{advisory.state}', '{decision}' is not possible: {can}")
+    decided = msgspec.structs.replace(
+        advisory, version=advisory.version + 1, decided_by=actor, reason=reason, last_ns=at_ns
+    )
+    if decision == "accept":
+        return msgspec.structs.replace(decided, state=AdvisoryState.ACCEPTED, defer_until_ns=None)
+    if decision == "defer":
+        if until_ns is None or until_ns <= at_ns:
+            raise Refused("/until", "say until when, later than the machine's present time")
+        return msgspec.structs.replace(
+            decided, state=AdvisoryState.DEFERRED, defer_until_ns=until_ns
+        )
+    if not (reason or "").strip():
+        raise Refused("/reason", "say why it is rejected: the models learn from it")
+    return msgspec.structs.replace(
+        decided,
+        state=AdvisoryState.REJECTED,
+        defer_until_ns=None,
+        observe_until_ns=at_ns + OBSERVE_NS,
+    )

@@ -1,0 +1,185 @@
+"""What an assessment does to an advisory that stands already."""
+
+from typing import Any
+
+import msgspec
+
+from cloud.advisories import evidence as proof
+from cloud.advisories.evidence import Finding
+from cloud.advisories.modes import mode_of
+from cloud.advisories.values import (
+    EXPIRE_NS,
+    MOVED,
+    TRIGGER,
+    UNDECIDED,
+    WATCHED,
+    Case,
+    Note,
+    Order,
+    Outcome,
+    Standing,
+)
+from cloud.advisories.window import confidence, priority, window
+from cloud.ledger.records import AdvisoryRow, AdvisoryState, EvidenceRow, TicketState
+from models.assessment import Life
+
+replace = msgspec.structs.replace
+
+
+def observation_over(one: Standing, finding: Finding, case: Case) -> Outcome | None:
+    """Close what was decided long ago, or what is closed for good and breaks again."""
+    advisory, ticket = one.advisory, one.ticket
+    if advisory.state not in WATCHED:
+        return None
+    until = advisory.observe_until_ns
+    watched = until is not None and case.assessment.at_ns < until
+    final = ticket is not None and ticket.state is not TicketState.RESOLVED
+    if watched and not (final and _came_back(one, finding)):
+        return None
+    closed = replace(advisory, state=AdvisoryState.CLOSED, version=advisory.version + 1)
+    return Outcome(
+        standing=replace(one, advisory=closed),
+        changed=(),
+        notes=(("closed", {}),),
+        order="lapse" if ticket is not None and not final else None,
+    )
+
+
+def annotate(one: Standing, finding: Finding, case: Case) -> Outcome | None:
+    """Add late evidence; nothing else changes, since the moment has passed."""
+    changed = proof.update(one.evidence, finding, one.advisory.id, case)
+    if not changed:
+        return None
+    advisory = replace(one.advisory, version=one.advisory.version + 1)
+    merged = proof.merge(one.evidence, changed)
+    return Outcome(
+        standing=replace(one, advisory=advisory, evidence=merged),
+        changed=changed,
+        notes=(("annotated", {"revision": case.assessment.revision}),),
+    )
+
+
+def carry_on(one: Standing, finding: Finding, case: Case) -> Outcome | None:
+    """Append evidence, raise, note ends and resumptions, expire. None: nothing new."""
+    old, at_ns = one.advisory, case.assessment.at_ns
+    changed = proof.update(one.evidence, finding, old.id, case)
+    merged = proof.merge(one.evidence, changed)
+    new, notes = _from_evidence(old, one, finding, merged, at_ns)
+    kinds = {kind for kind, _ in notes}
+    order: Order | None = "raise" if "raised" in kinds else "follow" if "life" in kinds else None
+    state, note = _next_state(one, new, finding, at_ns)
+    if note is not None:
+        notes.append((note, {}))
+        new = _enter(new, state)
+    if old.state is AdvisoryState.VERIFIED:
+        order = "reopen" if note == "came back" else None
+    if not notes:
+        return None
+    fresh = "life" in kinds or ("raised" in kinds and new.life is None)
+    return Outcome(
+        standing=Standing(
+            advisory=_seen(new, case, fresh=fresh), evidence=merged, ticket=one.ticket
+        ),
+        changed=changed,
+        notes=tuple(notes),
+        order=order if one.ticket is not None else None,
+    )
+
+
+def _from_evidence(
+    old: AdvisoryRow,
+    one: Standing,
+    finding: Finding,
+    merged: tuple[EvidenceRow, ...],
+    at_ns: int,
+) -> tuple[AdvisoryRow, list[Note]]:
+    notes: list[Note] = []
+    new = old
+    if len(merged) > len(one.evidence):
+        notes.append(("evidence", {"rows": len(merged)}))
+    elif merged != one.evidence:
+        notes.append(("evidence changed", {}))
+    if finding.severity > old.severity:
+        new = replace(new, severity=finding.severity)
+        notes.append(("raised", {"severity": finding.severity, "before": old.severity}))
+    active = any(row.ended_ns is None for row in merged)
+    if active and old.ended_ns is not None:
+        new = replace(new, ended_ns=None)
+        notes.append(("resumed", {}))
+    elif not active and old.ended_ns is None:
+        new = replace(new, ended_ns=at_ns)
+        notes.append(("ended", {}))
+    life = finding.life
+    if life is not None and _moved(old, life, at_ns):
+        new = replace(new, life=life, life_at_ns=at_ns)
+        notes.append(("life", {"p10_s": life.p10_s, "p50_s": life.p50_s}))
+    return new, notes
+
+
+def _next_state(
+    one: Standing, new: AdvisoryRow, finding: Finding, at_ns: int
+) -> tuple[AdvisoryState, str | None]:
+    """Return the state that time and evidence lead to, and what to call the step (None: none)."""
+    old = one.advisory
+    risen = new.severity > old.severity
+    if old.state is AdvisoryState.VERIFIED and _came_back(one, finding):
+        return AdvisoryState.ACCEPTED, "came back"
+    if old.state is AdvisoryState.REJECTED and risen:
+        return AdvisoryState.OPEN, "opened again"
+    if old.state is AdvisoryState.DEFERRED:
+        waited = new.defer_until_ns is not None and at_ns >= new.defer_until_ns
+        if risen or (waited and new.ended_ns is None):
+            return AdvisoryState.OPEN, "due again"
+    quiet = old.ended_ns is not None and new.ended_ns is not None
+    if old.state in UNDECIDED and quiet and at_ns - (old.ended_ns or 0) >= EXPIRE_NS:
+        return AdvisoryState.EXPIRED, "expired"
+    return old.state, None
+
+
+def _enter(advisory: AdvisoryRow, state: AdvisoryState) -> AdvisoryRow:
+    """Return the advisory in a new state, without what belonged to the old one."""
+    return replace(advisory, state=state, verdict=None, observe_until_ns=None, defer_until_ns=None)
+
+
+def _came_back(one: Standing, finding: Finding) -> bool:
+    """Whether a decision did not settle it: worse than before, or anew after a repair."""
+    advisory, ticket = one.advisory, one.ticket
+    if finding.severity < TRIGGER:
+        return False
+    anew = (
+        advisory.verdict == "confirmed"
+        and ticket is not None
+        and ticket.resolved_ns is not None
+        and finding.newest_ns > ticket.resolved_ns
+    )
+    return anew or finding.severity > advisory.severity
+
+
+def _moved(advisory: AdvisoryRow, life: Life, at_ns: int) -> bool:
+    """Whether the expected end of life is somewhere else than what is written down."""
+    old = advisory.life
+    if life.p10_s is None:
+        return False
+    if old is None or old.p10_s is None or advisory.life_at_ns is None:
+        return True
+    left_s = old.p10_s - (at_ns - advisory.life_at_ns) / 1e9
+    return abs(life.p10_s - left_s) > max(MOVED * old.p10_s, 3600.0)
+
+
+def _seen(advisory: AdvisoryRow, case: Case, *, fresh: bool) -> AdvisoryRow:
+    """Return the advisory's next version: priority and confidence, and with `fresh` its window."""
+    mode, life = mode_of(case.profile, advisory.mode), advisory.life
+    at_ns, coverage = case.assessment.at_ns, case.assessment.coverage
+    changes: dict[str, Any] = {
+        "version": advisory.version + 1,
+        "last_ns": at_ns,
+        "coverage": coverage,
+        "confidence": confidence(coverage, life),
+        "priority": priority(advisory.severity, life, mode, case.profile),
+    }
+    if fresh:
+        due = window(at_ns, life, advisory.severity, mode, case.profile)
+        changes["due_earliest_ns"] = due.earliest_ns
+        changes["due_latest_ns"] = due.latest_ns
+        changes["order_by_ns"] = due.order_by_ns
+    return replace(advisory, **changes)

@@ -1,0 +1,99 @@
+"""What an assessment means for planners: open, append, raise, end, expire. Pure.
+
+There is at most one advisory per (machine, component, failure mode) at a time. While it is open,
+accepted, or still watched after a decision, new evidence goes to it. Its severity may rise, and
+each rise is told once. When the evidence ends, the end is noted and the advisory stays for the
+planner; one that nobody took up and that stays quiet expires.
+"""
+
+from collections.abc import Sequence
+
+from cloud.advisories import evidence as proof
+from cloud.advisories.evidence import Finding
+from cloud.advisories.modes import mode_of
+from cloud.advisories.standing import annotate, carry_on, observation_over
+from cloud.advisories.values import TRIGGER, Case, Outcome, Stamp, Standing
+from cloud.advisories.window import confidence, priority, window
+from cloud.ledger.records import AdvisoryRow, AdvisoryState
+from models.assessment import Assessment
+from models.profile import Profile
+
+
+def triage(
+    standing: Sequence[Standing], profile: Profile, assessment: Assessment, stamp: Stamp
+) -> list[Outcome]:
+    """Return what an assessment changes, given the machine's standing advisories.
+
+    A second look at the past (`revision` > 0) opens and annotates, and never orders a ticket.
+    """
+    case = Case(assessment=assessment, profile=profile, stamp=stamp)
+    found = proof.findings(assessment, profile)
+    out: list[Outcome] = []
+    for one in standing:
+        key = (one.advisory.component, one.advisory.mode)
+        finding = found.pop(key, proof.NOTHING)
+        if assessment.revision:
+            outcome = annotate(one, finding, case)
+        else:
+            outcome = observation_over(one, finding, case)
+            if outcome is not None and finding.severity >= TRIGGER:
+                out.append(outcome)
+                outcome = _open(key, finding, case, one.advisory.id)
+            elif outcome is None:
+                outcome = carry_on(one, finding, case)
+        if outcome is not None:
+            out.append(outcome)
+    out.extend(
+        _open(key, finding, case, None)
+        for key, finding in found.items()
+        if finding.severity >= TRIGGER
+    )
+    return out
+
+
+def _open(key: tuple[str, str], finding: Finding, case: Case, previous: str | None) -> Outcome:
+    component, name = key
+    assessment, profile, stamp = case.assessment, case.profile, case.stamp
+    mode = mode_of(profile, name)
+    auto = mode.policy == "auto" and not assessment.revision
+    state = AdvisoryState.SHADOW if mode.policy == "shadow" else AdvisoryState.OPEN
+    due = window(assessment.at_ns, finding.life, finding.severity, mode, profile)
+    part = profile.consumables.get(component)
+    advisory = AdvisoryRow(
+        id=stamp.new_id(),
+        recorded_ns=stamp.recorded_ns,
+        version=1,
+        machine=assessment.machine,
+        component=component,
+        mode=name,
+        profile=profile.name,
+        policy=mode.policy,
+        state=AdvisoryState.ACCEPTED if auto else state,
+        severity=finding.severity,
+        priority=priority(finding.severity, finding.life, mode, profile),
+        title=dict(mode.title),
+        action=dict(mode.action),
+        part=part.part if part else None,
+        duration_h=mode.duration_h,
+        opened_ns=assessment.at_ns,
+        last_ns=assessment.at_ns,
+        ended_ns=None,
+        life=finding.life,
+        life_at_ns=assessment.at_ns if finding.life else None,
+        due_earliest_ns=due.earliest_ns,
+        due_latest_ns=due.latest_ns,
+        order_by_ns=due.order_by_ns,
+        coverage=assessment.coverage,
+        confidence=confidence(assessment.coverage, finding.life),
+        decided_by="policy" if auto else None,
+        previous_id=previous,
+    )
+    rows = proof.update((), finding, advisory.id, case)
+    detail = {"severity": finding.severity, "policy": mode.policy}
+    return Outcome(
+        standing=Standing(advisory=advisory, evidence=rows),
+        changed=rows,
+        notes=(("opened", detail),),
+        order="open" if auto else None,
+        new=True,
+    )

@@ -1,0 +1,63 @@
+"""What the rules take and give, and their constants."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Literal
+
+import msgspec
+
+from cloud.ledger.records import AdvisoryRow, AdvisoryState, EvidenceRow, TicketRow
+from models.assessment import Assessment
+from models.profile import Profile
+
+DAY_NS: Final = 86_400 * 10**9
+OBSERVE_NS: Final = 7 * DAY_NS  #: so long after a decision new evidence goes to the old advisory
+EXPIRE_NS: Final = 14 * DAY_NS  #: quiet for so long without a decision: nobody needs it any more
+MOVED: Final = 0.1  #: a life band is written down again when its end moved by this share
+TRIGGER: Final = 2  #: a notice (severity 1) opens nothing
+
+#: a planner has not decided yet
+UNDECIDED: Final = frozenset({AdvisoryState.SHADOW, AdvisoryState.OPEN, AdvisoryState.DEFERRED})
+#: decided, and watched until `observe_until_ns`
+WATCHED: Final = frozenset({AdvisoryState.REJECTED, AdvisoryState.VERIFIED})
+#: the key (machine, component, failure mode) is taken
+STANDING: Final = UNDECIDED | WATCHED | {AdvisoryState.ACCEPTED}
+
+Order = Literal["open", "follow", "raise", "reopen", "lapse"]
+Note = tuple[str, Mapping[str, Any]]
+
+
+class Stamp(msgspec.Struct, frozen=True, kw_only=True):
+    """What rules cannot know of themselves: the next id and the wall clock."""
+
+    new_id: Callable[[], str]
+    recorded_ns: int
+
+
+class Case(msgspec.Struct, frozen=True, kw_only=True):
+    """One assessment to be judged."""
+
+    assessment: Assessment
+    profile: Profile
+    stamp: Stamp
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """An advisory with its evidence and its ticket."""
+
+    advisory: AdvisoryRow
+    evidence: tuple[EvidenceRow, ...] = ()
+    ticket: TicketRow | None = None
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What to write: the advisory as it is now, changed evidence, notes for the event log.
+
+    `order` says what becomes of the ticket: open one, let it follow the advisory, raise or reopen
+    it (both are told), or let it lapse.
+    """
+
+    standing: Standing
+    changed: tuple[EvidenceRow, ...]
+    notes: tuple[Note, ...]
+    order: Order | None = None
+    new: bool = False

@@ -1,0 +1,97 @@
+"""When the work is due, how urgent it is, and how sure that is."""
+
+from typing import Final
+
+import msgspec
+
+from cloud.ledger.records import Confidence
+from models.assessment import Assessment, Life, State
+from models.profile import FailureMode, Profile
+
+DAY_S: Final = 86_400.0
+NS: Final = 1_000_000_000
+MIN_COVERAGE: Final = 0.5  #: below it a life band is not believed
+MAX_SPREAD: Final = 4.0  #: a band whose middle is further than 4 horizons off says "not known yet"
+END_FACTOR: Final = 1.5  #: hysteresis: a life trigger ends when p10 is 1.5 horizons away
+ALARM: Final = 3
+#: Days until the work is due when no life band is known, by severity.
+DUE_D: Final = {1: 30.0, 2: 7.0, 3: 1.0}
+
+
+class Window(msgspec.Struct, frozen=True, kw_only=True):
+    """When a visit belongs, and by when a part must be ordered; ns of the machine's clock."""
+
+    earliest_ns: int
+    latest_ns: int
+    order_by_ns: int | None
+
+
+def lead_s(mode: FailureMode, profile: Profile) -> float:
+    """Return the seconds from the order of a mode's part to the part at hand (no part: 0)."""
+    part = profile.consumables.get(mode.component)
+    return part.lead_time_d * DAY_S if part else 0.0
+
+
+def horizon_s(mode: FailureMode, profile: Profile) -> float:
+    """Return how long ahead a planner must know: the part's lead time and the planning time."""
+    return lead_s(mode, profile) + profile.planning_d * DAY_S
+
+
+def life_due(life: Life, mode: FailureMode, profile: Profile, assessment: Assessment) -> bool:
+    """Whether a life band asks for planning now. A prior alone, without readings, never does."""
+    horizon = horizon_s(mode, profile)
+    if life.basis == "prior" or life.p10_s is None or life.p50_s is None:
+        return False
+    if assessment.coverage < MIN_COVERAGE or assessment.state in {State.LEARNING, State.UNKNOWN}:
+        return False
+    return life.p10_s <= horizon and life.p50_s <= MAX_SPREAD * horizon
+
+
+def life_over(life: Life, mode: FailureMode, profile: Profile) -> bool:
+    """Whether a band that asked for planning has moved clearly away again."""
+    return life.p10_s is not None and life.p10_s > END_FACTOR * horizon_s(mode, profile)
+
+
+def life_severity(life: Life, mode: FailureMode, profile: Profile) -> int:
+    """Return 3 when the part would probably come too late, else 2."""
+    late = life.p50_s is not None and life.p50_s <= lead_s(mode, profile)
+    return ALARM if late else ALARM - 1
+
+
+def window(
+    at_ns: int, life: Life | None, severity: int, mode: FailureMode, profile: Profile
+) -> Window:
+    """Return the due window as seen at `at_ns`.
+
+    The visit comes when part and planner are ready, and ends before the component has failed with
+    10 % probability (p10). The part is ordered a lead time and a planning time before p10, or now.
+    """
+    lead, planning = lead_s(mode, profile), profile.planning_d * DAY_S
+    if life is None or life.p10_s is None:
+        left = max(DUE_D[severity] * DAY_S, 0.0)
+    else:
+        left = life.p10_s - mode.duration_h * 3600.0
+    latest = at_ns + int(max(left, 0.0) * NS)
+    earliest = min(latest, at_ns + int(max(lead, planning) * NS))
+    order_by = at_ns + int(max(left - lead - planning, 0.0) * NS) if lead else None
+    return Window(earliest_ns=earliest, latest_ns=latest, order_by_ns=order_by)
+
+
+def priority(severity: int, life: Life | None, mode: FailureMode, profile: Profile) -> int:
+    """Return 1 (high) to 3: the mode's own, one step up for an alarm, one for little time left."""
+    steps = int(severity >= ALARM)
+    if life is not None and life.p50_s is not None:
+        steps += life.p50_s <= max(lead_s(mode, profile), DAY_S)
+    return max(1, mode.priority - steps)
+
+
+def confidence(coverage: float, life: Life | None) -> Confidence:
+    """Say how sure it is, from what is heard (coverage) and how wide the life band is."""
+    if coverage < MIN_COVERAGE:
+        return "low"
+    if life is None or life.p10_s is None or life.p50_s is None or life.p90_s is None:
+        return "medium"
+    width = (life.p90_s - life.p10_s) / max(life.p50_s, 1.0)
+    if width > 2.0:
+        return "low"
+    return "high" if width <= 1.0 and coverage >= 0.8 else "medium"

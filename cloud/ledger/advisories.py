@@ -1,0 +1,75 @@
+"""Advisories: the planner's inbox."""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from cloud.advisories.decisions import Decision, decide
+from cloud.advisories.values import Standing
+from cloud.ledger import tables as t
+from cloud.ledger.base import Part, check_version, unpack
+from cloud.ledger.docket import Docket
+from cloud.ledger.records import AdvisoryRow, AdvisoryState, EvidenceRow
+
+Key = tuple[int | str, ...]
+
+
+class Advisories(Part):
+    """Lists, evidence, decisions."""
+
+    def advisories(
+        self,
+        *,
+        after: Key | None = None,
+        limit: int = 100,
+        machine: str | None = None,
+        states: Sequence[AdvisoryState] = (),
+    ) -> tuple[list[AdvisoryRow], Key | None]:
+        """List advisories, newest first; `states` empty = all."""
+        rows = sa.select(t.advisory)
+        if machine is not None:
+            rows = rows.where(t.advisory.c.machine == machine)
+        if states:
+            rows = rows.where(t.advisory.c.state.in_([str(state) for state in states]))
+        return self._page(rows, AdvisoryRow, t.advisory.c.id, after, limit)
+
+    def advisory(self, advisory_id: str) -> AdvisoryRow:
+        """Return one advisory."""
+        with self._db.reading() as connection:
+            return self._get(connection, t.advisory, AdvisoryRow, advisory_id)
+
+    def evidence(self, advisory_id: str) -> list[EvidenceRow]:
+        """Return what speaks for an advisory, oldest first."""
+        with self._db.reading() as connection:
+            self._get(connection, t.advisory, AdvisoryRow, advisory_id)
+            rows = connection.execute(
+                sa.select(t.evidence)
+                .where(t.evidence.c.advisory_id == advisory_id)
+                .order_by(t.evidence.c.since_ns, t.evidence.c.id)
+            )
+            return [unpack(EvidenceRow, row) for row in rows]
+
+    def decide_advisory(
+        self,
+        advisory_id: str,
+        version: int,
+        decision: Decision,
+        *,
+        actor: str,
+        reason: str | None = None,
+        until_ns: int | None = None,
+    ) -> AdvisoryRow:
+        """Accept (makes the ticket), defer until a time, or reject with a reason."""
+        with self._db.writing() as connection:
+            old = self._get(connection, t.advisory, AdvisoryRow, advisory_id)
+            check_version(old.version, version, "advisory")
+            at_ns = self._machine_now(connection, old.machine)
+            new = decide(old, decision, actor=actor, reason=reason, until_ns=until_ns, at_ns=at_ns)
+            docket = Docket(connection, self._stamp())
+            docket.advisory(new)
+            detail = {"before": old.state, "reason": reason, "until_ns": until_ns}
+            docket.event(new, new.state, at_ns, actor, detail)
+            if decision == "accept":
+                new = docket.open_ticket(Standing(advisory=new), at_ns, actor).advisory
+            docket.write()
+            return new

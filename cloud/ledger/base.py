@@ -1,0 +1,148 @@
+"""What every part of the ledger needs: the database, ids, machine time, rows to records."""
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypeVar
+
+import msgspec
+import sqlalchemy as sa
+
+from cloud.advisories.values import Stamp
+from cloud.errors import Conflict, NotFound, Refused
+from cloud.ledger import tables as t
+from cloud.ledger.database import Database
+from cloud.ledger.records import Record
+from models.contract.ids import uuid7
+from models.profile import Profile
+
+R = TypeVar("R", bound=msgspec.Struct)
+CHUNK: Final = 500  #: values in one IN list; SQLite's oldest bound is 999
+MAX_PAGE: Final = 1000
+
+
+def pack(record: msgspec.Struct) -> dict[str, Any]:
+    """Return a record as column values."""
+    values: dict[str, Any] = msgspec.to_builtins(record, builtin_types=(bytes,))
+    return values
+
+
+def unpack(kind: type[R], row: sa.Row[Any]) -> R:
+    """Return a row as a record."""
+    return msgspec.convert(row._asdict(), kind)
+
+
+def chunks(values: Sequence[str]) -> list[Sequence[str]]:
+    """Cut a list into what fits into one query."""
+    return [values[at : at + CHUNK] for at in range(0, len(values), CHUNK)]
+
+
+def save(connection: sa.Connection, table: sa.Table, rows: Sequence[Record], new: set[str]) -> None:
+    """Update the known rows, then insert the new ones."""
+    known = [row for row in rows if row.id not in new]
+    if known:
+        values = [{**pack(row), "b_id": row.id} for row in known]
+        sets: dict[str, Any] = {name: sa.bindparam(name) for name in values[0]}
+        del sets["id"], sets["b_id"]
+        change = sa.update(table).where(table.c.id == sa.bindparam("b_id")).values(sets)
+        connection.execute(change, values)
+    fresh = [pack(row) for row in rows if row.id in new]
+    if fresh:
+        connection.execute(sa.insert(table), fresh)
+
+
+class Part:
+    """One part of the ledger."""
+
+    def __init__(
+        self, database: Database, clock: Callable[[], int], profiles: Mapping[str, Profile]
+    ) -> None:
+        self._db = database
+        self._clock = clock
+        self._profiles = profiles
+
+    def _new_id(self) -> str:
+        return uuid7(self._clock(), secrets.token_bytes(10))
+
+    def _stamp(self) -> Stamp:
+        return Stamp(new_id=self._new_id, recorded_ns=self._clock())
+
+    def _profile(self, name: str) -> Profile:
+        return self._profiles.get(name) or self._profiles["generic"]
+
+    def _log(
+        self,
+        connection: sa.Connection,
+        subject: tuple[str, str, str | None],
+        kind: str,
+        *,
+        at_ns: int,
+        actor: str,
+        detail: Mapping[str, Any],
+    ) -> None:
+        """Write down what happened to a subject (kind, id, machine)."""
+        what, key, machine = subject
+        connection.execute(
+            sa.insert(t.event).values(
+                id=self._new_id(),
+                recorded_ns=self._clock(),
+                subject=what,
+                subject_id=key,
+                machine=machine,
+                type=kind,
+                at_ns=at_ns,
+                actor=actor,
+                detail=detail,
+            )
+        )
+
+    def _machine_now(self, connection: sa.Connection, machine: str) -> int:
+        """Return "now" on a machine's clock: the wall, or its newest data time."""
+        found = connection.execute(
+            sa.select(t.machine.c.clock, t.machine.c.seen_ns, t.machine.c.first_ns).where(
+                t.machine.c.id == machine
+            )
+        ).one()
+        if found.clock == "data":
+            return int(found.seen_ns if found.seen_ns is not None else found.first_ns)
+        return self._clock()
+
+    @staticmethod
+    def _get(connection: sa.Connection, table: sa.Table, kind: type[R], key: str) -> R:
+        row = connection.execute(sa.select(table).where(table.c.id == key)).one_or_none()
+        if row is None:
+            raise NotFound(f"there is no {table.name} '{key}'")
+        return unpack(kind, row)
+
+    def _page(
+        self,
+        query: sa.Select[Any],
+        kind: type[R],
+        column: sa.Column[Any],
+        after: tuple[int | str, ...] | None,
+        limit: int,
+        *,
+        ascending: bool = False,
+    ) -> tuple[list[R], tuple[int | str, ...] | None]:
+        """Return one page by a unique column, and where the next one begins."""
+        check_limit(limit)
+        if after is not None:
+            (last,) = after
+            query = query.where(column > last if ascending else column < last)
+        query = query.order_by(column if ascending else column.desc()).limit(limit + 1)
+        with self._db.reading() as connection:
+            rows = connection.execute(query).all()
+        more = len(rows) > limit
+        records = [unpack(kind, row) for row in rows[:limit]]
+        return records, (rows[limit - 1]._mapping[column.name],) if more else None
+
+
+def check_limit(limit: int) -> None:
+    """Raise `Refused` for a page that is empty or too long."""
+    if not 1 <= limit <= MAX_PAGE:
+        raise Refused("/limit", f"write a number from 1 to {MAX_PAGE}")
+
+
+def check_version(found: int, given: int, what: str) -> None:
+    """Raise `Conflict` when somebody changed it meanwhile."""
+    if found != given:
+        raise Conflict(f"the {what} is at version {found}, not {given}: read it again, then decide")

@@ -1,0 +1,48 @@
+"""The ledger on SQLAlchemy: SQLite by default, PostgreSQL by URL."""
+
+from collections.abc import Callable, Mapping
+
+import sqlalchemy as sa
+
+from cloud.ledger import tables as t
+from cloud.ledger.advisories import Advisories
+from cloud.ledger.alerts import Alerts
+from cloud.ledger.database import Database
+from cloud.ledger.filing import Filing
+from cloud.ledger.machines import Machines
+from cloud.ledger.quarantine import Quarantine
+from cloud.ledger.records import EventRow
+from cloud.ledger.tickets import Tickets
+from models.profile import Profile, load_profiles
+
+Key = tuple[int | str, ...]
+
+
+class SqlLedger(Filing, Machines, Advisories, Tickets, Quarantine, Alerts):
+    """See `cloud.ledger.Ledger`."""
+
+    def __init__(
+        self, url: str, clock: Callable[[], int], profiles: Mapping[str, Profile] | None = None
+    ) -> None:
+        known = load_profiles() if profiles is None else profiles
+        super().__init__(Database(url), clock, known)
+
+    def events(
+        self,
+        *,
+        after: Key | None = None,
+        limit: int = 100,
+        machine: str | None = None,
+        subject_id: str | None = None,
+    ) -> tuple[list[EventRow], Key | None]:
+        """List changes in the order in which they were written, oldest first."""
+        rows = sa.select(t.event)
+        if machine is not None:
+            rows = rows.where(t.event.c.machine == machine)
+        if subject_id is not None:
+            rows = rows.where(t.event.c.subject_id == subject_id)
+        return self._page(rows, EventRow, t.event.c.seq, after, limit, ascending=True)
+
+    def close(self) -> None:
+        """Close the database."""
+        self._db.close()

@@ -1,0 +1,192 @@
+"""Tickets: from `new` to closed, with what the technician found going back to the advisory."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from cloud.advisories.values import OBSERVE_NS
+from cloud.errors import Refused
+from cloud.ledger import tables as t
+from cloud.ledger.base import Part, check_version
+from cloud.ledger.docket import Docket
+from cloud.ledger.records import (
+    AdvisoryRow,
+    AdvisoryState,
+    EventRow,
+    Repair,
+    Resolved,
+    TicketRow,
+    TicketState,
+    Verdict,
+)
+from cloud.tickets.lifecycle import step
+
+Key = tuple[int | str, ...]
+replace = msgspec.structs.replace
+
+
+class Tickets(Part):
+    """Lists and transitions; what is possible when stands in `cloud.tickets.lifecycle`."""
+
+    def tickets(
+        self,
+        *,
+        after: Key | None = None,
+        limit: int = 100,
+        machine: str | None = None,
+        states: Sequence[TicketState] = (),
+    ) -> tuple[list[TicketRow], Key | None]:
+        """List tickets, newest first; `states` empty = all."""
+        rows = sa.select(t.ticket)
+        if machine is not None:
+            rows = rows.where(t.ticket.c.machine == machine)
+        if states:
+            rows = rows.where(t.ticket.c.state.in_([str(state) for state in states]))
+        return self._page(rows, TicketRow, t.ticket.c.id, after, limit)
+
+    def ticket(self, ticket_id: str) -> TicketRow:
+        """Return one ticket."""
+        with self._db.reading() as connection:
+            return self._get(connection, t.ticket, TicketRow, ticket_id)
+
+    def acknowledge(self, ticket_id: str, version: int, *, actor: str) -> TicketRow:
+        """Take a new ticket on: `in_progress`, assigned to the actor."""
+        with self._db.writing() as connection:
+            old, at_ns = self._begin(connection, ticket_id, version)
+            state = step(old.state, "acknowledge")
+            new = replace(old, state=state, assignee=actor, acknowledged_ns=at_ns)
+            return self._finish(connection, old, new, at_ns=at_ns, actor=actor)
+
+    def resolve(
+        self,
+        ticket_id: str,
+        version: int,
+        *,
+        actor: str,
+        verdict: Verdict,
+        as_found: str | None = None,
+        note: str | None = None,
+        replaced: str | None = None,
+    ) -> Resolved:
+        """Say what was found; the verdict goes to the advisory too. Journal `repair` if given."""
+        with self._db.writing() as connection:
+            old, at_ns = self._begin(connection, ticket_id, version)
+            state = step(old.state, "resolve", verdict)
+            self._check_component(connection, old, replaced)
+            new = replace(
+                old,
+                state=state,
+                resolved_ns=at_ns,
+                verdict=verdict,
+                as_found=as_found,
+                note=note,
+                replaced=replaced,
+            )
+            changes = {
+                "state": AdvisoryState.VERIFIED,
+                "verdict": verdict,
+                "observe_until_ns": at_ns + OBSERVE_NS,
+            }
+            done = self._finish(connection, old, new, at_ns=at_ns, actor=actor, advisory=changes)
+        repair = None
+        if replaced is not None:
+            repair = Repair(machine=old.machine, component=replaced, at_ns=at_ns)
+        return Resolved(ticket=done, repair=repair)
+
+    def reopen(self, ticket_id: str, version: int, *, actor: str, note: str) -> TicketRow:
+        """Take a resolved ticket up again."""
+        with self._db.writing() as connection:
+            old, at_ns = self._begin(connection, ticket_id, version)
+            state = step(old.state, "reopen", note)
+            new = replace(old, state=state, resolved_ns=None, verdict=None, note=note)
+            changes = {
+                "state": AdvisoryState.ACCEPTED,
+                "verdict": None,
+                "observe_until_ns": None,
+            }
+            return self._finish(connection, old, new, at_ns=at_ns, actor=actor, advisory=changes)
+
+    def close_ticket(
+        self, ticket_id: str, version: int, *, actor: str, confirmed: bool, note: str | None = None
+    ) -> TicketRow:
+        """Close a resolved ticket: confirmed by the customer, or not heard of."""
+        with self._db.writing() as connection:
+            old, at_ns = self._begin(connection, ticket_id, version)
+            state = step(old.state, "confirm" if confirmed else "lapse")
+            new = replace(old, state=state, closed_ns=at_ns, note=note or old.note)
+            return self._finish(connection, old, new, at_ns=at_ns, actor=actor)
+
+    def cancel(self, ticket_id: str, version: int, *, actor: str, note: str) -> TicketRow:
+        """End a ticket without work; its advisory counts as rejected."""
+        with self._db.writing() as connection:
+            old, at_ns = self._begin(connection, ticket_id, version)
+            new = replace(old, state=step(old.state, "cancel", note), closed_ns=at_ns, note=note)
+            changes = {
+                "state": AdvisoryState.REJECTED,
+                "reason": note,
+                "decided_by": actor,
+                "observe_until_ns": at_ns + OBSERVE_NS,
+            }
+            return self._finish(connection, old, new, at_ns=at_ns, actor=actor, advisory=changes)
+
+    def comment(self, ticket_id: str, *, actor: str, text: str) -> EventRow:
+        """Add a remark to a ticket's events."""
+        if not text.strip():
+            raise Refused("/text", "write something")
+        with self._db.writing() as connection:
+            ticket = self._get(connection, t.ticket, TicketRow, ticket_id)
+            docket = Docket(connection, self._stamp())
+            at_ns = self._machine_now(connection, ticket.machine)
+            event = docket.event(ticket, "commented", at_ns, actor, {"text": text})
+            docket.write()
+            seq = connection.scalar(sa.select(t.event.c.seq).where(t.event.c.id == event.id))
+        return replace(event, seq=seq)
+
+    def _begin(
+        self, connection: sa.Connection, ticket_id: str, version: int
+    ) -> tuple[TicketRow, int]:
+        ticket = self._get(connection, t.ticket, TicketRow, ticket_id)
+        check_version(ticket.version, version, "ticket")
+        return ticket, self._machine_now(connection, ticket.machine)
+
+    def _check_component(
+        self, connection: sa.Connection, ticket: TicketRow, replaced: str | None
+    ) -> None:
+        if replaced is None:
+            return
+        name = connection.scalar(
+            sa.select(t.machine.c.profile).where(t.machine.c.id == ticket.machine)
+        )
+        profile = self._profile(name or "generic")
+        known = {mode.component for mode in profile.failure_modes.values()}
+        known |= {*profile.consumables, ticket.component}
+        if replaced not in known:
+            raise Refused("/replaced", f"no component '{replaced}'; one of {sorted(known)}")
+
+    def _finish(
+        self,
+        connection: sa.Connection,
+        old: TicketRow,
+        new: TicketRow,
+        *,
+        at_ns: int,
+        actor: str,
+        advisory: dict[str, Any] | None = None,
+    ) -> TicketRow:
+        """Write the ticket's next version and what changes on its advisory, with their events."""
+        new = replace(new, version=old.version + 1)
+        docket = Docket(connection, self._stamp())
+        docket.ticket(new)
+        detail = {"before": old.state, "note": new.note}
+        if new.state is TicketState.RESOLVED:
+            detail |= {"verdict": new.verdict, "as_found": new.as_found, "replaced": new.replaced}
+        docket.event(new, new.state, at_ns, actor, detail)
+        if advisory:
+            row = self._get(connection, t.advisory, AdvisoryRow, new.advisory_id)
+            row = replace(row, version=row.version + 1, last_ns=at_ns, **advisory)
+            docket.advisory(row)
+            docket.event(row, row.state, at_ns, actor, {"verdict": row.verdict})
+        docket.write()
+        return new
