@@ -15,7 +15,7 @@ import struct
 from array import array
 from collections.abc import Callable, Iterator, Mapping
 from io import BytesIO
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import cbor2
 import msgspec
@@ -69,17 +69,11 @@ def _opaque(tag: int) -> Callable[[Any, bool], Any]:
 _OPAQUE: Final = {tag: _opaque(tag) for tag in INTERPRETED}
 
 
-class Pair(NamedTuple):
-    """One pair of the top-level map and where it stands in the payload."""
+def pairs(payload: bytes) -> Iterator[tuple[int | str, Any, int, int]]:
+    """Yield the top-level pairs as (key, value, start, end in the payload).
 
-    key: int | str
-    value: Any
-    start: int
-    end: int
-
-
-def pairs(payload: bytes) -> Iterator[Pair]:
-    """Yield the top-level pairs; `BadPayload` for anything but one well-formed map."""
+    `BadPayload` for anything but one well-formed map.
+    """
     buffer = BytesIO(payload)
     decoder = cbor2.CBORDecoder(
         buffer,
@@ -100,7 +94,7 @@ def pairs(payload: bytes) -> Iterator[Pair]:
             key = decoder.decode()
             if type(key) is not int and type(key) is not str:
                 raise BadPayload(Reason.UNREADABLE, "a key is neither integer nor text")
-            yield Pair(key, decoder.decode(), start, buffer.tell())
+            yield key, decoder.decode(), start, buffer.tell()
         end = buffer.tell() + (left < 0)
     except (cbor2.CBORError, ValueError, IndexError) as error:
         deep = "nesting depth" in str(error)
@@ -153,8 +147,8 @@ def decode_batch(payload: bytes) -> Batch:
     for name, part in (("d", parts), ("q", qualities)):
         if not isinstance(part, dict) or not all(isinstance(key, str) for key in part):
             raise BadPayload(Reason.WRONG_TYPE, f"{name}: give a map with text keys")
-        if len(part) > MAX_COLUMNS:
-            raise BadPayload(Reason.TOO_LARGE, f"{name}: more than {MAX_COLUMNS} columns")
+        if len(part) > MAX_COLUMNS or (name == "d" and not part):
+            raise BadPayload(Reason.WRONG_TYPE, f"{name}: give 1 to {MAX_COLUMNS} columns")
     try:
         head = msgspec.convert(body, Head)
     except msgspec.ValidationError as error:
@@ -199,8 +193,8 @@ def _column(part: Any) -> Column:
 
 
 def _typed(part: cbor2.CBORTag) -> Column:
-    item, kind = TYPED.get(part.tag, ("", ""))
     data = part.value
+    item, kind = TYPED.get(part.tag, ("", ""))
     if not item or not isinstance(data, bytes):
         raise ColumnError(Reason.WRONG_TYPE, f"tag {part.tag} is not a typed array that we know")
     size = struct.calcsize(item)
@@ -299,7 +293,8 @@ def _part(column: Column) -> object:
 
 def with_unreceipted(payload: bytes, u: int) -> bytes:
     """Return the same batch with another `u`."""
-    rest = [payload[p.start : p.end] for p in pairs(payload) if p.key not in ("u", KEYS["u"])]
+    keys = ("u", KEYS["u"])
+    rest = [payload[start:end] for key, _, start, end in pairs(payload) if key not in keys]
     head = bytearray(cbor2.dumps(len(rest) + 1))
     head[0] |= 5 << 5
     return b"".join((head, cbor2.dumps(KEYS["u"]), cbor2.dumps(u), *rest))

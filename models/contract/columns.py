@@ -62,31 +62,31 @@ def assemble(
     `read` and `read_quality` raise `ColumnError`; `raw` gives a broken column's bytes back.
     `BadPayload` when the numbers or times of the samples cannot be known.
     """
+    count = _declared(head.n, offsets_ns)
     columns: dict[str, Column] = {}
-    broken: dict[str, BrokenColumn] = {}
     quality: dict[str, bytes] = {}
-
-    def set_aside(name: str, reason: Reason, detail: str) -> None:
-        kept = raw(parts[name])
-        broken[name] = BrokenColumn(name=name[:SHOWN], reason=reason, detail=detail, raw=kept)
-
+    broken: list[BrokenColumn] = []
     for name, part in parts.items():
         try:
             if not _name_allowed(name):
                 raise ColumnError(Reason.UNREADABLE, "name: give 1 to 120 printable characters")
-            columns[name] = read(part)
-        except ColumnError as error:
-            set_aside(name, error.reason, error.detail)
-    count = _count(head.n, offsets_ns, columns, broken)
-    for name, column in list(columns.items()):
-        try:
-            if len(column) != count:
-                raise ColumnError(Reason.WRONG_LENGTH, f"{len(column)} values for {count} samples")
+            column = read(part)
+            length = len(column)
+            if length != count:
+                if count is not None:
+                    raise ColumnError(Reason.WRONG_LENGTH, f"{length} values for {count} samples")
+                count = length  # the first column that can be read
             if name in qualities:
                 quality[name] = read_quality(qualities[name], count)
+            columns[name] = column
         except ColumnError as error:
-            del columns[name]
-            set_aside(name, error.reason, error.detail)
+            broken.append(
+                BrokenColumn(
+                    name=name[:SHOWN], reason=error.reason, detail=error.detail, raw=raw(part)
+                )
+            )
+    if count is None:
+        raise BadPayload(broken[0].reason, f"no column can be read; the first: {broken[0].detail}")
     _check_numbers(head, count, offsets_ns)
     return Batch(
         columns=columns,
@@ -101,36 +101,22 @@ def assemble(
         quality=quality,
         historical=head.h,
         dictionary=head.dh,
-        broken=tuple(broken[name] for name in parts if name in broken),
+        broken=tuple(broken),
     )
 
 
-def _count(
-    declared: int | None,
-    offsets_ns: "int | array[int] | None",
-    columns: Mapping[str, Column],
-    broken: Mapping[str, BrokenColumn],
-) -> int:
-    """Return the number of samples: declared, else that of the offsets or the first column."""
-    if isinstance(offsets_ns, array):
-        count = len(offsets_ns) if declared is None else declared
-        if len(offsets_ns) != count:
-            raise BadPayload(Reason.WRONG_LENGTH, f"{len(offsets_ns)} offsets for {count} samples")
-    elif declared is not None:
-        count = declared
-    elif columns:
-        count = len(next(iter(columns.values())))
-    elif broken:
-        first = next(iter(broken.values()))
-        raise BadPayload(first.reason, f"no column can be read; the first: {first.detail}")
-    else:
-        raise BadPayload(Reason.WRONG_LENGTH, "d: give at least one column")
-    if not 1 <= count <= MAX_SAMPLES:
-        raise BadPayload(Reason.WRONG_LENGTH, f"{count} samples: give 1 to {MAX_SAMPLES}")
-    return count
+def _declared(declared: int | None, offsets_ns: "int | array[int] | None") -> int | None:
+    """Return the number of samples: declared, else that of the offsets, else not yet known."""
+    if not isinstance(offsets_ns, array):
+        return declared
+    if declared is not None and len(offsets_ns) != declared:
+        raise BadPayload(Reason.WRONG_LENGTH, f"{len(offsets_ns)} offsets for {declared} samples")
+    return len(offsets_ns)
 
 
 def _check_numbers(head: Head, count: int, offsets_ns: "int | array[int] | None") -> None:
+    if not 1 <= count <= MAX_SAMPLES:
+        raise BadPayload(Reason.WRONG_LENGTH, f"{count} samples: give 1 to {MAX_SAMPLES}")
     if head.s is not None and head.s + count > 2**63:
         raise BadPayload(Reason.WRONG_TYPE, "s: the last sample's number is beyond 2^63 - 1")
     if isinstance(offsets_ns, int) and abs(offsets_ns) * count > MAX_OFFSET:
