@@ -292,7 +292,11 @@ def _part(column: Column) -> object:
 
 
 def with_unreceipted(payload: bytes, u: int) -> bytes:
-    """Return the same batch with another `u`."""
+    """Return the same batch with another `u`; cheap where `u` stands first."""
+    if payload[:1] < b"\xb8" and payload[1:2] == bytes([KEYS["u"]]) and payload[2:3] <= b"\x1b":
+        info = payload[2] & 31
+        width = 1 << (info - 24) if info >= 24 else 0
+        return payload[:2] + cbor2.dumps(u) + payload[3 + width :]
     keys = ("u", KEYS["u"])
     rest = [payload[start:end] for key, _, start, end in pairs(payload) if key not in keys]
     head = bytearray(cbor2.dumps(len(rest) + 1))

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from models.contract import codec, schema, topics
+from models.contract.errors import BadPayload
 from models.contract.wire import KEYS
 from tests.models.contract.corpus import BOOT, MESSAGES
 from tests.models.contract.reader_bytes import KEYS as READERS_KEYS
@@ -59,7 +60,7 @@ def test_codec_and_schema_refuse_alike(kind: str, body: dict[str, Any]) -> None:
     suffix = next(k.suffix for k in schema.KINDS if k.name == kind).replace("{stream}", "live")
     topic = topics.parse(f"pm/1/acme.gw1/{suffix}")
     assert not validator(kind).is_valid(body)
-    with pytest.raises(codec.BadPayload):
+    with pytest.raises(BadPayload):
         codec.decode(topic, msgspec.json.encode(body))
 
 
@@ -67,7 +68,7 @@ def test_every_channel_is_one_that_the_codec_reads() -> None:
     for channel in schema.asyncapi()["channels"].values():
         address = channel["address"].replace("{identity}", "acme.gw1")
         topic = topics.parse(address.replace("{stream}", "live").replace("{type}", "fault"))
-        with pytest.raises(codec.BadPayload):  # and not BadTopic
+        with pytest.raises(BadPayload):  # and not BadTopic
             codec.decode(topic, b"")
 
 
