@@ -75,6 +75,7 @@ class Outbox:
         self._policy.update(policy or {})
         self._encoding: Literal["cbor", "json"] = encoding
         self.unwritten: list[Dropped] = []
+        self.dropped = 0  #: samples that became gaps since the start
         self._disk_full = False
         self._reserve: Reserve | None = None
         try:
@@ -144,6 +145,7 @@ class Outbox:
                 payload = codec.encode(numbered, self._encoding)
             except BadPayload as error:
                 last = seq + batch.count - 1
+                self.dropped += batch.count
                 refused.append(Dropped(self._n, rank, seq, last, error.reason.value))
                 payload = b""
             entries.append(Entry(rank, seq, batch.count, batch.t0_ns or 0, payload))
@@ -183,6 +185,7 @@ class Outbox:
             else:
                 return True
         last = entry.seq + entry.samples - 1
+        self.dropped += entry.samples
         self.unwritten.append(Dropped(self._n, entry.rank, entry.seq, last, FULL))
         return False
 
@@ -226,6 +229,7 @@ class Outbox:
     def _drop(self, db: sqlite3.Connection, found: Sequence[rows.Row], reason: str) -> bool:
         rows.drop(db, found, reason)
         self.bytes -= sum(row.size for row in found)
+        self.dropped += sum(row.samples for row in found)
         return bool(found)
 
     def _shrink(self, work: Callable[[sqlite3.Connection], object]) -> bool:

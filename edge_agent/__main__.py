@@ -1,0 +1,119 @@
+"""`forewarn-agent`: run the device side, check its settings, show what waits in its outbox."""
+
+import argparse
+import asyncio
+import logging
+import signal
+import sqlite3
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from edge_agent import settings as edge_settings
+from edge_agent.errors import AgentError
+from edge_agent.outbox_file import connect_read_only, stats
+from edge_agent.spool import MEMORY
+
+log = logging.getLogger("forewarn.agent")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line."""
+    found = argparse.ArgumentParser(
+        prog="forewarn-agent",
+        description=__doc__,
+        epilog="exit status: 0 done, 1 it failed (the reason is on stderr), 2 wrong arguments",
+    )
+    verbs = found.add_subparsers(dest="verb", required=True)
+    run = verbs.add_parser("run", help="read, store and send until SIGTERM or Ctrl-C")
+    run.add_argument(
+        "--until-sent",
+        action="store_true",
+        help="end when every source has ended (a recording) and the service has everything",
+    )
+    run.add_argument("--verbose", action="store_true", help="say more")
+    verbs.add_parser("check", help="check the settings without starting anything")
+    status = verbs.add_parser("status", help="what waits in the outbox")
+    status.add_argument("--json", action="store_true", help="as JSON")
+    for verb in verbs.choices.values():
+        verb.add_argument("settings", type=Path, metavar="edge.toml")
+    return found
+
+
+async def run(settings: edge_settings.Settings, *, until_sent: bool) -> None:
+    """Run the agent until a signal comes."""
+    from edge_agent.agent import Agent  # noqa: PLC0415  `check` and `status` need no MQTT
+
+    agent = Agent(settings)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, agent.stop)
+    await agent.run(until_sent=until_sent)
+
+
+def rfc3339(ns: int) -> str:
+    """Return a time in ns since 1970 as RFC 3339 in UTC, to the second."""
+    return datetime.fromtimestamp(ns // 1_000_000_000, UTC).isoformat().replace("+00:00", "Z")
+
+
+def status(settings: edge_settings.Settings, *, as_json: bool) -> int:
+    """Print what waits in the outbox."""
+    path = Path(settings.outbox.path)
+    if settings.outbox.path == MEMORY or not path.exists():
+        print(f"forewarn-agent: there is no outbox at {path} yet", file=sys.stderr)
+        return 1
+    db = connect_read_only(path)
+    try:
+        numbers = stats(db, path)
+    except sqlite3.DatabaseError as error:
+        print(f"forewarn-agent: {path} cannot be read: {error}", file=sys.stderr)
+        return 1
+    finally:
+        db.close()
+    if as_json:
+        print(msgspec.json.encode(numbers).decode())
+        return 0
+    limit = settings.outbox.max_mb * 1024 * 1024
+    print(f"{settings.identity}: {path}")
+    print(f"  on disk  {numbers.disk_bytes:,} bytes of at most {limit:,}")
+    print(f"  waiting  {numbers.samples:,} samples in {numbers.batches:,} batches")
+    for stream, waiting in numbers.streams.items():
+        oldest = rfc3339(waiting.oldest_ns)
+        print(f"  {stream:8} {waiting.samples:,} samples, {waiting.bytes:,} bytes, from {oldest}")
+    print(f"  lost     {numbers.gap_samples:,} samples, to be declared to the service")
+    print(f"  aside    {numbers.aside:,} batches that the service could not read")
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb and return its exit status."""
+    options = parser().parse_args(arguments)
+    if options.verb == "check":
+        problems = edge_settings.check(options.settings)
+        for problem in problems:
+            print(problem, file=sys.stderr)
+        if not problems:
+            print(f"{options.settings}: fine")
+        return bool(problems)
+    try:
+        settings = edge_settings.load(options.settings)
+        if options.verb == "status":
+            return status(settings, as_json=options.json)
+        settings.broker.password()
+        logging.basicConfig(
+            level=logging.DEBUG if options.verbose else logging.INFO,
+            format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+            stream=sys.stderr,
+        )
+        asyncio.run(run(settings, until_sent=options.until_sent))
+    except AgentError as error:
+        print(f"forewarn-agent: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,206 @@
+"""Puts the device together: drivers → sampler → outbox → link."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from edge_agent import clock
+from edge_agent.drivers import Driver, Reading, find
+from edge_agent.errors import DriverError, OutboxError
+from edge_agent.outbox import Outbox
+from edge_agent.publisher import Publisher
+from edge_agent.sampler import Sampler
+from edge_agent.sender import Sender
+from edge_agent.settings import Settings, SignalSettings, SourceSettings
+from models.contract.messages import Batch, MachineRef, Metric
+
+TEND_S: Final = 5.0  #: between two looks at the disk
+RETRY_S: Final = 1.0  #: after an outbox write that failed
+DRIVER_WAIT_S: Final = 5.0
+LONGEST_DRIVER_WAIT_S: Final = 300.0
+MAX_SIGNALS: Final = 4096
+log = logging.getLogger(__name__)
+
+
+class Feed(msgspec.Struct, kw_only=True):
+    """A driver and where its readings go: which machine's columns, which stream."""
+
+    driver: Driver
+    machine: str = ""
+    stream: str = "live"
+    signals: Sequence[SignalSettings] = ()
+
+    @property
+    def prefix(self) -> str:
+        """What stands before each signal's name in the columns."""
+        return f"{self.machine}/" if self.machine else ""
+
+    def metrics(self) -> list[Metric]:
+        """Return what the driver knows of its signals, with what the settings say instead."""
+        said = {signal.name: signal for signal in self.signals}
+        known = {metric.name: metric for metric in self.driver.signals()}
+        found = []
+        for name in dict.fromkeys([*known, *said]):
+            metric = known.get(name) or Metric(name=name)
+            if signal := said.get(name):
+                metric = msgspec.structs.replace(
+                    metric,
+                    unit=signal.unit or metric.unit,
+                    kind=signal.kind,
+                    low=metric.low if signal.low is None else signal.low,
+                    high=metric.high if signal.high is None else signal.high,
+                )
+            found.append(msgspec.structs.replace(metric, name=self.prefix + name))
+        return found
+
+
+def feed_of(source: SourceSettings) -> Feed:
+    """Return the feed that the settings describe; `DriverError` says what its driver lacks."""
+    kind = find(source.driver)
+    options = msgspec.convert(source.options, kind.Options)
+    return Feed(
+        driver=kind(options, interval_s=source.interval_s),
+        machine=source.machine,
+        stream=source.stream,
+        signals=source.signals,
+    )
+
+
+class Agent:
+    """One device. Several may run in one process, with `feeds` of one's own (simulators)."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        feeds: Sequence[Feed] | None = None,
+        machines: Mapping[str, MachineRef] | None = None,
+        boot: str | None = None,
+        sender: type[Sender] = Sender,
+        outbox: type[Outbox] = Outbox,
+    ) -> None:
+        self.settings = settings
+        self.feeds = [feed_of(s) for s in settings.sources] if feeds is None else list(feeds)
+        self.publisher = Publisher(
+            settings, boot=boot, machines=machines, sender=sender, outbox=outbox
+        )
+        self.started = asyncio.Event()
+        self._stop = asyncio.Event()
+        self._metrics = {metric.name: metric for feed in self.feeds for metric in feed.metrics()}
+
+    def stop(self) -> None:
+        """Let `run` end: what was read becomes durable, then the link says goodbye."""
+        self._stop.set()
+
+    async def run(self, *, until_sent: bool = False) -> None:
+        """Run until `stop`; with `until_sent` also end when every source has ended and been sent.
+
+        What has no receipt at the end stays in the outbox for the next start.
+        """
+        async with self.publisher as publisher, asyncio.TaskGroup() as group:
+            await publisher.declare(self._metrics.values())
+            tend = group.create_task(self._tend())
+            feeds = [group.create_task(self._feed(feed)) for feed in self.feeds]
+            stop = group.create_task(self._stop.wait())
+            self.started.set()
+            work = [group.create_task(self._sent(feeds))] if until_sent else []
+            await asyncio.wait([stop, *work], return_when=asyncio.FIRST_COMPLETED)
+            for task in (tend, stop, *feeds, *work):
+                task.cancel()
+
+    async def _sent(self, feeds: Sequence["asyncio.Task[None]"]) -> None:
+        await asyncio.wait(feeds)
+        await self.publisher.drained()
+
+    async def _feed(self, feed: Feed) -> None:
+        sampler = Sampler(
+            prefix=feed.prefix,
+            clock=clock.quality(self.settings.clock) if self.settings.time == "wall" else None,
+            historical=feed.stream == "backfill",
+        )
+        sampler.dictionary = self.publisher.dictionary
+        waiting = asyncio.Event()
+        try:
+            async with asyncio.TaskGroup() as group:
+                flusher = group.create_task(self._flush(feed, sampler, waiting))
+                await self._read(feed, sampler, waiting)
+                flusher.cancel()
+        finally:
+            # Also when cancelled: what was read goes to the disk before the end.
+            if batch := sampler.flush():
+                await self.publisher.append(feed.stream, batch)
+
+    async def _read(self, feed: Feed, sampler: Sampler, waiting: asyncio.Event) -> None:
+        wait_s = DRIVER_WAIT_S
+        while True:
+            try:
+                async with contextlib.aclosing(feed.driver.readings()) as readings:
+                    async for reading in readings:
+                        wait_s = DRIVER_WAIT_S
+                        if feed.driver.patient:
+                            await self.publisher.room()
+                        await self._learn(feed, reading, sampler)
+                        if batch := sampler.add(reading, clock.now().mono_ns):
+                            await self._keep(feed, batch)
+                        waiting.set()
+            except DriverError as error:
+                log.error("%s; trying again in %.0f s", error, wait_s)
+                self.publisher.notice(f"source {feed.machine or 'machine'}: {error}")
+                await asyncio.sleep(wait_s)
+                wait_s = min(wait_s * 2, LONGEST_DRIVER_WAIT_S)
+            else:
+                return
+
+    async def _flush(self, feed: Feed, sampler: Sampler, waiting: asyncio.Event) -> None:
+        """Let a group go when its second is over, also when no further reading comes."""
+        while True:
+            due_ns = sampler.due_ns
+            if due_ns is None:
+                waiting.clear()
+                await waiting.wait()
+                continue
+            left_ns = due_ns - clock.now().mono_ns
+            if left_ns > 0:
+                await asyncio.sleep(left_ns / 1e9)
+            elif batch := sampler.flush():
+                await self._keep(feed, batch)
+
+    async def _learn(self, feed: Feed, reading: Reading, sampler: Sampler) -> None:
+        """A signal that nobody announced becomes part of the dictionary."""
+        new = [n for n in reading.values if feed.prefix + n not in self._metrics]
+        if new and len(self._metrics) < MAX_SIGNALS:
+            for name in new[: MAX_SIGNALS - len(self._metrics)]:
+                column = feed.prefix + name
+                self._metrics[column] = Metric(name=column)
+            if batch := sampler.flush():
+                await self._keep(feed, batch)
+            await self.publisher.declare(self._metrics.values())
+        sampler.dictionary = self.publisher.dictionary
+
+    async def _keep(self, feed: Feed, batch: Batch) -> None:
+        while True:
+            try:
+                await self.publisher.append(feed.stream, batch)
+            except OutboxError as error:
+                log.error("the outbox cannot be written: %s; trying again", error)
+                await asyncio.sleep(RETRY_S)
+            else:
+                return
+
+    async def _tend(self) -> None:
+        """Look after the disk, and say when it is full and when it no longer is."""
+        spool = self.publisher.spool
+        told = None
+        while True:
+            await asyncio.sleep(TEND_S)
+            await spool.call(spool.outbox.tend)
+            degraded = spool.outbox.degraded
+            if degraded != told:
+                text = "degraded: the disk is full" if degraded else "the disk has room again"
+                log.warning("%s", text)
+                self.publisher.notice(text, degraded=degraded)
+                told = degraded

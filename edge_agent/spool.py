@@ -1,0 +1,133 @@
+"""The outbox for asyncio: one thread of its own, and appends that wait share one transaction."""
+
+import asyncio
+import logging
+import math
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final, TypeVar
+
+from edge_agent.errors import OutboxCorrupt
+from edge_agent.outbox import Outbox
+from edge_agent.outbox_file import Placed
+from edge_agent.settings import OutboxSettings
+from models.contract.messages import Batch
+
+T = TypeVar("T")
+MEMORY: Final = ":memory:"
+ROOM: Final = 0.5  #: of the outbox, which a source that can wait leaves free
+TOGETHER: Final = 256  #: batches in one transaction at most
+log = logging.getLogger(__name__)
+
+
+def open_outbox(
+    settings: OutboxSettings, boot: str, kind: type[Outbox] = Outbox
+) -> tuple[Outbox, str | None]:
+    """Return the outbox and, when the old file was unreadable, what was done about it.
+
+    A device that nobody visits must start again by itself: the file is set aside beside the new
+    one, never deleted.
+    """
+    path = None if settings.path == MEMORY else Path(settings.path)
+    policy: Mapping[str, object] = {
+        stream: getattr(settings.policy, stream) for stream in settings.policy.__struct_fields__
+    }
+    words = {"max_bytes": settings.max_mb * 1024 * 1024, "policy": policy}
+
+    def make() -> Outbox:
+        return kind(path, boot, encoding=settings.format, **words)  # type: ignore[arg-type]
+
+    try:
+        return make(), None
+    except OutboxCorrupt as error:
+        assert path is not None
+        kept = path.with_name(f"{path.name}.unreadable-{boot}")
+        path.rename(kept)
+        for end in ("-wal", "-shm"):
+            path.with_name(path.name + end).unlink(missing_ok=True)
+        log.error("%s; it is kept as %s and a new outbox begun", error, kept)
+        return make(), f"outbox was unreadable, kept as {kept.name}"
+
+
+class Spool:
+    """Runs every step of an outbox in one thread. `appended` is called after each transaction."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self.outbox = outbox
+        self.appended: Callable[[], None] = lambda: None
+        self.refused = 0  #: batches that had no room
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="outbox")
+        self._waiting: list[tuple[str, Batch, asyncio.Future[Placed]]] = []
+        self._writing: asyncio.Task[None] | None = None
+        self._eased = asyncio.Event()
+
+    async def call(self, step: Callable[..., T], *values: object) -> T:
+        """Run a step of the outbox in its thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, step, *values)
+
+    async def append(self, stream: str, batch: Batch) -> Placed:
+        """Return when the batch is durable. `OutboxError`: it is not; try again.
+
+        Batches of one stream are numbered in the order of the calls.
+        """
+        done: asyncio.Future[Placed] = asyncio.get_running_loop().create_future()
+        self._waiting.append((stream, batch, done))
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write())
+        placed = await done
+        if not placed.kept:
+            self.refused += 1
+            if math.log10(self.refused).is_integer():
+                log.error("no room in the outbox: %d batches dropped and declared", self.refused)
+        return placed
+
+    async def _write(self) -> None:
+        try:
+            while self._waiting:
+                group = self._take()
+                try:
+                    placed = await self.call(self.outbox.append, [entry[:2] for entry in group])
+                except Exception as error:
+                    for *_, done in group:
+                        if not done.cancelled():
+                            done.set_exception(error)
+                else:
+                    for (*_, done), where in zip(group, placed, strict=True):
+                        if not done.cancelled():
+                            done.set_result(where)
+                    self.appended()
+        finally:
+            self._writing = None
+
+    def _take(self) -> list[tuple[str, Batch, asyncio.Future[Placed]]]:
+        size, end = 0, 0
+        for _, batch, _ in self._waiting[:TOGETHER]:
+            size += sum(len(column.data) + len(name) for name, column in batch.columns.items())
+            if end and size > self.outbox.quota.transaction:
+                break
+            end += 1
+        group, self._waiting = self._waiting[:end], self._waiting[end:]
+        return group
+
+    async def forget(self, boot: str, stream: str, hwm: int) -> None:
+        """Delete what the cloud has."""
+        await self.call(self.outbox.forget, boot, stream, hwm)
+        self._eased.set()
+
+    async def room(self) -> None:
+        """Return when half of the outbox is free; for sources that can wait."""
+        while self.outbox.fill > ROOM:
+            self._eased.clear()
+            await self._eased.wait()
+
+    async def empty(self) -> bool:
+        """Return whether everything, gaps included, has its receipt."""
+        return not self.outbox.bytes and not await self.call(self.outbox.gaps)
+
+    async def close(self) -> None:
+        """Finish what is being written and close the file."""
+        if self._writing is not None:
+            await asyncio.wait([self._writing])
+        await self.call(self.outbox.close)
+        self._thread.shutdown()
