@@ -1,0 +1,26 @@
+"""`make bench`: every benchmark in one run; each quotes itself beside a named peer.
+
+Absolute figures are noise on a shared machine; read the ratios. `python -m benchmarks NAME …` runs
+some of: scoring, store, pipeline, footprint.
+"""
+
+import importlib
+import os
+import sys
+
+NAMES = ("scoring", "store", "pipeline", "footprint")
+
+
+def main() -> int:
+    """Run the named benchmarks, or all."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    for name in sys.argv[1:] or NAMES:
+        module = importlib.import_module(f"benchmarks.{name}")
+        print(f"\n{name}: {(module.__doc__ or '').splitlines()[0]}")
+        for figure in module.run():
+            print(f"  {figure}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,91 @@
+"""Memory and start time of both programs, as an operating system counts them."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+from benchmarks.report import Figure
+from forewarn.broker import embedded, free_port
+
+
+def resident_mb(pid: int) -> float:
+    """Return the resident memory of a process in MB (Linux: VmRSS)."""
+    if sys.platform == "linux":
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1]) / 1024
+    shown = subprocess.run(
+        ["ps", "-o", "rss=", "-p", str(pid)], capture_output=True, text=True, check=True
+    )
+    return int(shown.stdout) / 1024
+
+
+def service(folder: Path, port: int, version: int) -> tuple[subprocess.Popen[bytes], str]:
+    """Start the service; return its process and the address of its API."""
+    api = free_port()
+    settings = folder / "cloud.toml"
+    settings.write_text(
+        f'data = "{folder}/data"\n[broker]\nport = {port}\nversion = {version}\n'
+        f"[api]\nport = {api}\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-m", "forewarn", "serve", str(settings)], stderr=subprocess.DEVNULL
+    )
+    return process, f"http://127.0.0.1:{api}"
+
+
+def await_ready(url: str, process: subprocess.Popen[bytes]) -> float:
+    """Wait for /readyz; return the seconds it took."""
+    begin = time.perf_counter()
+    while process.poll() is None:
+        try:
+            urllib.request.urlopen(f"{url}/readyz", timeout=1).read()
+            return time.perf_counter() - begin
+        except OSError:
+            time.sleep(0.01)
+    raise RuntimeError("the service did not start")
+
+
+def run(seconds: float = 10.0) -> list[Figure]:
+    """Run service and agent (host driver) on a broker and look at them after some seconds."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with embedded(folder / "broker") as broker:
+            cloud, url = service(folder, broker.port, broker.version)
+            try:
+                started = await_ready(url, cloud)
+                settings = folder / "edge.toml"
+                settings.write_text(
+                    f'tenant = "bench"\ndevice = "host"\n[broker]\nport = {broker.port}\n'
+                    f"version = {broker.version}\n[outbox]\n"
+                    f'path = "{folder}/outbox.db"\n[[sources]]\ndriver = "host"\n'
+                )
+                words = [sys.executable, "-m", "edge_agent", "run", str(settings)]
+                agent = subprocess.Popen(words, stderr=subprocess.DEVNULL)
+                try:
+                    time.sleep(seconds)
+                    figures = [
+                        Figure("agent (host driver), resident", resident_mb(agent.pid), "MB"),
+                        Figure("service, idle with one machine", resident_mb(cloud.pid), "MB"),
+                        Figure("service, start to ready", started, "s"),
+                    ]
+                finally:
+                    agent.terminate()
+                    agent.wait()
+            finally:
+                cloud.terminate()
+                cloud.wait()
+    bare = [sys.executable, "-X", "importtime", "-c", "import edge_agent.agent"]
+    shown = subprocess.run(bare, capture_output=True, text=True, check=True).stderr
+    total = int(shown.strip().splitlines()[-1].split("|")[1]) / 1e6
+    return [*figures, Figure("agent, time to import", total, "s")]
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    for figure in run():
+        print(figure)
