@@ -1,0 +1,26 @@
+"""The service with a client that acknowledges by itself, as asyncio-mqtt does: for comparison."""
+
+import sys
+
+import cloud.app
+from cloud.link import Link
+from cloud.settings import BrokerSettings
+
+
+class AutoAckLink(Link):
+    """Lets paho acknowledge before our code has run."""
+
+    def __init__(self, settings: BrokerSettings, now: object) -> None:
+        super().__init__(settings, now)  # type: ignore[arg-type]
+        self._client.manual_ack_set(False)
+
+    def acknowledge(self, group: object) -> None:
+        """Too late to matter."""
+
+
+cloud.app.Link = AutoAckLink  # type: ignore[misc]
+
+if __name__ == "__main__":
+    from forewarn.__main__ import main
+
+    sys.exit(main(sys.argv[1:]))
