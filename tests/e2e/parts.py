@@ -5,13 +5,17 @@ import os
 import signal
 import subprocess
 import sys
+import time
+import urllib.error
 import urllib.request
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from forewarn.broker import find_mosquitto, free_port
 
 READY_S = 60
+T = TypeVar("T")
 
 
 class Part:
@@ -22,6 +26,7 @@ class Part:
         self.log = log
         self.ready = ready
         self.process: subprocess.Popen[bytes] | None = None
+        self.port = 0
         self._out: IO[bytes] | None = None
 
     def start(self) -> None:
@@ -36,8 +41,6 @@ class Part:
             self._await_line(begin)
 
     def _await_line(self, begin: int) -> None:
-        import time
-
         assert self.process is not None
         deadline = time.monotonic() + READY_S
         with self.log.open("rb") as log:
@@ -80,7 +83,9 @@ def mosquitto(folder: Path, port: int) -> Part:
         f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n"
         "max_queued_messages 10000\nmax_packet_size 1048576\nlog_dest stdout\n"
     )
-    return Part([program, "-c", str(config)], folder / "broker.log", ready="running")
+    part = Part([program, "-c", str(config)], folder / "broker.log", ready="running")
+    part.port = port
+    return part
 
 
 def service(folder: Path, broker_port: int, **changes: Any) -> "Service":
@@ -111,15 +116,30 @@ class Service:
         with urllib.request.urlopen(url, timeout=30) as answer:
             return json.load(answer)
 
-    def items(self, path: str) -> list[Any]:
-        """GET all pages of a list."""
-        out: list[Any] = []
+    def pages(self, path: str) -> Iterator[Any]:
+        """GET all pages."""
         page = self.get(path)
-        while True:
-            out += page["items"]
-            if not page.get("next"):
-                return out
-            with urllib.request.urlopen(
-                f"http://127.0.0.1:{self.port}{page['next']}", timeout=30
-            ) as answer:
-                page = json.load(answer)
+        yield page
+        while page.get("next"):
+            page = self.get(page["next"].removeprefix("/api/v1"))
+            yield page
+
+    def items(self, path: str) -> list[Any]:
+        """GET all items of a list."""
+        return [item for page in self.pages(path) for item in page["items"]]
+
+
+def eventually(look: Callable[[], T | None]) -> T:
+    """Return what `look` finds as soon as it finds something; 404 means not yet."""
+    deadline = time.monotonic() + READY_S
+    while time.monotonic() < deadline:
+        try:
+            found = look()
+        except urllib.error.HTTPError as error:
+            if error.code != 404:
+                raise
+            found = None
+        if found is not None:
+            return found
+        time.sleep(0.05)
+    raise AssertionError("it did not come")
