@@ -11,11 +11,11 @@ from cloud.api.deps import Deps
 from cloud.api.machines import Clocks
 from cloud.api.pages import Paging, answer, one, single, tagged
 from cloud.api.problems import declared
-from cloud.api.times import parse_time
 from cloud.api.wire import Json
 from cloud.api.writes import PROBLEMS, Signed, Text, Write
 from cloud.ledger import AdvisoryRow, AdvisoryState, EvidenceRow
 from cloud.ledger.records import Clock
+from cloud.times import parse_time
 
 router = APIRouter(prefix="/api/v1/advisories", tags=["advisories"])
 

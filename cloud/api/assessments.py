@@ -6,8 +6,8 @@ from fastapi import APIRouter, Query
 
 from cloud.api.pages import Paging, answer
 from cloud.api.problems import declared
-from cloud.api.times import parse_time
 from cloud.api.wire import Json
+from cloud.times import parse_time
 
 router = APIRouter(prefix="/api/v1/machines", tags=["assessments"])
 Moment = Annotated[

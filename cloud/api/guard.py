@@ -99,10 +99,12 @@ class Guard:
         if own is None or own[1] not in self._hosts:
             names = ", ".join(sorted(self._hosts))
             return problem(421, f"'{hosts[0]}' is not a name of this service; use {names}", path)
-        if scope["method"] in SAFE_METHODS:
-            return None
+        return None if scope["method"] in SAFE_METHODS else self._write(path, own, headers)
+
+    def _write(self, path: str, own: Origin, headers: Headers) -> Response | None:
         for origin in headers.getlist("origin"):
-            if origin_of(origin) not in (own, self._public) or origin == "null":
+            source = origin_of(origin)
+            if source is None or source not in (own, self._public):
                 return problem(403, f"a page of '{origin}' may not change anything here", path)
         media = headers.get("content-type", "").partition(";")[0].strip().lower()
         if media != "application/json":

@@ -9,10 +9,10 @@ from cloud.api.assessments import Moment
 from cloud.api.deps import ApiDeps, Deps
 from cloud.api.pages import After, answer, next_link
 from cloud.api.problems import declared
-from cloud.api.times import SECOND, iso_duration, parse_duration, parse_time
 from cloud.api.wire import Json
 from cloud.errors import NotFound, Refused
 from cloud.ledger.records import Clock
+from cloud.times import SECOND, iso_duration, parse_duration, parse_time
 from models.contract.times import MAX_INSTANT
 
 DEFAULT_SPAN_NS: Final = 86_400 * SECOND

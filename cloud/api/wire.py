@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 from fastapi.responses import Response
 
-from cloud.api.times import rfc3339
+from cloud.times import rfc3339
 
 REF: Final = "#/components/schemas/{name}"
 Schema = dict[str, Any]
@@ -29,7 +29,7 @@ def _plain(value: object) -> object:
 
 def _name(key: str, value: object) -> str:
     """Return the outward name: a single time loses its `_ns`, a column keeps it."""
-    return key[:-3] if key.endswith("_ns") and not isinstance(value, list) else key
+    return key[:-3] if key.endswith("_ns") and not isinstance(value, list | tuple) else key
 
 
 def _shown(value: Any) -> Any:
@@ -40,7 +40,7 @@ def _shown(value: Any) -> Any:
             else _shown(item)
             for key, item in value.items()
         }
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [_shown(item) for item in value]
     return value
 

@@ -1,0 +1,169 @@
+"""`forewarn advisories [show|accept|defer|reject]`: the planner's inbox."""
+
+from typing import Annotated, Any, Final
+
+import typer
+
+from forewarn.client import Client, Item, part
+from forewarn.tables import (
+    AsJson,
+    Language,
+    Url,
+    days,
+    in_words,
+    me,
+    moment,
+    number,
+    print_facts,
+    print_json,
+    print_table,
+    run,
+)
+
+app = typer.Typer(add_completion=False)
+HEADS: Final = ("advisory", "machine", "state", "what", "sure", "latest (UTC)")
+OPEN: Final = ("open", "deferred")
+Advisory = Annotated[str, typer.Argument(metavar="ADVISORY", help="its id")]
+Actor = Annotated[str | None, typer.Option("--by", help="who decides (default: you)")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="only say what would be done")]
+
+
+@app.callback(invoke_without_command=True)
+def advisories(
+    context: typer.Context,
+    machine: Annotated[str | None, typer.Option(help="only of this machine")] = None,
+    state: Annotated[
+        list[str] | None, typer.Option(help="open and deferred if none is given; shadow, …")
+    ] = None,
+    lang: Language = None,
+    url: Url = None,
+    *,
+    every: Annotated[bool, typer.Option("--all", help="in any state")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List advisories, newest first; the decisions about one are sub-commands."""
+    if context.invoked_subcommand is not None:
+        return
+    states = None if every else state or OPEN
+    query = {"machine": machine, "state": states, "limit": 200}
+    found = list(Client(url).items("advisories", query))
+    if as_json:
+        print_json(found)
+    else:
+        print_table(HEADS, (_line(item, lang) for item in found), none="no advisories")
+
+
+def _line(item: Item, lang: str | None) -> tuple[Any, ...]:
+    return (
+        item["id"],
+        item["machine"],
+        item["state"],
+        in_words(item["title"], lang),
+        item["confidence"],
+        moment(item["due_latest"], item["clock"]),
+    )
+
+
+@app.command()
+def show(
+    advisory: Advisory, lang: Language = None, url: Url = None, *, as_json: AsJson = False
+) -> None:
+    """Show one advisory with what speaks for it."""
+    client = Client(url)
+    place = f"advisories/{part(advisory)}"
+    item = client.get(place)
+    evidence = client.get(f"{place}/evidence")["items"]
+    if as_json:
+        print_json({**item, "evidence": evidence})
+        return
+    life = item["life"] or {}
+    band = [days(life.get(name)) for name in ("p10_s", "p50_s", "p90_s")]
+    print_facts(
+        [
+            *zip(HEADS, _line(item, lang), strict=True),
+            ("component", item["component"]),
+            ("action", in_words(item["action"], lang)),
+            ("part", item["part"]),
+            ("life left", " .. ".join(band) + " (p10 .. p50 .. p90)" if any(band) else None),
+            ("ticket", item["ticket_id"]),
+            ("reason", item["reason"]),
+        ]
+    )
+    print()
+    rows = [
+        (
+            one["signal"],
+            one["check"] or one["kind"],
+            number(one["value"]),
+            number(one["expected"]),
+            moment(one["since"], item["clock"]),
+            moment(one["ended"], item["clock"]),
+        )
+        for one in evidence
+    ]
+    heads = ("signal", "found", "value", "expected", "since (UTC)", "until")
+    print_table(heads, rows, none="no evidence")
+
+
+def _decide(
+    url: str | None, advisory: str, step: str, body: dict[str, Any], *, dry_run: bool, as_json: bool
+) -> None:
+    body["actor"] = body["actor"] or me()
+    if dry_run:
+        print_json({"advisory": advisory, "step": step, "body": body})
+        return
+    done = Client(url).change(f"advisories/{part(advisory)}", step, body)
+    if as_json:
+        print_json(done)
+    else:
+        ticket = f", ticket {done['ticket_id']}" if done["ticket_id"] else ""
+        print(f"advisory {done['id']}: {done['state']}{ticket}")
+
+
+@app.command()
+def accept(
+    advisory: Advisory,
+    by: Actor = None,
+    url: Url = None,
+    *,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Accept: the ticket is made."""
+    _decide(url, advisory, "accept", {"actor": by}, dry_run=dry_run, as_json=as_json)
+
+
+@app.command()
+def defer(
+    advisory: Advisory,
+    until: Annotated[str, typer.Option(help="RFC 3339, on the machine's clock")],
+    *,
+    reason: Annotated[str | None, typer.Option(help="why")] = None,
+    by: Actor = None,
+    url: Url = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Look at it again later."""
+    body = {"actor": by, "until": until, "reason": reason}
+    _decide(url, advisory, "defer", body, dry_run=dry_run, as_json=as_json)
+
+
+@app.command()
+def reject(
+    advisory: Advisory,
+    reason: Annotated[str, typer.Option(help="why")],
+    by: Actor = None,
+    url: Url = None,
+    *,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Reject: nothing will be done."""
+    body = {"actor": by, "reason": reason}
+    _decide(url, advisory, "reject", body, dry_run=dry_run, as_json=as_json)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the verb."""
+    return run(app, "advisories", arguments)

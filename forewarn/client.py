@@ -1,0 +1,115 @@
+"""The HTTP API as the command line uses it: read, follow pages, change, and say what went wrong."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+from urllib.error import HTTPError, URLError
+from urllib.parse import quote, urlencode, urlsplit
+from urllib.request import (
+    HTTPHandler,
+    HTTPSHandler,
+    OpenerDirector,
+    ProxyHandler,
+    Request,
+    build_opener,
+)
+
+DEFAULT_URL: Final = "http://127.0.0.1:8470"
+LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
+TIMEOUT_S: Final = 30.0
+Item = dict[str, Any]
+
+
+class ServiceError(Exception):
+    """The service did not do what was asked; the text says what to do."""
+
+
+class Client:
+    """One service. Raises `ServiceError` whenever something goes wrong."""
+
+    def __init__(self, url: str | None = None) -> None:
+        self.url = (url or os.environ.get("FOREWARN_URL") or DEFAULT_URL).rstrip("/")
+        try:
+            parts = urlsplit(self.url)
+            host, scheme = parts.hostname, parts.scheme
+        except ValueError:
+            host, scheme = None, ""
+        if host is None or scheme not in ("http", "https"):
+            raise ServiceError(f"'{self.url}' is not an address; write {DEFAULT_URL}")
+        self._opener = _opener(direct=host in LOOPBACK)
+
+    def get(self, path: str, query: Mapping[str, Any] | None = None) -> Item:
+        """Return what is at a path below `/api/v1`."""
+        return self._read(_address(path, query))[0]
+
+    def pages(self, path: str, query: Mapping[str, Any] | None = None) -> Iterator[Item]:
+        """Return a list page by page, as the service gives it."""
+        address: str | None = _address(path, query)
+        while address is not None:
+            page, _ = self._read(address)
+            yield page
+            address = page["next"]
+
+    def items(self, path: str, query: Mapping[str, Any] | None = None) -> Iterator[Item]:
+        """Return all things of a list."""
+        for page in self.pages(path, query):
+            yield from page["items"]
+
+    def change(self, path: str, step: str, body: Mapping[str, Any]) -> Item:
+        """Do a step with the newest version of the thing at a path."""
+        _, etag = self._read(_address(path))
+        return self._send(_address(f"{path}/{step}"), body, {"If-Match": etag})
+
+    def add(self, path: str, body: Mapping[str, Any]) -> Item:
+        """Add something to the list at a path."""
+        return self._send(_address(path), body, {})
+
+    def _send(self, address: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> Item:
+        given = {name: value for name, value in body.items() if value is not None}
+        content = {"Content-Type": "application/json", **headers}
+        request = Request(  # noqa: S310 - the scheme was checked
+            self.url + address, json.dumps(given).encode(), content, method="POST"
+        )
+        return self._open(request)[0]
+
+    def _read(self, address: str) -> tuple[Item, str]:
+        return self._open(Request(self.url + address))  # noqa: S310 - the scheme was checked
+
+    def _open(self, request: Request) -> tuple[Item, str]:
+        try:
+            with self._opener.open(request, timeout=TIMEOUT_S) as reply:
+                return json.loads(reply.read()), reply.headers.get("ETag", "")
+        except HTTPError as error:
+            raise ServiceError(_problem(error)) from error
+        except (URLError, TimeoutError, ConnectionError) as error:
+            reason = getattr(error, "reason", error)
+            raise ServiceError(
+                f"no service answers at {self.url} ({reason}): start it with `forewarn serve`, "
+                "or give its address with --url or FOREWARN_URL"
+            ) from error
+        except ValueError as error:
+            raise ServiceError(f"{self.url} answers, but not as forewarn does: {error}") from error
+
+
+def part(name: str) -> str:
+    """Return a name as one step of a path."""
+    return quote(name, safe=":")
+
+
+def _address(path: str, query: Mapping[str, Any] | None = None) -> str:
+    chosen = {name: value for name, value in (query or {}).items() if value is not None}
+    return f"/api/v1/{path}" + (f"?{urlencode(chosen, doseq=True)}" if chosen else "")
+
+
+def _opener(*, direct: bool) -> OpenerDirector:
+    """Return what opens addresses; a proxy of the environment must not stand before loopback."""
+    return build_opener(HTTPHandler, HTTPSHandler, *([ProxyHandler({})] if direct else []))
+
+
+def _problem(error: HTTPError) -> str:
+    try:
+        problem = json.loads(error.read())
+        return f"{problem['title']}: {problem['detail']}"
+    except (ValueError, KeyError, TypeError):
+        return f"{error.url} answers {error.code} {error.reason}; is this a forewarn service?"

@@ -1,0 +1,99 @@
+"""`forewarn machines [MACHINE]`: list machines, or show one with its newest assessment."""
+
+from typing import Annotated, Any
+
+import typer
+
+from forewarn.client import Client, Item, part
+from forewarn.tables import (
+    AsJson,
+    Url,
+    days,
+    moment,
+    number,
+    print_facts,
+    print_json,
+    print_table,
+    run,
+)
+
+app = typer.Typer(add_completion=False)
+HEADS = ("machine", "name", "profile", "state", "health", "left (p50)", "heard (UTC)")
+NONE = "no machines yet: connect a device, or try `make demo`"
+
+
+@app.command()
+def machines(
+    machine: Annotated[str | None, typer.Argument(help="show this one")] = None,
+    query: Annotated[str | None, typer.Option("-q", "--query", help="part of id or name")] = None,
+    state: Annotated[
+        str | None,
+        typer.Option(help="only those that are unknown, learning, normal, alert, alarm or silent"),
+    ] = None,
+    url: Url = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """List machines, or show one with its newest assessment."""
+    client = Client(url)
+    if machine is not None:
+        place = f"machines/{part(machine)}"
+        shown = {**client.get(place), "signals": client.get(f"{place}/signals")["items"]}
+        print_json(shown) if as_json else show(shown)
+        return
+    found = list(client.items("machines", {"q": query, "state": state, "limit": 200}))
+    if as_json:
+        print_json(found)
+    else:
+        print_table(HEADS, map(line, found), none=NONE if query is state is None else "none")
+
+
+def line(item: Item) -> tuple[Any, ...]:
+    """Return a machine as a row of the table."""
+    return (
+        item["id"],
+        item["name"],
+        item["profile"],
+        item["state"],
+        number(item["health"], 3),
+        days(item["left_s"]),
+        moment(item["seen"], item["clock"]),
+    )
+
+
+def show(item: Item) -> None:
+    """Print one machine: facts, what was found, lives, signals."""
+    facts = zip(HEADS, line(item), strict=True)
+    print_facts([*facts, ("times", f"{item['clock']} time"), ("device", item["device"])])
+    found = item["assessment"] or {"conditions": [], "lives": []}
+    conditions = [
+        (c["signal"], c["check"], number(c["value"]), number(c["expected"]), moment(c["since"]))
+        for c in found["conditions"]
+        if c["active"]
+    ]
+    if conditions:
+        print()
+        print_table(("signal", "found", "value", "expected", "since (UTC)"), conditions, none="")
+    lives = [
+        (
+            one["component"],
+            one["mode"],
+            one["basis"],
+            *(days(one[name]) for name in ("p10_s", "p50_s", "p90_s")),
+        )
+        for one in found["lives"]
+    ]
+    if lives:
+        print()
+        print_table(("component", "mode", "basis", "p10", "p50", "p90"), lives, none="")
+    print()
+    signals = [
+        (one["signal"], number(one["value"]), one["unit"], moment(one["at"], item["clock"]))
+        for one in item["signals"]
+    ]
+    print_table(("signal", "value", "unit", "at (UTC)"), signals, none="no signals yet")
+
+
+def main(arguments: list[str]) -> int:
+    """Run the verb."""
+    return run(app, "machines", arguments)

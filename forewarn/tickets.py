@@ -1,0 +1,228 @@
+"""`forewarn tickets [show|ack|resolve|reopen|close|cancel|comment]`."""
+
+from typing import Annotated, Any, Final
+
+import typer
+
+from forewarn.client import Client, Item, ServiceError, part
+from forewarn.tables import (
+    AsJson,
+    Language,
+    Url,
+    in_words,
+    me,
+    moment,
+    print_facts,
+    print_json,
+    print_table,
+    run,
+)
+
+app = typer.Typer(add_completion=False)
+HEADS: Final = ("ticket", "machine", "state", "what", "do it between", "and (UTC)")
+OPEN: Final = ("new", "in_progress", "resolved")
+Ticket = Annotated[str, typer.Argument(metavar="TICKET", help="its number or id")]
+Note = Annotated[str | None, typer.Option(help="a remark")]
+Why = Annotated[str, typer.Option("--note", help="why")]
+Actor = Annotated[str | None, typer.Option("--by", help="who acts (default: you)")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="only say what would be done")]
+
+
+@app.callback(invoke_without_command=True)
+def tickets(
+    context: typer.Context,
+    machine: Annotated[str | None, typer.Option(help="only of this machine")] = None,
+    state: Annotated[
+        list[str] | None,
+        typer.Option(help="new, in_progress, resolved (these three if none is given), closed_…"),
+    ] = None,
+    lang: Language = None,
+    url: Url = None,
+    *,
+    every: Annotated[bool, typer.Option("--all", help="in any state")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List tickets, newest first; the steps of one are sub-commands."""
+    if context.invoked_subcommand is not None:
+        return
+    states = None if every else state or OPEN
+    query = {"machine": machine, "state": states, "limit": 200}
+    found = list(Client(url).items("tickets", query))
+    if as_json:
+        print_json(found)
+    else:
+        print_table(HEADS, (_line(item, lang) for item in found), none="no tickets")
+
+
+def _line(item: Item, lang: str | None) -> tuple[Any, ...]:
+    return (
+        item["number"],
+        item["machine"],
+        item["state"],
+        in_words(item["title"], lang),
+        moment(item["due_earliest"], item["clock"]),
+        moment(item["due_latest"], item["clock"]),
+    )
+
+
+@app.command()
+def show(
+    ticket: Ticket, lang: Language = None, url: Url = None, *, as_json: AsJson = False
+) -> None:
+    """Show one ticket with its history."""
+    client = Client(url)
+    item = _find(client, ticket)
+    history = list(client.items(f"tickets/{item['id']}/history", {"limit": 200}))
+    if as_json:
+        print_json({**item, "history": history})
+        return
+    clock = item["clock"]
+    print_facts(
+        [
+            *zip(HEADS, _line(item, lang), strict=True),
+            ("action", in_words(item["action"], lang)),
+            ("part", item["part"]),
+            ("order by", moment(item["order_by"], clock)),
+            ("work", f"{item['duration_h']:g} h"),
+            ("assigned to", item["assignee"]),
+            ("verdict", item["verdict"]),
+            ("as found", item["as_found"]),
+            ("note", item["note"]),
+            ("id", item["id"]),
+        ]
+    )
+    print()
+    rows = [(moment(e["recorded"]), e["actor"], e["type"], _detail(e)) for e in history]
+    print_table(("recorded (UTC)", "who", "what", "detail"), rows, none="no history")
+
+
+def _detail(event: Item) -> str:
+    return ", ".join(f"{name}: {value}" for name, value in event["detail"].items())
+
+
+def _find(client: Client, ticket: str) -> Item:
+    """Return a ticket by its id or its number."""
+    if not ticket.isdecimal():
+        return client.get(f"tickets/{part(ticket)}")
+    for item in client.items("tickets", {"limit": 200}):
+        if item["number"] == int(ticket):
+            return item
+    raise ServiceError(f"there is no ticket {ticket}; `forewarn tickets --all` lists them")
+
+
+def _step(
+    url: str | None, ticket: str, step: str, body: dict[str, Any], *, dry_run: bool, as_json: bool
+) -> None:
+    client = Client(url)
+    item = _find(client, ticket)
+    body["actor"] = body["actor"] or me()
+    if dry_run:
+        print_json({"ticket": item["id"], "state": item["state"], "step": step, "body": body})
+        return
+    if step == "comments":
+        done = client.add(f"tickets/{item['id']}/{step}", body)
+    else:
+        done = client.change(f"tickets/{item['id']}", step, body)
+    if as_json:
+        print_json(done)
+    else:
+        print(f"ticket {item['number']}: {done.get('state', 'comment added')}")
+
+
+@app.command()
+def ack(
+    ticket: Ticket,
+    by: Actor = None,
+    url: Url = None,
+    *,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Take a new ticket on."""
+    _step(url, ticket, "acknowledge", {"actor": by}, dry_run=dry_run, as_json=as_json)
+
+
+@app.command()
+def resolve(
+    ticket: Ticket,
+    verdict: Annotated[str, typer.Option(help="confirmed, no_fault_found or inconclusive")],
+    *,
+    as_found: Annotated[str | None, typer.Option(help="what was found")] = None,
+    note: Note = None,
+    replaced: Annotated[
+        str | None, typer.Option(help="component that is new now; the models begin anew with it")
+    ] = None,
+    by: Actor = None,
+    url: Url = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say what was found and done."""
+    body = {"actor": by, "verdict": verdict, "as_found": as_found, "note": note}
+    body["replaced"] = replaced
+    _step(url, ticket, "resolve", body, dry_run=dry_run, as_json=as_json)
+
+
+@app.command()
+def reopen(
+    ticket: Ticket,
+    note: Why,
+    by: Actor = None,
+    url: Url = None,
+    *,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Take a resolved ticket up again."""
+    _step(url, ticket, "reopen", {"actor": by, "note": note}, dry_run=dry_run, as_json=as_json)
+
+
+@app.command()
+def close(
+    ticket: Ticket,
+    note: Note = None,
+    by: Actor = None,
+    url: Url = None,
+    *,
+    confirmed: Annotated[
+        bool, typer.Option("--confirmed/--unconfirmed", help="whether the customer agrees")
+    ] = True,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Close a resolved ticket."""
+    body = {"actor": by, "confirmed": confirmed, "note": note}
+    _step(url, ticket, "close", body, dry_run=dry_run, as_json=as_json)
+
+
+@app.command()
+def cancel(
+    ticket: Ticket,
+    note: Why,
+    by: Actor = None,
+    url: Url = None,
+    *,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """End a ticket without work."""
+    _step(url, ticket, "cancel", {"actor": by, "note": note}, dry_run=dry_run, as_json=as_json)
+
+
+@app.command()
+def comment(
+    ticket: Ticket,
+    text: str,
+    by: Actor = None,
+    url: Url = None,
+    *,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Add a remark."""
+    _step(url, ticket, "comments", {"actor": by, "text": text}, dry_run=dry_run, as_json=as_json)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the verb."""
+    return run(app, "tickets", arguments)

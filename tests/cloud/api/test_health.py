@@ -1,0 +1,55 @@
+from typing import Any
+
+import httpx
+import pytest
+
+from cloud.errors import StoreBusy
+from tests.cloud.api.plant import BASE, Opened, Plant
+
+
+async def test_all_is_well(api: httpx.AsyncClient) -> None:
+    for path in ("/livez", "/readyz"):
+        answer = await api.get(path)
+        assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+    body = (await api.get("/api/v1/health")).json()
+    assert (body["status"], body["demo"]) == ("ok", False)
+    assert body["now"].endswith("Z")
+    assert body["models"] == {"ok": True, "error": None, "position": 7}
+    totals = body["totals"]
+    parts = ("accepted", "repeats", "conflicts", "aside", "held")
+    assert totals["messages"] == sum(totals[part] for part in parts)
+
+
+@pytest.mark.parametrize(
+    ("part", "changes", "words"),
+    [
+        ("broker", {"connected": False}, "no connection yet"),
+        ("broker", {"connected": False, "broker_error": "refused"}, "refused"),
+        ("telemetry", {"store_error": "disk full"}, "disk full"),
+    ],
+)
+async def test_what_is_wrong_is_said_on_the_health_page_alone(
+    api: httpx.AsyncClient, plant: Plant, part: str, changes: dict[str, Any], words: str
+) -> None:
+    vars(plant.status).update(changes)
+    assert (await api.get("/livez")).status_code == 200
+    ready = await api.get("/readyz")
+    assert ready.status_code == 503
+    assert words not in ready.text
+    body = (await api.get("/api/v1/health")).json()
+    assert (body["status"], body[part]["ok"], body[part]["error"]) == ("degraded", False, words)
+
+
+class Locked:
+    """A ledger that is locked."""
+
+    def position(self) -> int:
+        raise StoreBusy("ledger.db is locked")
+
+
+async def test_a_locked_ledger_is_not_ready(opened: Opened) -> None:
+    transport = httpx.ASGITransport(opened.app(ledger=Locked()))
+    async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
+        assert (await client.get("/readyz")).status_code == 503
+        body = (await client.get("/api/v1/health")).json()
+    assert body["ledger"] == {"ok": False, "error": "ledger.db is locked", "position": None}

@@ -1,0 +1,84 @@
+import logging
+from typing import Any
+
+import httpx
+import pytest
+
+from cloud.errors import StoreBusy, StoreCorrupt, StoreFull
+from tests.cloud.api.plant import BASE, Opened
+
+
+async def test_an_unknown_address(api: httpx.AsyncClient) -> None:
+    for path in ("/", "/api/v1", "/api/v1/machines/", "/docs", "/redoc", "/api/v1/machines/a/b"):
+        answer = await api.get(path)
+        assert answer.status_code == 404
+        assert answer.headers["content-type"] == "application/problem+json"
+        body = answer.json()
+        assert (body["status"], body["instance"]) == (404, path)
+
+
+async def test_a_method_that_is_not_taken(api: httpx.AsyncClient) -> None:
+    for method in ("DELETE", "PUT", "OPTIONS", "PATCH"):
+        content = {"Content-Type": "application/json"}
+        answer = await api.request(method, "/api/v1/machines", headers=content)
+        assert answer.status_code == 405
+        assert answer.headers["allow"] == "GET"
+        assert answer.json()["type"] == "urn:forewarn:problem:method-not-allowed"
+
+
+@pytest.mark.parametrize(
+    ("query", "pointer"),
+    [
+        ("limit=0", "/limit"),
+        ("limit=201", "/limit"),
+        ("limit=many", "/limit"),
+        ("state=happy", "/state"),
+        ("after=x", "/after"),
+        ("q=" + "x" * 201, "/q"),
+    ],
+)
+async def test_wrong_queries(api: httpx.AsyncClient, query: str, pointer: str) -> None:
+    answer = await api.get(f"/api/v1/machines?{query}")
+    assert answer.status_code == 422
+    body = answer.json()
+    assert body["type"] == "urn:forewarn:problem:invalid"
+    assert [(one["in"], one["pointer"]) for one in body["errors"]] == [("query", pointer)]
+
+
+class Failing:
+    """A ledger that fails in one way."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def machine(self, machine: str) -> Any:
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "kind", "said"),
+    [
+        (StoreBusy("locked"), 503, "busy", True),
+        (StoreFull("/data: 0 bytes left"), 507, "full", True),
+        (StoreCorrupt("page 7 of a secret path"), 500, "fault", False),
+        (RuntimeError("a secret"), 500, "fault", False),
+    ],
+)
+async def test_stores_that_fail(
+    opened: Opened,
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
+    status: int,
+    kind: str,
+    said: bool,
+) -> None:
+    transport = httpx.ASGITransport(opened.app(ledger=Failing(error)))
+    with caplog.at_level(logging.ERROR):
+        async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
+            answer = await client.get("/api/v1/machines/acme.a")
+    assert (answer.status_code, answer.json()["type"]) == (status, f"urn:forewarn:problem:{kind}")
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert ("retry-after" in answer.headers) is (status == 503)
+    assert (str(error) in answer.text) is said
+    assert (str(error) in caplog.text) is not said
