@@ -23,6 +23,7 @@ ABSENT: Final = 0x80  #: in a state plane: the batch did not have this signal at
 QUALITY: Final = 0x3F
 DTYPES: Final = {"d": "<f8", "f": "<f4", "q": "<i8", "?": "|b1"}
 _CODES: Final = {np.dtype(text): code for code, text in DTYPES.items()}
+GROUP_ROWS: Final = 8_192  #: rows in one fresh row, unless one block alone has more
 _HEAD: Final = struct.Struct("<IHH")
 _BLOCK: Final = struct.Struct("<qqI")
 
@@ -34,6 +35,7 @@ class Group:
     layout: Layout
     live: bool
     blocks: list[Block]
+    rows: int
 
 
 @dataclass(slots=True)
@@ -160,8 +162,10 @@ def groups(blocks: Sequence[Block]) -> dict[str, list[Group]]:
         layout = layout_of(block)
         mine = out.setdefault(block.machine, [])
         last = mine[-1] if mine else None
-        if last and last.layout == layout and last.live != block.historical:
+        fits = last and last.layout == layout and last.live != block.historical
+        if last and fits and last.rows + len(block) <= GROUP_ROWS:
             last.blocks.append(block)
+            last.rows += len(block)
         else:
-            mine.append(Group(layout, not block.historical, [block]))
+            mine.append(Group(layout, not block.historical, [block], len(block)))
     return out

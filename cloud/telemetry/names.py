@@ -40,10 +40,12 @@ def fresh_range(machine: int) -> tuple[int, int]:
 
 @dataclass(slots=True)
 class Machine:
-    """What the writer remembers of a machine: its id and the number of its next sample."""
+    """What the writer remembers of a machine."""
 
     id: int
-    next: int
+    next: int  #: number of its next sample
+    rows: int  #: fresh samples
+    blobs: int  #: fresh rows that hold them
 
 
 class Names:
@@ -52,6 +54,7 @@ class Names:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
         self._machines: dict[str, Machine] = {}
+        self._by_id: dict[int, Machine] = {}
         self._layouts: dict[Layout, int] = {}
         self._sources: dict[Source, int] = {}
         self._signed: set[tuple[int, int]] = set()
@@ -59,6 +62,7 @@ class Names:
     def forget(self) -> None:
         """Drop everything remembered."""
         self._machines.clear()
+        self._by_id.clear()
         self._layouts.clear()
         self._sources.clear()
         self._signed.clear()
@@ -70,8 +74,13 @@ class Names:
             found = self._load(name)
             if len(self._machines) >= REMEMBERED:
                 self._machines.clear()
-            self._machines[name] = found
+                self._by_id.clear()
+            self._machines[name] = self._by_id[found.id] = found
         return found
+
+    def known(self, machine: int) -> Machine | None:
+        """Return a machine that has been written since the start, by its id."""
+        return self._by_id.get(machine)
 
     def _load(self, name: str) -> Machine:
         self._db.execute("INSERT OR IGNORE INTO machine (name) VALUES (?)", (name,))
@@ -84,7 +93,11 @@ class Names:
         ).fetchone()
         if newest:
             following = newest[0] - first + newest[1]
-        return Machine(machine, following)
+        rows, blobs = self._db.execute(
+            "SELECT coalesce(sum(rows), 0), count(*) FROM fresh WHERE id >= ? AND id < ?",
+            (first, last),
+        ).fetchone()
+        return Machine(machine, following, rows, blobs)
 
     def layout(self, layout: Layout) -> int:
         """Return a layout's id, made if it is new."""

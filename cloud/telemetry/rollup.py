@@ -19,8 +19,7 @@ MINUTE_NS: Final = 60 * 10**9
 HOUR_NS: Final = 60 * MINUTE_NS
 START, FIRST_NS, LAST_NS, MIN_NS, MAX_NS, COUNT, WORST = range(7)
 FIRST, LAST, MIN, MAX, SUM = range(5)
-_QUALITY: Final = QUALITY
-_UNSEEN: Final = MISSING | ABSENT
+UNSEEN: Final = MISSING | ABSENT
 
 
 @dataclass(slots=True)
@@ -63,26 +62,23 @@ def _reduce(  # noqa: PLR0917 (a kernel: one pass, arrays in and out)
 ) -> int:
     at = -1
     lost = 0.0
-    behind = 0
     for i in range(len(times)):
         when = times[i]
         state = states[i]
-        if at < 0 or when >= behind:
+        if at < 0 or when - ints[START, at] >= width:
             if at >= 0:
                 floats[SUM, at] += lost
             at += 1
             start = when // width * width
-            behind = start + width
             lost = 0.0
-            ints[START, at] = start
-            for k in range(1, 7):
-                ints[k, at] = 0
+            for k in range(7):
+                ints[k, at] = start if k < COUNT else 0
             for k in range(5):
                 floats[k, at] = 0.0
-        quality = state & _QUALITY
+        quality = state & QUALITY
         ints[WORST, at] = max(ints[WORST, at], quality)
         value = values[i]
-        if state & _UNSEEN or np.isnan(value):
+        if state & UNSEEN or np.isnan(value):
             continue
         if ints[COUNT, at] == 0:
             ints[FIRST_NS, at] = ints[MIN_NS, at] = ints[MAX_NS, at] = when
@@ -141,10 +137,9 @@ def _fold(more: Any, values: Any, width: int, ints: Any, floats: Any) -> int:
             at += 1
             lost = 0.0
             for k in range(7):
-                ints[k, at] = 0
+                ints[k, at] = start if k < COUNT else 0
             for k in range(5):
                 floats[k, at] = 0.0
-            ints[START, at] = start
         _join(ints, floats, at, more, values, i)
         if more[COUNT, i]:
             floats[SUM, at], lost = _add(floats[SUM, at], lost, values[SUM, i])

@@ -1,0 +1,231 @@
+"""Preparing compactions: fresh rows become frames and roll-ups; small frames become larger ones.
+
+A `Job` is prepared from a read transaction, on any thread, and changes nothing. The store's writer
+applies it in one short transaction, and only if the rows that it read are still there.
+"""
+
+import sqlite3
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cloud.errors import StoreCorrupt
+from cloud.telemetry import chunk, fresh, newest, rollup
+from cloud.telemetry.database import COLUMN_BITS, MACHINE_BITS, PAGE_BITS
+from cloud.telemetry.frames import (
+    FRAME_ROWS,
+    MAX_LAYOUTS,
+    Frame,
+    Table,
+    concat,
+    pack_all,
+    unite,
+)
+from cloud.telemetry.fresh import Layout, Rows
+from cloud.telemetry.names import fresh_range
+from cloud.telemetry.newest import Newest
+from cloud.telemetry.readers import Readers
+from cloud.telemetry.rollup import HOUR_NS, MINUTE_NS, Partials
+
+JOB_ROWS: Final = 2 * FRAME_ROWS
+DUE_ROWS: Final = 4_096  #: so many fresh samples of a machine are worth a compaction
+DUE_BLOBS: Final = 512  #: or so many fresh rows, because reading them takes a step each
+SMALL_ROWS: Final = DUE_ROWS // 2
+SMALL_FRAMES: Final = 8  #: so many small frames of one layout are joined
+PAGE_BUCKETS: Final = 360
+LEVELS: Final = (MINUTE_NS, HOUR_NS)
+
+
+@dataclass(slots=True)
+class Job:
+    """What a compaction will change, in one transaction."""
+
+    machine: int
+    fresh: list[int] = field(default_factory=list)  #: fresh rows to delete
+    replaced: list[int] = field(default_factory=list)  #: frames to delete
+    arrivals: int = 0  #: number of the machine's next sample behind these
+    rows: int = 0
+    frames: list[Frame] = field(default_factory=list)
+    pages: list[tuple[int, bytes]] = field(default_factory=list)
+    newest: Newest = field(default_factory=dict)
+
+
+def page_id(signal: int, level: int, start_ns: int) -> int:
+    """Return the id of the roll-up page that holds `start_ns`."""
+    page = start_ns // (PAGE_BUCKETS * LEVELS[level]) + (1 << (PAGE_BITS - 1))
+    return signal << (PAGE_BITS + 1) | level << PAGE_BITS | page
+
+
+def page_start(level: int, at_ns: int) -> int:
+    """Return the first time of the roll-up page that holds `at_ns`."""
+    width = PAGE_BUCKETS * LEVELS[level]
+    return at_ns // width * width
+
+
+def prepare(readers: Readers, machine: int) -> Job | None:
+    """Prepare a compaction of a machine's oldest fresh rows; None when it has none."""
+    with readers.lend() as db:
+        job = Job(machine)
+        tables = _arrived(readers, db, job)
+        if not tables:
+            return None
+        for table in tables:
+            job.frames += pack_all(table, apart=True)
+        _roll_up(readers, db, job, tables)
+    return job
+
+
+def _arrived(readers: Readers, db: sqlite3.Connection, job: Job) -> list[Table]:
+    first, last = fresh_range(job.machine)
+    by_layout: dict[int, list[Table]] = {}
+    live: dict[int, list[Table]] = {}
+    cursor = db.execute(
+        "SELECT id, layout, live, body FROM fresh WHERE id >= ? AND id < ? ORDER BY id",
+        (first, last),
+    )
+    for number, layout_id, is_live, body in cursor:
+        layout = readers.layout(db, layout_id)
+        rows = fresh.unpack(body, layout, f"{readers.path}, table fresh, row {number}")
+        count = len(rows.times)
+        arrival = number & ((1 << MACHINE_BITS) - 1)
+        table = Table(layout, rows, np.arange(arrival, arrival + count))
+        by_layout.setdefault(layout_id, []).append(table)
+        if is_live:
+            live.setdefault(layout_id, []).append(table)
+        job.fresh.append(number)
+        job.rows += count
+        job.arrivals = arrival + count
+        if job.rows >= JOB_ROWS:
+            break
+    joined = {layout: concat(tables) for layout, tables in by_layout.items()}
+    for layout_id, tables in live.items():
+        whole = len(tables) == len(by_layout[layout_id])
+        table = joined[layout_id] if whole else concat(tables)
+        newest.note(job.newest, table.layout, table.rows)
+    out = list(joined.values())
+    return out if len(out) <= MAX_LAYOUTS else unite(out)
+
+
+def _roll_up(readers: Readers, db: sqlite3.Connection, job: Job, tables: list[Table]) -> None:
+    numbers = dict(
+        db.execute("SELECT name, id FROM signal WHERE machine = ?", (job.machine,)).fetchall()
+    )
+    by_signal: dict[str, list[Table]] = {}
+    for table in tables:
+        for index, (name, _) in enumerate(table.layout):
+            by_signal.setdefault(name, []).append(_only(table, index))
+    for name, mine in by_signal.items():
+        minutes = rollup.join([_reduced(one) for one in _mixed(mine)], MINUTE_NS)
+        for level, parts in enumerate((minutes, rollup.join([minutes], HOUR_NS))):
+            job.pages += _pages(readers, db, numbers[name], level, parts)
+
+
+def _only(table: Table, index: int) -> Table:
+    rows = table.rows
+    one = Rows(rows.times, [rows.columns[index]], [rows.states[index]], rows.sources, rows.seqs)
+    return Table((table.layout[index],), one, table.arrivals)
+
+
+def _mixed(tables: list[Table]) -> list[Table]:
+    """Return the tables of one signal; those of one type as one, so that ties keep their order."""
+    if len(tables) == 1:
+        return tables
+    as_floats = []
+    for table in tables:
+        column = table.rows.columns[0].astype(np.float64, copy=False)
+        rows = table.rows
+        one = Rows(rows.times, [column], rows.states, rows.sources, rows.seqs)
+        as_floats.append(Table((("", "d"),), one, table.arrivals))
+    return [concat(as_floats)]
+
+
+def _reduced(table: Table) -> Partials:
+    ordered = table.in_time_order()
+    states = ordered.rows.states[0]
+    if states is None:
+        states = np.zeros(len(ordered.rows.times), np.uint8)
+    return rollup.reduce(ordered.rows.times, ordered.rows.columns[0], states, MINUTE_NS)
+
+
+def _pages(
+    readers: Readers, db: sqlite3.Connection, signal: int, level: int, parts: Partials
+) -> list[tuple[int, bytes]]:
+    out = []
+    starts = parts.ints[rollup.START]
+    width = PAGE_BUCKETS * LEVELS[level]
+    for page in np.unique(starts // width):
+        start = int(page) * width
+        number = page_id(signal, level, start)
+        merged = parts.between(start, start + width)
+        row = db.execute("SELECT body FROM rollup WHERE id = ?", (number,)).fetchone()
+        if row:
+            stored = chunk.unpack_page(row[0], LEVELS[level], _where(readers, number))
+            merged = rollup.join([stored, merged], LEVELS[level])
+        out.append((number, chunk.pack_page(merged, LEVELS[level])))
+    return out
+
+
+def _where(readers: Readers, number: int) -> str:
+    return f"{readers.path}, table rollup, row {number}"
+
+
+def small_frames(db: sqlite3.Connection, machine: int) -> list[int]:
+    """Return the oldest small frames of one layout of the machine, if they are many."""
+    rows = db.execute(
+        "SELECT layout, group_concat(id), count(*) FROM (SELECT layout, id FROM frame "
+        "WHERE machine = ? AND rows < ? ORDER BY layout, id) GROUP BY layout",
+        (machine, SMALL_ROWS),
+    ).fetchall()
+    for _, ids, count in rows:
+        if count >= SMALL_FRAMES:
+            return sorted(map(int, ids.split(",")))[: 2 * SMALL_FRAMES]
+    return []
+
+
+def prepare_joining(readers: Readers, machine: int) -> Job | None:
+    """Prepare to join small frames into larger ones; None when they are few."""
+    with readers.lend() as db:
+        job = Job(machine, replaced=small_frames(db, machine))
+        if not job.replaced:
+            return None
+        tables = [load(readers, db, number) for number in job.replaced]
+        job.frames = pack_all(concat(tables), apart=False)
+    return job
+
+
+def load(readers: Readers, db: sqlite3.Connection, number: int) -> Table:
+    """Read a frame back as a table."""
+    row = db.execute(
+        "SELECT layout, rows, times, arrivals, identity FROM frame WHERE id = ?", (number,)
+    ).fetchone()
+    layout: Layout = readers.layout(db, row[0])
+    count = row[1]
+    where = f"{readers.path}, table frame, row {number}"
+    columns: list[NDArray[np.generic]] = []
+    states: list[NDArray[np.uint8] | None] = []
+    for index, (_, code) in enumerate(layout):
+        column = read_chunk(readers, db, number << COLUMN_BITS | index, count, code)
+        columns.append(column.values.astype(fresh.DTYPES[code], copy=False))
+        states.append(column.states)
+    sources, seqs = chunk.unpack_numbers(row[4], count, where, 2)
+    rows = Rows(
+        times=chunk.unpack_numbers(row[2], count, where)[0],
+        columns=columns,
+        states=states,
+        sources=sources,
+        seqs=seqs,
+    )
+    return Table(layout, rows, chunk.unpack_numbers(row[3], count, where)[0])
+
+
+def read_chunk(
+    readers: Readers, db: sqlite3.Connection, number: int, rows: int, code: str
+) -> chunk.Column:
+    """Read one signal of a frame."""
+    found = db.execute("SELECT body FROM chunk WHERE id = ?", (number,)).fetchone()
+    where = f"{readers.path}, table chunk, row {number}"
+    if found is None:
+        raise StoreCorrupt(f"{where}: it is missing; restore the file from a backup")
+    return chunk.unpack_column(found[0], rows, code, where)

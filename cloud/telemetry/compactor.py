@@ -1,0 +1,77 @@
+"""The thread that prepares compactions. It only reads; the store's writer applies."""
+
+import logging
+import queue
+import threading
+from typing import Final
+
+from cloud.errors import StoreBusy
+from cloud.telemetry import compaction
+from cloud.telemetry.compaction import Job
+from cloud.telemetry.readers import Readers
+
+READY: Final = 16  #: prepared jobs that may wait for the writer
+log = logging.getLogger(__name__)
+
+
+class Compactor:
+    """Takes machines that are due, hands back jobs. One job a machine at a time."""
+
+    def __init__(self, readers: Readers) -> None:
+        self._readers = readers
+        self._due: queue.SimpleQueue[tuple[int, bool] | None] = queue.SimpleQueue()
+        self._ready: queue.SimpleQueue[Job] = queue.SimpleQueue()
+        self._room = threading.Semaphore(READY)
+        self._busy: set[int] = set()  #: touched by the writer alone
+        self._failed: set[int] = set()  #: touched by the thread alone; until the next start
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="compaction", daemon=True)
+
+    def start(self) -> None:
+        """Begin to work in the background."""
+        self._thread.start()
+
+    def due(self, machine: int, *, joining: bool = False) -> None:
+        """Ask for a compaction of a machine, or for its small frames to be joined."""
+        if machine not in self._busy:
+            self._busy.add(machine)
+            self._due.put((machine, joining))
+
+    def ready(self) -> Job | None:
+        """Return a prepared job, if there is one (called by the writer)."""
+        try:
+            job = self._ready.get_nowait()
+        except queue.Empty:
+            return None
+        self._room.release()
+        self._busy.discard(job.machine)
+        return job
+
+    def stop(self) -> None:
+        """End the thread; what is prepared is dropped, nothing is lost by it."""
+        self._stop.set()
+        self._due.put(None)
+        self._room.release()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        while (wanted := self._due.get()) is not None:
+            self._room.acquire()
+            if self._stop.is_set():
+                return
+            self._ready.put(self._prepare(*wanted) or Job(wanted[0]))
+
+    def _prepare(self, machine: int, joining: bool) -> Job | None:
+        if machine in self._failed:
+            return None
+        try:
+            prepare = compaction.prepare_joining if joining else compaction.prepare
+            return prepare(self._readers, machine)
+        except StoreBusy as error:
+            log.warning("compaction waits: %s", error)
+        except Exception:
+            # Readings stay readable as they are; only room is lost.
+            log.exception("machine %d is not compacted before the next start", machine)
+            self._failed.add(machine)
+        return None
