@@ -42,14 +42,14 @@ class Handled:
 
 @dataclass(slots=True)
 class Counters:
-    """Totals since the start; together they account for everything that arrived."""
+    """Totals since the start: messages = accepted + repeats + aside + those that wait."""
 
     messages: int = 0
     accepted: int = 0
     repeats: int = 0
+    aside: int = 0  #: `conflicts` among them
     conflicts: int = 0
-    aside: int = 0
-    held: int = 0
+    held: int = 0  #: how many had to wait for an earlier one, ever
     samples: int = 0
 
 
@@ -116,6 +116,7 @@ class Ingest:
             for first, last in message.ranges:
                 self.sequencer.account(key, first, last)
             self._touched.setdefault(key, [])
+            self.counters.accepted += 1
             return [(entry, message), *self._followers(key)]
         elif isinstance(message, Batch) and message.guaranteed:
             return self._batch(topic, entry, message, arrived)
@@ -162,6 +163,7 @@ class Ingest:
             out.append((part, message))
             self.counters.samples += take
         self.counters.accepted += bool(out)
+        self.counters.repeats += not out
         return out
 
     def _aside(self, arrived: Arrived, reason: Reason, detail: str) -> Pending:

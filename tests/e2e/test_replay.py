@@ -2,6 +2,7 @@
 
 import csv
 import json
+import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,13 +46,10 @@ def test_the_recorded_pairs_come_back_and_the_alarms_are_listed_beside_the_label
         f'[outbox]\npath = "{tmp_path}/outbox.db"\n'
         f'[[sources]]\ndriver = "replay"\n[sources.options]\nfile = "{source}"\nspeed = 0\n'
     )
-    agent = Part([sys.executable, "-m", "edge_agent", "run", str(settings)], tmp_path / "a.log")
-    agent.start()
+    words = [sys.executable, "-m", "edge_agent", "run", "--until-sent", str(settings)]
+    subprocess.run(words, check=True, timeout=120)
     expected = recorded(source)
-    try:
-        eventually(lambda: len(raw_pages(running, "nab.machine")) >= len(expected) or None)
-    finally:
-        agent.stop()
+    eventually(lambda: len(raw_pages(running, "nab.machine")) >= len(expected) or None)
     found = raw_pages(running, "nab.machine")
     assert found == sorted(expected, key=lambda pair: pair[0])
     assert len(found) - len({t for t, _ in found}) == 12
