@@ -1,1 +1,7 @@
-"""The vectorised scoring core."""
+"""The vectorised scoring core: the state of all machines as arrays, rows in, assessments out."""
+
+from models.fleet.config import Config
+from models.fleet.fleet import Fleet, Trace
+from models.fleet.persist import SnapshotError
+
+__all__ = ["Config", "Fleet", "SnapshotError", "Trace"]

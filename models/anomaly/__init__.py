@@ -1,0 +1,1 @@
+"""Detectors: what is unusual in a row of readings."""

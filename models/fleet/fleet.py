@@ -1,0 +1,300 @@
+"""The fleet: state of all machines, rows in, assessments out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.assessment import Assessment, Life
+from models.fleet import kernel, persist
+from models.fleet.config import Config
+from models.fleet.lanes import (
+    configure,
+    contexts,
+    grown,
+    keeps_history,
+    new_history,
+    new_lane,
+    new_machine,
+)
+from models.fleet.layout import CHANGED, HISTORY, ITEM, LANE, MACHINE
+from models.fleet.report import assess
+from models.profile import Profile
+from models.rows import Block, Tick
+
+GENERIC: Final = "generic"
+BAD_QUALITY: Final = 2
+_NOTHING_KNOWN: Final = Profile(name=GENERIC, version=0, title={"en": "Machine", "zh": "设备"})
+
+
+@dataclass(slots=True)
+class Trace:
+    """Fused scores of every row, one array (n,) a block, in the order of the blocks."""
+
+    scores: list[NDArray[np.float64]] = field(default_factory=list)
+
+
+class Fleet:
+    """Scores the rows of many machines, each by its profile.
+
+    All that it remembers is in arrays (`snapshot`, `restore`). The same rows in the same order give
+    the same bits, however they were cut into groups. Not safe for two threads at once.
+    """
+
+    def __init__(self, profiles: Mapping[str, Profile], config: Config | None = None) -> None:
+        self._profiles = dict(profiles)
+        self._rules = (config or Config()).record()
+        self._generic = self._profiles.get(GENERIC, _NOTHING_KNOWN)
+        self._lanes: NDArray[Any] = np.zeros(0, LANE)
+        self._machines: NDArray[Any] = np.zeros(0, MACHINE)
+        self._histories: NDArray[Any] = np.zeros(0, HISTORY)
+        self._lane_count = 0
+        self._history_count = 0
+        self._numbers: dict[str, int] = {}
+        self._names: list[str] = []
+        self._profile_of: list[Profile] = []
+        self._bound: list[str] = []
+        self._signals: list[dict[str, int]] = []  # machine number -> signal -> lane
+        self._plans: dict[tuple[str, tuple[str, ...]], tuple[int, int]] = {}
+        self._layout: NDArray[np.int64] = np.zeros(0, np.int64)
+        self._layout_count = 0
+        self._cursor = np.zeros(2, np.int64)
+
+    def bind(self, machine: str, profile: str, clock: Literal["wall", "data"] = "wall") -> None:
+        """Say what type a machine is and whose clock it follows. Unknown profile: generic.
+
+        Binding again to another profile keeps what was learned of signals with the same name.
+        """
+        number = self._numbers.get(machine)
+        if number is None:
+            number = len(self._names)
+            self._numbers[machine] = number
+            self._names.append(machine)
+            self._bound.append(profile)
+            self._profile_of.append(self._generic)
+            self._signals.append({})
+            self._machines = grown(self._machines, number)
+            self._machines[number : number + 1] = new_machine(clock == "data")
+        elif self._bound[number] == profile:
+            self._machines[number]["data_clock"] = int(clock == "data")
+            return
+        self._bound[number] = profile
+        self._machines[number]["data_clock"] = int(clock == "data")
+        self._follow(number)
+
+    def observe(self, rows: Sequence[Block | Tick], trace: Trace | None = None) -> list[Assessment]:
+        """Take blocks and ticks in order; return what there is to tell, in the same order.
+
+        A machine that was not bound is `generic` on the wall clock.
+        """
+        if not rows:
+            return []
+        items, times, cells = self._gather(rows)
+        scores = np.zeros(len(times))
+        told: list[Assessment] = []
+        self._cursor[:] = 0
+        while True:
+            number = kernel.run(
+                self._lanes,
+                self._machines[: len(self._names)],
+                self._histories,
+                self._rules,
+                items,
+                self._layout,
+                times,
+                cells,
+                scores,
+                self._cursor,
+            )
+            if number < 0:
+                break
+            assessment = self._told(number)
+            if assessment is not None:
+                told.append(assessment)
+        if trace is not None:
+            for item in items[items["machine"] >= 0]:
+                first = int(item["first_row"])
+                trace.scores.append(scores[first : first + int(item["rows"])])
+        return told
+
+    def current(self, machine: str) -> Assessment:
+        """Return what is known of a machine now. `KeyError` when nothing was ever bound or heard."""
+        number = self._numbers.get(machine)
+        if number is None:
+            raise KeyError(f"no machine '{machine}': bind it, or wait for its first reading")
+        return self._assess(number)
+
+    def machines(self) -> list[str]:
+        """Return the machines in the order in which they became known."""
+        return list(self._names)
+
+    def profile(self, machine: str) -> Profile:
+        """Return the profile that a machine is scored by."""
+        return self._profile_of[self._numbers[machine]]
+
+    def snapshot(self) -> dict[str, NDArray[Any]]:
+        """Return the whole state as arrays, without pickled objects."""
+        return persist.dump(
+            machines=self._machines[: len(self._names)],
+            lanes=self._lanes[: self._lane_count],
+            histories=self._histories[: self._history_count],
+            names=self._names,
+            bound=self._bound,
+            signals=self._signals,
+        )
+
+    @classmethod
+    def restore(
+        cls,
+        profiles: Mapping[str, Profile],
+        arrays: Mapping[str, NDArray[Any]],
+        config: Config | None = None,
+    ) -> "Fleet":
+        """Return the fleet of a snapshot. `SnapshotError` when it is of another version."""
+        fleet = cls(profiles, config)
+        state = persist.load(arrays)
+        fleet._machines = state.machines
+        fleet._lanes = state.lanes
+        fleet._histories = state.histories
+        fleet._lane_count = len(state.lanes)
+        fleet._history_count = len(state.histories)
+        fleet._names = state.names
+        fleet._bound = state.bound
+        fleet._signals = state.signals
+        fleet._numbers = {name: i for i, name in enumerate(state.names)}
+        fleet._profile_of = [fleet._generic] * len(state.names)
+        for number in range(len(state.names)):
+            fleet._follow(number)
+        return fleet
+
+    def _follow(self, number: int) -> None:
+        """Configure a machine's lanes by its profile."""
+        profile = self._profiles.get(self._bound[number], self._generic)
+        self._profile_of[number] = profile
+        self._machines[number]["contexts"] = len(contexts(profile))
+        for name in [*profile.signals, *self._signals[number]]:
+            lane = self._lane(number, name)
+            configure(self._lanes[lane], name, profile)
+            if keeps_history(name, profile) and self._lanes[lane]["history"] < 0:
+                self._histories = grown(self._histories, self._history_count)
+                self._histories[self._history_count : self._history_count + 1] = new_history(lane)
+                self._lanes[lane]["history"] = self._history_count
+                self._history_count += 1
+            history = int(self._lanes[lane]["history"])
+            if history >= 0:
+                self._histories[history]["counter"] = int(self._lanes[lane]["role"] == 2)
+        name_of = self._names[number]
+        self._plans = {key: plan for key, plan in self._plans.items() if key[0] != name_of}
+
+    def _lane(self, number: int, name: str) -> int:
+        """Return the lane of a signal, a new one at first sight."""
+        lane = self._signals[number].get(name)
+        if lane is not None:
+            return lane
+        lane = self._lane_count
+        self._lanes = grown(self._lanes, lane)
+        self._lanes[lane : lane + 1] = new_lane()
+        self._lanes[lane]["machine"] = number
+        self._lanes[lane]["history"] = -1
+        self._lanes[lane]["next"] = self._machines[number]["first"]
+        self._machines[number]["first"] = lane
+        self._signals[number][name] = lane
+        self._lane_count += 1
+        return lane
+
+    def _plan(self, machine: str, signals: tuple[str, ...]) -> tuple[int, int]:
+        """Return (machine number, place in the layout) for blocks of these signals."""
+        if machine not in self._numbers:
+            self.bind(machine, GENERIC)
+        number = self._numbers[machine]
+        profile = self._profile_of[number]
+        pairs = []
+        for column, name in enumerate(signals):
+            known = name in self._signals[number]
+            lane = self._lane(number, name)
+            if not known:
+                configure(self._lanes[lane], name, profile)
+            pairs.append((lane, column))
+        pairs.sort(key=lambda pair: (self._lanes[pair[0]]["role"] != 1, pair))
+        place = self._layout_count
+        flat = [value for pair in pairs for value in pair]
+        self._layout = grown(self._layout, place + len(flat))
+        self._layout[place : place + len(flat)] = flat
+        self._layout_count += len(flat)
+        self._plans[(machine, signals)] = (number, place)
+        return number, place
+
+    def _gather(
+        self, rows: Sequence[Block | Tick]
+    ) -> tuple[NDArray[Any], NDArray[np.int64], NDArray[np.float64]]:
+        """Lay the blocks' columns one after the other: items, times (rows,), cells (values,)."""
+        plans = self._plans
+        items: list[tuple[int, int, int, int, int, int, int, int]] = []
+        columns: list[NDArray[Any]] = []
+        times: list[NDArray[np.int64]] = []
+        gaps: list[tuple[int, Block]] = []
+        row = cell = 0
+        for block in rows:
+            if isinstance(block, Tick):
+                items.append((-1, block.n, block.at_ns, 0, 0, 0, 0, 0))
+                continue
+            signals = block.signals
+            plan = plans.get((block.machine, signals))
+            if plan is None:
+                plan = self._plan(block.machine, signals)
+                plans = self._plans
+            count, width = len(block.times_ns), len(signals)
+            items.append((plan[0], block.n, block.received_ns, count, row, cell, width, plan[1]))
+            if block.quality or block.missing:
+                gaps.append((cell, block))
+            times.append(block.times_ns)
+            columns += block.columns
+            row += count
+            cell += count * width
+        flat = np.concatenate(columns, dtype=np.float64, casting="unsafe") if cell else np.zeros(0)
+        for first, block in gaps:
+            _blank(flat, first, block)
+        when = np.concatenate(times) if row else np.zeros(0, np.int64)
+        return np.array(items, ITEM), when, flat
+
+    def _told(self, number: int) -> Assessment | None:
+        machine = self._machines[number]
+        changed = bool(machine["flags"] & CHANGED)
+        machine["flags"] = 0
+        if not changed:
+            return None
+        assessment = self._assess(number)
+        machine["told_state"] = machine["state"]
+        machine["told_health"] = machine["health"]
+        machine["report_ns"] = machine["at_ns"] + int(self._rules[0]["report_every_s"] * 1e9)
+        for lane in self._signals[number].values():
+            self._lanes[lane]["changed"] = 0
+        return assessment
+
+    def _assess(self, number: int) -> Assessment:
+        lanes = [(name, self._lanes[lane]) for name, lane in self._signals[number].items()]
+        machine = self._machines[number]
+        return assess(
+            self._names[number], machine, lanes, self._profile_of[number], self._lives(number)
+        )
+
+    def _lives(self, number: int) -> list[Life]:
+        return []
+
+    def restart(self, machine: str, component: str | None, at_ns: int) -> None:
+        """Begin anew after a repair."""
+
+
+def _blank(cells: NDArray[np.float64], first: int, block: Block) -> None:
+    """Make bad and missing cells NaN."""
+    count = len(block)
+    for column, name in enumerate(block.signals):
+        part = cells[first + column * count : first + (column + 1) * count]
+        quality = block.quality.get(name)
+        if quality is not None:
+            part[quality >= BAD_QUALITY] = np.nan
+        missing = block.missing.get(name)
+        if missing is not None:
+            part[missing] = np.nan

@@ -1,0 +1,123 @@
+"""From a profile to the configuration of lanes: limits, roles, which checks matter."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.fleet.layout import (
+    CONDITION,
+    CONTEXT,
+    CONTEXTS,
+    COUNTER,
+    DETECTOR,
+    HISTORY,
+    LANE,
+    MACHINE,
+    NEVER,
+)
+from models.profile import Limits, Profile, Signal
+
+ROLES: Final[Mapping[str, int]] = {"condition": CONDITION, "context": CONTEXT, "counter": COUNTER}
+DETECTED: Final = "detector:"  #: names of lanes that hold the scores of a plug-in detector
+DETECTED_AT: Final = 0.95  #: a plug-in's score from here on counts as unusual
+_UNSEEN: Final = Signal()
+
+
+def grown(array: NDArray[Any], count: int) -> NDArray[Any]:
+    """Return the array, or a copy of at least twice its length that holds row `count`."""
+    if count < len(array):
+        return array
+    bigger = np.zeros(max(2 * len(array), count + 1, 16), array.dtype)
+    bigger[: len(array)] = array
+    return bigger
+
+
+def new_lane() -> NDArray[Any]:
+    """Return the state (1,) of a signal that was never heard."""
+    lane = np.zeros(1, LANE)
+    lane["next"] = -1
+    lane["step"] = np.inf
+    lane["c_mean"] = np.nan
+    lane["last"] = np.nan
+    lane["expected"] = np.nan
+    return lane
+
+
+def new_machine(data_clock: bool) -> NDArray[Any]:
+    """Return the state (1,) of a machine that was never heard."""
+    machine = np.zeros(1, MACHINE)
+    machine["data_clock"] = int(data_clock)
+    machine["first"] = -1
+    machine["health"] = machine["told_health"] = 100.0
+    machine["context"] = np.nan
+    return machine
+
+
+def new_history(lane: int) -> NDArray[Any]:
+    """Return the history (1,) of a lane without any past."""
+    history = np.zeros(1, HISTORY)
+    history["lane"] = lane
+    history["pending"] = -np.inf
+    history["raw"] = -np.inf
+    return history
+
+
+def contexts(profile: Profile) -> dict[str, int]:
+    """Number the signals that explain the others: contexts that do not show wear themselves."""
+    names = [n for n, s in profile.signals.items() if s.role == "context" and s.worse == "both"]
+    return {name: slot for slot, name in enumerate(names[:CONTEXTS])}
+
+
+def configure(lane: Any, name: str, profile: Profile) -> None:
+    """Write what a profile says of a signal into its lane (also again, after a new version)."""
+    signal = profile.signals.get(name, _UNSEEN)
+    limits = signal.limits
+    lane["role"] = ROLES[signal.role]
+    if name.startswith(DETECTED):
+        lane["role"] = DETECTOR
+        limits = Limits(alert_high=DETECTED_AT)
+    lane["slot"] = contexts(profile).get(name, -1)
+    lane["expected_lane"] = int(name in profile.signals)
+    lane["up"] = int(signal.worse != "low")
+    lane["down"] = int(signal.worse != "high")
+    lane["shifts"] = int(_shift_matters(name, profile))
+    for key, missing in (
+        ("alert_low", -np.inf),
+        ("alarm_low", -np.inf),
+        ("alert_high", np.inf),
+        ("alarm_high", np.inf),
+        ("rate", np.inf),
+    ):
+        value = getattr(limits, key)
+        lane[key] = missing if value is None else value
+    high, low = _goals(name, profile)
+    lane["goal_high"] = np.nan if high is None else high
+    lane["goal_low"] = np.nan if low is None else low
+    lane["stuck_ns"] = NEVER if signal.stuck_after_s is None else int(signal.stuck_after_s * 1e9)
+    lane["dropout_ns"] = 0 if signal.dropout_after_s is None else int(signal.dropout_after_s * 1e9)
+    lane["need"] = profile.trigger.n
+    lane["window"] = profile.trigger.m
+
+
+def keeps_history(name: str, profile: Profile) -> bool:
+    """Whether a component's life is read from this signal."""
+    return any(name in (part.indicator, part.counter) for part in profile.consumables.values())
+
+
+def _shift_matters(name: str, profile: Profile) -> bool:
+    """A lasting shift is looked for unless every failure mode of the signal leaves it out."""
+    modes = [mode for mode in profile.failure_modes.values() if name in mode.signals]
+    return not modes or any("shift" in mode.checks for mode in modes)
+
+
+def _goals(name: str, profile: Profile) -> tuple[float | None, float | None]:
+    """Return the limits that wear runs into, above and below."""
+    for part in profile.consumables.values():
+        if part.indicator == name and part.limit is not None:
+            return (part.limit, None) if part.worse == "high" else (None, part.limit)
+    signal = profile.signals.get(name, _UNSEEN)
+    high = signal.limits.alarm_high if signal.worse != "low" else None
+    low = signal.limits.alarm_low if signal.worse != "high" else None
+    return high, low

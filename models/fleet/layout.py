@@ -1,0 +1,169 @@
+"""How the state lies in memory: one record a lane (a signal of a machine), one a machine.
+
+All fields are 8 bytes wide. The first part of a record follows from the profile and is written
+again on restore, the rest is state. A change of any field needs a new `VERSION`.
+"""
+
+from typing import Final
+
+import numpy as np
+
+VERSION: Final = 1
+CONTEXTS: Final = 4  #: so many context signals of a machine can explain the others
+POINTS: Final = 160  #: most points of a history: 16 levels of up to 9, rounded up
+LEVELS: Final = 16
+SAMPLES: Final = 16  #: most samples kept for the median of one bucket
+
+# Checks as bits of `active`. Alert and alarm of a limit are told as one condition.
+ALERT_HIGH: Final = 0
+ALARM_HIGH: Final = 1
+ALERT_LOW: Final = 2
+ALARM_LOW: Final = 3
+RATE: Final = 4
+LEVEL: Final = 5
+STUCK: Final = 6
+DROPOUT: Final = 7
+SHIFT: Final = 8
+CHECKS: Final = 9
+REGISTERS: Final = 6  #: the first six go through N of M
+
+CONDITION: Final = 0
+CONTEXT: Final = 1
+COUNTER: Final = 2
+DETECTOR: Final = 3
+
+UNKNOWN: Final = 0
+LEARNING: Final = 1
+NORMAL: Final = 2
+ALERT: Final = 3
+ALARM: Final = 4
+SILENT: Final = 5
+
+# Why a machine is looked at: bits of `flags`.
+CHANGED: Final = 1
+MOVED: Final = 2
+ESTIMATE: Final = 4
+
+NEVER: Final = np.iinfo(np.int64).max
+
+LANE_CONFIG: Final = [
+    ("machine", "i8"),
+    ("role", "i8"),
+    ("history", "i8"),  # row in the histories, -1 none
+    ("slot", "i8"),  # place among the machine's contexts, -1 none
+    ("shifts", "i8"),  # 1 when a lasting shift matters
+    ("up", "i8"),
+    ("down", "i8"),
+    ("expected_lane", "i8"),  # 1 when the profile asks for it
+    ("alert_low", "f8"),
+    ("alarm_low", "f8"),
+    ("alert_high", "f8"),
+    ("alarm_high", "f8"),
+    ("rate", "f8"),
+    ("goal_high", "f8"),  # the limit that wear runs into, NaN none
+    ("goal_low", "f8"),
+    ("stuck_ns", "i8"),
+    ("dropout_ns", "i8"),  # 0: learned
+    ("need", "i8"),
+    ("window", "i8"),
+]
+LANE_STATE: Final = [
+    ("next", "i8"),  # next lane of the same machine, -1 last
+    ("last_ns", "i8"),
+    ("received_ns", "i8"),
+    ("same_ns", "i8"),
+    ("rows", "i8"),
+    ("late", "i8"),
+    ("missing", "i8"),
+    ("active", "i8"),
+    ("changed", "i8"),
+    ("since_ns", "i8", (CHECKS,)),
+    ("register", "u8", (REGISTERS,)),
+    ("last", "f8"),
+    ("interval_s", "f8"),
+    ("group_s", "f8"),  # usual time between receipts
+    ("fast", "f8"),
+    ("level", "f8"),
+    ("spread", "f8"),
+    ("step", "f8"),  # smallest change ever seen: the resolution
+    ("odds", "f8"),
+    ("bad", "f8"),
+    ("bad_seen", "f8"),
+    # the healthy reference
+    ("armed", "i8"),
+    ("frozen", "i8"),
+    ("first_ns", "i8"),
+    ("solve_at", "f8"),
+    ("count", "f8"),
+    ("mean", "f8"),
+    ("sxx", "f8"),
+    ("c_mean", "f8", (CONTEXTS,)),
+    ("c_low", "f8", (CONTEXTS,)),
+    ("c_high", "f8", (CONTEXTS,)),
+    ("sxc", "f8", (CONTEXTS,)),
+    ("scc", "f8", (CONTEXTS * CONTEXTS,)),
+    ("slope", "f8", (CONTEXTS,)),
+    ("sigma", "f8"),
+    ("slack", "f8"),
+    ("expected", "f8"),
+    ("rise", "f8"),  # the two cumulative sums
+    ("fall", "f8"),
+]
+LANE: Final = np.dtype(LANE_CONFIG + LANE_STATE)
+
+MACHINE: Final = np.dtype(
+    [
+        ("data_clock", "i8"),
+        ("contexts", "i8"),
+        ("first", "i8"),  # its first lane, -1 none
+        ("at_ns", "i8"),
+        ("n", "i8"),
+        ("rows", "i8"),
+        ("flags", "i8"),
+        ("due_ns", "i8"),  # no lane can have dropped out before
+        ("report_ns", "i8"),
+        ("state", "i8"),
+        ("told_state", "i8"),
+        ("odds", "f8"),
+        ("score", "f8"),
+        ("health", "f8"),
+        ("told_health", "f8"),
+        ("coverage", "f8"),
+        ("context", "f8", (CONTEXTS,)),
+        ("context_ns", "i8", (CONTEXTS,)),
+    ]
+)
+
+HISTORY: Final = np.dtype(
+    [
+        ("lane", "i8"),
+        ("counter", "i8"),
+        ("width_ns", "i8"),
+        ("end_ns", "i8"),
+        ("first_ns", "i8"),
+        ("estimate_ns", "i8"),
+        ("due", "i8"),
+        ("kept", "i8"),
+        ("points", "i8"),
+        ("levels", "i8", (LEVELS,)),
+        ("base", "f8"),  # counter: what to add to the reading
+        ("raw", "f8"),
+        ("pending", "f8"),
+        ("sample", "f8", (SAMPLES,)),
+        ("time", "f8", (POINTS,)),  # s since first_ns
+        ("value", "f8", (POINTS,)),
+    ]
+)
+
+ITEM: Final = np.dtype(
+    [
+        ("machine", "i8"),  # -1: a tick
+        ("n", "i8"),
+        ("at_ns", "i8"),  # received, or the tick
+        ("rows", "i8"),
+        ("first_row", "i8"),
+        ("first_cell", "i8"),
+        ("columns", "i8"),
+        ("first_column", "i8"),  # in the lane numbers
+    ]
+)

@@ -1,0 +1,80 @@
+"""Snapshots of a fleet: versioned arrays, names as fixed-width text, nothing pickled."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.fleet.layout import HISTORY, LANE, MACHINE, VERSION
+
+
+class SnapshotError(ValueError):
+    """The arrays are not a snapshot of this version; rebuild the state from the journal."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saved:
+    """What a snapshot holds, in the form that a fleet works with."""
+
+    machines: NDArray[Any]
+    lanes: NDArray[Any]
+    histories: NDArray[Any]
+    names: list[str]
+    bound: list[str]
+    signals: list[dict[str, int]]
+
+
+def dump(
+    *,
+    machines: NDArray[Any],
+    lanes: NDArray[Any],
+    histories: NDArray[Any],
+    names: Sequence[str],
+    bound: Sequence[str],
+    signals: Sequence[Mapping[str, int]],
+) -> dict[str, NDArray[Any]]:
+    """Return copies of the state, so that the fleet may go on."""
+    texts = [""] * len(lanes)
+    order = np.zeros(len(lanes), np.int64)
+    for lanes_of in signals:
+        for place, (name, lane) in enumerate(lanes_of.items()):
+            texts[lane] = name
+            order[lane] = place
+    return {
+        "version": np.array([VERSION]),
+        "machines": machines.copy(),
+        "lanes": lanes.copy(),
+        "histories": histories.copy(),
+        "names": np.array(names, "U"),
+        "bound": np.array(bound, "U"),
+        "signals": np.array(texts, "U"),
+        "order": order,
+    }
+
+
+def load(arrays: Mapping[str, NDArray[Any]]) -> Saved:
+    """Read a snapshot; `SnapshotError` says what does not fit."""
+    missing = {"version", "machines", "lanes", "histories", "names", "bound", "signals", "order"}
+    missing -= set(arrays)
+    if missing:
+        raise SnapshotError(f"snapshot lacks {sorted(missing)}; rebuild from the journal")
+    found = arrays["version"].tolist()
+    kinds = [arrays[k].dtype for k in ("machines", "lanes", "histories")]
+    if found != [VERSION] or kinds != [MACHINE, LANE, HISTORY]:
+        raise SnapshotError(
+            f"snapshot has state version {found}, this program {[VERSION]}; rebuild from the journal"
+        )
+    signals: list[dict[str, int]] = [{} for _ in arrays["names"]]
+    owners = arrays["lanes"]["machine"]
+    for lane in np.argsort(arrays["order"], kind="stable").tolist():
+        signals[owners[lane]][str(arrays["signals"][lane])] = lane
+    return Saved(
+        machines=arrays["machines"].copy(),
+        lanes=arrays["lanes"].copy(),
+        histories=arrays["histories"].copy(),
+        names=[str(name) for name in arrays["names"]],
+        bound=[str(name) for name in arrays["bound"]],
+        signals=signals,
+    )
