@@ -98,12 +98,12 @@ def _bar(health: float | None) -> Text:
     return Text.assemble(("█" * full, style), ("░" * (10 - full), "dim"), f" {health:3.0f}")
 
 
-def render(picture: Picture) -> RenderableType:
-    """Draw the board."""
+def render(picture: Picture, rows: int = 1000) -> RenderableType:
+    """Draw the board with at most `rows` machines, the first of the picture."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=True)
     for title in ("machine", "type", "health", "days left", "part", "state", "heard", "raised"):
         table.add_column(title, no_wrap=True)
-    for line in picture.machines:
+    for line in picture.machines[:rows]:
         table.add_row(
             Text(line.machine, style="bold" if line.note else ""),
             line.type,
@@ -114,6 +114,9 @@ def render(picture: Picture) -> RenderableType:
             when(line.heard_ns),
             Text(line.note, style="bold yellow"),
         )
+    more = len(picture.machines) - rows
+    if more > 0:
+        table.add_row(f"… and {more} more")
     raised = Table(box=None, show_header=False, pad_edge=False, expand=True)
     raised.add_column(no_wrap=True)
     raised.add_column(no_wrap=True)

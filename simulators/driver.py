@@ -5,7 +5,7 @@ Time is the data's own: readings carry simulated times, `speed` simulated second
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from math import isnan
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -82,7 +82,7 @@ class SimulatedDriver:
             for signal in self.fleet.signals[profile]
         ]
 
-    async def readings(self) -> AsyncIterator[Reading]:
+    async def readings(self) -> AsyncGenerator[Reading, None]:
         """Yield row after row, each when its time has come; called again, it goes on."""
         loop = asyncio.get_running_loop()
         begun, first = loop.time(), self.given

@@ -1,4 +1,4 @@
-"""The demo's story: a fleet in which the seed draws which machine fails, when and how fast."""
+"""A story: a fleet in which the seed draws which machines fail, when and how fast."""
 
 from typing import Final
 
@@ -23,45 +23,38 @@ LIFE_D: Final = (10.0, 24.0)
 DAYS: Final = 60.0
 
 
-def draw(seed: int, machines: int = 24) -> Scenario:
-    """Return the story of a seed: `machines` of four types, one of which fails.
+def draw(seed: int, machines: int = 24, failing: int = 1, days: float = DAYS) -> Scenario:
+    """Return the story of a seed: `machines` of four types, `failing` of which fail.
 
     The onset is uniform in `ONSET_D`, the life from then on in `LIFE_D` (days at mean use), and
     every machine begins with some wear.
     """
-    if machines < 1:
-        raise ValueError(f"a fleet has at least 1 machine, not {machines}")
+    if not 0 <= failing <= machines or machines < 1:
+        raise ValueError(f"of at least 1 machine 0 to all may fail, not {failing} of {machines}")
     chance = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1,)))
     profiles = list(CAST)
-    fails = int(chance.integers(machines))
+    fails = set(chance.choice(machines, failing, replace=False).tolist())
     entries = []
-    expected: tuple[Expectation, ...] = ()
+    expected: list[Expectation] = []
     for i in range(machines):
         profile = profiles[i % len(profiles)]
         name, component, mode, worn = CAST[profile]
         key = f"{name}-{i // len(profiles) + 1:02d}"
         used = {part: round(float(chance.uniform(0, most)), 4) for part, most in worn.items()}
         faults: tuple[WearEntry, ...] = ()
-        if i == fails:
+        if i in fails:
             onset, life = chance.uniform(*ONSET_D), chance.uniform(*LIFE_D)
             faults = (
                 WearEntry(component=component, onset_d=round(onset, 2), life_d=round(life, 2)),
             )
-            expected = (Expectation(machine=key, mode=mode),)
+            expected.append(Expectation(machine=key, mode=mode))
         entries.append(MachineEntry(key=key, profile=profile, used=used, faults=faults))
     return Scenario(
-        name=f"demo-{seed}",
-        title="One machine of a fleet fails",
+        name=f"story-{seed}",
+        title=f"{failing} of {machines} machines fail",
         seed=seed,
-        days=DAYS,
+        days=days,
         interval_s=DAY_S / 24,
         machines=tuple(entries),
-        expect=expected,
+        expect=tuple(expected),
     )
-
-
-def healthy(seed: int, machines: int, days: float) -> Scenario:
-    """Return a fleet of the same kind in which nothing fails."""
-    story = draw(seed, machines)
-    entries = tuple(MachineEntry(key=m.key, profile=m.profile, used=m.used) for m in story.machines)
-    return Scenario(name=f"healthy-{seed}", seed=seed, days=days, machines=entries)

@@ -1,5 +1,6 @@
 import pytest
 
+from edge_agent.drivers import checks
 from edge_agent.errors import DriverError
 from simulators.driver import Options, SimulatedDriver
 from simulators.fleet import SimulatedFleet
@@ -13,6 +14,10 @@ async def take(driver, count):
         if len(got) == count:
             break
     return got
+
+
+async def test_it_keeps_every_promise_of_a_driver():
+    await checks.run(lambda: SimulatedDriver(Options(), interval_s=1.0))
 
 
 async def test_readings_are_the_fleet_s_in_order():

@@ -3,7 +3,7 @@ import pytest
 from models.profile import load_profiles
 from simulators.fleet import Failure, SimulatedFleet
 from simulators.scenario import DAY_S, Expectation
-from simulators.story import CAST, DAYS, LIFE_D, ONSET_D, draw, healthy
+from simulators.story import CAST, DAYS, LIFE_D, ONSET_D, draw
 from simulators.verdict import Raised, judge
 
 
@@ -42,8 +42,15 @@ def test_every_word_is_there_in_both_languages():
         assert all(set(w) == {"en", "zh"} and all(w.values()) for w in words)
 
 
-def test_a_healthy_fleet_has_no_faults():
-    assert SimulatedFleet(healthy(1, 8, 5.0)).failures() == []
+def test_as_many_fail_as_are_asked_for():
+    assert SimulatedFleet(draw(1, 8, 0)).failures() == []
+    story = draw(1, 8, 5)
+    failing = [f.machine for f in SimulatedFleet(story).failures()]
+    assert len(failing) == 5
+    assert {e.machine for e in story.expect} == set(failing)
+    for machines, wrong in ((0, 0), (4, 5), (4, -1)):
+        with pytest.raises(ValueError, match="may fail"):
+            draw(1, machines, wrong)
 
 
 FAILURE = Failure(

@@ -1,0 +1,130 @@
+"""`forewarn simulate`: publish a simulated fleet to a broker, as real gateways would."""
+
+import argparse
+import asyncio
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+import edge_agent.settings as edge
+from edge_agent.agent import Agent
+from edge_agent.errors import AgentError
+from edge_agent.spool import MEMORY
+from forewarn.stage import gateway
+from simulators.driver import SimulatedDriver
+from simulators.fleet import SimulatedFleet, gateways
+from simulators.scenario import DAY_S, Scenario, ScenarioError, load, named
+from simulators.story import DAYS, draw
+
+FAILING_SHARE: Final = 0.02
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line."""
+    found = argparse.ArgumentParser(prog="forewarn simulate", description=__doc__)
+    found.add_argument("--scenario", help="name of one of ours, or a TOML file; else --machines")
+    found.add_argument("--machines", type=int, default=100, help="size of a drawn fleet")
+    found.add_argument("--failing", type=int, help="how many of them fail (default: 1 in 50)")
+    found.add_argument("--seed", type=int, help="draws the fleet and its noise")
+    found.add_argument("--days", type=float, help=f"simulated days (default: {DAYS:.0f})")
+    found.add_argument("--speed", type=float, default=DAY_S, help="simulated seconds a second; "
+                       "0: as fast as the service takes them")  # fmt: skip
+    found.add_argument("--host", default="127.0.0.1", help="of the broker")
+    found.add_argument("--port", type=int, default=1883)
+    found.add_argument("--mqtt", type=int, choices=(4, 5), default=5, help="4: MQTT 3.1.1, with "
+                       "client ids that nats-server takes")  # fmt: skip
+    found.add_argument("--tenant", default="sim")
+    found.add_argument("--gateway-size", type=int, default=25, help="machines behind one gateway")
+    found.add_argument("--outbox", type=Path, help="folder for durable outboxes (default: memory)")
+    found.add_argument("--truth", type=Path, help="write what fails when to this JSON file")
+    return found
+
+
+def scenario_of(options: argparse.Namespace) -> Scenario:
+    """Return the scenario that the options ask for."""
+    if options.scenario is None:
+        failing = options.failing
+        if failing is None:
+            failing = max(1, round(options.machines * FAILING_SHARE))
+        return draw(options.seed or 0, options.machines, failing, options.days or DAYS)
+    path = Path(options.scenario)
+    found = load(path) if path.suffix == ".toml" else named(options.scenario)
+    return msgspec.structs.replace(
+        found,
+        seed=found.seed if options.seed is None else options.seed,
+        days=found.days if options.days is None else options.days,
+    )
+
+
+def agents(scenario: Scenario, options: argparse.Namespace) -> Iterator[Agent]:
+    """Yield the agents of the fleet's gateways."""
+    broker = msgspec.convert(
+        {
+            "host": options.host,
+            "port": options.port,
+            "version": options.mqtt,
+            "client_id": "identity" if options.mqtt == 5 else "underscore",
+        },
+        edge.BrokerSettings,
+    )
+    for i, part in enumerate(gateways(scenario, options.gateway_size)):
+        device = f"site-{i + 1}"
+        path = MEMORY if options.outbox is None else str(options.outbox / f"{device}.db")
+        settings = edge.Settings(
+            tenant=options.tenant,
+            device=device,
+            time="data",
+            broker=broker,
+            outbox=edge.OutboxSettings(path=path),
+        )
+        yield gateway(settings, SimulatedDriver.of(part, options.speed))
+
+
+async def publish(fleet: list[Agent]) -> None:
+    """Run until everything was sent and received, or a signal comes."""
+
+    def stop() -> None:
+        for agent in fleet:
+            agent.stop()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+    await asyncio.gather(*(agent.run(until_sent=True) for agent in fleet))
+
+
+def tell_truth(scenario: Scenario, path: Path | None) -> None:
+    """Print what fails when; with a path also write it there."""
+    failures = SimulatedFleet(scenario).failures()
+    for one in failures:
+        print(
+            f"{one.machine}: {one.component} begins to fail on day {one.onset_s / DAY_S:.2f}, "
+            f"crosses its limit on day {one.fails_s / DAY_S:.2f}",
+            flush=True,
+        )
+    if path is not None:
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(failures), indent=2))
+
+
+def main(arguments: list[str]) -> int:
+    """Publish; status 0 when the service has everything or a signal ended it."""
+    options = parser().parse_args(arguments)
+    try:
+        scenario = scenario_of(options)
+        if options.outbox is not None:
+            options.outbox.mkdir(parents=True, exist_ok=True)
+        fleet = list(agents(scenario, options))
+        machines = sum(len(entry.names()) for entry in scenario.machines)
+        print(
+            f"{machines} machines behind {len(fleet)} gateways, {scenario.days:g} days", flush=True
+        )
+        tell_truth(scenario, options.truth)
+        asyncio.run(publish(fleet))
+    except (ScenarioError, AgentError, OSError, ValueError) as error:
+        print(f"forewarn simulate: {error}", file=sys.stderr)
+        return 1
+    return 0

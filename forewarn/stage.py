@@ -1,0 +1,96 @@
+"""What the demo puts on its stage: broker, service, this computer, and gateways of a fleet."""
+
+import contextlib
+import socket
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final, Literal
+
+import cloud.settings as cloud
+import edge_agent.settings as edge
+from edge_agent.agent import Agent, Feed
+from forewarn.broker import Broker, free_port
+from models.contract.messages import MachineRef
+from simulators.driver import SimulatedDriver
+from simulators.fleet import gateways
+from simulators.scenario import Scenario
+
+TENANT: Final = "demo"
+PORT: Final = 8470
+GATEWAY_MACHINES: Final = 12  #: machines behind one simulated gateway
+
+
+def api_port() -> int:
+    """Return the service's usual port, or a free one where that is taken."""
+    with contextlib.suppress(OSError), socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", PORT))
+        return PORT
+    return free_port()
+
+
+def service(folder: Path, broker: Broker) -> cloud.CloudSettings:
+    """Return the settings of the service."""
+    return cloud.CloudSettings(
+        data=str(folder / "cloud"),
+        broker=cloud.BrokerSettings(port=broker.port, version=_version(broker)),
+        api=cloud.ApiSettings(port=api_port()),
+    )
+
+
+def host(folder: Path, broker: Broker) -> Agent:
+    """Return the agent of this computer."""
+    return Agent(
+        edge.Settings(
+            tenant=TENANT,
+            device="this-computer",
+            broker=_broker(broker),
+            outbox=edge.OutboxSettings(path=str(folder / "host.db")),
+            machines=(edge.MachineSettings(profile="host", name=socket.gethostname()),),
+            sources=(edge.SourceSettings(driver="host", options={"disk": str(folder)}),),
+        )
+    )
+
+
+def fleet(
+    folder: Path, broker: Broker, scenario: Scenario, speed: float, size: int = GATEWAY_MACHINES
+) -> list[Agent]:
+    """Return the agents of the simulated gateways, each with its machines."""
+    return [
+        gateway(
+            edge.Settings(
+                tenant=TENANT,
+                device=f"site-{i + 1}",
+                time="data",
+                broker=_broker(broker),
+                outbox=edge.OutboxSettings(path=str(folder / f"site-{i + 1}.db")),
+            ),
+            SimulatedDriver.of(part, speed),
+        )
+        for i, part in enumerate(gateways(scenario, size))
+    ]
+
+
+def gateway(settings: edge.Settings, driver: SimulatedDriver) -> Agent:
+    """Return the agent of one simulated gateway."""
+    machines = {key: MachineRef(profile=p, name=key) for key, p in driver.fleet.machines.items()}
+    return Agent(settings, feeds=[Feed(driver=driver)], machines=machines)
+
+
+def drivers(agents: Sequence[Agent]) -> Iterator[SimulatedDriver]:
+    """Yield the simulated drivers among the feeds."""
+    for agent in agents:
+        for feed in agent.feeds:
+            if isinstance(feed.driver, SimulatedDriver):
+                yield feed.driver
+
+
+def _broker(broker: Broker) -> edge.BrokerSettings:
+    """nats-server refuses a dot in a client id."""
+    version = _version(broker)
+    form: Literal["identity", "underscore"] = "identity" if version == 5 else "underscore"
+    return edge.BrokerSettings(port=broker.port, version=version, client_id=form)
+
+
+def _version(broker: Broker) -> Literal[4, 5]:
+    return 5 if broker.version == 5 else 4
