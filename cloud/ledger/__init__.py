@@ -245,6 +245,10 @@ class Ledger(Protocol):
 
     # -- what the notifier calls
 
+    def on_alert(self, call: Callable[[], None]) -> None:
+        """Call `call`, from the writing thread, after each commit that left an alert to send."""
+        ...
+
     def alerts_due(self, now_ns: int, limit: int = 100) -> list[AlertRow]:
         """Put alerts that may go now into batches and return them, oldest first.
 
@@ -253,8 +257,8 @@ class Ledger(Protocol):
         """
         ...
 
-    def alerts_next(self) -> int | None:
-        """Return the wall-clock time in ns at which the next alert may go (None: no alert)."""
+    def alerts_next(self, after_ns: int) -> int | None:
+        """Return the first wall time in ns after `after_ns` at which an alert may go, if any."""
         ...
 
     def alert_sent(self, batch_id: str, channel: str) -> None:

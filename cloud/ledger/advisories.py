@@ -72,4 +72,6 @@ class Advisories(Part):
             if decision == "accept":
                 new = docket.open_ticket(Standing(advisory=new), at_ns, actor).advisory
             docket.write()
-            return new
+        if docket.alerts:
+            self._alerted()
+        return new

@@ -1,13 +1,13 @@
 """The outbox of alerts: written with the ticket, emptied by the notifier, at least once."""
 
-from typing import Any, Final
+from typing import Final
 
-import msgspec
 import sqlalchemy as sa
 
 from cloud.ledger import tables as t
 from cloud.ledger.base import Part, chunks, pack, unpack
-from cloud.ledger.records import AlertRow, DeliveryRow, TicketRow
+from cloud.ledger.records import AlertRow, DeliveryRow
+from cloud.ledger.standing import load_tickets
 
 PENDING: Final = "pending"
 
@@ -67,19 +67,30 @@ class Alerts(Part):
         out: list[AlertRow] = []
         for part in chunks(list(connection.scalars(due))):
             rows = connection.execute(
-                sa.select(t.alert)
+                sa.select(t.alert, t.machine.c.name, t.machine.c.clock)
+                .join(t.machine, t.machine.c.id == t.alert.c.machine)
                 .where(t.alert.c.batch_id.in_(part))
                 .order_by(t.alert.c.batch_id, t.alert.c.id)
             ).all()
-            wanted = sorted({row.ticket_id for row in rows})
-            found = connection.execute(sa.select(t.ticket).where(t.ticket.c.id.in_(wanted)))
-            tickets = {row.id: unpack(TicketRow, row) for row in found}
-            out += [_alert(row, tickets[row.ticket_id]) for row in rows]
+            causes = load_tickets(connection, sorted({row.ticket_id for row in rows}))
+            out += [
+                unpack(
+                    AlertRow,
+                    row,
+                    ticket=pack(cause.ticket),
+                    advisory=pack(cause.advisory),
+                    evidence=[pack(one) for one in cause.evidence],
+                )
+                for row in rows
+                if (cause := causes[row.ticket_id]).ticket is not None
+            ]
         return out
 
-    def alerts_next(self) -> int | None:
-        """Return the wall time in ns at which the next alert may go (None: there is none)."""
-        query = sa.select(sa.func.min(t.alert.c.next_ns)).where(t.alert.c.state == PENDING)
+    def alerts_next(self, after_ns: int) -> int | None:
+        """Return the first wall time in ns after `after_ns` at which an alert may go, if any."""
+        query = sa.select(sa.func.min(t.alert.c.next_ns)).where(
+            t.alert.c.state == PENDING, t.alert.c.next_ns > after_ns
+        )
         with self._db.reading() as connection:
             found: int | None = connection.scalar(query)
         return found
@@ -158,7 +169,3 @@ class Alerts(Part):
         if machine is not None:
             rows = rows.where(t.delivery.c.machine == machine)
         return self._page(rows, DeliveryRow, t.delivery.c.id, after, limit)
-
-
-def _alert(row: sa.Row[Any], ticket: TicketRow) -> AlertRow:
-    return msgspec.convert({**row._asdict(), "ticket": pack(ticket)}, AlertRow)

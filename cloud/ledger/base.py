@@ -26,9 +26,11 @@ def pack(record: msgspec.Struct) -> dict[str, Any]:
     return values
 
 
-def unpack(kind: type[R], row: sa.Row[Any]) -> R:
-    """Return a row as a record."""
-    return msgspec.convert(row._asdict(), kind)
+def unpack(kind: type[R], row: sa.Row[Any], **more: object) -> R:
+    """Return a row, with `more` fields, as a record."""
+    # SQLAlchemy's column names are a kind of `str` of its own; msgspec takes exactly `str`
+    values = {str(name): value for name, value in row._mapping.items()}
+    return msgspec.convert(values | more, kind)
 
 
 def chunks(values: Sequence[str]) -> list[Sequence[str]]:
@@ -41,9 +43,9 @@ def save(connection: sa.Connection, table: sa.Table, rows: Sequence[Record], new
     known = [row for row in rows if row.id not in new]
     if known:
         values = [{**pack(row), "b_id": row.id} for row in known]
-        sets: dict[str, Any] = {name: sa.bindparam(name) for name in values[0]}
-        del sets["id"], sets["b_id"]
-        change = sa.update(table).where(table.c.id == sa.bindparam("b_id")).values(sets)
+        for value in values:
+            del value["id"]
+        change = sa.update(table).where(table.c.id == sa.bindparam("b_id"))
         connection.execute(change, values)
     fresh = [pack(row) for row in rows if row.id in new]
     if fresh:
@@ -59,6 +61,15 @@ class Part:
         self._db = database
         self._clock = clock
         self._profiles = profiles
+        self._on_alert: list[Callable[[], None]] = []
+
+    def on_alert(self, call: Callable[[], None]) -> None:
+        """Call `call`, from the writing thread, after each commit that left an alert to send."""
+        self._on_alert.append(call)
+
+    def _alerted(self) -> None:
+        for call in self._on_alert:
+            call()
 
     def _new_id(self) -> str:
         return uuid7(self._clock(), secrets.token_bytes(10))

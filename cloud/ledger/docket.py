@@ -34,6 +34,11 @@ class Docket:
         self.events: list[EventRow] = []
         self.filed: list[Filed] = []
 
+    @property
+    def alerts(self) -> int:
+        """How many messages people are owed by this."""
+        return len(self._alerts)
+
     def advisory(self, row: AdvisoryRow, *, new: bool = False) -> None:
         """Write an advisory."""
         self._advisories[row.id] = row

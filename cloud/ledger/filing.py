@@ -8,10 +8,11 @@ import sqlalchemy as sa
 from cloud.advisories.triage import triage
 from cloud.advisories.values import STANDING, Stamp, Standing
 from cloud.ledger import tables as t
-from cloud.ledger.base import Part, chunks, unpack
+from cloud.ledger.base import Part, chunks
 from cloud.ledger.database import Database
 from cloud.ledger.docket import Docket
-from cloud.ledger.records import AdvisoryRow, EvidenceRow, Filed, TicketRow
+from cloud.ledger.records import Filed
+from cloud.ledger.standing import load_standing
 from models.assessment import Assessment
 from models.profile import Profile
 
@@ -59,6 +60,8 @@ class Filing(Part):
             docket.write()
             self._keep(connection, fresh, stamp)
             _advance(connection, max(n, position), first=position == -1)
+        if docket.alerts:
+            self._alerted()
         return docket.filed
 
     def _bound(
@@ -100,39 +103,6 @@ class Filing(Part):
             self._until_prune[a.machine] = PRUNE_EVERY if left < 0 else left
             if left < 0:
                 _prune(connection, a.machine)
-
-
-def load_standing(connection: sa.Connection, machines: Sequence[str]) -> dict[str, list[Standing]]:
-    """Return the standing advisories of machines, oldest first, with evidence and tickets."""
-    advisories: list[AdvisoryRow] = []
-    for part in chunks(machines):
-        query = (
-            sa.select(t.advisory)
-            .where(t.advisory.c.machine.in_(part), t.advisory.c.state.in_(sorted(STANDING)))
-            .order_by(t.advisory.c.id)
-        )
-        advisories += [unpack(AdvisoryRow, row) for row in connection.execute(query)]
-    evidence: dict[str, list[EvidenceRow]] = {}
-    tickets: dict[str, TicketRow] = {}
-    for part in chunks([row.id for row in advisories]):
-        mine = (
-            sa.select(t.evidence)
-            .where(t.evidence.c.advisory_id.in_(part))
-            .order_by(t.evidence.c.since_ns, t.evidence.c.id)
-        )
-        for row in connection.execute(mine):
-            evidence.setdefault(row.advisory_id, []).append(unpack(EvidenceRow, row))
-        its = sa.select(t.ticket).where(t.ticket.c.advisory_id.in_(part))
-        tickets |= {row.advisory_id: unpack(TicketRow, row) for row in connection.execute(its)}
-    out: dict[str, list[Standing]] = {}
-    for advisory in advisories:
-        one = Standing(
-            advisory=advisory,
-            evidence=tuple(evidence.get(advisory.id, ())),
-            ticket=tickets.get(advisory.id),
-        )
-        out.setdefault(advisory.machine, []).append(one)
-    return out
 
 
 def _merged(before: Sequence[Standing], after: Sequence[Standing]) -> list[Standing]:

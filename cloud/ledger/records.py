@@ -265,10 +265,17 @@ class QuarantineCount(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AlertRow(Record, frozen=True, kw_only=True):
-    """A message owed to the customer. `batch_id` names the message that carries it."""
+    """A message owed to the customer. `batch_id` names the message that carries it.
+
+    Ticket, advisory and evidence are as they are when the alert is read.
+    """
 
     machine: str
-    ticket: TicketRow  #: as it is when the alert is read
+    name: str | None  #: the machine's name for people
+    clock: Clock
+    ticket: TicketRow
+    advisory: AdvisoryRow
+    evidence: tuple[EvidenceRow, ...]
     kind: Literal["opened", "raised", "reopened"]
     severity: int
     batch_id: str | None

@@ -1,0 +1,187 @@
+"""What a message says, in English and Chinese.
+
+Templates know `{name}` and nothing else: no attributes, no formats, no code; what is filled in is
+not read again. So nothing that a device or a person wrote can run.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+import msgspec
+
+from cloud.ledger.records import AlertRow, EvidenceRow
+from models.profile import Profile
+
+Language = Literal["en", "zh"]
+NAME: Final = re.compile(r"\{([a-z_]+)\}")
+CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]+")
+HOUR_S: Final = 3_600.0
+DAY_S: Final = 86_400.0
+
+TEMPLATES: Final[Mapping[Language, Mapping[str, str]]] = {
+    "en": {
+        "title": "[{urgency}] {machine}: {what}",
+        "title_more": "[{urgency}] {machine}: {what} and {more} more",
+        "opened": "New ticket #{number}: {what} ({component}).",
+        "raised": "Ticket #{number} has become more urgent: {what} ({component}).",
+        "reopened": "Ticket #{number} is open again, it came back: {what} ({component}).",
+        "machine": "Machine: {name} ({machine})",
+        "life": "Time left: probably {p50}; between {p10} and {p90}.",
+        "life_short": "Time left: at least {p10}.",
+        "evidence": "Reason: {signal} is {value}, expected {expected}.",
+        "evidence_short": "Reason: {signal} ({check}).",
+        "action": "To do: {action}",
+        "part": "Part: {part}, order by {order_by}.",
+        "due": "Visit between {earliest} and {latest}{clock}.",
+        "data_clock": " (the machine's own clock)",
+        "confidence": "Confidence: {confidence}; {coverage} % of its signals are heard.",
+        "reference": "Reference: {reference}",
+        "high": "high",
+        "medium": "medium",
+        "low": "low",
+        "urgency_3": "ALARM",
+        "urgency_2": "ALERT",
+        "urgency_1": "NOTICE",
+        "days": "{n} days",
+        "hours": "{n} hours",
+    },
+    "zh": {
+        "title": "【{urgency}】{machine}：{what}",
+        "title_more": "【{urgency}】{machine}：{what}等{more}项",
+        "opened": "新工单 #{number}：{what}（{component}）。",
+        "raised": "工单 #{number} 紧急程度上升：{what}（{component}）。",
+        "reopened": "工单 #{number} 故障重现，已重新打开：{what}（{component}）。",
+        "machine": "设备：{name}（{machine}）",
+        "life": "剩余寿命：约{p50}，区间{p10}至{p90}。",
+        "life_short": "剩余寿命：至少{p10}。",
+        "evidence": "依据：{signal}为{value}，预期{expected}。",
+        "evidence_short": "依据：{signal}（{check}）。",
+        "action": "处理建议：{action}",
+        "part": "备件：{part}，请在 {order_by} 前订购。",
+        "due": "建议上门时间：{earliest} 至 {latest}{clock}。",
+        "data_clock": "（设备时钟）",
+        "confidence": "置信度：{confidence}；信号覆盖 {coverage}%。",
+        "reference": "参考号：{reference}",
+        "high": "高",
+        "medium": "中",
+        "low": "低",
+        "urgency_3": "报警",
+        "urgency_2": "预警",
+        "urgency_1": "提示",
+        "days": "{n}天",
+        "hours": "{n}小时",
+    },
+}
+
+
+class Text(msgspec.Struct, frozen=True, kw_only=True):
+    """A message in one language."""
+
+    title: str
+    body: str
+
+
+def fill(template: str, values: Mapping[str, object]) -> str:
+    """Put values in the place of `{name}`; names that are not given stay as they are.
+
+    Line breaks and control characters in values become spaces, so that none can forge a line.
+    """
+
+    def put(found: re.Match[str]) -> str:
+        name = found.group(1)
+        return CONTROL.sub(" ", str(values[name])) if name in values else found.group(0)
+
+    return NAME.sub(put, template)
+
+
+def compose(alerts: Sequence[AlertRow], language: Language, profile: Profile | None) -> Text:
+    """Write one message about one machine from its alerts, the heaviest first."""
+    words = TEMPLATES[language]
+    ordered = sorted(alerts, key=lambda alert: (-alert.severity, alert.id))
+    first = ordered[0]
+    tickets = {alert.ticket.id for alert in ordered}
+    values = {
+        "urgency": words[f"urgency_{first.severity}"],
+        "machine": first.name or first.machine,
+        "what": _in(first.ticket.title, language),
+        "more": len(tickets) - 1 if language == "en" else len(tickets),
+    }
+    title = fill(words["title" if len(tickets) == 1 else "title_more"], values)
+    name = {"name": first.name or first.machine, "machine": first.machine}
+    blocks = [fill(words["machine"], name)]
+    blocks += ["\n".join(_lines(alert, language, profile)) for alert in ordered]
+    blocks.append(fill(words["reference"], {"reference": first.batch_id or first.id}))
+    return Text(title=title, body="\n\n".join(blocks))
+
+
+def _lines(alert: AlertRow, language: Language, profile: Profile | None) -> list[str]:
+    words, ticket, advisory = TEMPLATES[language], alert.ticket, alert.advisory
+    component = profile.consumables.get(ticket.component) if profile else None
+    head = {
+        "number": ticket.number,
+        "what": _in(ticket.title, language),
+        "component": _in(component.title, language) if component else ticket.component,
+    }
+    lines = [fill(words[alert.kind], head)]
+    lines += [_reason(row, language, profile) for row in alert.evidence if row.kind != "life"]
+    lines += _life(alert, language)
+    lines.append(fill(words["action"], {"action": _in(ticket.action, language)}))
+    if ticket.part and ticket.order_by_ns is not None:
+        part = {"part": ticket.part, "order_by": moment(ticket.order_by_ns)}
+        lines.append(fill(words["part"], part))
+    due = {
+        "earliest": moment(ticket.due_earliest_ns),
+        "latest": moment(ticket.due_latest_ns),
+        "clock": words["data_clock"] if alert.clock == "data" else "",
+    }
+    lines.append(fill(words["due"], due))
+    sure = {"confidence": words[advisory.confidence], "coverage": round(advisory.coverage * 100)}
+    lines.append(fill(words["confidence"], sure))
+    return lines
+
+
+def _life(alert: AlertRow, language: Language) -> list[str]:
+    words, life = TEMPLATES[language], alert.advisory.life
+    if life is None or life.p10_s is None:
+        return []
+    known = {
+        key: duration(value, language)
+        for key, value in (("p10", life.p10_s), ("p50", life.p50_s), ("p90", life.p90_s))
+        if value is not None
+    }
+    return [fill(words["life" if len(known) == 3 else "life_short"], known)]
+
+
+def _reason(row: EvidenceRow, language: Language, profile: Profile | None) -> str:
+    words = TEMPLATES[language]
+    signal = profile.signals.get(row.signal or "") if profile else None
+    name = (_in(signal.title, language) if signal and signal.title else None) or row.signal
+    if row.value is None or row.expected is None:
+        return fill(words["evidence_short"], {"signal": name, "check": row.check})
+    unit = f" {signal.unit}" if signal and signal.unit else ""
+    values = {
+        "signal": name,
+        "value": f"{row.value:.4g}{unit}",
+        "expected": f"{row.expected:.4g}{unit}",
+    }
+    return fill(words["evidence"], values)
+
+
+def _in(words: Mapping[str, str], language: Language) -> str:
+    """Return the text in a language, else in English, else in any."""
+    return words.get(language) or words.get("en") or next(iter(words.values()), "")
+
+
+def moment(at_ns: int) -> str:
+    """Return a time for people, with its zone."""
+    return datetime.fromtimestamp(at_ns // 10**9, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def duration(seconds: float, language: Language) -> str:
+    """Return a time span for people: hours up to two days, then days."""
+    words = TEMPLATES[language]
+    if seconds < 2 * DAY_S:
+        return fill(words["hours"], {"n": f"{seconds / HOUR_S:.1f}".removesuffix(".0")})
+    return fill(words["days"], {"n": f"{seconds / DAY_S:.1f}".removesuffix(".0")})
