@@ -26,6 +26,14 @@ NOUNS: Final = (machines, series, assessments, advisories, tickets, quarantine, 
 
 def create_app(deps: ApiDeps) -> FastAPI:
     """Return the API over these parts."""
+    app = bare()
+    app.state.deps = deps
+    app.add_middleware(Guard, public_url=deps.public_url)
+    return app
+
+
+def bare() -> FastAPI:
+    """Return the routes without anything behind them, as the description needs them."""
     app = FastAPI(
         title="forewarn",
         version=VERSION,
@@ -35,11 +43,9 @@ def create_app(deps: ApiDeps) -> FastAPI:
         redirect_slashes=False,
         generate_unique_id_function=_operation,
     )
-    app.state.deps = deps
     for noun in NOUNS:
         app.include_router(noun.router)
     problems.install(app)
-    app.add_middleware(Guard, public_url=deps.public_url)
 
     @cache
     def description() -> dict[str, Any]:

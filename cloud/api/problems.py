@@ -103,7 +103,7 @@ def declared(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the OpenAPI responses of problems; what every route may answer is among them."""
     return {
         status: {"description": KINDS[status][1]}
-        for status in sorted({400, 421, 422, 500, 503, *statuses})
+        for status in sorted({400, 413, 421, 422, 500, 503, *statuses})
     }
 
 

@@ -176,7 +176,7 @@ async def cancel(
     )
 
 
-_ADDED: Final = tagged("EventRow", status=201) | declared(403, 404, 409, 413, 415, 507)
+_ADDED: Final = tagged("EventRow", status=201) | declared(403, 404, 409, 415, 507)
 
 
 @router.post("/{ticket}/comments", status_code=201, responses=_ADDED, openapi_extra=takes(Comment))

@@ -27,7 +27,7 @@ IdempotencyKey = Annotated[
         description="a key of your own: the same request again gets the first answer again",
     ),
 ]
-PROBLEMS: Final = (403, 404, 409, 412, 413, 415, 428, 507)
+PROBLEMS: Final = (403, 404, 409, 412, 415, 428, 507)
 
 
 class Signed(Body, frozen=True, kw_only=True):
