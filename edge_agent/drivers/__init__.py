@@ -6,7 +6,6 @@ Ours are named in `DRIVERS`; others announce themselves in the entry-point group
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from importlib import import_module
-from importlib.metadata import entry_points
 from typing import Any, ClassVar, Final, Protocol
 
 import msgspec
@@ -62,6 +61,8 @@ class Driver(Protocol):
 
 def names() -> list[str]:
     """Return the names of all drivers that can be used here."""
+    from importlib.metadata import entry_points  # noqa: PLC0415  1 MB that ours do not need
+
     return sorted({*DRIVERS, *(point.name for point in entry_points(group=GROUP))})
 
 
@@ -69,6 +70,8 @@ def find(name: str) -> type[Driver]:
     """Return the class of a driver; `KeyError` when there is none of that name."""
     place = DRIVERS.get(name)
     if place is None:
+        from importlib.metadata import entry_points  # noqa: PLC0415  1 MB that ours do not need
+
         for point in entry_points(group=GROUP, name=name):
             found: type[Driver] = point.load()
             return found
