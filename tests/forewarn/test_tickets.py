@@ -1,0 +1,100 @@
+import json
+
+import pytest
+
+from forewarn import advisories, tickets
+from tests.cloud.api.plant import Plant
+
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def number(url: str, plant: Plant) -> str:
+    """The number of a new ticket."""
+    plant.register("acme.a", "data")
+    plant.find("acme.a", "pressure")
+    return str(plant.ledger.tickets()[0][0].number)
+
+
+def test_lists_open_ones_in_words(number: str, capsys: Captured) -> None:
+    assert tickets.main(["--lang", "zh"]) == 0
+    line = capsys.readouterr().out.splitlines()[1].split("\t")
+    assert line[:4] == [number, "acme.a", "new", "密封泄漏"]
+    assert line[4].endswith("Z (data)")
+
+
+def test_from_new_to_closed(number: str, plant: Plant, capsys: Captured) -> None:
+    steps = [
+        (["ack", number, "--by", "li"], "in_progress"),
+        (["resolve", number, "--verdict", "confirmed", "--replaced", "seal"], "resolved"),
+        (["reopen", number, "--note", "drips"], "in_progress"),
+        (["comment", number, "on my way"], "comment added"),
+        (["resolve", number, "--verdict", "inconclusive"], "resolved"),
+        (["close", number], "closed_confirmed"),
+    ]
+    for words, state in steps:
+        assert tickets.main(words) == 0
+        assert capsys.readouterr().out == f"ticket {number}: {state}\n"
+    assert plant.repaired == [("acme.a", "seal")]
+    assert tickets.main([]) == 0
+    assert capsys.readouterr().out == ""
+    assert tickets.main(["--all", "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    assert (found["state"], found["assignee"]) == ("closed_confirmed", "li")
+
+
+def test_shows_one_with_its_history(number: str, capsys: Captured) -> None:
+    assert tickets.main(["comment", number, "look behind the cover"]) == 0
+    capsys.readouterr()
+    assert tickets.main(["show", number, "--lang", "en"]) == 0
+    out = capsys.readouterr().out
+    assert "Change the seal" in out
+    assert "look behind the cover" in out
+    assert tickets.main(["show", number, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert tickets.main(["show", found["id"], "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == found
+    assert found["history"][-1]["detail"]["text"] == "look behind the cover"
+
+
+def test_a_dry_run_changes_nothing(number: str, capsys: Captured) -> None:
+    assert tickets.main(["cancel", number, "--note", "sold", "--dry-run"]) == 0
+    assert json.loads(capsys.readouterr().out)["step"] == "cancel"
+    assert tickets.main(["--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["state"] == "new"
+
+
+def test_what_the_state_forbids(number: str, capsys: Captured) -> None:
+    assert tickets.main(["close", number]) == 1
+    assert "acknowledge" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["99", "nothing"])
+def test_an_unknown_ticket(number: str, capsys: Captured, name: str) -> None:
+    assert tickets.main(["show", name]) == 1
+    assert name in capsys.readouterr().err
+
+
+def test_advisories_are_decided(url: str, plant: Plant, capsys: Captured) -> None:
+    for name in ("acme.a", "acme.b", "acme.c"):
+        plant.register(name)
+        plant.find(name, "axis/x")
+    assert advisories.main(["--json"]) == 0
+    found = {one["machine"]: one["id"] for one in json.loads(capsys.readouterr().out)}
+    assert sorted(found) == ["acme.a", "acme.b", "acme.c"]
+    assert advisories.main(["show", found["acme.a"]]) == 0
+    assert "axis/x\tlimit-low\t1.5\t3" in capsys.readouterr().out
+    decisions = [
+        (["accept", found["acme.a"]], "accepted"),
+        (["defer", found["acme.b"], "--until", "2040-01-01T00:00:00Z"], "deferred"),
+        (["reject", found["acme.c"], "--reason", "a test"], "rejected"),
+    ]
+    for words, state in decisions:
+        assert advisories.main([*words, "--dry-run"]) == 0
+        assert json.loads(capsys.readouterr().out)["step"] == words[0]
+        assert advisories.main(words) == 0
+        assert f": {state}" in capsys.readouterr().out
+    assert advisories.main([]) == 0
+    assert [line.split("\t")[1] for line in capsys.readouterr().out.splitlines()[1:]] == ["acme.b"]
+    assert tickets.main(["--machine", "acme.a", "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)) == 1
