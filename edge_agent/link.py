@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Final, Self
 
 import aiomqtt
+from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
@@ -178,7 +179,7 @@ class Link:
             password=settings.password(),
             protocol=aiomqtt.ProtocolVersion.V5 if five else aiomqtt.ProtocolVersion.V311,
             clean_session=None if five else True,
-            clean_start=True,
+            clean_start=True if five else MQTT_CLEAN_START_FIRST_ONLY,
             keepalive=KEEPALIVE_S,
             tls_params=tls,
             will=aiomqtt.Will(
