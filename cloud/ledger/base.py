@@ -1,6 +1,5 @@
 """What every part of the ledger needs: the database, ids, machine time, rows to records."""
 
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
@@ -11,8 +10,8 @@ from cloud.advisories.values import Stamp
 from cloud.errors import Conflict, NotFound, Refused
 from cloud.ledger import tables as t
 from cloud.ledger.database import Database
+from cloud.ledger.ids import Ids
 from cloud.ledger.records import Record
-from models.contract.ids import uuid7
 from models.profile import Profile
 
 R = TypeVar("R", bound=msgspec.Struct)
@@ -61,6 +60,7 @@ class Part:
         self._db = database
         self._clock = clock
         self._profiles = profiles
+        self._new_id = Ids(clock)
         self._on_alert: list[Callable[[], None]] = []
 
     def on_alert(self, call: Callable[[], None]) -> None:
@@ -70,9 +70,6 @@ class Part:
     def _alerted(self) -> None:
         for call in self._on_alert:
             call()
-
-    def _new_id(self) -> str:
-        return uuid7(self._clock(), secrets.token_bytes(10))
 
     def _stamp(self) -> Stamp:
         return Stamp(new_id=self._new_id, recorded_ns=self._clock())
