@@ -1,3 +1,7 @@
+from typing import Any
+
+import msgspec
+
 from models.assessment import Assessment, Check, Condition, Life, State
 from models.profile import Profile, parse_profile
 
@@ -121,3 +125,7 @@ def assess(
         lives=lives,
         revision=revision,
     )
+
+
+def replaced(condition: Condition, **fields: Any) -> Condition:
+    return msgspec.structs.replace(condition, **fields)

@@ -1,0 +1,104 @@
+import pytest
+
+from cloud.errors import NotFound
+from cloud.ledger import Ledger
+from models.assessment import State
+from tests.cloud.ledger.made import MACHINE, SECOND, T0, Clock, assess, band, high
+
+
+def _register(ledger: Ledger, machine: str, **more: object) -> None:
+    values = {
+        "device": machine,
+        "profile": "pump",
+        "name": None,
+        "clock": "wall",
+        "at_ns": T0,
+    } | more
+    ledger.register(machine=machine, **values)  # type: ignore[arg-type]
+
+
+def test_registering_again_changes_nothing(ledger: Ledger) -> None:
+    before = ledger.machine(MACHINE)
+    assert (before.profile, before.profile_version, before.version) == ("pump", 3, 1)
+    _register(ledger, MACHINE, name="Pump 1", clock="data", at_ns=T0 + SECOND)
+    assert ledger.machine(MACHINE) == before
+    assert len(ledger.events()[0]) == 1
+
+
+def test_another_profile_is_in_force_from_its_time_on(ledger: Ledger) -> None:
+    _register(ledger, MACHINE, profile="generic", clock="data", name="Pump 1", at_ns=T0 + SECOND)
+    row = ledger.machine(MACHINE)
+    assert (row.profile, row.profile_since_ns, row.version) == ("generic", T0 + SECOND, 2)
+    _register(ledger, MACHINE, profile="pump", clock="data", name="Pump 1", at_ns=T0)  # a replay
+    assert ledger.machine(MACHINE) == row
+    assert [e.type for e in ledger.events()[0]] == ["registered", "changed"]
+
+
+def test_an_unknown_profile_is_judged_as_generic(ledger: Ledger) -> None:
+    _register(ledger, "acme.x", profile="teapot")
+    assert ledger.machine("acme.x").profile_version is None
+    ledger.file(1, [assess(1, high(), machine="acme.x")])
+    (advisory,), _ = ledger.advisories()
+    assert (advisory.mode, advisory.profile) == ("abnormal", "generic")
+
+
+def test_many_machines_behind_one_device(ledger: Ledger) -> None:
+    for key in ("pump1", "pump2"):
+        _register(ledger, f"acme.gw:{key}", device="acme.gw")
+    rows, _ = ledger.machines(query="GW")
+    assert [(row.id, row.device) for row in rows] == [
+        ("acme.gw:pump1", "acme.gw"),
+        ("acme.gw:pump2", "acme.gw"),
+    ]
+
+
+def test_machines_are_found_by_name_state_and_page(ledger: Ledger) -> None:
+    for n in range(5):
+        _register(ledger, f"acme.m{n}", name=f"Ofen_{n} 100%")
+    ledger.file(1, [assess(1, high(), lives=(band(1, 2, 3),), machine="acme.m2")])
+    rows, _ = ledger.machines(state=State.ALERT)
+    assert [(row.id, row.left_s) for row in rows] == [("acme.m2", 2 * 86_400.0)]
+    assert [row.id for row in ledger.machines(query="ofen_3")[0]] == ["acme.m3"]
+    assert ledger.machines(query="_3 1%")[0] == []  # % and _ are letters here
+    page, after = ledger.machines(limit=4)
+    rest, end = ledger.machines(limit=4, after=after)
+    assert [row.id for row in page + rest] == [*(f"acme.m{n}" for n in range(5)), MACHINE]
+    assert end is None
+
+
+def test_assessments_are_listed_by_time(ledger: Ledger) -> None:
+    ledger.file(9, [assess(n) for n in range(10)])
+    rows, after = ledger.assessments(
+        MACHINE, start_ns=T0 + 2 * SECOND, end_ns=T0 + 8 * SECOND, limit=4
+    )
+    assert [row.assessment.n for row in rows] == [7, 6, 5, 4]
+    rest, after = ledger.assessments(
+        MACHINE, start_ns=T0 + 2 * SECOND, end_ns=T0 + 8 * SECOND, limit=4, after=after
+    )
+    assert [row.assessment.n for row in rest] == [3, 2]
+    assert after is None
+
+
+def test_what_is_not_there_is_not_found(ledger: Ledger) -> None:
+    with pytest.raises(NotFound, match="no machine"):
+        ledger.machine("acme.none")
+    with pytest.raises(NotFound):
+        ledger.assessments("acme.none")
+
+
+def test_times_of_tickets_follow_the_machines_clock(ledger: Ledger, clock: Clock) -> None:
+    _register(ledger, "acme.wall")
+    for n, machine in enumerate((MACHINE, "acme.wall")):
+        ledger.file(n, [assess(n, high(), machine=machine)])
+    clock.now = T0 + 500 * SECOND
+    times = {}
+    for row in ledger.advisories()[0]:
+        version = row.version
+        if row.ticket_id:
+            ticket = ledger.ticket(row.ticket_id)
+            taken = ledger.acknowledge(ticket.id, ticket.version, actor="ann")
+            times[row.machine] = taken.acknowledged_ns
+        assert version == 1
+    assert times[MACHINE] == T0
+    assert times["acme.wall"] is not None
+    assert times["acme.wall"] >= T0 + 500 * SECOND
