@@ -2,17 +2,29 @@
 
 from typing import Annotated
 
+import msgspec
 from fastapi import APIRouter, Query
 
 from cloud.api.pages import Paging, answer
 from cloud.api.problems import declared
 from cloud.api.wire import Json
+from cloud.ledger import AssessmentRow
+from cloud.ledger.records import Clock
 from cloud.times import parse_time
+from models.assessment import Assessment
 
 router = APIRouter(prefix="/api/v1/machines", tags=["assessments"])
 Moment = Annotated[
     str | None, Query(max_length=40, description="RFC 3339, or whole ns since 1970 UTC")
 ]
+
+
+class AssessmentView(Assessment, frozen=True, kw_only=True):
+    """An assessment as filed; its times are on the machine's `clock`, `recorded` on the wall's."""
+
+    id: str
+    recorded_ns: int
+    clock: Clock
 
 
 @router.get("/{machine}/assessments", responses=answer("AssessmentPage") | declared(404))
@@ -24,9 +36,15 @@ def list_assessments(
 ) -> Json:
     """List assessments with start <= at < end, newest first, on the machine's clock."""
     ledger = paging.deps.ledger
-    ledger.machine(machine)
+    clock = ledger.machine(machine).clock
+
+    def view(row: AssessmentRow) -> AssessmentView:
+        known = msgspec.structs.asdict(row.assessment)
+        return AssessmentView(**known, id=row.id, recorded_ns=row.recorded_ns, clock=clock)
+
     return paging.show(
         ledger.assessments,
+        view,
         machine=machine,
         start_ns=parse_time(start, "query/start") if start else None,
         end_ns=parse_time(end, "query/end") if end else None,

@@ -45,7 +45,7 @@ class ServiceStatus(Protocol):
 
     @property
     def counters(self) -> object:
-        """Totals with the fields of `cloud.api.health.Totals`."""
+        """Totals with the fields of `cloud.api.health.Counters`."""
         ...
 
 

@@ -31,7 +31,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     position: int | None = None
 
 
-class Totals(msgspec.Struct, frozen=True, kw_only=True):
+class Counters(msgspec.Struct, frozen=True, kw_only=True):
     """Since the start of the service; together they account for every message that arrived."""
 
     messages: int
@@ -43,18 +43,24 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
     samples: int
 
 
+class Intake(msgspec.Struct, frozen=True, kw_only=True):
+    """What was taken in: journal `position` of the models, batches `waiting` for an earlier one."""
+
+    position: int
+    waiting: int
+    counters: Counters
+
+
 class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """How the service is. `now` is wall time; `waiting` counts batches held for an earlier one."""
+    """How the service is. `now` is wall time."""
 
     status: Literal["ok", "degraded"]
     now_ns: int
     demo: bool
+    service: Intake
     broker: Part
-    models: Part
     telemetry: Part
     ledger: Part
-    waiting: int
-    totals: Totals
 
 
 def examine(deps: ApiDeps) -> Health:
@@ -72,12 +78,14 @@ def examine(deps: ApiDeps) -> Health:
         status="ok" if ready else "degraded",
         now_ns=report.now_ns,
         demo=deps.demo,
+        service=Intake(
+            position=service.position,
+            waiting=service.waiting,
+            counters=msgspec.convert(service.counters, Counters, from_attributes=True),
+        ),
         broker=broker,
-        models=Part(ok=True, position=service.position),
         telemetry=telemetry,
         ledger=ledger,
-        waiting=service.waiting,
-        totals=msgspec.convert(service.counters, Totals, from_attributes=True),
     )
 
 

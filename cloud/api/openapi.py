@@ -7,15 +7,15 @@ import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from cloud.api import advisories, health, machines, quarantine, series, tickets
+from cloud.api import advisories, assessments, health, machines, quarantine, series, tickets
 from cloud.api.problems import KINDS, MEDIA_TYPE, Problem
 from cloud.api.wire import schemas
-from cloud.ledger import AssessmentRow, EventRow, MachineRow, QuarantineRow
+from cloud.ledger import EventRow, MachineRow, QuarantineRow
 
 #: name of the page -> what is on it
 PAGES: Final[Mapping[str, type]] = {
     "MachinePage": MachineRow,
-    "AssessmentPage": AssessmentRow,
+    "AssessmentPage": assessments.AssessmentView,
     "AdvisoryPage": advisories.AdvisoryView,
     "TicketPage": tickets.TicketView,
     "EventPage": EventRow,

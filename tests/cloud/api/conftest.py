@@ -45,8 +45,8 @@ async def api(opened: Opened) -> AsyncIterator[httpx.AsyncClient]:
 @pytest.fixture
 def recording() -> Path:
     """The NAB recording of a machine's temperature."""
-    folder = Path(os.environ.get("FOREWARN_DATA", "/nonexistent"))
+    folder = Path(os.environ.get("FOREWARN_DATA", "../shared/data"))
     found = sorted(folder.rglob("machine_temperature_system_failure.csv"))
     if not found:
-        pytest.skip("FOREWARN_DATA names no folder with the NAB machine temperature recording")
+        pytest.skip("no NAB machine temperature recording: FOREWARN_DATA names its folder")
     return found[0]

@@ -14,8 +14,9 @@ async def test_all_is_well(api: httpx.AsyncClient) -> None:
     body = (await api.get("/api/v1/health")).json()
     assert (body["status"], body["demo"]) == ("ok", False)
     assert body["now"].endswith("Z")
-    assert body["models"] == {"ok": True, "error": None, "position": 7}
-    totals = body["totals"]
+    assert body["broker"] == {"ok": True, "error": None, "position": None}
+    assert (body["service"]["position"], body["service"]["waiting"]) == (7, 0)
+    totals = body["service"]["counters"]
     parts = ("accepted", "repeats", "conflicts", "aside", "held")
     assert totals["messages"] == sum(totals[part] for part in parts)
 
