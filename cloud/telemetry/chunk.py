@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from cloud.errors import StoreCorrupt
 from cloud.telemetry import codec, rollup
+from cloud.telemetry.fresh import MISSING
 from cloud.telemetry.rollup import FIRST_NS, MAX_NS, START, Partials
 
 LEVEL: Final = 1
@@ -62,15 +63,24 @@ def unseal(blob: bytes, where: str) -> NDArray[np.uint8]:
 
 def pack_column(column: Column, code: str) -> bytes:
     """Pack one signal of a frame; `code` is its type in the layout."""
-    n = len(column.values)
-    out = np.empty(1 + codec.room(n) + n, np.uint8)
-    out[0] = _STATED if column.states is not None else 0
+    values, states = column.values, column.states
     if code in "df":
-        end = codec.pack_floats(column.values.astype(np.float64, copy=False), out, 1)
+        gone = np.isnan(values)
+        if gone.any():
+            states = np.zeros(len(values), np.uint8) if states is None else states
+            states = states | np.where(gone, np.uint8(MISSING), np.uint8(0))
+    n = len(values)
+    out = np.empty(1 + codec.room(n) + n, np.uint8)
+    out[0] = _STATED if states is not None else 0
+    if code in "df":
+        end = codec.pack_floats(values.astype(np.float64, copy=False), out, 1)
     else:
-        end = codec.pack_ints(column.values.astype(np.int64, copy=False), out, 1)
-    if column.states is not None:
-        out[end : end + n] = column.states
+        whole = values.astype(np.int64)
+        if states is not None:
+            codec.carry(whole, states, rollup.UNSEEN)
+        end = codec.pack_ints(whole, out, 1)
+    if states is not None:
+        out[end : end + n] = states
         end += n
     return seal(out[:end])
 

@@ -134,6 +134,21 @@ def pack_ints(x: Any, out: Any, at: int) -> int:
 
 
 @njit(cache=True, nogil=True)
+def carry(x: Any, states: Any, unseen: int) -> None:
+    """Fill the cells whose state has an `unseen` bit with a neighbour's value: they cost least."""
+    known = np.int64(0)
+    for i in range(len(x)):
+        if not states[i] & unseen:
+            known = x[i]
+            break
+    for i in range(len(x)):
+        if states[i] & unseen:
+            x[i] = known
+        else:
+            known = x[i]
+
+
+@njit(cache=True, nogil=True)
 def unpack_ints(buf: Any, at: int, out: Any) -> int:
     """Fill int64 `out` from bytes; return the place behind what was read."""
     n = len(out)

@@ -136,7 +136,8 @@ def _widen(table: Table, layout: Layout) -> Table:
             columns.append(table.rows.columns[places[name]])
             states.append(table.rows.states[places[name]])
         else:
-            columns.append(np.zeros(n, DTYPES[code]))
+            nothing = np.full(n, np.nan) if code in "df" else np.zeros(n)
+            columns.append(nothing.astype(DTYPES[code]))
             states.append(np.full(n, ABSENT, np.uint8))
     rows = table.rows
     wide = Rows(

@@ -117,7 +117,7 @@ class SqliteTelemetry:
             rows += job.rows
             try:
                 self._apply(job)
-            except StoreFull:
+            except (StoreBusy, StoreFull):
                 return  # the rows stay as they are; what was to be written is safe already
 
     def _apply(self, job: Job) -> None:
@@ -131,6 +131,12 @@ class SqliteTelemetry:
             self._compactor.due(job.machine)
         elif done and job.fresh and any(frame.rows < SMALL_ROWS for frame in job.frames):
             self._compactor.due(job.machine, joining=True)
+
+    def backlog(self) -> int:
+        """Return how many samples (rows) wait for compaction."""
+        with self._readers.lend() as db:
+            count: int = db.execute("SELECT coalesce(sum(rows), 0) FROM fresh").fetchone()[0]
+        return count
 
     def compact(self, machine: str | None = None) -> None:
         """Compact all fresh rows (of one machine) now, in the calling thread."""
@@ -261,12 +267,12 @@ class SqliteTelemetry:
             with translated(self.path):
                 self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
         # Readers may have kept the checkpoint from finishing; what is left is in the log.
-        log = self.path.with_name(self.path.name + "-wal")
-        fd = os.open(log, os.O_RDONLY)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+        for path in (self.path.with_name(self.path.name + "-wal"), self.path.parent):
+            fd = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
         return position
 
     def close(self) -> None:
