@@ -26,6 +26,7 @@ Language = Annotated[
     str | None, typer.Option("--lang", help="language of the texts: en, zh (default: LANG)")
 ]
 DAY_S: Final = 86_400.0
+NARROW: Final = 27  #: characters of a column that is never broken: a time, a short name
 STYLES: Final = {
     "alarm": "bold red",
     "alert": "yellow",
@@ -70,7 +71,9 @@ def print_table(heads: Sequence[str], rows: Iterable[Sequence[Any]], *, none: st
     if not lines:
         print(none, file=sys.stderr)
     elif sys.stdout.isatty():
-        table = Table(*heads, box=box.SIMPLE_HEAD)
+        table = Table(box=box.SIMPLE_HEAD)
+        for head, *cells in zip(heads, *lines, strict=True):
+            table.add_column(head, no_wrap=max(map(len, cells)) <= NARROW)
         for line in lines:
             table.add_row(*(Text(cell, style=STYLES.get(cell, "")) for cell in line))
         Console().print(table)

@@ -97,7 +97,7 @@ class Guard:
             return problem(400, "exactly one Host header is needed", path)
         own = origin_of(f"{scope['scheme']}://{hosts[0]}")
         if own is None or own[1] not in self._hosts:
-            names = ", ".join(sorted(self._hosts))
+            names = ", ".join(f"[{name}]" if ":" in name else name for name in sorted(self._hosts))
             return problem(421, f"'{hosts[0]}' is not a name of this service; use {names}", path)
         return None if scope["method"] in SAFE_METHODS else self._write(path, own, headers)
 
