@@ -53,21 +53,22 @@ class Part:
                 if self.process.poll() is not None:
                     break
                 time.sleep(0.02)
-        raise AssertionError(f"{self.words[0]} did not become ready:\n{seen.decode()[-3000:]}")
+        self.kill()
+        raise AssertionError(f"{self.words} did not become ready:\n{seen.decode()[-3000:]}")
 
     def kill(self) -> None:
         """SIGKILL, at once."""
         self._end(signal.SIGKILL)
 
-    def stop(self) -> int:
+    def stop(self, within_s: float = 30) -> int:
         """SIGTERM; return the exit status."""
-        return self._end(signal.SIGTERM)
+        return self._end(signal.SIGTERM, within_s)
 
-    def _end(self, number: signal.Signals) -> int:
+    def _end(self, number: signal.Signals, within_s: float = 30) -> int:
         if self.process is None:
             return 0
         self.process.send_signal(number)
-        status = self.process.wait(30)
+        status = self.process.wait(within_s)
         self.process = None
         if self._out:
             self._out.close()
@@ -81,7 +82,7 @@ def mosquitto(folder: Path, port: int) -> Part:
     config = folder / "mosquitto.conf"
     config.write_text(
         f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n"
-        "max_queued_messages 10000\nmax_packet_size 1048576\nlog_dest stdout\n"
+        "max_queued_messages 10000\nmax_packet_size 1048576\nlog_dest stderr\n"
     )
     part = Part([program, "-c", str(config)], folder / "broker.log", ready="running")
     part.port = port
