@@ -51,14 +51,22 @@ def line_of(text: str, path: str) -> int:
     Where the key itself is not in the text (it is missing), the line of its table; else 0.
     """
     wanted = re.sub(r"\[\d+\]", "", path)
-    occurrence = [int(i) for i in re.findall(r"\[(\d+)\]", path)]
+    places = {  # table of an array -> which of its tables
+        re.sub(r"\[\d+\]", "", path[: found.start()]): int(found[1])
+        for found in re.finditer(r"\[(\d+)\]", path)
+    }
     table, seen, best = "", {}, 0  # type: str, dict[str, int], int
     for number, line in enumerate(text.splitlines(), 1):
         header = _TABLE.match(line)
         if header:
             table = header[1].replace('"', "")
-            seen[table] = seen.get(table, -1) + 1
-        current = not occurrence or seen.get(table, 0) == occurrence[-1]
+            if line.lstrip().startswith("[["):
+                seen[table] = seen.get(table, -1) + 1
+        current = all(
+            seen.get(array, at) == at
+            for array, at in places.items()
+            if f"{table}.".startswith(f"{array}.")
+        )
         if header and current and (wanted == table or wanted.startswith(table + ".")):
             best = number
         key = _KEY.match(line)
