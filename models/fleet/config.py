@@ -56,6 +56,9 @@ class Config:
     #: a shift of less than this share of the way to a limit does not matter to anyone
     material: float = 0.1
 
+    #: a part's own indicator always moves: only a fifth of the way to its limit is a shift
+    material_wear: float = 0.2
+
     #: silence of so many usual intervals, and at least `dropout_min_s`, is a dropout
     dropout_intervals: float = 10.0
     dropout_min_s: float = 60.0

@@ -7,19 +7,22 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from models.assessment import Assessment, Life
+from models.assessment import Assessment
 from models.fleet import kernel, persist
 from models.fleet.config import Config
 from models.fleet.lanes import (
     configure,
     contexts,
+    forget,
     grown,
     keeps_history,
     new_history,
     new_lane,
     new_machine,
+    signals_of,
 )
-from models.fleet.layout import CHANGED, HISTORY, ITEM, LANE, MACHINE
+from models.fleet.layout import CHANGED, COUNTER, ESTIMATE, HISTORY, ITEM, LANE, MACHINE
+from models.fleet.lives import Lives, forget_past
 from models.fleet.report import assess
 from models.profile import Profile
 from models.rows import Block, Tick
@@ -50,6 +53,7 @@ class Fleet:
         self._lanes: NDArray[Any] = np.zeros(0, LANE)
         self._machines: NDArray[Any] = np.zeros(0, MACHINE)
         self._histories: NDArray[Any] = np.zeros(0, HISTORY)
+        self._lives = Lives(float(self._rules[0]["life_told"]))
         self._lane_count = 0
         self._history_count = 0
         self._numbers: dict[str, int] = {}
@@ -120,11 +124,36 @@ class Fleet:
         return told
 
     def current(self, machine: str) -> Assessment:
-        """Return what is known of a machine now. `KeyError` when nothing was ever bound or heard."""
+        """Return what is known of a machine now; `KeyError` when it was never bound or heard."""
         number = self._numbers.get(machine)
         if number is None:
             raise KeyError(f"no machine '{machine}': bind it, or wait for its first reading")
         return self._assess(number)
+
+    def restart(self, machine: str, component: str | None, at_ns: int) -> None:
+        """Begin anew after a repair: healthy references, wear trend, base of the counter.
+
+        `component` None: of the whole machine. `at_ns` is when the repair was reported; what the
+        models remember was learned before it, so all of it goes. Unknown machines are left alone.
+        """
+        number = self._numbers.get(machine)
+        if number is None:
+            return
+        profile = self._profile_of[number]
+        for name, lane in self._signals[number].items():
+            if component is not None and name not in signals_of(component, profile):
+                continue
+            forget(self._lanes[lane])
+            history = int(self._lanes[lane]["history"])
+            if history >= 0:
+                past = self._histories[history]
+                if past["counter"]:
+                    past["start"] = past["raw"] - past["base"]
+                else:
+                    forget_past(past)
+        self._lives.renew(number, component)
+        self._machines[number]["flags"] |= CHANGED
+        self._machines[number]["at_ns"] = max(int(self._machines[number]["at_ns"]), at_ns)
 
     def machines(self) -> list[str]:
         """Return the machines in the order in which they became known."""
@@ -136,13 +165,16 @@ class Fleet:
 
     def snapshot(self) -> dict[str, NDArray[Any]]:
         """Return the whole state as arrays, without pickled objects."""
-        return persist.dump(
-            machines=self._machines[: len(self._names)],
-            lanes=self._lanes[: self._lane_count],
-            histories=self._histories[: self._history_count],
-            names=self._names,
-            bound=self._bound,
-            signals=self._signals,
+        return (
+            persist.dump(
+                machines=self._machines[: len(self._names)],
+                lanes=self._lanes[: self._lane_count],
+                histories=self._histories[: self._history_count],
+                names=self._names,
+                bound=self._bound,
+                signals=self._signals,
+            )
+            | self._lives.dump()
         )
 
     @classmethod
@@ -163,6 +195,7 @@ class Fleet:
         fleet._names = state.names
         fleet._bound = state.bound
         fleet._signals = state.signals
+        fleet._lives.load(arrays)
         fleet._numbers = {name: i for i, name in enumerate(state.names)}
         fleet._profile_of = [fleet._generic] * len(state.names)
         for number in range(len(state.names)):
@@ -184,7 +217,8 @@ class Fleet:
                 self._history_count += 1
             history = int(self._lanes[lane]["history"])
             if history >= 0:
-                self._histories[history]["counter"] = int(self._lanes[lane]["role"] == 2)
+                self._histories[history]["counter"] = int(self._lanes[lane]["role"] == COUNTER)
+        self._lives.follow(number, profile, self._signals[number])
         name_of = self._names[number]
         self._plans = {key: plan for key, plan in self._plans.items() if key[0] != name_of}
 
@@ -260,31 +294,30 @@ class Fleet:
         return np.array(items, ITEM), when, flat
 
     def _told(self, number: int) -> Assessment | None:
+        """Return the assessment of a machine whose row had something to tell, if it is worth it."""
         machine = self._machines[number]
-        changed = bool(machine["flags"] & CHANGED)
+        flags = int(machine["flags"])
         machine["flags"] = 0
-        if not changed:
+        if flags & ESTIMATE:
+            profile = self._profile_of[number]
+            if self._lives.estimate(number, profile, self._lanes, self._histories):
+                flags |= CHANGED
+        if not flags & CHANGED:
             return None
         assessment = self._assess(number)
         machine["told_state"] = machine["state"]
         machine["told_health"] = machine["health"]
         machine["report_ns"] = machine["at_ns"] + int(self._rules[0]["report_every_s"] * 1e9)
+        self._lives.told(number, int(machine["at_ns"]))
         for lane in self._signals[number].values():
             self._lanes[lane]["changed"] = 0
         return assessment
 
     def _assess(self, number: int) -> Assessment:
         lanes = [(name, self._lanes[lane]) for name, lane in self._signals[number].items()]
-        machine = self._machines[number]
-        return assess(
-            self._names[number], machine, lanes, self._profile_of[number], self._lives(number)
-        )
-
-    def _lives(self, number: int) -> list[Life]:
-        return []
-
-    def restart(self, machine: str, component: str | None, at_ns: int) -> None:
-        """Begin anew after a repair."""
+        machine, profile = self._machines[number], self._profile_of[number]
+        lives = self._lives.read(number, profile, int(machine["at_ns"]))
+        return assess(self._names[number], machine, lanes, profile, lives)
 
 
 def _blank(cells: NDArray[np.float64], first: int, block: Block) -> None:

@@ -16,12 +16,19 @@ from models.fleet.layout import (
     LANE,
     MACHINE,
     NEVER,
+    SHIFT,
 )
 from models.profile import Limits, Profile, Signal
 
 ROLES: Final[Mapping[str, int]] = {"condition": CONDITION, "context": CONTEXT, "counter": COUNTER}
 DETECTED: Final = "detector:"  #: names of lanes that hold the scores of a plug-in detector
 DETECTED_AT: Final = 0.95  #: a plug-in's score from here on counts as unusual
+#: what a lane learned of a part that is gone
+FORGOTTEN: Final = (
+    *("learned", "fast", "level", "spread", "armed", "frozen", "first_ns", "solve_at"),
+    *("count", "mean", "sxx", "c_mean", "c_low", "c_high", "sxc", "scc", "slope"),
+    *("sigma", "slack", "expected", "rise", "fall"),
+)
 _UNSEEN: Final = Signal()
 
 
@@ -59,9 +66,20 @@ def new_history(lane: int) -> NDArray[Any]:
     """Return the history (1,) of a lane without any past."""
     history = np.zeros(1, HISTORY)
     history["lane"] = lane
-    history["pending"] = -np.inf
+    history["pending"] = np.inf
     history["raw"] = -np.inf
     return history
+
+
+def forget(lane: Any) -> None:
+    """Make a lane learn its level and its healthy reference anew (a part is new)."""
+    fresh = new_lane()[0]
+    for field in FORGOTTEN:
+        lane[field] = fresh[field]
+    bit = 1 << SHIFT
+    if lane["active"] & bit:
+        lane["active"] ^= bit
+        lane["changed"] |= bit
 
 
 def contexts(profile: Profile) -> dict[str, int]:
@@ -83,6 +101,8 @@ def configure(lane: Any, name: str, profile: Profile) -> None:
     lane["up"] = int(signal.worse != "low")
     lane["down"] = int(signal.worse != "high")
     lane["shifts"] = int(_shift_matters(name, profile))
+    lane["wears"] = int(any(part.indicator == name for part in profile.consumables.values()))
+    lane["limited"] = int(limits != Limits(rate=limits.rate))
     for key, missing in (
         ("alert_low", -np.inf),
         ("alarm_low", -np.inf),
@@ -104,6 +124,16 @@ def configure(lane: Any, name: str, profile: Profile) -> None:
 def keeps_history(name: str, profile: Profile) -> bool:
     """Whether a component's life is read from this signal."""
     return any(name in (part.indicator, part.counter) for part in profile.consumables.values())
+
+
+def signals_of(component: str, profile: Profile) -> frozenset[str]:
+    """Return the signals that speak of a component."""
+    part = profile.consumables.get(component)
+    names = {part.indicator, part.counter} - {None} if part else set()
+    for mode in profile.failure_modes.values():
+        if mode.component == component:
+            names |= set(mode.signals)
+    return frozenset(name for name in names if name is not None)
 
 
 def _shift_matters(name: str, profile: Profile) -> bool:

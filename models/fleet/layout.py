@@ -55,6 +55,8 @@ LANE_CONFIG: Final = [
     ("up", "i8"),
     ("down", "i8"),
     ("expected_lane", "i8"),  # 1 when the profile asks for it
+    ("wears", "i8"),  # 1 when it shows the wear of a part
+    ("limited", "i8"),  # 1 when any limit is set
     ("alert_low", "f8"),
     ("alarm_low", "f8"),
     ("alert_high", "f8"),
@@ -73,6 +75,7 @@ LANE_STATE: Final = [
     ("received_ns", "i8"),
     ("same_ns", "i8"),
     ("rows", "i8"),
+    ("learned", "i8"),  # rows since the level began
     ("late", "i8"),
     ("missing", "i8"),
     ("active", "i8"),
@@ -146,12 +149,31 @@ HISTORY: Final = np.dtype(
         ("kept", "i8"),
         ("points", "i8"),
         ("levels", "i8", (LEVELS,)),
-        ("base", "f8"),  # counter: what to add to the reading
+        ("base", "f8"),  # counter: use in all = reading - base
+        ("start", "f8"),  # counter: use in all when the part was new
         ("raw", "f8"),
         ("pending", "f8"),
         ("sample", "f8", (SAMPLES,)),
         ("time", "f8", (POINTS,)),  # s since first_ns
         ("value", "f8", (POINTS,)),
+    ]
+)
+
+LIFE: Final = np.dtype(
+    [
+        ("machine", "i8"),
+        ("lane", "i8"),
+        ("at_ns", "i8"),  # when it was estimated
+        ("known", "i8"),
+        ("misses", "i8"),  # estimates without a result since
+        ("told_known", "i8"),
+        ("told_ns", "i8"),
+        ("told_s", "f8"),
+        ("p10_s", "f8"),
+        ("p50_s", "f8"),
+        ("p90_s", "f8"),
+        ("fraction", "f8"),
+        ("slope", "f8"),
     ]
 )
 

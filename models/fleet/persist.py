@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.fleet.layout import HISTORY, LANE, MACHINE, VERSION
+from models.fleet.layout import HISTORY, LANE, LIFE, MACHINE, VERSION
 
 
 class SnapshotError(ValueError):
@@ -57,14 +57,16 @@ def dump(
 def load(arrays: Mapping[str, NDArray[Any]]) -> Saved:
     """Read a snapshot; `SnapshotError` says what does not fit."""
     missing = {"version", "machines", "lanes", "histories", "names", "bound", "signals", "order"}
+    missing |= {"lives", "components", "bases"}
     missing -= set(arrays)
     if missing:
         raise SnapshotError(f"snapshot lacks {sorted(missing)}; rebuild from the journal")
     found = arrays["version"].tolist()
-    kinds = [arrays[k].dtype for k in ("machines", "lanes", "histories")]
-    if found != [VERSION] or kinds != [MACHINE, LANE, HISTORY]:
+    kinds = [arrays[k].dtype for k in ("machines", "lanes", "histories", "lives")]
+    if found != [VERSION] or kinds != [MACHINE, LANE, HISTORY, LIFE]:
         raise SnapshotError(
-            f"snapshot has state version {found}, this program {[VERSION]}; rebuild from the journal"
+            f"snapshot has state version {found}, this program {[VERSION]}; "
+            "rebuild from the journal"
         )
     signals: list[dict[str, int]] = [{} for _ in arrays["names"]]
     owners = arrays["lanes"]["machine"]

@@ -1,7 +1,12 @@
-"""One way to compile a kernel: machine code in a cache, strict IEEE arithmetic, no global lock."""
+"""One way to compile a kernel: strict IEEE arithmetic, no global lock, a cache that is never stale.
 
+No `fastmath`, no `parallel`: the same rows give the same bits however they are grouped.
+"""
+
+import zlib
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar, cast
+from types import ModuleType
+from typing import Any, ParamSpec, TypeVar, cast
 
 import numba
 
@@ -9,11 +14,31 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def compiled(function: Callable[P, R]) -> Callable[P, R]:
-    """Compile a function of arrays and numbers at its first call.
+def part(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile a function that only compiled functions call; it is cached with its callers."""
+    return cast("Callable[P, R]", numba.njit(nogil=True, error_model="numpy")(function))
 
-    No `fastmath`, no `parallel`: the same rows give the same bits however they are grouped. The
-    cache is renewed when the file of the function changes, not when another file does that it calls
-    into, so kernels that call each other share a file.
+
+def entry(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile a function that Python calls; machine code is kept on disk beside the source.
+
+    Numba renews that cache when the function's own file or a free variable of it changes, not when
+    another file does that it calls into: make `build_of` those files a free variable.
     """
-    return cast("Callable[P, R]", numba.njit(cache=True, nogil=True, error_model="numpy")(function))
+    jit = numba.njit(nogil=True, error_model="numpy", cache=True)
+    return cast("Callable[P, R]", jit(function))
+
+
+def build_of(*modules: ModuleType) -> int:
+    """Return a checksum of all compiled functions in some modules and of the numbers they name."""
+    found = 0
+    for module in modules:
+        for function in vars(module).values():
+            source: Any = getattr(function, "py_func", None)
+            if source is None:
+                continue
+            code = source.__code__
+            numbers = [source.__globals__.get(name) for name in code.co_names]
+            plain = [n for n in numbers if isinstance(n, int | float | tuple)]
+            found = zlib.crc32(code.co_code + repr((code.co_consts, plain)).encode(), found)
+    return found

@@ -1,0 +1,120 @@
+"""Checks on one signal, compiled: limits, votes, the adaptive level. See `models.fleet.kernel`."""
+
+from typing import Any
+
+import numpy as np
+
+from models.fleet.layout import ALARM_HIGH, ALARM_LOW, ALERT_HIGH, ALERT_LOW, LEVEL, SHIFT
+from models.life.compiled import part
+
+ALARM_BITS = (1 << ALARM_HIGH) | (1 << ALARM_LOW)
+ALERT_BITS = (1 << ALERT_HIGH) | (1 << ALERT_LOW)
+LIMIT_BITS = ALARM_BITS | ALERT_BITS
+
+
+@part
+def set_condition(lane: Any, check: int, on: bool, t: int) -> None:
+    """Begin or end a condition."""
+    bit = 1 << check
+    if ((lane.active & bit) != 0) != on:
+        lane.active ^= bit
+        lane.changed |= bit
+        lane.since_ns[check] = t
+
+
+@part
+def vote(lane: Any, check: int, hit: bool, t: int) -> None:
+    """N of the last M rows begin a condition, as many end it; a shift register remembers them."""
+    full = np.uint64(0xFFFFFFFFFFFFFFFF) >> np.uint64(64 - lane.window)
+    register = (lane.register[check] << np.uint64(1)) & full
+    if hit:
+        register |= np.uint64(1)
+    lane.register[check] = register
+    active = (lane.active >> check) & 1
+    if register == 0 and active == 0:
+        return
+    count = 0
+    while register != 0:
+        register &= register - np.uint64(1)
+        count += 1
+    if active == 0 and count >= lane.need:
+        set_condition(lane, check, True, t)
+    elif active == 1 and count <= min(lane.window - lane.need, lane.need - 1):
+        set_condition(lane, check, False, t)
+
+
+@part
+def limits(lane: Any, t: int, x: float) -> None:
+    """A limit counts as reached at `>=`; while active it ends only clearly inside."""
+    back = lane.spread
+    if lane.armed == 1:
+        back = min(
+            back, 0.25 * abs(lane.alert_high - lane.mean), 0.25 * abs(lane.alarm_high - lane.mean)
+        )
+        back = min(
+            back, 0.25 * abs(lane.alert_low - lane.mean), 0.25 * abs(lane.alarm_low - lane.mean)
+        )
+    a = lane.active
+    for check, limit in ((ALERT_HIGH, lane.alert_high), (ALARM_HIGH, lane.alarm_high)):
+        if limit < np.inf:
+            on = (a >> check) & 1
+            vote(lane, check, x >= limit - (back if on else 0.0), t)
+    for check, limit in ((ALERT_LOW, lane.alert_low), (ALARM_LOW, lane.alarm_low)):
+        if limit > -np.inf:
+            on = (a >> check) & 1
+            vote(lane, check, x <= limit + (back if on else 0.0), t)
+
+
+@part
+def level(lane: Any, t: int, x: float, rules: Any) -> float:
+    """Score against the adaptive level, then learn what is not suspicious. Returns odds."""
+    odds = 0.0
+    r = x - lane.level
+    share = rules.level_share
+    if lane.learned >= rules.warm_rows:
+        step = lane.step if lane.step < np.inf else 0.0
+        sigma = max(1.2533 * lane.spread, 0.5 * step, 1e-12 * abs(lane.level))
+        lane.fast += rules.fast_share * (x - lane.fast)
+        off = abs(lane.fast - lane.level)
+        on = (lane.active >> LEVEL) & 1
+        limit = rules.level_on * sigma
+        vote(lane, LEVEL, off > (0.5 * limit if on else limit), t)
+        z = 0.0
+        if sigma > 0.0:
+            z = min(abs(r) / sigma, 1e6) / rules.half_score
+        odds = z * z
+        odds *= odds
+        if abs(r) > rules.suspicious * sigma and sigma > 0.0:
+            lane.level += share * min(max(r, -rules.clip * sigma), rules.clip * sigma)
+            return odds
+        if share * lane.learned < 1.0:
+            share = 1.0 / lane.learned
+        r = min(max(r, -rules.clip * sigma), rules.clip * sigma) if sigma > 0.0 else r
+    else:
+        share = 1.0 / (lane.learned + 1.0)
+        lane.fast += max(rules.fast_share, share) * (x - lane.fast)
+    lane.learned += 1
+    lane.level += share * r
+    lane.spread += share * (abs(r) - lane.spread)
+    return odds
+
+
+@part
+def wear(lane: Any) -> float:
+    """How bad a signal is, 0..1: how far on the way to its limit, and what is active."""
+    bad = 0.0
+    if lane.armed == 1:
+        way = 0.0
+        if not np.isnan(lane.goal_high) and lane.goal_high > lane.mean:
+            way = (lane.fast - lane.mean - lane.sigma) / (lane.goal_high - lane.mean)
+        if not np.isnan(lane.goal_low) and lane.goal_low < lane.mean:
+            way = max(way, (lane.mean - lane.fast - lane.sigma) / (lane.mean - lane.goal_low))
+        way = min(max(way, 0.0), 1.0)
+        bad = 0.5 * way * way
+    if lane.active & ALARM_BITS:
+        return max(bad, 0.8)
+    if lane.active & ALERT_BITS:
+        bad = max(bad, 0.5)
+    if lane.active & (1 << SHIFT):
+        bad = max(bad, 0.3)
+    return bad

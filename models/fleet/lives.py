@@ -1,0 +1,205 @@
+"""The lives of all machines' parts: estimated when their past has grown, told when they moved."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.assessment import Life
+from models.fleet.lanes import grown
+from models.fleet.layout import LIFE
+from models.life.predictor import GROUP, PREDICTORS, Band, LifePredictor, Past
+from models.plugins import find
+from models.profile import Consumable, Profile
+
+HELD: Final = 3  #: estimates without a result until a band is given up
+NEW_PART: Final = 0.3  #: an indicator that falls back by this share of its range shows a new part
+Key = tuple[int, str, str]  #: machine number, component, basis
+
+
+def parts(profile: Profile) -> Iterator[tuple[str, str, str, Consumable]]:
+    """Yield (component, basis, signal, part) of everything whose life can be read."""
+    for component, part in profile.consumables.items():
+        if part.counter is not None and part.rated is not None:
+            yield component, "counter", part.counter, part
+        if part.indicator is not None and part.limit is not None:
+            yield component, "trend", part.indicator, part
+
+
+class Lives:
+    """Bands of time until parts reach their limits, one row a (machine, component, basis)."""
+
+    def __init__(self, told_share: float) -> None:
+        self._told_share = told_share
+        self._rows: NDArray[Any] = np.zeros(0, LIFE)
+        self.keys: list[Key] = []
+        self._of: dict[int, dict[tuple[str, str], int]] = {}
+        self._predictors: dict[str, LifePredictor] = {}
+
+    def follow(self, number: int, profile: Profile, signals: Mapping[str, int]) -> None:
+        """Keep a row for each life that can be read on a machine."""
+        of = self._of.setdefault(number, {})
+        for component, basis, signal, _ in parts(profile):
+            if (component, basis) not in of:
+                row = len(self.keys)
+                self._rows = grown(self._rows, row)
+                self._rows[row]["machine"] = number
+                of[(component, basis)] = row
+                self.keys.append((number, component, basis))
+            self._rows[of[(component, basis)]]["lane"] = signals[signal]
+
+    def estimate(
+        self, number: int, profile: Profile, lanes: NDArray[Any], histories: NDArray[Any]
+    ) -> bool:
+        """Estimate again what has new points; True when a band moved enough to be told."""
+        moved = False
+        for component, basis, _, part in parts(profile):
+            row = self._rows[self._of[number][(component, basis)]]
+            lane = lanes[row["lane"]]
+            history = histories[lane["history"]]
+            if not history["due"]:
+                continue
+            if basis == "trend":
+                _renewed(history, part, float(lane["spread"]))
+            band = self._predictor(basis).predict(_past(history, lane), part)
+            moved |= self._take(row, band, int(lane["last_ns"]))
+        for lane in {int(self._rows[row]["lane"]) for row in self._of[number].values()}:
+            histories[lanes[lane]["history"]]["due"] = 0
+        return moved
+
+    def read(self, number: int, profile: Profile, at_ns: int) -> list[Life]:
+        """Return the bands as seen at a time: one a component, the one that ends first."""
+        found: dict[str, Life] = {}
+        for component, basis, signal, _ in parts(profile):
+            row = self._rows[self._of[number][(component, basis)]]
+            life = _life(row, component, basis, signal, _mode(component, profile), at_ns=at_ns)
+            best = found.get(component)
+            if best is None or _sooner(life, best):
+                found[component] = life
+        return list(found.values())
+
+    def told(self, number: int, at_ns: int) -> None:
+        """Remember what was told of a machine."""
+        for index in self._of.get(number, {}).values():
+            row = self._rows[index]
+            row["told_known"], row["told_ns"] = row["known"], at_ns
+            row["told_s"] = _left(row, "p50_s", at_ns) if row["known"] else 0.0
+
+    def renew(self, number: int, component: str | None) -> None:
+        """Forget the bands of a component (None: of all): the part is new."""
+        for (name, _), index in self._of.get(number, {}).items():
+            if component in (None, name):
+                self._rows[index]["known"] = 0
+                self._rows[index]["fraction"] = np.nan
+
+    def dump(self) -> dict[str, NDArray[Any]]:
+        """Return the rows and their names as arrays."""
+        return {
+            "lives": self._rows[: len(self.keys)].copy(),
+            "components": np.array([component for _, component, _ in self.keys], "U"),
+            "bases": np.array([basis for _, _, basis in self.keys], "U"),
+        }
+
+    def load(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Take the rows of `dump`."""
+        self._rows = arrays["lives"].copy()
+        for i, row in enumerate(self._rows):
+            key = (int(row["machine"]), str(arrays["components"][i]), str(arrays["bases"][i]))
+            self.keys.append(key)
+            self._of.setdefault(key[0], {})[key[1:]] = i
+
+    def _predictor(self, basis: str) -> LifePredictor:
+        found = self._predictors.get(basis)
+        if found is None:
+            found = self._predictors[basis] = find(PREDICTORS, GROUP, basis)()
+        return found
+
+    def _take(self, row: Any, band: Band | None, at_ns: int) -> bool:
+        """Write an estimate down; one without a result ends a band only when others follow it."""
+        if band is not None and band.fraction is not None:
+            row["fraction"] = band.fraction
+        if band is None or not band.known:
+            row["misses"] += 1
+            if row["known"] and row["misses"] >= HELD:
+                row["known"] = 0
+        else:
+            row["known"], row["misses"], row["at_ns"] = 1, 0, at_ns
+            row["p10_s"], row["p50_s"], row["p90_s"] = band.p10_s, band.p50_s, band.p90_s
+            row["slope"] = np.nan if band.slope_per_s is None else band.slope_per_s
+        if row["known"] != row["told_known"]:
+            return True
+        if not row["known"]:
+            return False
+        then = float(row["told_s"]) - (at_ns - int(row["told_ns"])) * 1e-9
+        return bool(abs(row["p50_s"] - then) >= self._told_share * max(then, 3600.0))
+
+
+def _past(history: Any, lane: Any) -> Past:
+    count = int(history["points"])
+    counter = bool(history["counter"])
+    value = history["raw"] - history["base"] - history["start"] if counter else lane["fast"]
+    return Past(
+        times_s=history["time"][:count].copy(),
+        values=history["value"][:count].copy(),
+        now_s=(int(lane["last_ns"]) - int(history["first_ns"])) * 1e-9,
+        value=float(value),
+    )
+
+
+def _renewed(history: Any, part: Consumable, spread: float) -> None:
+    """Begin the trend anew when the indicator fell back: someone put a new part in."""
+    count = int(history["points"])
+    if count < 6 or part.limit is None:
+        return
+    sign = 1.0 if part.worse == "high" else -1.0
+    values = sign * history["value"][:count]
+    low, before, now = values.min(), np.median(values[-5:-2]), values[-2:].max()
+    if before - now > max(NEW_PART * (sign * part.limit - low), 6.0 * spread):
+        forget_past(history, keep=2)
+
+
+def forget_past(history: Any, keep: int = 0) -> None:
+    """Drop all but the newest points of a history."""
+    count = int(history["points"])
+    for field in ("time", "value"):
+        history[field][:keep] = history[field][count - keep : count]
+    history["points"] = keep
+    history["levels"] = 0
+    history["levels"][0] = keep
+    history["kept"] = 0
+    history["estimate_ns"] = 0
+
+
+def _mode(component: str, profile: Profile) -> str:
+    """Name the failure mode that a component's life counts down to ("": none)."""
+    modes = (n for n, m in profile.failure_modes.items() if m.component == component and m.life)
+    return next(modes, "")
+
+
+def _left(row: Any, field: str, at_ns: int) -> float:
+    return max(float(row[field]) - (at_ns - int(row["at_ns"])) * 1e-9, 0.0)
+
+
+def _life(row: Any, component: str, basis: str, signal: str, profile: Profile, at_ns: int) -> Life:
+    modes = (n for n, m in profile.failure_modes.items() if m.component == component and m.life)
+    known, slope = bool(row["known"]), float(row["slope"])
+    fraction = float(row["fraction"])
+    heard = int(row["at_ns"]) > 0 or fraction > 0.0
+    return Life(
+        component=component,
+        mode=mode,
+        basis=basis,
+        p10_s=_left(row, "p10_s", at_ns) if known else None,
+        p50_s=_left(row, "p50_s", at_ns) if known else None,
+        p90_s=_left(row, "p90_s", at_ns) if known else None,
+        fraction=fraction if heard and np.isfinite(fraction) else None,
+        signal=signal,
+        slope_per_s=slope if known and np.isfinite(slope) else None,
+    )
+
+
+def _sooner(life: Life, other: Life) -> bool:
+    if life.p50_s is None or other.p50_s is None:
+        return life.p50_s is not None
+    return life.p50_s < other.p50_s

@@ -1,0 +1,170 @@
+"""The frozen healthy reference of a signal and the sums that hold a lasting shift, compiled."""
+# ruff: noqa: PLR0912, PLR0917  compiled code: no keywords, and a call costs a look-up
+
+from typing import Any
+
+import numpy as np
+
+from models.fleet.checks import set_condition
+from models.fleet.layout import CONTEXTS, MOVED, SHIFT
+from models.life.compiled import part
+
+
+@part
+def _solve(lane: Any, k: int, rules: Any) -> None:
+    """Fit what the contexts explain (ridge on standardised contexts) and the spread that is left.
+
+    A Gauss elimination of at most 4 equations, written out so that it never depends on a library.
+    """
+    n = lane.count
+    var = lane.sxx / n
+    sd = np.sqrt(var)
+    a = np.zeros((CONTEXTS, CONTEXTS + 1))
+    for i in range(k):
+        si = np.sqrt(lane.scc[i * CONTEXTS + i] / n)
+        for j in range(k):
+            sj = np.sqrt(lane.scc[j * CONTEXTS + j] / n)
+            if si > 0.0 and sj > 0.0:
+                a[i, j] = lane.scc[i * CONTEXTS + j] / n / (si * sj)
+        a[i, i] = 1.0 + rules.ridge
+        if si > 0.0 and sd > 0.0:
+            a[i, k] = lane.sxc[i] / n / (si * sd)
+    for i in range(k):
+        for r in range(i + 1, k):
+            f = a[r, i] / a[i, i]
+            for j in range(i, k + 1):
+                a[r, j] -= f * a[i, j]
+    explained = 0.0
+    for i in range(k - 1, -1, -1):
+        b = a[i, k]
+        for j in range(i + 1, k):
+            b -= a[i, j] * a[j, k]
+        a[i, k] = b / a[i, i]
+    for i in range(k):
+        si = np.sqrt(lane.scc[i * CONTEXTS + i] / n)
+        lane.slope[i] = a[i, k] * sd / si if si > 0.0 else 0.0
+        explained += lane.slope[i] * lane.sxc[i] / n
+    floor = rules.residual_floor * sd
+    step = lane.step if lane.step < np.inf else 0.0
+    sigma = max(np.sqrt(max(var - explained, 0.0)), floor, 0.5 * step, 1e-12 * abs(lane.mean))
+    lane.sigma = sigma if lane.frozen == 1 else sigma * rules.provisional
+    lane.slack = rules.slack * lane.sigma
+    way = np.inf
+    for limit in (lane.alert_high, lane.alarm_high, lane.alert_low, lane.alarm_low):
+        way = min(way, abs(limit - lane.mean))
+    if way < np.inf:
+        lane.slack = max(lane.slack, min(rules.material * way, 2.0 * lane.slack))
+    if lane.wears == 1:
+        goal = lane.goal_high if np.isfinite(lane.goal_high) else lane.goal_low
+        lane.slack = max(lane.slack, rules.material_wear * abs(goal - lane.mean))
+
+
+@part
+def _learn(lane: Any, m: Any, x: float) -> None:
+    """Add one healthy row to the reference: mean, products with the contexts, their range."""
+    lane.count += 1.0
+    n = lane.count
+    dx = x - lane.mean
+    lane.mean += dx / n
+    lane.sxx += dx * (x - lane.mean)
+    k = m.contexts
+    for i in range(k):
+        c = m.context[i]
+        if np.isnan(c):
+            continue
+        if n == 1.0 or np.isnan(lane.c_mean[i]):
+            lane.c_mean[i] = c
+            lane.c_low[i] = c
+            lane.c_high[i] = c
+        lane.c_low[i] = min(lane.c_low[i], c)
+        lane.c_high[i] = max(lane.c_high[i], c)
+        lane.sxc[i] += dx * (c - (lane.c_mean[i] + (c - lane.c_mean[i]) / n))
+    for i in range(k):
+        di = m.context[i] - lane.c_mean[i]
+        if np.isnan(di):
+            continue
+        for j in range(k):
+            dj = m.context[j] - lane.c_mean[j]
+            if not np.isnan(dj):
+                lane.scc[i * CONTEXTS + j] += di * dj * (n - 1.0) / n
+    for i in range(k):
+        di = m.context[i] - lane.c_mean[i]
+        if not np.isnan(di):
+            lane.c_mean[i] += di / n
+
+
+@part
+def _outside(lane: Any, m: Any, day: float) -> float:
+    """How far the contexts are outside of what the reference has seen, in quarters of its range.
+
+    The range follows within about a day, so that a new operating point becomes a known one.
+    """
+    far = 0.0
+    for i in range(m.contexts):
+        c = m.context[i]
+        wide = 0.25 * (lane.c_high[i] - lane.c_low[i])
+        if wide > 0.0 and c > lane.c_high[i] + wide:
+            far += (c - lane.c_high[i]) / wide - 1.0
+            lane.c_high[i] += day * (c - lane.c_high[i])
+        elif wide > 0.0 and c < lane.c_low[i] - wide:
+            far += (lane.c_low[i] - c) / wide - 1.0
+            lane.c_low[i] += day * (c - lane.c_low[i])
+    return far
+
+
+@part
+def compare(lane: Any, m: Any, t: int, x: float, seconds: float, rules: Any) -> float:
+    """Compare a row with the frozen healthy reference, then perhaps learn it. Returns odds."""
+    if lane.count == 0.0:
+        lane.first_ns = t
+    odds = 0.0
+    far = 0.0
+    healthy = True
+    lane.expected = lane.mean
+    if lane.armed == 1:
+        for i in range(m.contexts):
+            d = m.context[i] - lane.c_mean[i]
+            if not np.isnan(d):
+                lane.expected += lane.slope[i] * d
+        residual = x - lane.expected
+        if m.contexts > 0:
+            far = _outside(lane, m, min(seconds / 86_400.0, 1.0))
+        top = max(rules.shift_clip * lane.sigma, lane.slack + 3.0 * lane.sigma)
+        residual = min(max(residual, -top), top) / (1.0 + far)
+        weight = min(seconds / rules.shift_span_s, 1.0)
+        if lane.sigma > 0.0:
+            weight /= lane.sigma
+        cap = 2.0 * rules.shift_on
+        lane.rise = min(cap, max(0.0, lane.rise + weight * (residual - lane.slack)))
+        lane.fall = min(cap, max(0.0, lane.fall + weight * (-residual - lane.slack)))
+        g = 0.0
+        if lane.shifts == 1:
+            g = max(lane.rise if lane.up == 1 else 0.0, lane.fall if lane.down == 1 else 0.0)
+            if g >= rules.shift_on:
+                set_condition(lane, SHIFT, True, t)
+            elif g <= rules.shift_off:
+                set_condition(lane, SHIFT, False, t)
+            q = g / rules.shift_on
+            odds = q * q
+        healthy = abs(residual) < 3.0 * lane.sigma and g < 0.5 * rules.shift_on
+    if lane.frozen == 0 or far > 0.0:
+        if healthy:
+            _learn(lane, m, x)
+        _grow(lane, m, t, rules)
+    return odds
+
+
+@part
+def _grow(lane: Any, m: Any, t: int, rules: Any) -> None:
+    """Arm and freeze the reference when rows and time allow, and fit it again now and then."""
+    age = (t - lane.first_ns) * 1e-9
+    if lane.frozen == 0 and lane.armed == 1 and age >= rules.freeze_span_s:
+        lane.frozen = 1
+        lane.solve_at = 0.0
+    arm = lane.armed == 0 and lane.count >= rules.reference_rows and age >= rules.reference_span_s
+    if arm or (lane.armed == 1 and lane.count >= lane.solve_at):
+        if arm:
+            lane.armed = 1
+            m.flags |= MOVED
+        _solve(lane, m.contexts, rules)
+        lane.solve_at = np.floor(lane.count * 1.125) + 1.0
