@@ -73,7 +73,8 @@ class Lives:
         found: dict[str, Life] = {}
         for component, basis, signal, _ in parts(profile):
             row = self._rows[self._of[number][(component, basis)]]
-            life = _life(row, component, basis, signal, _mode(component, profile), at_ns=at_ns)
+            names = (component, basis, signal)
+            life = _life(row, names, _mode(component, profile), at_ns)
             best = found.get(component)
             if best is None or _sooner(life, best):
                 found[component] = life
@@ -181,8 +182,8 @@ def _left(row: Any, field: str, at_ns: int) -> float:
     return max(float(row[field]) - (at_ns - int(row["at_ns"])) * 1e-9, 0.0)
 
 
-def _life(row: Any, component: str, basis: str, signal: str, profile: Profile, at_ns: int) -> Life:
-    modes = (n for n, m in profile.failure_modes.items() if m.component == component and m.life)
+def _life(row: Any, names: tuple[str, str, str], mode: str, at_ns: int) -> Life:
+    component, basis, signal = names
     known, slope = bool(row["known"]), float(row["slope"])
     fraction = float(row["fraction"])
     heard = int(row["at_ns"]) > 0 or fraction > 0.0

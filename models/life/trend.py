@@ -1,9 +1,9 @@
 """Life from wear: the robust trend of an indicator until its failure limit.
 
 The slope is the median of all pairwise slopes (Theil 1950; Sen, JASA 63, 1968) with Sen's
-confidence band from Kendall's statistic. Wear gets faster with age, so old points would make every estimate
-late: the shortest recent stretch is taken that fixes the slope well enough, and how the slope
-changed since the stretch before it tells the acceleration.
+confidence band from Kendall's statistic. Wear gets faster with age, so old points would make every
+estimate late: the shortest recent stretch is taken that fixes the slope well enough, and how the
+slope changed since the stretch before it tells the acceleration.
 """
 
 from typing import Final
