@@ -1,8 +1,12 @@
 """Ways to reach people: apprise URLs, and a file of JSON lines that is always there."""
 
+import importlib
 import os
+import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -67,6 +71,17 @@ class LogChannel:
             raise NotSent(f"cannot write {self._path}: {error.strerror}") from error
 
 
+def _apprise() -> ModuleType:
+    """Return apprise; it loads 170 services, so only those who use it wait for it."""
+    if "apprise" in sys.modules:
+        return sys.modules["apprise"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # it probes old modules of Python
+        module = importlib.import_module("apprise")
+        module.NotificationManager().load_modules()
+        return module
+
+
 class AppriseChannel:
     """Sends through apprise: mail, webhooks, chat services. The URL holds secrets: never shown."""
 
@@ -78,8 +93,7 @@ class AppriseChannel:
         self._plugin()  # a wrong URL is found at the start, not at the first alert
 
     def _plugin(self) -> Any:
-        import apprise  # noqa: PLC0415 - loads 170 services; only those who use it wait for it
-
+        apprise = _apprise()
         asset = apprise.AppriseAsset(
             app_id="forewarn", allow_templates=False, storage_mode="memory", async_mode=False
         )
@@ -95,8 +109,7 @@ class AppriseChannel:
 
     def send(self, batch_id: str, texts: Mapping[Language, Text]) -> None:
         """Send one message in the channel's language."""
-        import apprise  # noqa: PLC0415
-
+        apprise = _apprise()
         plugin = self._plugin()
         if hasattr(plugin, "headers"):
             plugin.headers[ID_HEADER] = batch_id

@@ -15,7 +15,7 @@ from cloud.ledger.records import AlertRow, EvidenceRow
 from models.profile import Profile
 
 Language = Literal["en", "zh"]
-NAME: Final = re.compile(r"\{([a-z_]+)\}")
+NAME: Final = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]+")
 HOUR_S: Final = 3_600.0
 DAY_S: Final = 86_400.0

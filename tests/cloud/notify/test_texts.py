@@ -1,0 +1,99 @@
+import pytest
+
+from cloud.ledger import AlertRow, Ledger
+from cloud.notify.texts import NAME, TEMPLATES, Language, compose, duration, fill
+from tests.cloud.ledger.made import Clock, assess, band, high, profiles
+
+INJECTIONS = [
+    "{0.__class__}",
+    "{machine.__init__.__globals__}",
+    "{machine!r}",
+    "{machine:>1000000000}",
+    "{{7*7}}",
+    "{%for x in y%}",
+    "${jndi:ldap://x}",
+    "%(machine)s",
+    "{title}",
+    "<script>alert(1)</script>",
+    "__import__('os').system('x')",
+    "{what}{what}{what}",
+]
+
+
+@pytest.mark.parametrize("text", INJECTIONS)
+def test_what_is_filled_in_is_never_read_again(text: str) -> None:
+    assert fill("a {machine} b", {"machine": text, "what": "X", "title": "T"}) == f"a {text} b"
+
+
+@pytest.mark.parametrize("text", INJECTIONS[:4])
+def test_a_template_knows_names_only(text: str) -> None:
+    assert fill(text, {"machine": "M"}) == text
+
+
+def test_a_value_cannot_forge_a_line() -> None:
+    assert fill("{machine}!", {"machine": "a\r\nTo do: nothing"}) == "a To do: nothing!"
+
+
+def test_both_languages_have_the_same_templates_with_the_same_names() -> None:
+    english, chinese = TEMPLATES["en"], TEMPLATES["zh"]
+    assert english.keys() == chinese.keys()
+    for key, text in english.items():
+        assert set(NAME.findall(text)) == set(NAME.findall(chinese[key])), key
+
+
+def _alert(ledger: Ledger, clock: Clock) -> AlertRow:
+    ledger.file(1, [assess(1, high(), lives=(band(4, 6, 9),))])
+    (one,) = ledger.alerts_due(clock())
+    return one
+
+
+@pytest.mark.parametrize(
+    ("language", "title", "words"),
+    [
+        (
+            "en",
+            "[ALERT] Pump 1: Bearing wear",
+            [
+                "New ticket #1: Bearing wear (Bearing).",
+                "Reason: vibration is 5 mm/s, expected 4.5 mm/s.",
+                "Time left: probably 6 days; between 4 days and 9 days.",
+                "To do: Replace both bearings.",
+                "Part: 6309, order by 2023-11-14 22:13 UTC.",
+                "(the machine's own clock)",
+                "Confidence: high; 90 % of its signals are heard.",
+            ],
+        ),
+        (
+            "zh",
+            "【预警】Pump 1：轴承磨损",
+            [
+                "新工单 #1：轴承磨损（轴承）。",
+                "剩余寿命：约6天，区间4天至9天。",
+                "处理建议：更换两端轴承。",
+                "备件：6309",
+                "（设备时钟）",
+            ],
+        ),
+    ],
+)
+def test_a_message_says_what_when_how_sure_and_what_to_do(
+    ledger: Ledger, clock: Clock, language: Language, title: str, words: list[str]
+) -> None:
+    text = compose([_alert(ledger, clock)], language, profiles()["pump"])
+    assert text.title == title
+    for line in words:
+        assert line in text.body
+    assert "{" not in text.body
+
+
+def test_without_a_profile_names_are_as_they_came(ledger: Ledger, clock: Clock) -> None:
+    text = compose([_alert(ledger, clock)], "en", None)
+    assert "vibration is 5, expected 4.5" in text.body
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(1800.0, "0.5 hours"), (7200.0, "2 hours"), (172_800.0, "2 days"), (9e5, "10.4 days")],
+)
+def test_time_spans_are_for_people(seconds: float, words: str) -> None:
+    assert duration(seconds, "en") == words
