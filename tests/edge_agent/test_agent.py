@@ -1,0 +1,201 @@
+import asyncio
+import csv
+from collections.abc import AsyncGenerator, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from edge_agent.agent import Agent, Feed
+from edge_agent.drivers import Options, Reading
+from edge_agent.drivers.replay import ReplayDriver, ReplayOptions
+from edge_agent.errors import DriverError
+from edge_agent.outbox import Outbox
+from edge_agent.outbox_file import connect_read_only, stats
+from edge_agent.settings import (
+    BrokerSettings,
+    MachineSettings,
+    OutboxSettings,
+    Settings,
+    SignalSettings,
+)
+from models.contract.messages import Metric
+from tests.edge_agent.cloud import listening
+from tests.edge_agent.conftest import Broker
+from tests.edge_agent.made import T0_NS
+
+ID = "acme.gw1"
+
+
+class Scripted:
+    """Gives what it was made with; an exception in the list is raised, None waits for ever."""
+
+    Options: ClassVar[type[Options]] = Options
+    patient: ClassVar[bool] = True
+
+    def __init__(self, script: Any, *, interval_s: float = 1.0) -> None:
+        self.script = list(script)
+        self.waiting = asyncio.Event()
+
+    def signals(self) -> Sequence[Metric]:
+        return (Metric(name="temp", unit="Cel"),)
+
+    async def readings(self) -> AsyncGenerator[Reading, None]:
+        while self.script:
+            step = self.script.pop(0)
+            if isinstance(step, Exception):
+                raise step
+            if step is None:
+                self.waiting.set()
+                await asyncio.Event().wait()
+            yield step
+
+
+def readings(count: int, **more: float) -> list[Reading]:
+    return [Reading(values={"temp": float(i), **more}, wall_ns=T0_NS + i) for i in range(count)]
+
+
+def settings(port: int, folder: Path, device: str = "gw1", **more: Any) -> Settings:
+    return Settings(
+        tenant="acme",
+        device=device,
+        time="data",
+        broker=BrokerSettings(port=port),
+        outbox=OutboxSettings(path=str(folder / f"{device}.db"), max_mb=4),
+        **more,
+    )
+
+
+async def finish(agent: Agent) -> None:
+    async with asyncio.timeout(60):
+        await agent.run(until_sent=True)
+
+
+@pytest.mark.broker
+async def test_several_machines_behind_one_device(broker: Broker, tmp_path: Path) -> None:
+    machines = (
+        MachineSettings(key="pump1", profile="centrifugal-pump"),
+        MachineSettings(key="pump2", name="Second"),
+    )
+    said = SignalSettings(name="temp", high=75.0)
+    feeds = [
+        Feed(driver=Scripted(readings(150)), machine="pump1", signals=(said,)),
+        Feed(driver=Scripted(readings(3)), machine="pump2", stream="bulk"),
+    ]
+    made = settings(broker.port, tmp_path, machines=machines)
+    async with listening(broker.port, ID) as cloud:
+        agent = Agent(made, feeds=feeds, boot="boot-one")
+        cloud.answer = lambda receipt, _: receipt
+        columns: dict[str, int] = {}
+
+        def accepts(sent: Any) -> bool:
+            for name, column in sent.columns.items():
+                columns[name] = columns.get(name, 0) + len(column)
+            sent.columns["temp"] = next(iter(sent.columns.values()))
+            return True
+
+        cloud.accepts = accepts
+        await finish(agent)
+    assert columns == {"pump1/temp": 150, "pump2/temp": 3}
+    (birth,) = cloud.births
+    assert birth.time == "data"
+    assert dict(birth.machines) == made.refs()
+    assert [(m.name, m.unit, m.high) for m in birth.metrics] == [
+        ("pump1/temp", "Cel", 75.0),
+        ("pump2/temp", "Cel", None),
+    ]
+    assert {batch.dictionary for batch in cloud.batches} == {birth.dictionary}
+
+
+@pytest.mark.broker
+async def test_a_new_signal_comes_with_a_new_birth_before_it(
+    broker: Broker, tmp_path: Path
+) -> None:
+    script = readings(2) + readings(2, rpm=5.0)
+    async with listening(broker.port, ID) as cloud:
+        await finish(Agent(settings(broker.port, tmp_path), feeds=[Feed(driver=Scripted(script))]))
+    assert len(cloud.births) >= 1
+    assert {metric.name for metric in cloud.births[-1].metrics} == {"temp", "rpm"}
+    known = {birth.dictionary for birth in cloud.births}
+    assert {batch.dictionary for batch in cloud.batches} <= known
+    assert [batch.count for batch in cloud.batches] == [2, 2]
+
+
+@pytest.mark.broker
+async def test_a_recording_arrives_whole(broker: Broker, tmp_path: Path) -> None:
+    path = tmp_path / "recording.csv"
+    with path.open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["timestamp", "temp"])
+        for i in range(1000):
+            rows.writerow([f"2013-12-02T{i // 60 % 24:02}:{i % 60:02}:00Z", i / 8])
+    driver = ReplayDriver(ReplayOptions(file=str(path), speed=0), interval_s=1.0)
+    async with listening(broker.port, ID) as cloud:
+        agent = Agent(settings(broker.port, tmp_path), feeds=[Feed(driver=driver)], boot="boot-one")
+        await finish(agent)
+    assert cloud.samples["boot-one", "live"] == {i: i / 8 for i in range(1000)}
+    assert sum(batch.count for batch in cloud.batches) == 1000
+
+
+@pytest.mark.broker
+async def test_several_agents_in_one_process(broker: Broker, tmp_path: Path) -> None:
+    agents = []
+    async with listening(broker.port, "+") as cloud:
+
+        async def reply(key: tuple[str, str], batch: Any, *refused: Any) -> None:
+            del batch, refused
+            cloud.identity = f"acme.{key[0].removeprefix('boot-')}"
+            await type(cloud).reply(cloud, key, None)
+
+        cloud.reply = reply  # type: ignore[method-assign]
+        for i in range(5):
+            made = settings(broker.port, tmp_path, device=f"dev{i}")
+            feed = Feed(driver=Scripted(readings(250)))
+            agents.append(Agent(made, feeds=[feed], boot=f"boot-dev{i}"))
+        await asyncio.gather(*(finish(agent) for agent in agents))
+    assert {key[0]: len(found) for key, found in cloud.samples.items()} == {
+        f"boot-dev{i}": 250 for i in range(5)
+    }
+
+
+async def test_at_the_end_what_was_read_is_on_the_disk(tmp_path: Path) -> None:
+    driver = Scripted([*readings(42), None])
+    agent = Agent(settings(1, tmp_path), feeds=[Feed(driver=driver)])
+    running = asyncio.create_task(agent.run())
+    async with asyncio.timeout(30):
+        await driver.waiting.wait()
+        agent.stop()
+        await running
+    path = tmp_path / "gw1.db"
+    db = connect_read_only(path)
+    assert stats(db, path).samples == 42
+    db.close()
+
+
+async def test_a_source_that_fails_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge_agent.agent.DRIVER_WAIT_S", 0.01)
+    driver = Scripted([*readings(2), DriverError("the line is down"), *readings(3), None])
+    agent = Agent(settings(1, tmp_path), feeds=[Feed(driver=driver)])
+    running = asyncio.create_task(agent.run())
+    async with asyncio.timeout(30):
+        await driver.waiting.wait()
+        agent.stop()
+        await running
+    outbox = Outbox(tmp_path / "gw1.db", "later", max_bytes=4 * 1024 * 1024)
+    assert outbox.stats().samples == 5
+    outbox.close()
+
+
+async def test_an_unreadable_outbox_is_kept_and_a_new_one_begun(tmp_path: Path) -> None:
+    (tmp_path / "gw1.db").write_bytes(b"not a database" * 1000)
+    driver = Scripted([*readings(1), None])
+    agent = Agent(settings(1, tmp_path), feeds=[Feed(driver=driver)], boot="boot-two")
+    running = asyncio.create_task(agent.run())
+    async with asyncio.timeout(30):
+        await driver.waiting.wait()
+        agent.stop()
+        await running
+    kept = tmp_path / "gw1.db.unreadable-boot-two"
+    assert kept.read_bytes() == b"not a database" * 1000
