@@ -121,6 +121,7 @@ class Ingest:
         elif isinstance(message, Batch) and message.guaranteed:
             return self._batch(topic, entry, message, arrived)
         self.counters.accepted += 1
+        self.counters.samples += message.count if isinstance(message, Batch) else 0
         return [(entry, message)]
 
     def _batch(
