@@ -11,153 +11,34 @@ import logging
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator
-from dataclasses import replace
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Final
 
 from rich.console import Console
 from rich.live import Live
 
-from cloud.app import App, build
+from cloud.app import build
 from cloud.errors import CloudError
+from cloud.ledger import EventRow, Key
 from edge_agent.agent import Agent
 from edge_agent.errors import AgentError
 from forewarn import stage
-from forewarn.board import Happening, Picture, Telling, render
+from forewarn.board import Picture, Telling, render
 from forewarn.broker import Broker, BrokerError, embedded
 from forewarn.client import Client, ServiceError
-from forewarn.fleetview import FleetView, nanoseconds
+from forewarn.fleetview import FleetView
+from forewarn.performance import AFTER_S, Performance
 from simulators.fleet import Failure, SimulatedFleet
 from simulators.scenario import DAY_S, Scenario
 from simulators.story import draw
-from simulators.verdict import Raised, Verdict, judge
 
 SPEED: Final = DAY_S  #: simulated seconds a second, when there is time enough
 TOP_SPEED: Final = 4 * DAY_S
 START_S: Final = 8.0  #: of the given seconds kept for starting and for the last look
-AFTER_S: Final = 1.5 * DAY_S  #: the story goes on so long after the failure
 LOOK_S: Final = 0.5
 INTERRUPTED: Final = 130
 FIXED_LINES: Final = 22  #: of the board, beside the machines
-
-
-class Performance:
-    """One run of the story: what the simulation knows, and what the service has said so far."""
-
-    def __init__(self, story: Scenario, view: FleetView, app: App, agents: list[Agent]) -> None:
-        self.story = story
-        self.view = view
-        self.address = f"http://127.0.0.1:{app.settings.api.port}/api/v1/machines"
-        self._app = app
-        self._drivers = list(stage.drivers(agents))
-        self._failure: Failure = SimulatedFleet(story).failures()[0]
-        self._told: tuple[int | str, ...] | None = None
-        self._failed = False
-        self.first_ticket: float | None = None
-
-    @property
-    def clock_s(self) -> float:
-        """Simulated time that every machine has reached, s from the start."""
-        return min(driver.now_s for driver in self._drivers)
-
-    @property
-    def over(self) -> bool:
-        """Whether the failure came, and the service has judged what came after it."""
-        heard = max((m.heard_ns or 0 for m in self.view.machines if self._is_failing(m.machine)),
-                    default=0)  # fmt: skip
-        return self.clock_s >= self._failure.fails_s + AFTER_S and heard >= self._ns(
-            self._failure.fails_s
-        )
-
-    def look(self) -> None:
-        """Read the service once (blocks), and see whether the failure came."""
-        self.view.look()
-        for event in self._new_alerts():
-            self.view.add(event)
-        if not self._failed and self.clock_s >= self._failure.fails_s:
-            self._failed = True
-            self.view.add(
-                Happening(
-                    kind="fault",
-                    at_ns=self._ns(self._failure.fails_s),
-                    machine=self._failure.machine,
-                    text=f"{self._failure.component} crosses its failure limit",
-                )
-            )
-
-    def verdict(self) -> Verdict:
-        """Judge the tickets against the truth, as far as the story has come."""
-        raised = [
-            Raised(
-                machine=ticket["machine"].partition(":")[2] or ticket["machine"],
-                mode=ticket["mode"],
-                at_s=(nanoseconds(ticket["opened"]) - self.story.start_ns) / 1e9,
-            )
-            for ticket in self.view.tickets
-        ]
-        verdict = judge(self.story.expect, [self._failure], raised)
-        if self._failed:
-            return verdict
-        early = f"the time was up before {self._failure.machine} failed"
-        return replace(verdict, problems=(*verdict.problems, early))
-
-    def picture(self) -> Picture:
-        """Return what the board shows now."""
-        return Picture(
-            title=f"forewarn demo, seed {self.story.seed}",
-            headline=self._headline(),
-            address=self.address,
-            clock_ns=self._ns(max(self.clock_s, 0.0)),
-            machines=self.view.machines,
-            happenings=self.view.happenings,
-        )
-
-    def _headline(self) -> str:
-        failure, now = self._failure, self.clock_s
-        mine = [t for t in self.view.tickets if t["machine"].endswith(f":{failure.machine}")]
-        if self._failed:
-            leads = self.verdict().leads
-            if not leads:
-                return f"{failure.machine} has failed, and nobody was warned."
-            return (
-                f"{failure.machine} has failed. The ticket came {leads[0].days:.1f} days before, "
-                f"with {leads[0].share:.0%} of the life after onset left."
-            )
-        if mine:
-            return (
-                f"Ticket {mine[0]['number']} is open for {failure.machine}. In the simulation its "
-                f"{failure.component} still works; it is going to fail."
-            )
-        if now >= failure.onset_s:
-            return f"Something has begun in one of {len(self.view.machines)} machines."
-        if any(m.state == "normal" for m in self.view.machines):
-            return f"{len(self.view.machines)} machines are watched. All is well so far."
-        return f"{len(self.view.machines)} machines report; the models learn what is healthy."
-
-    def _new_alerts(self) -> list[Happening]:
-        found: list[Happening] = []
-        while True:
-            events, _ = self._app.ledger.events(after=self._told, limit=100)
-            if not events:
-                return found
-            for event in events:
-                self._told = (event.seq,)
-                if event.subject == "alert" and event.type == "sent" and event.machine:
-                    found.append(
-                        Happening(
-                            kind="alert to customer",
-                            at_ns=event.at_ns,
-                            machine=event.machine.partition(":")[2] or event.machine,
-                            text="the customer has been told of the ticket",
-                        )
-                    )
-
-    def _ns(self, seconds: float) -> int:
-        return self.story.start_ns + round(seconds * 1e9)
-
-    def _is_failing(self, machine: str) -> bool:
-        return machine == self._failure.machine
 
 
 class Screen:
@@ -189,9 +70,11 @@ class Screen:
             self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def pace(failure: Failure, seconds: float) -> float:
-    """Return simulated seconds a second: a day, or faster so that the story fits in `seconds`."""
-    if not seconds:
+def pace(failure: Failure, seconds: float, days: float | None = None) -> float:
+    """Return simulated seconds a second: `days`, else 1 day, or more to fit into `seconds`."""
+    if days:
+        return days * DAY_S
+    if seconds <= 0:
         return SPEED
     room = max(seconds - START_S, 1.0)
     return min(max(SPEED, (failure.fails_s + AFTER_S) / room), TOP_SPEED)
@@ -210,27 +93,31 @@ async def running(agents: list[Agent]) -> AsyncIterator["asyncio.Future[list[Non
 
 
 async def perform(
-    story: Scenario, seconds: float, folder: Path, broker: Broker, screen: Screen
+    story: Scenario, options: argparse.Namespace, folder: Path, broker: Broker, screen: Screen
 ) -> Performance | None:
     """Run the story until it is over, the time is up, or a signal comes (then None)."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
-    ends = loop.time() + seconds if seconds else float("inf")
+    ends = loop.time() + options.seconds if options.seconds else float("inf")
     begun = loop.time()
     failure = SimulatedFleet(story).failures()[0]
     app = await asyncio.to_thread(build, stage.service(folder, broker))
-    agents = [
-        stage.host(folder, broker),
-        *stage.fleet(folder, broker, story, pace(failure, seconds)),
-    ]
+    speed = pace(failure, options.seconds, options.speed)
+    agents = [stage.host(folder, broker), *stage.fleet(folder, broker, story, speed)]
     view = FleetView(Client(f"http://127.0.0.1:{app.settings.api.port}"), app.profiles)
-    show = Performance(story, view, app, agents)
+
+    def events(after: Key | None) -> Sequence[EventRow]:
+        return app.ledger.events(after=after)[0]
+
+    show = Performance(story, view, events, list(stage.drivers(agents)))
     async with app.running(), running(agents) as tasks:
         while not stop.is_set() and not show.over and loop.time() < ends:
             if tasks.done():
                 tasks.result()
+            if app.service.failure is not None:
+                raise CloudError(f"the service stopped: {app.service.failure}")
             await asyncio.to_thread(show.look)
             if show.first_ticket is None and view.tickets:
                 show.first_ticket = loop.time() - begun
@@ -268,6 +155,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seconds", type=float, default=0.0, help="stop after so many; 0: when "
                         "the story has ended")  # fmt: skip
     parser.add_argument("--seed", type=int, default=7, help="draws machine, onset and rate")
+    parser.add_argument(
+        "--speed", type=float, help="simulated days a second (default: 1, more if SECONDS is short)"
+    )
     parser.add_argument("--machines", type=int, default=24, help="size of the simulated fleet")
     parser.add_argument("--broker", choices=("mosquitto", "nats-server"), help="which broker")
     options = parser.parse_args(arguments)
@@ -279,7 +169,7 @@ def main(arguments: list[str]) -> int:
             logging.basicConfig(filename=folder / "demo.log", level=logging.INFO)
             with embedded(folder / "broker", prefer=options.broker) as broker:
                 with Screen(console) as screen:
-                    show = asyncio.run(perform(story, options.seconds, folder, broker, screen))
+                    show = asyncio.run(perform(story, options, folder, broker, screen))
                 logging.shutdown()
     except (BrokerError, CloudError, AgentError, ServiceError, ValueError) as error:
         print(f"forewarn demo: {error}", file=sys.stderr)

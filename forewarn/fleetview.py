@@ -19,6 +19,7 @@ class FleetView:
 
     def __init__(self, client: Client, profiles: dict[str, Profile]) -> None:
         self._client = client
+        self.address = client.url
         self._profiles = profiles
         self._known: set[str] = set()
         self.machines: list[MachineLine] = []

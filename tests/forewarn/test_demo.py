@@ -1,0 +1,97 @@
+"""The demo as people run it: a real broker, the real service, and nothing left behind."""
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from forewarn.broker import find_mosquitto, find_nats
+from forewarn.demo import SPEED, TOP_SPEED, pace
+from forewarn.performance import AFTER_S
+from simulators.fleet import Failure
+from simulators.scenario import DAY_S
+
+ROOT = Path(__file__).parents[2]
+FAILURE = Failure(machine="m", profile="p", component="c", onset_s=0.0, fails_s=40 * DAY_S)
+broker = pytest.mark.broker
+needs_broker = pytest.mark.skipif(
+    not (find_mosquitto() or find_nats()), reason="no MQTT broker is installed"
+)
+
+
+def test_the_story_fits_into_the_seconds_that_are_given():
+    assert pace(FAILURE, 0) == SPEED
+    assert pace(FAILURE, 600) == SPEED
+    assert pace(FAILURE, 1) == TOP_SPEED
+    assert pace(FAILURE, 1, 9.0) == 9 * DAY_S
+    fitting = pace(FAILURE, 30)
+    assert SPEED < fitting < TOP_SPEED
+    assert (FAILURE.fails_s + AFTER_S) / fitting < 30
+
+
+async def demo(tmp_path, *words):
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "forewarn",
+        "demo",
+        *words,
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        start_new_session=True,
+    )
+
+
+def left_behind(process, tmp_path):
+    """Files in the temporary folder, and processes that the demo started."""
+    children = [
+        path.name
+        for path in Path("/proc").glob("[0-9]*")
+        if str(tmp_path).encode() in _command(path)
+    ]
+    return [*map(str, tmp_path.iterdir()), *children]
+
+
+def _command(path):
+    try:
+        return (path / "cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+@broker
+@needs_broker
+async def test_a_ticket_comes_before_the_failure(tmp_path):
+    process = await demo(tmp_path, "--seed", "3", "--speed", "8", "--machines", "12")
+    said, _ = await process.communicate()
+    text = said.decode()
+    assert process.returncode == 0, text
+    for word in ("advisory: ", "ticket: ", "alert to customer: ", "fault: ", "lead time "):
+        assert word in text
+    assert left_behind(process, tmp_path) == []
+
+
+@broker
+@needs_broker
+async def test_ctrl_c_leaves_nothing_behind(tmp_path):
+    process = await demo(tmp_path, "--seed", "3")
+    assert process.stdout is not None
+    while b"learn what is healthy" not in await process.stdout.readline():
+        assert not process.stdout.at_eof()
+    process.send_signal(signal.SIGINT)
+    said, _ = await process.communicate()
+    assert b"Nothing is left behind" in said
+    assert process.returncode == 130
+    assert left_behind(process, tmp_path) == []
+
+
+async def test_an_impossible_fleet_is_refused(tmp_path):
+    process = await demo(tmp_path, "--machines", "0")
+    said, _ = await process.communicate()
+    assert process.returncode == 1
+    assert b"at least 1 machine" in said

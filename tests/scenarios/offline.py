@@ -1,0 +1,70 @@
+"""Runs a scenario through fleet core and triage without broker, service or clock."""
+
+from collections.abc import Iterator
+
+from cloud.advisories.triage import triage
+from cloud.advisories.values import STANDING, Stamp, Standing
+from models.fleet import Fleet
+from models.profile import load_profiles
+from simulators.fleet import SimulatedFleet, blocks
+from simulators.scenario import Scenario
+from simulators.verdict import Raised, Verdict, judge
+
+DEVICE = "test.gateway"
+
+
+class Inbox:
+    """Advisories of a fleet as the ledger would keep them, in memory."""
+
+    def __init__(self) -> None:
+        self.standing: dict[str, list[Standing]] = {}
+        self.opened: list[Standing] = []
+        self.tickets: list[Standing] = []
+        self._next = 0
+
+    def _id(self) -> str:
+        self._next += 1
+        return f"{self._next:08d}"
+
+    def file(self, assessment, profile) -> None:
+        """Judge one assessment."""
+        stamp = Stamp(new_id=self._id, recorded_ns=0)
+        known = self.standing.setdefault(assessment.machine, [])
+        for outcome in triage(tuple(known), profile, assessment, stamp):
+            one = outcome.standing
+            kept = [s for s in known if s.advisory.id != one.advisory.id]
+            known[:] = kept + ([one] if one.advisory.state in STANDING else [])
+            if outcome.new:
+                self.opened.append(one)
+            if outcome.order == "open":
+                self.tickets.append(one)
+
+
+def play(scenario: Scenario, piece: int = 24) -> Inbox:
+    """Return what a whole scenario raises."""
+    profiles = load_profiles()
+    simulated = SimulatedFleet(scenario)
+    fleet, inbox = Fleet(profiles), Inbox()
+    types = {f"{DEVICE}:{key}": profile for key, profile in simulated.machines.items()}
+    for machine, profile in types.items():
+        fleet.bind(machine, profile, "data")
+    for group in blocks(simulated, scenario.rows, DEVICE, piece):
+        for assessment in fleet.observe(group):
+            inbox.file(assessment, profiles[types[assessment.machine]])
+    return inbox
+
+
+def raised(scenario: Scenario, found: list[Standing]) -> Iterator[Raised]:
+    """Yield advisories as the judge takes them."""
+    for one in found:
+        yield Raised(
+            machine=one.advisory.machine.partition(":")[2],
+            mode=one.advisory.mode,
+            at_s=(one.advisory.opened_ns - scenario.start_ns) / 1e9,
+        )
+
+
+def verdict(scenario: Scenario, inbox: Inbox) -> Verdict:
+    """Judge the tickets of a scenario."""
+    failures = SimulatedFleet(scenario).failures()
+    return judge(scenario.expect, failures, list(raised(scenario, inbox.tickets)))
