@@ -1,0 +1,126 @@
+"""Any cut of the stream, and a restore at any place, give the same bits."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from models.assessment import Assessment, Check
+from models.fleet import Config, Fleet
+from models.rows import Block, Tick
+from tests.models.fleet.machines import PROFILES, cut, stream
+
+#: everything happens within a stream of some hours: arming, freezing, buckets, reports
+QUICK = Config(
+    reference_rows=20,
+    reference_span_s=3600.0,
+    freeze_span_s=3 * 3600.0,
+    shift_span_s=1800.0,
+    report_every_s=3600.0,
+)
+
+
+def fresh() -> Fleet:
+    fleet = Fleet(PROFILES, QUICK)
+    fleet.bind("a.wall", "pump")
+    fleet.bind("a.data", "pump", "data")
+    fleet.bind("a.slow", "pump", "data")
+    return fleet
+
+
+def through(fleet: Fleet, groups: Sequence[Sequence[Block | Tick]]) -> list[Assessment]:
+    return [told for group in groups for told in fleet.observe(group)]
+
+
+def same(left: dict[str, NDArray[Any]], right: dict[str, NDArray[Any]]) -> bool:
+    return left.keys() == right.keys() and all(
+        left[k].dtype == right[k].dtype and left[k].tobytes() == right[k].tobytes() for k in left
+    )
+
+
+def cuts(rows: Sequence[Block | Tick], draw: Any) -> list[list[Block | Tick]]:
+    pieces: list[Block | Tick] = []
+    for item in rows:
+        if isinstance(item, Block) and len(item) > 1 and draw(st.booleans()):
+            pieces += cut(item, draw(st.integers(1, len(item) - 1)))
+        else:
+            pieces.append(item)
+    groups: list[list[Block | Tick]] = [[]]
+    for piece in pieces:
+        groups[-1].append(piece)
+        if draw(st.booleans()):
+            groups.append([])
+    return groups
+
+
+@given(data=st.data(), seed=st.integers(0, 50))
+@settings(max_examples=25, deadline=None)
+def test_any_cut_and_any_restore_give_the_same_bits(data: st.DataObject, seed: int) -> None:
+    rows = stream(seed)
+    whole = fresh()
+    expected = whole.observe(rows)
+
+    groups = cuts(rows, data.draw)
+    stop = data.draw(st.integers(0, len(groups)))
+    fleet = fresh()
+    told = through(fleet, groups[:stop])
+    fleet = Fleet.restore(PROFILES, fleet.snapshot(), QUICK)
+    told += through(fleet, groups[stop:])
+
+    assert told == expected
+    assert same(fleet.snapshot(), whole.snapshot())
+    assert [fleet.current(m) for m in fleet.machines()] == [
+        whole.current(m) for m in whole.machines()
+    ]
+
+
+def test_one_row_at_a_time_is_the_same() -> None:
+    rows = stream(7)
+    whole, single = fresh(), fresh()
+    expected = whole.observe(rows)
+    told: list[Assessment] = []
+    for item in rows:
+        rest = [item]
+        while isinstance(rest[-1], Block) and len(rest[-1]) > 1:
+            rest[-1:] = cut(rest[-1], 1)
+        told += [a for one in rest for a in single.observe([one])]
+    assert told == expected
+    assert same(single.snapshot(), whole.snapshot())
+
+
+def test_the_streams_have_every_kind_of_trouble() -> None:
+    found: set[Check] = set()
+    late = missing = known = 0
+    for seed in range(25):
+        fleet = fresh()
+        for told in fleet.observe(stream(seed)):
+            found |= {c.check for c in told.conditions if c.onset}
+            known += any(life.p50_s is not None for life in told.lives)
+        lanes = fleet.snapshot()["lanes"]
+        late += int(lanes["late"].sum())
+        missing += int(lanes["missing"].sum())
+    every = set(Check) - {Check.DETECTOR, Check.RATE, Check.LIMIT_LOW}
+    assert every <= found
+    assert min(late, missing, known) > 0
+
+
+def test_snapshots_hold_no_objects() -> None:
+    fleet = fresh()
+    fleet.observe(stream(3))
+    assert not any(array.dtype.hasobject for array in fleet.snapshot().values())
+
+
+def test_a_restored_fleet_continues_to_grow() -> None:
+    fleet = fresh()
+    fleet.observe(stream(3))
+    again = Fleet.restore(PROFILES, fleet.snapshot(), QUICK)
+    for i in range(40):
+        again.bind(f"a.more{i}", "pump")
+    assert len(again.machines()) == 44
+    assert np.array_equal(
+        again.snapshot()["lanes"][: len(fleet.snapshot()["lanes"])]["rows"],
+        fleet.snapshot()["lanes"]["rows"],
+    )
