@@ -9,6 +9,7 @@ import struct
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -26,6 +27,7 @@ _CODES: Final = {np.dtype(text): code for code, text in DTYPES.items()}
 GROUP_ROWS: Final = 8_192  #: rows in one fresh row, unless one block alone has more
 _HEAD: Final = struct.Struct("<IHH")
 _BLOCK: Final = struct.Struct("<qqI")
+_CRC: Final = struct.Struct("<I")
 
 
 @dataclass(slots=True)
@@ -36,6 +38,16 @@ class Group:
     live: bool
     blocks: list[Block]
     rows: int
+
+    def span(self) -> tuple[int, int]:
+        """Return the first and the last time."""
+        if self.rows == 1:
+            only = int(self.blocks[0].times_ns[0])
+            return only, only
+        return (
+            min(int(block.times_ns.min()) for block in self.blocks),
+            max(int(block.times_ns.max()) for block in self.blocks),
+        )
 
 
 @dataclass(slots=True)
@@ -55,30 +67,36 @@ class Rows:
 
 def layout_of(block: Block) -> Layout:
     """Return a block's signals and their types."""
-    return tuple(
-        (name, _CODES[column.dtype])
-        for name, column in zip(block.signals, block.columns, strict=True)
-    )
+    return _layout(block.signals, tuple([column.dtype for column in block.columns]))
+
+
+@lru_cache(maxsize=4_096)
+def _layout(signals: tuple[str, ...], dtypes: tuple[np.dtype[np.generic], ...]) -> Layout:
+    return tuple((name, _CODES[dtype]) for name, dtype in zip(signals, dtypes, strict=True))
 
 
 def pack(blocks: Sequence[Block], sources: Sequence[int]) -> bytes:
     """Pack blocks of one layout; `sources` number their (device, boot, stream)."""
     names = blocks[0].signals
-    stated = [any(name in b.quality or name in b.missing for b in blocks) for name in names]
-    parts: list[Any] = [bytes(stated)]
+    stated = [False] * len(names)
+    if any(block.quality or block.missing for block in blocks):
+        stated = [any(name in b.quality or name in b.missing for b in blocks) for name in names]
+    parts: list[Any] = [struct.pack("<HH", len(blocks), len(names)), bytes(stated)]
     parts += [
-        _BLOCK.pack(source, block.seq, len(block))
+        _BLOCK.pack(source, block.seq, len(block.times_ns))
         for source, block in zip(sources, blocks, strict=True)
     ]
     parts += [np.ascontiguousarray(block.times_ns, "<i8") for block in blocks]
-    for index in range(len(names)):
-        parts += [np.ascontiguousarray(block.columns[index]) for block in blocks]
+    if len(blocks) == 1:
+        parts += map(np.ascontiguousarray, blocks[0].columns)
+    else:
+        for column in zip(*[block.columns for block in blocks], strict=True):
+            parts += map(np.ascontiguousarray, column)
     for name, has in zip(names, stated, strict=True):
         if has:
             parts += [_state(block, name) for block in blocks]
     rest = b"".join(parts)
-    head = struct.pack("<HH", len(blocks), len(names))
-    return struct.pack("<I", zlib.crc32(rest, zlib.crc32(head))) + head + rest
+    return _CRC.pack(zlib.crc32(rest)) + rest
 
 
 def _state(block: Block, name: str) -> NDArray[np.uint8]:
@@ -157,15 +175,16 @@ def groups(blocks: Sequence[Block]) -> dict[str, list[Group]]:
     """Group neighbouring blocks of a machine that have the same columns, in order of arrival."""
     out: dict[str, list[Group]] = {}
     for block in blocks:
-        if not len(block):
+        count = len(block.times_ns)
+        if not count:
             continue
         layout = layout_of(block)
         mine = out.setdefault(block.machine, [])
         last = mine[-1] if mine else None
         fits = last and last.layout == layout and last.live != block.historical
-        if last and fits and last.rows + len(block) <= GROUP_ROWS:
+        if last and fits and last.rows + count <= GROUP_ROWS:
             last.blocks.append(block)
-            last.rows += len(block)
+            last.rows += count
         else:
-            mine.append(Group(layout, not block.historical, [block], len(block)))
+            mine.append(Group(layout, not block.historical, [block], count))
     return out

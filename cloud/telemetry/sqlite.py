@@ -36,7 +36,8 @@ from models.rows import Block
 DAY_NS: Final = 86_400 * 10**9
 RAW_NS: Final = 90 * DAY_NS
 MINUTES_NS: Final = 730 * DAY_NS
-APPLIED_ROWS: Final = 131_072  #: compacted rows put in place by one `write`
+APPLIED_ROWS: Final = 65_536  #: compacted rows put in place by one `write`
+APPLIED_JOBS: Final = 16
 
 
 class SqliteTelemetry:
@@ -99,11 +100,9 @@ class SqliteTelemetry:
                 layout = self._names.layout(group.layout)
                 self._names.sign(machine.id, layout, group.layout)
                 sources = [self._names.source((b.device, b.boot, b.stream)) for b in group.blocks]
-                start = min(int(block.times_ns.min()) for block in group.blocks)
-                end = max(int(block.times_ns.max()) for block in group.blocks)
                 key = machine.id << MACHINE_BITS | machine.next
                 body = fresh.pack(group.blocks, sources)
-                rows.append((key, layout, group.live, group.rows, start, end, body))
+                rows.append((key, layout, group.live, group.rows, *group.span(), body))
                 machine.next += group.rows
                 machine.rows += group.rows
                 machine.blobs += 1
@@ -112,9 +111,10 @@ class SqliteTelemetry:
         self._db.executemany("INSERT INTO fresh VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
 
     def _apply_ready(self) -> None:
-        rows = 0
-        while rows < APPLIED_ROWS and (job := self._compactor.ready()):
+        rows = jobs = 0
+        while rows < APPLIED_ROWS and jobs < APPLIED_JOBS and (job := self._compactor.ready()):
             rows += job.rows
+            jobs += 1
             try:
                 self._apply(job)
             except (StoreBusy, StoreFull):
