@@ -1,0 +1,56 @@
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+from cloud.ledger import Ledger, open_ledger
+from tests.cloud.ledger.filer import LENGTH, run
+from tests.cloud.ledger.made import Clock, profiles
+
+KILLS = 4
+
+
+def _picture(url: str) -> list[tuple[object, ...]]:
+    ledger: Ledger = open_ledger(url, Clock(), profiles())
+    tickets = sorted((k.machine, k.mode, k.opened_ns, k.number) for k in ledger.tickets()[0])
+    advisories = sorted(
+        (a.machine, a.mode, a.state, a.opened_ns, a.severity, a.version)
+        for a in ledger.advisories(limit=1000)[0]
+    )
+    events: list[tuple[object, ...]] = []
+    after = None
+    while True:
+        rows, after = ledger.events(after=after, limit=1000)
+        events += [(e.machine, e.subject, e.type, e.at_ns) for e in rows if e.type != "registered"]
+        if after is None:
+            break
+    owed = len(ledger.alerts_due(2**62))
+    ledger.close()
+    return [*tickets, *advisories, *events, (owed,)]
+
+
+def test_killed_while_filing_everything_is_filed_once(tmp_path: Path) -> None:
+    url, plain = f"sqlite:///{tmp_path / 'killed.db'}", f"sqlite:///{tmp_path / 'plain.db'}"
+    chance = random.Random(7)
+    reached = -1
+    for _ in range(KILLS):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.cloud.ledger.filer", url], stdout=subprocess.PIPE
+        )
+        assert process.stdout is not None
+        wanted = chance.randrange(reached + 1, max(reached + 2, LENGTH - 60))
+        for line in process.stdout:
+            if int(line) >= wanted:
+                break
+        process.kill()
+        rest = process.stdout.read().split()
+        process.wait()
+        process.stdout.close()
+        reached = int(rest[-1]) if rest else wanted
+        ledger = open_ledger(url, Clock(), profiles())
+        assert ledger.position() >= wanted  # what was said to be filed is filed
+        reached = max(reached, ledger.position())
+        ledger.close()
+    run(url)
+    run(plain)
+    assert _picture(url) == _picture(plain)
