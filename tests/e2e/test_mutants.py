@@ -66,11 +66,15 @@ def test_mutants_are_all_accounted_for_and_good_devices_lose_nothing(
     assert counts["accepted"] + counts["repeats"] + counts["aside"] + counts["waiting"] == sent
     invalid = counts["aside"] - counts["conflicts"]
     assert invalid == verdicts["invalid"], (counts, verdicts)
+    expected = [float(i) for i in range(good)]
+    eventually(lambda: sorted(stored(running, "good.d0")) == expected or None)
+
+
+def stored(running: Service, machine: str) -> list[float]:
+    """Return all values of the machine's `temp`."""
     span = "start=1970-01-01T00:00:00Z&end=2200-01-01T00:00:00Z"
-    values: list[float] = []
-    for page in running.pages(f"/machines/good.d0/series?signal=temp&raw=true&{span}"):
-        values += page["values"]
-    assert sorted(values) == [float(i) for i in range(good)]
+    path = f"/machines/{machine}/series?signal=temp&raw=true&{span}"
+    return [value for page in running.pages(path) for value in page["values"]]
 
 
 def settled(running: Service, sent: int) -> dict[str, int] | None:
