@@ -30,7 +30,7 @@ SENSORS = (
     Sensor("fuser_temperature", 0.8, 0.2),
     Sensor("air_temperature", 0.2, 0.05),
 )
-COUNTERS = ("pages", "drum_pages", "fuser_pages")
+COUNTERS = ("pages", "toner_pages", "drum_pages", "fuser_pages")
 
 
 class OfficePrinter:
@@ -81,11 +81,10 @@ class OfficePrinter:
         return np.concatenate([read, self._counters(times_s)], axis=-1)
 
     def _counters(self, times_s: Array) -> Array:
-        """Pages since made, and the drum's and fuser's own; the drum's counter sees no damage."""
+        """Pages ever made, and each part's own; a counter of pages sees no damage."""
         pages = self._pages.total(times_s[:, None])
-        since = {part: self._used[part] * self._rated[part] for part in ("drum", "fuser")}
-        counts = (pages + since["fuser"], pages + since["drum"], pages + since["fuser"])
-        return np.floor(np.stack(counts, axis=-1))
+        since = [self._used[part] * self._rated[part] for part in RATED_PAGES]
+        return np.floor(np.stack([pages, *(pages + before for before in since)], axis=-1))
 
 
 def density_od(drum: Array, new: Array) -> Array:

@@ -9,10 +9,10 @@ from tests.scenarios.offline import play, raised, verdict
 SCENARIOS = sorted(path.stem for path in FOLDER.glob("*.toml"))
 #: share of the life after onset that the first ticket must leave, measured and rounded down
 SHARES = {
-    "battery-fade": 0.08,
-    "printer-drum": 0.08,
-    "pump-bearing": 0.08,
-    "purifier-filter": 0.1,
+    "battery-fade": 0.6,
+    "printer-drum": 0.4,
+    "pump-bearing": 0.6,
+    "purifier-filter": 0.6,
 }
 
 
