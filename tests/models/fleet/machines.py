@@ -101,7 +101,7 @@ def cut(item: Block, at: int) -> Iterator[Block]:
 def stream(seed: int, blocks: int = 60) -> list[Block | Tick]:
     """Return blocks of four machines and ticks, with faults, gaps, repeats and late rows."""
     rng = np.random.default_rng(seed)
-    clock = {name: START for name in ("a.wall", "a.data", "a.unbound", "a.slow")}
+    clock = dict.fromkeys(("a.wall", "a.data", "a.unbound", "a.slow"), START)
     rows: list[Block | Tick] = []
     now = START
     for n in range(blocks):

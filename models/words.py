@@ -1,0 +1,175 @@
+"""Findings in plain words, in English and Chinese: what is seen, what was expected, how long left.
+
+Pure text from values, so that every reader gets the same finding in their language.
+"""
+
+from typing import Final
+
+from models.assessment import Assessment, Check, Condition, Contribution, Life, State
+from models.profile import Profile, Words
+
+LANGUAGES: Final = ("en", "zh")
+#: UCUM codes as people write them; all others are shown as they are
+UNITS: Final = {
+    "Cel": "°C",
+    "1": "",
+    "m3/h": "m³/h",
+    "ug/m3": "µg/m³",
+    "/min": "1/min",
+    "mOhm": "mΩ",
+    "Ohm": "Ω",
+}
+MINUTE, HOUR, DAY, YEAR = 60.0, 3600.0, 86_400.0, 365.25 * 86_400.0
+
+_STATES: Final[dict[State, Words]] = {
+    State.UNKNOWN: {"en": "nothing heard yet", "zh": "尚无数据"},
+    State.LEARNING: {"en": "learning what is normal", "zh": "正在学习正常状态"},
+    State.NORMAL: {"en": "normal", "zh": "正常"},
+    State.ALERT: {"en": "not as it should be", "zh": "异常"},
+    State.ALARM: {"en": "act now", "zh": "需立即处理"},
+    State.SILENT: {"en": "not heard", "zh": "失联"},
+}
+_FINDINGS: Final[dict[Check, Words]] = {
+    Check.LIMIT_HIGH: {
+        "en": "{signal} is {value}, above its limit",
+        "zh": "{signal}为{value}，高于限值",
+    },
+    Check.LIMIT_LOW: {
+        "en": "{signal} is {value}, below its limit",
+        "zh": "{signal}为{value}，低于限值",
+    },
+    Check.RATE: {
+        "en": "{signal} changes faster than it can ({value})",
+        "zh": "{signal}变化过快（{value}）",
+    },
+    Check.STUCK: {
+        "en": "{signal} has not changed at all ({value})",
+        "zh": "{signal}长时间不变（{value}）",
+    },
+    Check.DROPOUT: {"en": "{signal} is not heard", "zh": "{signal}无数据"},
+    Check.LEVEL: {"en": "{signal} has changed to {value}", "zh": "{signal}突变为{value}"},
+    Check.SHIFT: {
+        "en": "{signal} is {value} and stays away from normal",
+        "zh": "{signal}为{value}，持续偏离正常",
+    },
+    Check.DETECTOR: {
+        "en": "the pattern of the signals is unusual ({signal})",
+        "zh": "信号组合异常（{signal}）",
+    },
+}
+_EXPECTED: Final = {"en": "; expected about {expected}", "zh": "；正常约为{expected}"}
+_CONTRIBUTION: Final = {"en": "{signal} is {value}{expected}", "zh": "{signal}为{value}{expected}"}
+_OVER: Final = {"en": " (ended)", "zh": "（已结束）"}
+_LIFE: Final = {
+    "en": "{part}: limit reached in {low} to {high}, most likely {middle}",
+    "zh": "{part}：预计{low}至{high}后达到极限，最可能为{middle}",
+}
+_REACHED: Final = {"en": "{part}: limit reached", "zh": "{part}：已达到极限"}
+_UNKNOWN_LIFE: Final = {
+    "en": "{part}: not enough data for a remaining life",
+    "zh": "{part}：数据不足，无法估计剩余寿命",
+}
+_LEFT: Final = {"en": "; {share} of its life is left", "zh": "；剩余寿命{share}"}
+_SUMMARY: Final = {"en": "{state}; health {health} of 100", "zh": "{state}；健康度 {health}/100"}
+_SPANS: Final = (
+    (YEAR, 2.0, {"en": ("year", "years"), "zh": ("年", "年")}),
+    (DAY, 2.0, {"en": ("day", "days"), "zh": ("天", "天")}),
+    (HOUR, 2.0, {"en": ("hour", "hours"), "zh": ("小时", "小时")}),
+    (MINUTE, -1.0, {"en": ("minute", "minutes"), "zh": ("分钟", "分钟")}),
+)
+
+
+def explain(
+    item: Condition | Contribution | Life | Assessment, profile: Profile, lang: str = "en"
+) -> str:
+    """Return a finding as one sentence without a full stop. Languages other than zh get English."""
+    lang = lang if lang in LANGUAGES else "en"
+    if isinstance(item, Condition):
+        return _condition(item, profile, lang)
+    if isinstance(item, Contribution):
+        return _contribution(item, profile, lang)
+    if isinstance(item, Life):
+        return _life(item, profile, lang)
+    return _assessment(item, profile, lang)
+
+
+def title(words: Words, name: str, lang: str) -> str:
+    """Return a title in a language, else in English, else the name itself."""
+    return words.get(lang) or words.get("en") or name
+
+
+def quantity(value: float | None, unit: str | None) -> str:
+    """Return a value of three figures with its unit as people write it; `–` when there is none."""
+    if value is None:
+        return "–"
+    shown = UNITS.get(unit, unit) if unit else ""
+    if shown.startswith("{"):
+        shown = shown.strip("{}")
+    number = f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    space = "" if shown in {"%", ""} else " "
+    return f"{number}{space}{shown}"
+
+
+def span(seconds: float, lang: str, *, bare: bool = False) -> str:
+    """Return a time span in the unit that suits its size; `bare` leaves the unit out."""
+    return _span(seconds, seconds, lang, bare=bare)
+
+
+def _span(seconds: float, size: float, lang: str, *, bare: bool = False) -> str:
+    length, _, names = next(entry for entry in _SPANS if size >= entry[1] * entry[0])
+    count = f"{seconds / length:.1f}" if length == YEAR else f"{seconds / length:.0f}"
+    if bare:
+        return count
+    one, many = names[lang]
+    space = "" if lang == "zh" else " "
+    return f"{count}{space}{one if count == '1' else many}"
+
+
+def _signal(name: str, profile: Profile, lang: str) -> tuple[str, str | None]:
+    signal = profile.signals.get(name)
+    return (title(signal.title, name, lang), signal.unit) if signal else (name, None)
+
+
+def _condition(item: Condition, profile: Profile, lang: str) -> str:
+    name, unit = _signal(item.signal, profile, lang)
+    text = _FINDINGS[item.check][lang].format(signal=name, value=quantity(item.value, unit))
+    if item.expected is not None and item.value is not None:
+        text += _EXPECTED[lang].format(expected=quantity(item.expected, unit))
+    return text if item.active else text + _OVER[lang]
+
+
+def _contribution(item: Contribution, profile: Profile, lang: str) -> str:
+    name, _ = _signal(item.signal, profile, lang)
+    expected = ""
+    if item.expected is not None:
+        expected = _EXPECTED[lang].format(expected=quantity(item.expected, item.unit))
+    value = quantity(item.value, item.unit)
+    return _CONTRIBUTION[lang].format(signal=name, value=value, expected=expected)
+
+
+def _life(item: Life, profile: Profile, lang: str) -> str:
+    part = profile.consumables.get(item.component)
+    name = title(part.title, item.component, lang) if part else item.component
+    if item.p10_s is None or item.p50_s is None or item.p90_s is None:
+        text = _UNKNOWN_LIFE[lang].format(part=name)
+    elif item.p90_s <= 0.0:
+        return _REACHED[lang].format(part=name)
+    else:
+        size = item.p50_s
+        low = _span(item.p10_s, size, lang, bare=True)
+        middle = _span(item.p50_s, size, lang, bare=True)
+        text = _LIFE[lang].format(
+            part=name, low=low, high=_span(item.p90_s, size, lang), middle=middle
+        )
+    if item.fraction is not None:
+        text += _LEFT[lang].format(share=f"{100 * item.fraction:.0f}%")
+    return text
+
+
+def _assessment(item: Assessment, profile: Profile, lang: str) -> str:
+    text = _SUMMARY[lang].format(state=_STATES[item.state][lang], health=f"{item.health:.0f}")
+    active = [c for c in item.conditions if c.active]
+    if active:
+        worst = max(active, key=lambda c: (c.severity, c.score))
+        return f"{text}{'；' if lang == 'zh' else '; '}{_condition(worst, profile, lang)}"
+    return text

@@ -1,0 +1,117 @@
+import pytest
+
+from models.assessment import Assessment, Check, Condition, Contribution, Life, State
+from models.words import explain, quantity, span
+from tests.models.fleet.machines import DAY, PUMP
+
+
+def condition(check: Check, *, active: bool = True, value: float | None = 7.4) -> Condition:
+    return Condition(
+        signal="vibration",
+        check=check,
+        active=active,
+        since_ns=0,
+        score=0.9,
+        severity=2,
+        onset=active,
+        value=value,
+        expected=2.1,
+    )
+
+
+def life(*days: float | None, fraction: float | None = None) -> Life:
+    p10, p50, p90 = (None if d is None else d * DAY for d in days)
+    return Life(
+        component="bearing",
+        mode="bearing-wear",
+        basis="trend",
+        p10_s=p10,
+        p50_s=p50,
+        p90_s=p90,
+        fraction=fraction,
+    )
+
+
+def test_a_contribution_in_both_languages() -> None:
+    item = Contribution(
+        signal="vibration", check=Check.SHIFT, value=7.4, expected=2.1, unit="mm/s", weight=1.0
+    )
+    english = "Vibration (RMS) is 7.4 mm/s; expected about 2.1 mm/s"
+    assert explain(item, PUMP, "en") == english
+    assert explain(item, PUMP, "zh") == "振动（有效值）为7.4 mm/s；正常约为2.1 mm/s"
+    assert explain(item, PUMP, "fr") == english
+
+
+@pytest.mark.parametrize("check", list(Check))
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_every_check_has_words(check: Check, lang: str) -> None:
+    text = explain(condition(check), PUMP, lang)
+    assert ("Vibration" in text) == (lang == "en")
+    assert "{" not in text
+    ended = explain(condition(check, active=False), PUMP, lang)
+    assert ended.startswith(text)
+    assert ended != text
+
+
+def test_silence_has_no_value() -> None:
+    assert explain(condition(Check.DROPOUT, value=None), PUMP) == "Vibration (RMS) is not heard"
+
+
+def test_a_band_of_life() -> None:
+    assert (
+        explain(life(6, 9, 14, fraction=0.3), PUMP)
+        == "Bearing: limit reached in 6 to 14 days, most likely 9; 30% of its life is left"
+    )
+    assert explain(life(6, 9, 14), PUMP, "zh") == "Bearing：预计6至14天后达到极限，最可能为9"
+    assert explain(life(0, 0, 0), PUMP) == "Bearing: limit reached"
+    assert explain(life(None, None, None), PUMP) == (
+        "Bearing: not enough data for a remaining life"
+    )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "en", "zh"),
+    [
+        (90 * 60, "90 minutes", "90分钟"),
+        (60, "1 minute", "1分钟"),
+        (5 * 3600, "5 hours", "5小时"),
+        (3 * DAY, "3 days", "3天"),
+        (3 * 365.25 * DAY, "3.0 years", "3.0年"),
+    ],
+)
+def test_spans(seconds: float, en: str, zh: str) -> None:
+    assert (span(seconds, "en"), span(seconds, "zh")) == (en, zh)
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (7.404, "mm/s", "7.4 mm/s"),
+        (1480.2, "/min", "1480 1/min"),
+        (41.93, "Cel", "41.9 °C"),
+        (80.0, "%", "80%"),
+        (1.18, "1", "1.18"),
+        (12.0, "{page}", "12 page"),
+        (None, "bar", "–"),
+    ],
+)
+def test_quantities(value: float | None, unit: str, text: str) -> None:
+    assert quantity(value, unit) == text
+
+
+def test_an_assessment_names_the_worst_that_is_active() -> None:
+    item = Assessment(
+        machine="m",
+        at_ns=0,
+        n=0,
+        state=State.ALERT,
+        score=0.9,
+        health=52.4,
+        coverage=1.0,
+        conditions=(condition(Check.SHIFT, active=False), condition(Check.LIMIT_HIGH)),
+    )
+    assert explain(item, PUMP) == (
+        "not as it should be; health 52 of 100; "
+        "Vibration (RMS) is 7.4 mm/s, above its limit; expected about 2.1 mm/s"
+    )
+    assert explain(item, PUMP, "zh").startswith("异常；健康度 52/100；振动")
