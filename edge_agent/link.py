@@ -27,6 +27,7 @@ WILL_DELAY_S: Final = 30  #: MQTT 5: a short blip is not an absence
 PUBACK_S: Final = 20.0  #: a broker that is silent for longer is gone
 FIRST_WAIT_S: Final = 1.0
 LONGEST_WAIT_S: Final = 300.0
+STEADY_S: Final = 30.0  #: a connection of this length was not a failure
 GOODBYE_S: Final = 2.0
 log = logging.getLogger(__name__)
 
@@ -96,10 +97,11 @@ class Link:
     async def run(self) -> None:
         """Connect, again and again with growing random waits, until leaving."""
         failures = 0
+        loop = asyncio.get_running_loop()
         while not self._leaving.is_set():
+            began = loop.time()
             try:
                 async with self._client() as client:
-                    failures = 0
                     await self._session(client)
             except* (aiomqtt.MqttError, OSError) as group:
                 self.error = f"{self._settings.host}:{self._settings.port}: {_first(group)}"
@@ -111,6 +113,8 @@ class Link:
                 self.connected.clear()
             if self._leaving.is_set():
                 return
+            if loop.time() - began >= STEADY_S:
+                failures = 0
             wait_s = self._jitter() * min(self._first_wait_s * 2**failures, LONGEST_WAIT_S)
             failures = min(failures + 1, 16)
             log.warning("no connection to %s; trying again in %.1f s", self.error, wait_s)

@@ -76,6 +76,7 @@ class Outbox:
         self._encoding: Literal["cbor", "json"] = encoding
         self.unwritten: list[Dropped] = []
         self.dropped = 0  #: samples that became gaps since the start
+        self._birth = b""
         self._disk_full = False
         self._reserve: Reserve | None = None
         try:
@@ -327,7 +328,7 @@ class Outbox:
 
     def remember(self, birth: Birth) -> None:
         """Keep a birth as long as batches of its boot wait: they are read with its dictionary."""
-        payload = codec.encode(birth, "json")
+        payload = self._birth = codec.encode(birth, "json")
 
         def keep(db: sqlite3.Connection) -> bool:
             db.execute("INSERT OR IGNORE INTO boots VALUES (?, ?)", (self._n, self.boot))
@@ -341,7 +342,10 @@ class Outbox:
 
     def births(self) -> list[bytes]:
         """Return the births of all boots here as JSON, oldest first; the last is the newest."""
-        return [row[0] for row in self._db.execute("SELECT payload FROM births ORDER BY id")]
+        found = [row[0] for row in self._db.execute("SELECT payload FROM births ORDER BY id")]
+        if self._birth and self._birth not in found:  # the disk was too full to keep it
+            found.append(self._birth)
+        return found
 
     def integrity(self) -> list[str]:
         """Return what SQLite finds wrong with the file; an empty list is good."""

@@ -8,7 +8,7 @@ import pytest
 
 from edge_agent.outbox import Outbox, Policy
 from edge_agent.outbox_file import disk_bytes
-from models.contract.messages import STREAMS
+from models.contract.messages import STREAMS, Birth, MachineRef
 from tests.edge_agent.made import batch
 
 MIB = 1024 * 1024
@@ -149,4 +149,16 @@ def test_a_full_disk_is_reported_until_there_is_room(small_disk: Path) -> None:
     outbox.forget("b", "live", 39)
     outbox.tend()
     assert outbox.degraded is None
+    outbox.close()
+
+
+def test_a_birth_that_the_full_disk_cannot_keep_is_still_sent(small_disk: Path) -> None:
+    outbox = Outbox(small_disk / "outbox.db", "b", max_bytes=MIB)
+    birth = Birth(boot="b", dictionary="0badcafe", metrics=(), machines={"": MachineRef()})
+    take_all(small_disk)
+    (small_disk / "outbox.db.reserve").unlink()
+    take_all(small_disk)
+    outbox.remember(birth)
+    (payload,) = outbox.births()
+    assert b"0badcafe" in payload
     outbox.close()
