@@ -7,7 +7,7 @@ how far their clocks are off. Everything comes from the records, so a replay dec
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 import numpy as np
@@ -37,6 +37,7 @@ class Registration:
     profile: str
     name: str | None
     at_ns: int
+    clock: Literal["wall", "data"] = "wall"  #: whose time the readings carry
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +162,8 @@ class Decoder:
         self, identity: str, key: str, ref: MachineRef, at_ns: int, out: list[Item]
     ) -> None:
         machine = machine_id(identity, key)
-        out.append(Registration(machine, identity, ref.profile, ref.name, at_ns))
+        clock: Literal["wall", "data"] = "data" if self.data_time(identity) else "wall"
+        out.append(Registration(machine, identity, ref.profile, ref.name, at_ns, clock))
 
     def _batch(
         self, identity: str, stream: str, batch: Batch, record: Record, out: list[Item]

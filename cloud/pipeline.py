@@ -6,7 +6,7 @@ how far they are; a record that comes again after a crash changes nothing.
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal
+from dataclasses import replace
 
 from cloud.decode import Aside, Decoder, Item, Message, Registration, Restart
 from cloud.errors import StoreError
@@ -19,6 +19,24 @@ from models.rows import Block, Tick
 
 PENDING_SAMPLES = 4_000_000  #: values kept while the telemetry store is away; then intake pauses
 log = logging.getLogger(__name__)
+
+
+def assess(fleet: Fleet, items: Sequence[Item]) -> list[Assessment]:
+    """Let the fleet observe a decoded group, in order. No I/O: a replay calls it too."""
+    out: list[Assessment] = []
+    rows: list[Block | Tick] = []
+    for item in items:
+        if isinstance(item, Block | Tick):
+            rows.append(item)
+        elif isinstance(item, Registration):
+            out += fleet.observe(rows)
+            rows = []
+            fleet.bind(item.machine, item.profile, item.clock)
+        elif isinstance(item, Restart):
+            out += fleet.observe(rows)
+            rows = []
+            fleet.restart(item.machine, item.component, item.at_ns)
+    return out + fleet.observe(rows)
 
 
 class Pipeline:
@@ -56,21 +74,12 @@ class Pipeline:
             return
         items = self.decoder.decode(records, messages)
         self._store([item for item in items if isinstance(item, Block)], records[-1].n)
-        assessments: list[Assessment] = []
-        rows: list[Block | Tick] = []
-        asides: list[Aside] = []
         for item in items:
-            if isinstance(item, Block | Tick):
-                rows.append(item)
-                continue
-            if isinstance(item, Aside):
-                asides.append(item)
-                continue
-            assessments += self.fleet.observe(rows)
-            rows = []
-            self._register(item)
-        assessments += self.fleet.observe(rows)
+            if isinstance(item, Registration):
+                self._register(item)
+        assessments = assess(self.fleet, items)
         self.position = records[-1].n
+        asides = [item for item in items if isinstance(item, Aside)]
         if asides:
             self._ledger.quarantine_add(asides)
         if assessments:
@@ -78,26 +87,19 @@ class Pipeline:
             if filed:
                 self._filed()
 
-    def _register(self, item: Item) -> None:
-        if isinstance(item, Restart):
-            self.fleet.restart(item.machine, item.component, item.at_ns)
-        elif isinstance(item, Registration):
-            known = self._known.get(item.machine)
-            if known and (known.profile, known.name) == (item.profile, item.name):
-                return
-            clock: Literal["wall", "data"] = (
-                "data" if self.decoder.data_time(item.device) else "wall"
-            )
-            self.fleet.bind(item.machine, item.profile, clock)
-            self._ledger.register(
-                machine=item.machine,
-                device=item.device,
-                profile=item.profile,
-                name=item.name,
-                clock=clock,
-                at_ns=item.at_ns,
-            )
-            self._known[item.machine] = item
+    def _register(self, item: Registration) -> None:
+        known = self._known.get(item.machine)
+        if known and replace(known, at_ns=item.at_ns) == item:
+            return
+        self._ledger.register(
+            machine=item.machine,
+            device=item.device,
+            profile=item.profile,
+            name=item.name,
+            clock=item.clock,
+            at_ns=item.at_ns,
+        )
+        self._known[item.machine] = item
 
     def _store(self, blocks: list[Block], position: int) -> None:
         fresh = [block for block in blocks if block.n > self._stored]

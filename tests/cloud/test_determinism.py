@@ -1,0 +1,154 @@
+"""Live = replay: the same journal gives the same assessments, however it is cut and restored."""
+
+import random
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cloud import snapshot
+from cloud.decode import Decoder, Restart
+from cloud.ingest import Arrived, Ingest
+from cloud.journal import Entry, Kind, Record, SegmentJournal
+from cloud.pipeline import assess
+from cloud.sequence import Sequencer
+from models.assessment import Assessment
+from models.contract.messages import MachineRef
+from models.fleet import Fleet
+from models.profile import load_profiles
+from tests.cloud.wires import T0, S, batch, birth, floats, up
+
+PROFILES = load_profiles()
+MINUTE = 60 * S
+
+
+def story() -> list[Arrived | Entry]:
+    """Some days of a pump, a host and a nameless device: a fault, silence, junk, a repair."""
+    chance = np.random.default_rng(5)
+    machines = {"a": MachineRef(profile="centrifugal-pump"), "b": MachineRef(profile="host")}
+    out: list[Arrived | Entry] = [up(birth(machines, dictionary="0badcafe"), "birth", at=T0)]
+    seq, rows = 0, 36
+    for block in range(30):
+        at = T0 + block * rows * 10 * MINUTE
+        level = 1.5 + (5.0 if block > 20 else 0.0)
+        columns = {
+            "a/vibration_rms": floats(np.round(chance.normal(level, 0.2, rows), 2).tolist()),
+            "b/cpu": floats(np.round(chance.normal(40, 5, rows), 1).tolist()),
+        }
+        payload = batch(
+            seq,
+            [0.0] * rows,
+            u=seq,
+            columns=columns,
+            t0_ns=at,
+            offsets_ns=10 * MINUTE,
+            dictionary="0badcafe",
+        )
+        seq += rows
+        end = at + rows * 10 * MINUTE
+        out += [up(payload, at=end), Entry(Kind.TICK, end + S)]
+        if block % 7 == 3:
+            out += [up(b"{junk", at=end), up(b'{"d":{"t":1.5}}', device="acme.nameless", at=end)]
+        if block == 12:
+            out += [Entry(Kind.TICK, end + i * 60 * MINUTE) for i in range(1, 30)]
+        if block == 25:
+            action = b'{"machine":"acme.pump1:a","component":"bearing","at_ns":%d}' % end
+            out.append(Entry(Kind.ACTION, end, "", action))
+    return out
+
+
+class Recorded(list[Record]):
+    """The journal's records, in few words."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} records>"
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
+    """The journal that the service made of the story."""
+    journal = SegmentJournal(tmp_path_factory.mktemp("journal"))
+    ingest = Ingest(journal, Sequencer())
+    for one in story():
+        own = [one] if isinstance(one, Entry) else []
+        group = [one] if isinstance(one, Arrived) else []
+        ingest.handle(group, T0, own)
+    found = Recorded(journal.since(-1))
+    journal.close()
+    return found
+
+
+def replay(groups: Sequence[Sequence[Record]]) -> tuple[list[Assessment], Fleet, Decoder]:
+    fleet, decoder = Fleet(PROFILES), Decoder()
+    told = [one for group in groups for one in assess(fleet, decoder.decode(group))]
+    return told, fleet, decoder
+
+
+def bits(fleet: Fleet) -> dict[str, bytes]:
+    """Return every bit of the state."""
+    return {name: array.tobytes() for name, array in fleet.snapshot().items()}
+
+
+def cut(records: Sequence[Record], places: Sequence[int]) -> list[Sequence[Record]]:
+    at = [0, *sorted({p % len(records) for p in places}), len(records)]
+    return [records[a:b] for a, b in pairwise(at)]
+
+
+def test_the_story_says_something(records: Recorded) -> None:
+    told, fleet, _ = replay([records])
+    assert {a.machine for a in told} >= {"acme.pump1:a", "acme.pump1:b"}
+    assert any(c.check == "limit-high" for a in told for c in a.conditions)
+    assert any(r.entry.kind is Kind.ACTION for r in records)
+    assert len(fleet.machines()) == 3
+    assert Restart
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(places=st.lists(st.integers(0, 10**6), max_size=12))
+def test_any_cut_gives_the_same_assessments(records: Recorded, places: list[int]) -> None:
+    whole, fleet, _ = replay([records])
+    told, other, _ = replay(cut(records, places))
+    assert told == whole
+    assert bits(other) == bits(fleet)
+
+
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(place=st.integers(1, 10**6), seed=st.integers(0, 99))
+def test_a_run_restored_from_a_snapshot_goes_on_with_the_same_bits(
+    records: Recorded, tmp_path_factory: pytest.TempPathFactory, place: int, seed: int
+) -> None:
+    whole, fleet, _ = replay([records])
+    middle = place % len(records)
+    chance = random.Random(seed)
+    places = [chance.randrange(len(records)) for _ in range(4)]
+    before, half, decoder = replay(cut(records[:middle], places) if middle else [])
+    folder = tmp_path_factory.mktemp("snapshots")
+    values = {"decoder": decoder.dump()}
+    snapshot.save(folder, snapshot.Snapshot(middle - 1, half.snapshot(), values))
+    found = snapshot.load(folder, 10**9)
+    assert found is not None
+    again, waiting = Fleet.restore(PROFILES, dict(found.arrays)), Decoder()
+    waiting.load(found.values["decoder"], {})
+    after = assess(again, waiting.decode(records[middle:]))
+    assert before + after == whole
+    assert bits(again) == bits(fleet)
+
+
+def test_a_damaged_snapshot_gives_way_to_the_one_before(tmp_path: Path) -> None:
+    for n in (3, 7, 9):
+        snapshot.save(tmp_path, snapshot.Snapshot(n, {"a": np.arange(n)}, {"x": n}))
+    assert snapshot.positions(tmp_path) == [7, 9]
+    newest = max(tmp_path.glob("*.npz"))
+    newest.write_bytes(newest.read_bytes()[:-40])
+    found = snapshot.load(tmp_path, 100)
+    assert found is not None
+    assert (found.n, found.values["x"]) == (7, 7)
+    assert snapshot.load(tmp_path, 6) is None
