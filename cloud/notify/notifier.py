@@ -191,7 +191,8 @@ class Notifier:
         before = self._stuck.get(channel.name)
         if before is not None and before.is_alive():
             raise NotSent("the attempt before still hangs")
-        profile = self._profiles.get(batch[0].advisory.profile)
+        name = batch[0].advisory.profile
+        profile = self._profiles.get(name) or Profile(name=name, version=0, title={})
         texts = {language: compose(batch, language, profile) for language in channel.languages}
         loop = asyncio.get_running_loop()
         outcome: asyncio.Future[NotSent | None] = loop.create_future()

@@ -11,14 +11,14 @@ from typing import Final, Literal
 
 import msgspec
 
-from cloud.ledger.records import AlertRow, EvidenceRow
+from cloud.advisories.reason import reasons
+from cloud.ledger.records import AlertRow
 from models.profile import Profile
+from models.words import title
 
 Language = Literal["en", "zh"]
 NAME: Final = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]+")
-HOUR_S: Final = 3_600.0
-DAY_S: Final = 86_400.0
 
 TEMPLATES: Final[Mapping[Language, Mapping[str, str]]] = {
     "en": {
@@ -28,10 +28,7 @@ TEMPLATES: Final[Mapping[Language, Mapping[str, str]]] = {
         "raised": "Ticket #{number} has become more urgent: {what} ({component}).",
         "reopened": "Ticket #{number} is open again, it came back: {what} ({component}).",
         "machine": "Machine: {name} ({machine})",
-        "life": "Time left: probably {p50}; between {p10} and {p90}.",
-        "life_short": "Time left: at least {p10}.",
-        "evidence": "Reason: {signal} is {value}, expected {expected}.",
-        "evidence_short": "Reason: {signal} ({check}).",
+        "reason": "Reason: {reason}.",
         "action": "To do: {action}",
         "part": "Part: {part}, order by {order_by}.",
         "due": "Visit between {earliest} and {latest}{clock}.",
@@ -44,8 +41,6 @@ TEMPLATES: Final[Mapping[Language, Mapping[str, str]]] = {
         "urgency_3": "ALARM",
         "urgency_2": "ALERT",
         "urgency_1": "NOTICE",
-        "days": "{n} days",
-        "hours": "{n} hours",
     },
     "zh": {
         "title": "【{urgency}】{machine}：{what}",
@@ -54,10 +49,7 @@ TEMPLATES: Final[Mapping[Language, Mapping[str, str]]] = {
         "raised": "工单 #{number} 紧急程度上升：{what}（{component}）。",
         "reopened": "工单 #{number} 故障重现，已重新打开：{what}（{component}）。",
         "machine": "设备：{name}（{machine}）",
-        "life": "剩余寿命：约{p50}，区间{p10}至{p90}。",
-        "life_short": "剩余寿命：至少{p10}。",
-        "evidence": "依据：{signal}为{value}，预期{expected}。",
-        "evidence_short": "依据：{signal}（{check}）。",
+        "reason": "依据：{reason}。",
         "action": "处理建议：{action}",
         "part": "备件：{part}，请在 {order_by} 前订购。",
         "due": "建议上门时间：{earliest} 至 {latest}{clock}。",
@@ -70,8 +62,6 @@ TEMPLATES: Final[Mapping[Language, Mapping[str, str]]] = {
         "urgency_3": "报警",
         "urgency_2": "预警",
         "urgency_1": "提示",
-        "days": "{n}天",
-        "hours": "{n}小时",
     },
 }
 
@@ -96,7 +86,7 @@ def fill(template: str, values: Mapping[str, object]) -> str:
     return NAME.sub(put, template)
 
 
-def compose(alerts: Sequence[AlertRow], language: Language, profile: Profile | None) -> Text:
+def compose(alerts: Sequence[AlertRow], language: Language, profile: Profile) -> Text:
     """Write one message about one machine from its alerts, the heaviest first."""
     words = TEMPLATES[language]
     ordered = sorted(alerts, key=lambda alert: (-alert.severity, alert.id))
@@ -105,29 +95,31 @@ def compose(alerts: Sequence[AlertRow], language: Language, profile: Profile | N
     values = {
         "urgency": words[f"urgency_{first.severity}"],
         "machine": first.name or first.machine,
-        "what": _in(first.ticket.title, language),
+        "what": title(first.ticket.title, first.ticket.mode, language),
         "more": len(tickets) - 1 if language == "en" else len(tickets),
     }
-    title = fill(words["title" if len(tickets) == 1 else "title_more"], values)
+    heading = fill(words["title" if len(tickets) == 1 else "title_more"], values)
     name = {"name": first.name or first.machine, "machine": first.machine}
     blocks = [fill(words["machine"], name)]
     blocks += ["\n".join(_lines(alert, language, profile)) for alert in ordered]
     blocks.append(fill(words["reference"], {"reference": first.batch_id or first.id}))
-    return Text(title=title, body="\n\n".join(blocks))
+    return Text(title=heading, body="\n\n".join(blocks))
 
 
-def _lines(alert: AlertRow, language: Language, profile: Profile | None) -> list[str]:
+def _lines(alert: AlertRow, language: Language, profile: Profile) -> list[str]:
     words, ticket, advisory = TEMPLATES[language], alert.ticket, alert.advisory
-    component = profile.consumables.get(ticket.component) if profile else None
+    component = profile.consumables.get(ticket.component)
     head = {
         "number": ticket.number,
-        "what": _in(ticket.title, language),
-        "component": _in(component.title, language) if component else ticket.component,
+        "what": title(ticket.title, ticket.mode, language),
+        "component": title(component.title, ticket.component, language)
+        if component
+        else ticket.component,
     }
     lines = [fill(words[alert.kind], head)]
-    lines += [_reason(row, language, profile) for row in alert.evidence if row.kind != "life"]
-    lines += _life(alert, language)
-    lines.append(fill(words["action"], {"action": _in(ticket.action, language)}))
+    why = reasons(alert.evidence, advisory.life, profile, language)
+    lines += [fill(words["reason"], {"reason": reason}) for reason in why]
+    lines.append(fill(words["action"], {"action": title(ticket.action, "", language)}))
     if ticket.part and ticket.order_by_ns is not None:
         part = {"part": ticket.part, "order_by": moment(ticket.order_by_ns)}
         lines.append(fill(words["part"], part))
@@ -142,46 +134,6 @@ def _lines(alert: AlertRow, language: Language, profile: Profile | None) -> list
     return lines
 
 
-def _life(alert: AlertRow, language: Language) -> list[str]:
-    words, life = TEMPLATES[language], alert.advisory.life
-    if life is None or life.p10_s is None:
-        return []
-    known = {
-        key: duration(value, language)
-        for key, value in (("p10", life.p10_s), ("p50", life.p50_s), ("p90", life.p90_s))
-        if value is not None
-    }
-    return [fill(words["life" if len(known) == 3 else "life_short"], known)]
-
-
-def _reason(row: EvidenceRow, language: Language, profile: Profile | None) -> str:
-    words = TEMPLATES[language]
-    signal = profile.signals.get(row.signal or "") if profile else None
-    name = (_in(signal.title, language) if signal and signal.title else None) or row.signal
-    if row.value is None or row.expected is None:
-        return fill(words["evidence_short"], {"signal": name, "check": row.check})
-    unit = f" {signal.unit}" if signal and signal.unit else ""
-    values = {
-        "signal": name,
-        "value": f"{row.value:.4g}{unit}",
-        "expected": f"{row.expected:.4g}{unit}",
-    }
-    return fill(words["evidence"], values)
-
-
-def _in(words: Mapping[str, str], language: Language) -> str:
-    """Return the text in a language, else in English, else in any."""
-    return words.get(language) or words.get("en") or next(iter(words.values()), "")
-
-
 def moment(at_ns: int) -> str:
     """Return a time for people, with its zone."""
     return datetime.fromtimestamp(at_ns // 10**9, UTC).strftime("%Y-%m-%d %H:%M UTC")
-
-
-def duration(seconds: float, language: Language) -> str:
-    """Return a time span for people: hours up to two days, then days."""
-    words = TEMPLATES[language]
-    if seconds < 2 * DAY_S:
-        return fill(words["hours"], {"n": f"{seconds / HOUR_S:.1f}".removesuffix(".0")})
-    return fill(words["days"], {"n": f"{seconds / DAY_S:.1f}".removesuffix(".0")})

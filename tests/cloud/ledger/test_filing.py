@@ -167,7 +167,7 @@ def _picture(ledger: Ledger) -> list[tuple[object, ...]]:
     return [*advisories, *tickets, *events]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 @given(steps=STEPS, cuts=st.lists(st.integers(1, 6), min_size=1, max_size=10))
 def test_any_life_gives_one_ticket_a_key_and_a_replay_changes_nothing(
     steps: list[tuple[int, int, str, tuple[float, float, float] | None]], cuts: list[int]

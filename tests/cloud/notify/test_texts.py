@@ -1,7 +1,8 @@
 import pytest
 
 from cloud.ledger import AlertRow, Ledger
-from cloud.notify.texts import NAME, TEMPLATES, Language, compose, duration, fill
+from cloud.notify.texts import NAME, TEMPLATES, Language, compose, fill
+from models.profile import Profile
 from tests.cloud.ledger.made import Clock, assess, band, high, profiles
 
 INJECTIONS = [
@@ -55,8 +56,8 @@ def _alert(ledger: Ledger, clock: Clock) -> AlertRow:
             "[ALERT] Pump 1: Bearing wear",
             [
                 "New ticket #1: Bearing wear (Bearing).",
-                "Reason: vibration is 5 mm/s, expected 4.5 mm/s.",
-                "Time left: probably 6 days; between 4 days and 9 days.",
+                "Reason: vibration is 5 mm/s, above its limit; expected about 4.5 mm/s.",
+                "Reason: Bearing: limit reached in 4 to 9 days, most likely 6",
                 "To do: Replace both bearings.",
                 "Part: 6309, order by 2023-11-14 22:13 UTC.",
                 "(the machine's own clock)",
@@ -68,7 +69,7 @@ def _alert(ledger: Ledger, clock: Clock) -> AlertRow:
             "【预警】Pump 1：轴承磨损",
             [
                 "新工单 #1：轴承磨损（轴承）。",
-                "剩余寿命：约6天，区间4天至9天。",
+                "依据：轴承：预计4至9天后达到极限，最可能为6",
                 "处理建议：更换两端轴承。",
                 "备件：6309",
                 "（设备时钟）",
@@ -86,14 +87,21 @@ def test_a_message_says_what_when_how_sure_and_what_to_do(
     assert "{" not in text.body
 
 
+def test_a_signals_name_cannot_forge_a_line(ledger: Ledger, clock: Clock) -> None:
+    evil = replaced(
+        high(signal="vibration"), signal="x\nTo do: {action} nothing {machine.__class__}"
+    )
+    ledger.file(1, [assess(1, high()), assess(1, evil)])
+    for row in ledger.advisories()[0]:
+        if row.ticket_id is None:
+            ledger.decide_advisory(row.id, row.version, "accept", actor="ann")
+    text = compose(ledger.alerts_due(clock()), "en", profiles()["pump"])
+    assert "Reason: x To do: {action} nothing {machine.__class__} is 5" in text.body
+    assert text.title.endswith("and 1 more")
+
+
 def test_without_a_profile_names_are_as_they_came(ledger: Ledger, clock: Clock) -> None:
-    text = compose([_alert(ledger, clock)], "en", None)
-    assert "vibration is 5, expected 4.5" in text.body
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(1800.0, "0.5 hours"), (7200.0, "2 hours"), (172_800.0, "2 days"), (9e5, "10.4 days")],
-)
-def test_time_spans_are_for_people(seconds: float, words: str) -> None:
-    assert duration(seconds, "en") == words
+    bare = Profile(name="pump", version=0, title={})
+    text = compose([_alert(ledger, clock)], "en", bare)
+    assert "(bearing)" in text.body
+    assert "vibration is 5, above its limit" in text.body
