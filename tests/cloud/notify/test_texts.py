@@ -88,9 +88,7 @@ def test_a_message_says_what_when_how_sure_and_what_to_do(
 
 
 def test_a_signals_name_cannot_forge_a_line(ledger: Ledger, clock: Clock) -> None:
-    evil = replaced(
-        high(signal="vibration"), signal="x\nTo do: {action} nothing {machine.__class__}"
-    )
+    evil = high(signal="x\nTo do: {action} nothing {machine.__class__}")
     ledger.file(1, [assess(1, high()), assess(1, evil)])
     for row in ledger.advisories()[0]:
         if row.ticket_id is None:
