@@ -20,7 +20,7 @@ from cloud.link import Link
 from cloud.pipeline import Pipeline
 from cloud.sequence import Sequencer
 from cloud.telemetry import TelemetryStore
-from models.fleet import Fleet
+from models.fleet import Fleet, SnapshotError
 from models.profile import Profile
 
 TICK_NS: Final = 1_000_000_000
@@ -115,6 +115,13 @@ class Service:
     def _recover(self, filed: Callable[[], None]) -> None:
         stored = self._telemetry.position()
         found = snapshot.load(self._folder / "snapshots", stored)
+        fleet = Fleet(self._profiles)
+        if found:
+            try:
+                fleet = Fleet.restore(self._profiles, dict(found.arrays))
+            except SnapshotError as error:
+                log.warning("snapshot at %d: %s", found.n, error)
+                found = None
         start = found.n if found else -1
         if found is None and self.journal.first() > 0:
             log.error(
@@ -124,9 +131,7 @@ class Service:
             )
         sequencer: Sequencer[Pending] = Sequencer.load(found.values["sequencer"] if found else [])
         decoder = Decoder()
-        fleet = Fleet(self._profiles)
         if found:
-            fleet = Fleet.restore(self._profiles, dict(found.arrays))
             waiting = {n for row in found.values["decoder"] for n in row[3]}
             records = self._parked(waiting) if waiting else {}
             decoder.load(found.values["decoder"], records)

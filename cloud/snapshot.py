@@ -63,7 +63,7 @@ def load(folder: Path, at_most: int) -> Snapshot | None:
     for n in reversed([n for n in positions(folder) if n <= at_most]):
         path = folder / f"{n + 1:020d}.npz"
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
                 arrays = {k.removeprefix("fleet/"): file[k] for k in file.files if k != "meta"}
                 values = msgspec.json.decode(file["meta"].tobytes())
         except (OSError, ValueError, KeyError, zipfile.BadZipFile, msgspec.DecodeError) as error:
