@@ -64,7 +64,8 @@ def window(
     """Return the due window as seen at `at_ns`.
 
     The visit comes when part and planner are ready, and ends before the component has failed with
-    10 % probability (p10). The part is ordered a lead time and a planning time before p10, or now.
+    10 % probability (p10). The part is ordered a lead time and a planning time before p10, or now;
+    when even that is too late by the usual way, the visit may come as soon as it can be planned.
     """
     lead, planning = lead_s(mode, profile), profile.planning_d * DAY_S
     if life is None or life.p10_s is None:
@@ -72,7 +73,8 @@ def window(
     else:
         left = life.p10_s - mode.duration_h * 3600.0
     latest = at_ns + int(max(left, 0.0) * NS)
-    earliest = min(latest, at_ns + int(max(lead, planning) * NS))
+    ready = planning if lead > left else max(lead, planning)
+    earliest = min(latest, at_ns + int(ready * NS))
     order_by = at_ns + int(max(left - lead - planning, 0.0) * NS) if lead else None
     return Window(earliest_ns=earliest, latest_ns=latest, order_by_ns=order_by)
 

@@ -276,6 +276,12 @@ def test_a_window_without_a_band_comes_from_the_severity() -> None:
     assert alert.advisory.due_earliest_ns == T0 + 5 * DAY
 
 
+def test_a_part_that_would_come_too_late_does_not_hold_up_the_visit() -> None:
+    (one,), _ = _run([assess(0, lives=(band(4, 6, 9),))])
+    assert one.advisory.due_earliest_ns == T0 + 2 * DAY  # planning alone; lead time is 5 days
+    assert one.advisory.order_by_ns == T0
+
+
 def test_one_signal_can_speak_for_two_modes() -> None:
     text = PUMP.replace('signals = ["pressure"]\nchecks = ["shift"]', 'signals = ["vibration"]')
     profile = parse_profile(text)
