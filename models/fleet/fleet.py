@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from models.anomaly.detector import Factory
 from models.assessment import Assessment
 from models.fleet import kernel, persist
 from models.fleet.config import Config
@@ -24,6 +25,7 @@ from models.fleet.lanes import (
 from models.fleet.layout import CHANGED, COUNTER, ESTIMATE, HISTORY, ITEM, LANE, MACHINE
 from models.fleet.lives import Lives, forget_past
 from models.fleet.report import assess
+from models.fleet.shadow import Shadow
 from models.profile import Profile
 from models.rows import Block, Tick
 
@@ -44,10 +46,17 @@ class Fleet:
 
     All that it remembers is in arrays (`snapshot`, `restore`). The same rows in the same order give
     the same bits, however they were cut into groups. Not safe for two threads at once.
+    `detectors`: plug-ins that run in the shadow, profile -> name -> factory.
     """
 
-    def __init__(self, profiles: Mapping[str, Profile], config: Config | None = None) -> None:
+    def __init__(
+        self,
+        profiles: Mapping[str, Profile],
+        config: Config | None = None,
+        detectors: Mapping[str, Mapping[str, Factory]] | None = None,
+    ) -> None:
         self._profiles = dict(profiles)
+        self._shadow = Shadow(detectors) if detectors else None
         self._rules = (config or Config()).record()
         self._generic = self._profiles.get(GENERIC, _NOTHING_KNOWN)
         self._lanes: NDArray[Any] = np.zeros(0, LANE)
@@ -95,6 +104,8 @@ class Fleet:
         """
         if not rows:
             return []
+        if self._shadow is not None:
+            rows = [self._widened(item) for item in rows]
         items, times, cells = self._gather(rows)
         scores = np.zeros(len(times))
         told: list[Assessment] = []
@@ -183,9 +194,13 @@ class Fleet:
         profiles: Mapping[str, Profile],
         arrays: Mapping[str, NDArray[Any]],
         config: Config | None = None,
+        detectors: Mapping[str, Mapping[str, Factory]] | None = None,
     ) -> "Fleet":
-        """Return the fleet of a snapshot. `SnapshotError` when it is of another version."""
-        fleet = cls(profiles, config)
+        """Return the fleet of a snapshot. `SnapshotError` when it is of another version.
+
+        Plug-in detectors begin anew (see `models.fleet.shadow`).
+        """
+        fleet = cls(profiles, config, detectors)
         state = persist.load(arrays)
         fleet._machines = state.machines
         fleet._lanes = state.lanes
@@ -292,6 +307,13 @@ class Fleet:
             _blank(flat, first, block)
         when = np.concatenate(times) if row else np.zeros(0, np.int64)
         return np.array(items, ITEM), when, flat
+
+    def _widened(self, item: Block | Tick) -> Block | Tick:
+        if isinstance(item, Tick) or self._shadow is None:
+            return item
+        number = self._numbers.get(item.machine)
+        profile = GENERIC if number is None else self._profile_of[number].name
+        return self._shadow.widen(item, profile)
 
     def _told(self, number: int) -> Assessment | None:
         """Return the assessment of a machine whose row had something to tell, if it is worth it."""

@@ -51,7 +51,7 @@ SENSOR_BITS = (1 << RATE) | (1 << STUCK) | (1 << DROPOUT)
 
 @part
 def _row(lane: Any, m: Any, t: int, received: int, x: float, rules: Any) -> bool:
-    """Take one reading of one signal; False when it is late and was only counted."""
+    """Take one reading of one signal; False when it has no part in the score (late, shadow)."""
     first = lane.rows == 0
     if not first and t < lane.last_ns:
         lane.late += 1
@@ -102,23 +102,27 @@ def _row(lane: Any, m: Any, t: int, received: int, x: float, rules: Any) -> bool
         if lane.slot >= 0:
             m.context[lane.slot] = x
     elif lane.role == DETECTOR:
-        z = min(x, 0.999999)
-        odds = z / (1.0 - z) * 0.1
-    if lane.active & ALARM_BITS:
-        odds += 32.0
+        odds = min(x, 0.999999)
+        odds /= 1.0 - odds
+    elif lane.active & ALARM_BITS:
+        odds = 32.0
     elif lane.active & ALERT_BITS:
-        odds += 4.0
+        odds = 4.0
+    if lane.role == CONDITION and lane.active & LIMIT_BITS:
+        odds += 32.0 if lane.active & ALARM_BITS else 4.0
     lane.odds = odds
     lane.last = x
     lane.last_ns = t
     lane.received_ns = max(received, lane.received_ns)
     lane.rows += 1
+    if lane.changed != 0:
+        m.flags |= CHANGED
+    if lane.role == DETECTOR:
+        return False
     if lane.role == CONDITION or lane.active & LIMIT_BITS or lane.bad_seen > 0.0:
         lane.bad = wear(lane)
         if abs(lane.bad - lane.bad_seen) > 0.02:
             m.flags |= MOVED
-    if lane.changed != 0:
-        m.flags |= CHANGED
     return True
 
 

@@ -91,8 +91,6 @@ def _conditions(name: str, lane: Any) -> Iterator[Condition]:
 
 def _heaviest(lane: Any) -> Check:
     """Name the check that speaks loudest on a signal."""
-    if lane["role"] == at.DETECTOR:
-        return Check.DETECTOR
     active = int(lane["active"])
     for check, bits, _ in TOLD:
         if check is not Check.LEVEL and any(active >> bit & 1 for bit in bits):
@@ -101,6 +99,7 @@ def _heaviest(lane: Any) -> Check:
 
 
 def _contributions(lanes: Sequence[tuple[str, Any]], profile: Profile) -> tuple[Contribution, ...]:
+    lanes = [(name, lane) for name, lane in lanes if lane["role"] != at.DETECTOR]
     total = sum(float(lane["odds"]) for _, lane in lanes)
     if total <= 0.0:
         return ()

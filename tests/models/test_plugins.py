@@ -15,7 +15,7 @@ def test_our_own_come_first_and_are_loaded_when_asked_for() -> None:
 
 
 def test_an_unknown_name_lists_those_that_there_are() -> None:
-    with pytest.raises(UnknownPluginError, match=r"no plug-in 'x' .* there are: dict, gone, nested"):
+    with pytest.raises(UnknownPluginError, match=r"'x' .* there are: dict, gone, nested"):
         find(TABLE, "forewarn.none", "x")
 
 
