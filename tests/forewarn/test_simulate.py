@@ -1,0 +1,81 @@
+"""A simulated fleet through a real broker into the real service."""
+
+import argparse
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from forewarn.broker import find_mosquitto, find_nats, free_port
+from forewarn.client import Client
+from forewarn.simulate import main, parser, scenario_of
+from simulators.scenario import ScenarioError
+
+ROOT = Path(__file__).parents[2]
+
+
+def options(*words) -> argparse.Namespace:
+    return parser().parse_args(words)
+
+
+def test_one_machine_in_fifty_fails_unless_said_otherwise():
+    assert len(scenario_of(options("--machines", "100")).expect) == 2
+    assert len(scenario_of(options("--machines", "4")).expect) == 1
+    assert len(scenario_of(options("--machines", "4", "--failing", "0")).expect) == 0
+
+
+def test_seed_and_days_of_a_scenario_can_be_set():
+    plain = scenario_of(options("--scenario", "pump-bearing"))
+    other = scenario_of(options("--scenario", "pump-bearing", "--seed", "5", "--days", "2"))
+    assert (other.seed, other.days) == (5, 2.0)
+    assert plain.machines == other.machines
+
+
+def test_an_unknown_scenario_is_refused(capsys):
+    with pytest.raises(ScenarioError):
+        scenario_of(options("--scenario", "nothing"))
+    assert main(["--scenario", "nothing"]) == 1
+    assert "there is no scenario 'nothing'" in capsys.readouterr().err
+
+
+async def forewarn(*words):
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "forewarn",
+        *words,
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+
+
+@pytest.mark.broker
+@pytest.mark.skipif(not (find_mosquitto() or find_nats()), reason="no MQTT broker is installed")
+async def test_every_reading_of_a_fleet_reaches_the_service(tmp_path):
+    mqtt, api = free_port(), free_port()
+    settings = tmp_path / "cloud.toml"
+    settings.write_text(f'data = "{tmp_path}/data"\n[broker]\nport = {mqtt}\n[api]\nport = {api}\n')
+    service = await forewarn("serve", "--embedded-broker", str(settings))
+    try:
+        said = b""
+        while b"ready: " not in said:
+            said = await service.stdout.readline()
+            assert said, "the service ended"
+        version = "5" if find_mosquitto() else "4"
+        words = ("--machines", "8", "--days", "2", "--speed", "0", "--gateway-size", "3")
+        more = ("--port", str(mqtt), "--mqtt", version, "--truth", str(tmp_path / "truth.json"))
+        fleet = await forewarn("simulate", *words, *more)
+        said, _ = await fleet.communicate()
+        assert fleet.returncode == 0, said
+        client = Client(f"http://127.0.0.1:{api}")
+        counters = (await asyncio.to_thread(client.get, "health"))["service"]["counters"]
+        assert counters["samples"] == 3 * 48  # three gateways, two days of hours
+        [failure] = json.loads((tmp_path / "truth.json").read_text())
+        assert failure["component"]
+    finally:
+        service.terminate()
+        await service.communicate()
+    assert service.returncode == 0
