@@ -36,7 +36,7 @@ from models.rows import Block
 DAY_NS: Final = 86_400 * 10**9
 RAW_NS: Final = 90 * DAY_NS
 MINUTES_NS: Final = 730 * DAY_NS
-APPLIED_ROWS: Final = 65_536  #: compacted rows put in place by one `write`
+APPLIED_ROWS: Final = 32_768  #: compacted rows put in place by one `write`
 APPLIED_JOBS: Final = 16
 
 

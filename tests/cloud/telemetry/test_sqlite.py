@@ -1,6 +1,8 @@
 """The SQLite store by itself: what the conformance suite does not ask of every store."""
 
 import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +48,32 @@ def test_the_thread_compacts_what_is_due(tmp_path: Path) -> None:
     store.close()
     assert series.values.tolist() == (np.arange(3 * DUE_ROWS) / 10).tolist()
     assert count(tmp_path, "frame") == 2
+
+
+def test_readers_see_whole_writes_while_compaction_goes_on(tmp_path: Path) -> None:
+    store = SqliteTelemetry(tmp_path / "t.db")
+    done = threading.Event()
+
+    def read() -> int:
+        seen = 0
+        while not done.is_set():
+            values = store.series(PUMP, "temp", *EVER, MANY).values
+            assert len(values) >= seen
+            assert values.tolist() == (np.arange(len(values)) / 10).tolist()
+            seen = len(values)
+        return seen
+
+    with ThreadPoolExecutor(1) as pool:
+        reader = pool.submit(read)
+        for n in range(100):
+            store.write([minutes(n, 500 * n, 500), minutes(n, 0, 5, machine=f"acme.m{n}")], n)
+            if n % 10 == 9:
+                assert store.erase(f"acme.m{n}") == 5
+        done.set()
+        assert reader.result() <= 50_000
+    found, repeats = audit(store.identities(PUMP))
+    store.close()
+    assert (found, repeats) == ({("b1", "live"): [(0, 49_999)]}, 0)
 
 
 def test_small_frames_become_few(tmp_path: Path) -> None:
