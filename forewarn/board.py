@@ -26,6 +26,7 @@ _STYLES: Final = {
     "silent": "magenta",
     "unknown": "dim",
     "advisory": "yellow",
+    "life band": "yellow",
     "ticket": "bold yellow",
     "alert to customer": "bold cyan",
     "fault": "bold red",
@@ -51,7 +52,7 @@ class MachineLine:
 class Happening:
     """Something that was raised or that happened, at a time of the machine's clock."""
 
-    kind: str  #: advisory | ticket | alert to customer | fault | verdict
+    kind: str  #: advisory | life band | ticket | alert to customer | fault | verdict
     at_ns: int | None
     machine: str
     text: str
@@ -144,9 +145,9 @@ class Telling:
 
     def lines(self, picture: Picture) -> Iterator[str]:
         """Yield the lines that have not been said yet."""
-        if picture.headline != self._headline:
-            self._headline = picture.headline
-            yield f"[{when(picture.clock_ns)}] {picture.headline}"
         for item in picture.happenings[self._told :]:
             yield f"[{when(item.at_ns)}] {item.kind}: {item.machine}: {item.text}"
         self._told = len(picture.happenings)
+        if picture.headline != self._headline:
+            self._headline = picture.headline
+            yield f"[{when(picture.clock_ns)}] {picture.headline}"

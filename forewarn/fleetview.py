@@ -22,6 +22,7 @@ class FleetView:
         self.address = client.url
         self._profiles = profiles
         self._known: set[str] = set()
+        self._banded: set[str] = set()  # advisories whose life band has been told
         self.machines: list[MachineLine] = []
         self.tickets: list[Item] = []
         self.happenings: list[Happening] = []
@@ -46,23 +47,25 @@ class FleetView:
         self.happenings.append(happening)
 
     def _note(self, kind: str, item: Item, names: dict[str, str]) -> None:
-        if item["id"] in self._known or item.get("state") == "shadow":
+        if item.get("state") == "shadow":
             return
-        self._known.add(item["id"])
-        words = item["title"]["en"]
-        if kind == "advisory" and item["life"]:
-            words += f", {days(_band(item['life']))} left"
-        if kind == "ticket":
-            words = f"{item['number']}: {words}. {item['action']['en']}"
-            words += f" Part {item['part']}." if item["part"] else ""
-        self.happenings.append(
-            Happening(
-                kind=kind,
-                at_ns=nanoseconds(item["opened"]),
-                machine=names.get(item["machine"]) or str(item["machine"]),
-                text=words,
-            )
-        )
+        machine = names.get(item["machine"]) or str(item["machine"])
+        band = _band(item["life"]) if kind == "advisory" and item["life"] else None
+        left = days(band) if band and band[1] is not None else ""
+        if item["id"] not in self._known:
+            self._known.add(item["id"])
+            words = item["title"]["en"] + (f", {left} left" if left else "")
+            if kind == "ticket":
+                words = f"{item['number']}: {words}. {item['action']['en']}"
+                words += f" Part {item['part']}." if item["part"] else ""
+            self._add(kind, item["opened"], machine, words)
+        elif left and item["id"] not in self._banded:
+            self._add("life band", item["life_at"], machine, f"{item['title']['en']}, {left} left")
+        if left:
+            self._banded.add(item["id"])
+
+    def _add(self, kind: str, at: str, machine: str, text: str) -> None:
+        self.add(Happening(kind=kind, at_ns=nanoseconds(at), machine=machine, text=text))
 
     def _line(self, item: Item, note: str) -> MachineLine:
         profile = self._profiles.get(item["profile"])

@@ -59,7 +59,7 @@ def test_lines_are_told_once():
     telling = Telling()
     first = list(telling.lines(PICTURE))
     assert first == [
-        "[2026-01-05 00:00Z] pump-03 degrades",
         "[1970-01-01 00:00Z] ticket: pump-03: Bearing wear",
+        "[2026-01-05 00:00Z] pump-03 degrades",
     ]
     assert list(telling.lines(PICTURE)) == []
