@@ -5,7 +5,7 @@ how far their clocks are off. Everything comes from the records, so a replay dec
 """
 
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -13,18 +13,17 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from cloud.journal import ALL, Kind, Record
+from cloud import columns
+from cloud.journal import Kind, Record
 from models.contract import codec, topics
 from models.contract.errors import ContractError, Reason
-from models.contract.messages import Batch, Birth, Column, MachineRef
+from models.contract.messages import Batch, Birth, MachineRef
 from models.rows import Block, Tick
 
-DTYPES: Final[Mapping[str, str]] = {"d": "<f8", "f": "<f4", "q": "<i8", "?": "?"}
 FUTURE_NS: Final = 300 * 10**9  #: later than this after arrival is a wrong clock
 BUILT_NS: Final = 1_735_689_600 * 10**9  #: 2025-01-01: no reading is older than the program
 UNNUMBERED: Final = "unnumbered"  #: boot of samples that the device did not number
 UNCERTAIN: Final = 1
-BAD: Final = 2
 PARKED: Final = 1000  #: records of one device that may wait for a birth
 
 
@@ -94,9 +93,12 @@ def machine_id(identity: str, key: str) -> str:
     return f"{identity}:{key}" if key else identity
 
 
-def to_array(column: Column) -> NDArray[np.generic]:
-    """View a column's bytes as an array, without a copy."""
-    return np.frombuffer(column.data, dtype=DTYPES[column.type])
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A record and the position at which it counts: later than its own if it had to wait."""
+
+    record: Record
+    n: int
 
 
 class Decoder:
@@ -125,7 +127,8 @@ class Decoder:
             if kind is Kind.TICK:
                 out.append(Tick(n=record.n, at_ns=entry.at_ns))
             elif kind is Kind.MESSAGE:
-                self._message(record, (messages or {}).get(record.n), out)
+                source = _Source(record, record.n)
+                self._message(source, (messages or {}).get(record.n), out)
             elif kind is Kind.ACTION:
                 action = msgspec.json.decode(entry.payload)
                 out.append(Restart(action["machine"], action["component"], action["at_ns"]))
@@ -133,7 +136,8 @@ class Decoder:
                 out.append(_aside(record))
         return out
 
-    def _message(self, record: Record, message: Message | None, out: list[Item]) -> None:
+    def _message(self, source: _Source, message: Message | None, out: list[Item]) -> None:
+        record = source.record
         topic = topics.parse(record.entry.topic)
         if message is None:
             try:
@@ -145,7 +149,7 @@ class Decoder:
         if isinstance(message, Birth):
             self._birth(topic.identity, message, record, out)
         elif isinstance(message, Batch):
-            self._batch(topic.identity, topic.channel[1], message, record, out)
+            self._batch(topic, message, source, out)
 
     def _birth(self, identity: str, birth: Birth, record: Record, out: list[Item]) -> None:
         known = self._devices.get(identity)
@@ -156,7 +160,7 @@ class Decoder:
         for key, ref in birth.machines.items():
             self._register(identity, key, ref, record.entry.at_ns, out)
         for waiting in parked:
-            self._message(waiting, None, out)
+            self._message(_Source(waiting, record.n), None, out)
 
     def _register(
         self, identity: str, key: str, ref: MachineRef, at_ns: int, out: list[Item]
@@ -165,9 +169,8 @@ class Decoder:
         clock: Literal["wall", "data"] = "data" if self.data_time(identity) else "wall"
         out.append(Registration(machine, identity, ref.profile, ref.name, at_ns, clock))
 
-    def _batch(
-        self, identity: str, stream: str, batch: Batch, record: Record, out: list[Item]
-    ) -> None:
+    def _batch(self, topic: topics.Topic, batch: Batch, source: _Source, out: list[Item]) -> None:
+        identity, record = topic.identity, source.record
         device = self._devices.get(identity)
         if device is None:
             device = self._devices[identity] = _Device({"": MachineRef()}, set())
@@ -181,62 +184,12 @@ class Decoder:
             _set_aside(record, part.reason, f"{part.name}: {part.detail}", part.raw)
             for part in batch.broken
         )
-        out.extend(self._blocks(identity, stream, batch, record, device.machines))
-
-    def _blocks(
-        self,
-        identity: str,
-        stream: str,
-        batch: Batch,
-        record: Record,
-        machines: Mapping[str, MachineRef],
-    ) -> Iterator[Block]:
-        entry = record.entry
-        end = batch.count if entry.take == ALL else entry.skip + entry.take
-        part = slice(entry.skip, end)
-        times, doubtful = self._times(identity, batch, entry.at_ns)
-        grouped: dict[str, list[str]] = {}
-        for name in batch.columns:
-            key, _, rest = name.partition("/")
-            known = rest and key in machines
-            grouped.setdefault(key if known else "", []).append(name)
-        seq = batch.seq if batch.guaranteed and batch.seq is not None else record.n << 17
-        for key, names in grouped.items():
-            cut = len(key) + 1 if key else 0
-            quality = {
-                name[cut:]: np.frombuffer(batch.quality[name], np.uint8)[part]
-                for name in names
-                if name in batch.quality
-            }
-            missing = {}
-            columns = []
-            for name in names:
-                column = batch.columns[name]
-                values = to_array(column)[part]
-                if column.missing is not None:
-                    missing[name[cut:]] = np.frombuffer(column.missing, np.bool_)[part]
-                if values.dtype.kind == "f":
-                    values = _finite(values, name[cut:], quality)
-                columns.append(values)
+        times, doubtful = self._times(identity, batch, record.entry.at_ns)
+        made = columns.take(batch, record.entry.skip, record.entry.take)
+        for key, part in columns.by_machine(made, device.machines).items():
             if doubtful:
-                for name in names:
-                    marked = quality.get(name[cut:], np.zeros(end - entry.skip, np.uint8))
-                    quality[name[cut:]] = np.maximum(marked, np.uint8(UNCERTAIN))
-            yield Block(
-                n=record.n,
-                machine=machine_id(identity, key),
-                device=identity,
-                boot=(batch.boot or UNNUMBERED) if batch.guaranteed else UNNUMBERED,
-                stream=stream,
-                seq=seq + entry.skip,
-                times_ns=times[part],
-                received_ns=entry.at_ns,
-                signals=tuple(name[cut:] for name in names),
-                columns=tuple(columns),
-                quality=quality,
-                missing=missing,
-                historical=batch.historical,
-            )
+                part.mark(UNCERTAIN)
+            out.append(_block(machine_id(identity, key), topic, batch, source, times, part))
 
     def _times(
         self, identity: str, batch: Batch, received_ns: int
@@ -309,14 +262,30 @@ class Decoder:
         return min((r.n for d in self._devices.values() for r in d.parked), default=None)
 
 
-def _finite(
-    values: NDArray[np.generic], name: str, quality: dict[str, NDArray[np.uint8]]
-) -> NDArray[np.generic]:
-    """Store ±Inf as missing with quality bad."""
-    infinite = np.isinf(values)
-    if not infinite.any():
-        return values
-    marked = quality.get(name, np.zeros(len(values), np.uint8)).copy()
-    marked[infinite] = BAD
-    quality[name] = marked
-    return np.where(infinite, np.nan, values).astype(values.dtype)
+def _block(  # noqa: PLR0917  one value out of six
+    machine: str,
+    topic: topics.Topic,
+    batch: Batch,
+    source: _Source,
+    times: NDArray[np.int64],
+    part: columns.Part,
+) -> Block:
+    entry = source.record.entry
+    boot, seq = batch.boot or UNNUMBERED, batch.seq or 0
+    if not batch.guaranteed:
+        boot, seq = UNNUMBERED, source.record.n << 17
+    return Block(
+        n=source.n,
+        machine=machine,
+        device=topic.identity,
+        boot=boot,
+        stream=topic.channel[1],
+        seq=seq + entry.skip,
+        times_ns=times[entry.skip :][: part.rows],
+        received_ns=entry.at_ns,
+        signals=part.names,
+        columns=part.arrays,
+        quality=part.quality,
+        missing=part.missing,
+        historical=batch.historical,
+    )

@@ -1,0 +1,109 @@
+"""A batch's columns as arrays: views where possible, one look for infinities, split by machine."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.contract.messages import ITEM_SIZE, Batch, Column, MachineRef
+
+DTYPES: Final[Mapping[str, str]] = {"d": "<f8", "f": "<f4", "q": "<i8", "?": "?"}
+BAD: Final = 2
+
+Arrays = dict[str, NDArray[np.generic]]
+
+
+@dataclass(slots=True)
+class Part:
+    """The columns of one machine: `rows` samples each, names without the machine's prefix."""
+
+    rows: int
+    names: tuple[str, ...]
+    arrays: tuple[NDArray[np.generic], ...]
+    quality: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
+    missing: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
+
+    def mark(self, quality: int) -> None:
+        """Raise every sample's quality code to at least this."""
+        for name in self.names:
+            worse = self.quality.get(name, np.zeros(self.rows, np.uint8))
+            self.quality[name] = np.maximum(worse, np.uint8(quality))
+
+
+def take(batch: Batch, skip: int, count: int) -> Part:
+    """Return samples `skip` to `skip + count` (or the end) of all columns, ±Inf made missing."""
+    end = min(batch.count, skip + count)
+    part = slice(skip, end)
+    names = tuple(batch.columns)
+    found = tuple(batch.columns.values())
+    quality = {n: np.frombuffer(q, np.uint8)[part] for n, q in batch.quality.items()}
+    missing = {
+        name: np.frombuffer(column.missing, np.bool_)[part]
+        for name, column in batch.columns.items()
+        if column.missing is not None
+    }
+    if all(column.type == "d" for column in found):
+        table = _table(found, batch.count)[:, part]
+        arrays: tuple[NDArray[np.generic], ...] = tuple(table)
+        suspicious = not np.isfinite(table).all()
+    else:
+        arrays = tuple(np.frombuffer(c.data, dtype=DTYPES[c.type])[part] for c in found)
+        suspicious = True
+    if suspicious:
+        arrays = tuple(
+            _finite(array, name, quality) if array.dtype.kind == "f" else array
+            for name, array in zip(names, arrays, strict=True)
+        )
+    return Part(end - skip, names, arrays, quality, missing)
+
+
+def _table(columns: tuple[Column, ...], count: int) -> NDArray[np.float64]:
+    """Return float64 columns as the rows of one array, shape (columns, count)."""
+    joined = b"".join([column.data for column in columns])
+    assert len(joined) == len(columns) * count * ITEM_SIZE["d"]
+    return np.frombuffer(joined, dtype="<f8").reshape(len(columns), count)
+
+
+def _finite(
+    values: NDArray[np.generic], name: str, quality: dict[str, NDArray[np.uint8]]
+) -> NDArray[np.generic]:
+    """Store ±Inf as missing with quality bad."""
+    infinite = np.isinf(values)
+    if not infinite.any():
+        return values
+    marked = quality.get(name, np.zeros(len(values), np.uint8)).copy()
+    marked[infinite] = BAD
+    quality[name] = marked
+    return np.where(infinite, np.nan, values).astype(values.dtype)
+
+
+@lru_cache(maxsize=4096)
+def _split(names: tuple[str, ...], keys: frozenset[str]) -> dict[str, tuple[int, ...]]:
+    """Return which columns belong to which machine; the key "" takes what names none."""
+    found: dict[str, list[int]] = {}
+    for index, name in enumerate(names):
+        key, slash, _ = name.partition("/")
+        found.setdefault(key if slash and key in keys else "", []).append(index)
+    return {key: tuple(indices) for key, indices in found.items()}
+
+
+def by_machine(part: Part, machines: Mapping[str, MachineRef]) -> dict[str, Part]:
+    """Split the columns `[key/]signal` by the machines that the birth lists."""
+    split = _split(part.names, frozenset(machines))
+    if split.keys() == {""}:
+        return {"": part}
+    out = {}
+    for key, indices in split.items():
+        cut = len(key) + 1 if key else 0
+        names = [part.names[i] for i in indices]
+        out[key] = Part(
+            part.rows,
+            tuple(name[cut:] for name in names),
+            tuple(part.arrays[i] for i in indices),
+            {n[cut:]: part.quality[n] for n in names if n in part.quality},
+            {n[cut:]: part.missing[n] for n in names if n in part.missing},
+        )
+    return out

@@ -1,0 +1,108 @@
+"""What happens behind the journal, on the real stores."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from cloud.decode import Decoder
+from cloud.errors import StoreBusy
+from cloud.ingest import Arrived, Ingest
+from cloud.journal import SegmentJournal
+from cloud.ledger import Ledger, open_ledger
+from cloud.pipeline import Pipeline
+from cloud.sequence import Sequencer
+from cloud.telemetry.sqlite import SqliteTelemetry
+from models.fleet import Fleet
+from models.profile import load_profiles
+from models.rows import Block
+from tests.cloud.wires import DEVICE, T0, batch, birth, up
+
+PROFILES = load_profiles()
+
+
+class SleepyTelemetry(SqliteTelemetry):
+    """A store that can be away."""
+
+    away = False
+
+    def write(self, blocks: Sequence[Block], position: int) -> None:
+        if self.away:
+            raise StoreBusy("away")
+        super().write(blocks, position)
+
+
+class Path_:
+    """Everything behind the broker."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.telemetry = SleepyTelemetry(folder / "telemetry.db", background=False)
+        self.ledger: Ledger = open_ledger(f"sqlite:///{folder}/ledger.db", lambda: T0, PROFILES)
+        self.journal = SegmentJournal(folder / "journal")
+        self.ingest = Ingest(self.journal, Sequencer())
+        self.pipeline = Pipeline(Decoder(), Fleet(PROFILES), self.telemetry, self.ledger)
+
+    def take(self, *group: Arrived) -> None:
+        handled = self.ingest.handle(group, T0)
+        self.pipeline.apply(handled.records, handled.messages)
+
+    def values(self) -> list[float]:
+        return list(self.telemetry.series(DEVICE, "temp", 0, 2**62, 10**6).values)
+
+    def close(self) -> None:
+        self.telemetry.close()
+        self.ledger.close()
+        self.journal.close()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Iterator[Path_]:
+    made = Path_(tmp_path)
+    yield made
+    made.close()
+
+
+def test_a_batch_that_waited_for_its_birth_is_stored(path: Path_) -> None:
+    path.take(up(batch(0, [1.0, 2.0], dictionary="0badcafe")))
+    path.take(up(batch(2, [3.0], u=0, dictionary="0badcafe")))
+    assert path.telemetry.signals(DEVICE) == []
+    path.take(up(birth(dictionary="0badcafe"), "birth"))
+    assert path.values() == [1.0, 2.0, 3.0]
+
+
+def test_while_the_store_is_away_nothing_is_lost_and_order_stays(path: Path_) -> None:
+    path.take(up(batch(0, [1.0])))
+    path.telemetry.away = True
+    path.take(up(batch(1, [2.0])))
+    path.take(up(batch(2, [3.0])))
+    assert path.values() == [1.0]
+    assert path.pipeline.store_error == "away"
+    path.telemetry.away = False
+    path.take(up(batch(3, [4.0])))
+    assert path.values() == [1.0, 2.0, 3.0, 4.0]
+    assert path.pipeline.store_error is None
+
+
+def test_a_store_away_for_long_makes_the_intake_pause(
+    path: Path_, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cloud.pipeline.PENDING_SAMPLES", 3)
+    path.telemetry.away = True
+    path.take(up(batch(0, [1.0, 2.0, 3.0, 4.0])))
+    assert path.pipeline.full
+    assert not path.pipeline.flush(path.pipeline.position)
+    path.telemetry.away = False
+    assert path.pipeline.flush(path.pipeline.position)
+    assert not path.pipeline.full
+
+
+def test_records_that_come_again_after_a_crash_change_nothing(path: Path_) -> None:
+    path.take(up(birth(), "birth"), up(batch(0, [1.0])), up(b"junk"))
+    again = Pipeline(Decoder(), Fleet(PROFILES), path.telemetry, path.ledger)
+    again.apply(list(path.journal.since(-1)), {})
+    assert path.values() == [1.0]
+    rows, _ = path.ledger.quarantine(limit=10)
+    assert len(rows) == 1
+    machines, _ = path.ledger.machines(limit=10)
+    assert [m.machine for m in machines] == [DEVICE]
