@@ -23,7 +23,7 @@ PART = {
 INDICATOR = {
     "air-purifier": "filter_resistance",
     "battery-pack": "state_of_health",
-    "centrifugal-pump": "vibration_rms",
+    "centrifugal-pump": "vibration_bearing",
     "office-printer": "print_density",
 }
 every_plant = pytest.mark.parametrize("profile", sorted(PLANTS))
