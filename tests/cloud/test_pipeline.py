@@ -32,7 +32,7 @@ class SleepyTelemetry(SqliteTelemetry):
         super().write(blocks, position)
 
 
-class Path_:
+class BehindBroker:
     """Everything behind the broker."""
 
     def __init__(self, folder: Path) -> None:
@@ -57,13 +57,13 @@ class Path_:
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Iterator[Path_]:
-    made = Path_(tmp_path)
+def path(tmp_path: Path) -> Iterator[BehindBroker]:
+    made = BehindBroker(tmp_path)
     yield made
     made.close()
 
 
-def test_a_batch_that_waited_for_its_birth_is_stored(path: Path_) -> None:
+def test_a_batch_that_waited_for_its_birth_is_stored(path: BehindBroker) -> None:
     path.take(up(batch(0, [1.0, 2.0], dictionary="0badcafe")))
     path.take(up(batch(2, [3.0], u=0, dictionary="0badcafe")))
     assert path.telemetry.signals(DEVICE) == []
@@ -71,7 +71,7 @@ def test_a_batch_that_waited_for_its_birth_is_stored(path: Path_) -> None:
     assert path.values() == [1.0, 2.0, 3.0]
 
 
-def test_while_the_store_is_away_nothing_is_lost_and_order_stays(path: Path_) -> None:
+def test_while_the_store_is_away_nothing_is_lost_and_order_stays(path: BehindBroker) -> None:
     path.take(up(batch(0, [1.0])))
     path.telemetry.away = True
     path.take(up(batch(1, [2.0])))
@@ -85,7 +85,7 @@ def test_while_the_store_is_away_nothing_is_lost_and_order_stays(path: Path_) ->
 
 
 def test_a_store_away_for_long_makes_the_intake_pause(
-    path: Path_, monkeypatch: pytest.MonkeyPatch
+    path: BehindBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cloud.pipeline.PENDING_SAMPLES", 3)
     path.telemetry.away = True
@@ -97,7 +97,7 @@ def test_a_store_away_for_long_makes_the_intake_pause(
     assert not path.pipeline.full
 
 
-def test_records_that_come_again_after_a_crash_change_nothing(path: Path_) -> None:
+def test_records_that_come_again_after_a_crash_change_nothing(path: BehindBroker) -> None:
     path.take(up(birth(), "birth"), up(batch(0, [1.0])), up(b"junk"))
     again = Pipeline(Decoder(), Fleet(PROFILES), path.telemetry, path.ledger)
     again.apply(list(path.journal.since(-1)), {})
@@ -105,4 +105,4 @@ def test_records_that_come_again_after_a_crash_change_nothing(path: Path_) -> No
     rows, _ = path.ledger.quarantine(limit=10)
     assert len(rows) == 1
     machines, _ = path.ledger.machines(limit=10)
-    assert [m.machine for m in machines] == [DEVICE]
+    assert [m.id for m in machines] == [DEVICE]
