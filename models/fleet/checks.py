@@ -25,14 +25,15 @@ def set_condition(lane: Any, check: int, on: bool, t: int) -> None:
 @part
 def vote(lane: Any, check: int, hit: bool, t: int) -> None:
     """N of the last M rows begin a condition, as many end it; a shift register remembers them."""
+    active = (lane.active >> check) & 1
+    register = lane.register[check]
+    if register == 0 and not hit and active == 0:
+        return
     full = np.uint64(0xFFFFFFFFFFFFFFFF) >> np.uint64(64 - lane.window)
-    register = (lane.register[check] << np.uint64(1)) & full
+    register = (register << np.uint64(1)) & full
     if hit:
         register |= np.uint64(1)
     lane.register[check] = register
-    active = (lane.active >> check) & 1
-    if register == 0 and active == 0:
-        return
     count = 0
     while register != 0:
         register &= register - np.uint64(1)
@@ -48,12 +49,9 @@ def limits(lane: Any, t: int, x: float) -> None:
     """A limit counts as reached at `>=`; while active it ends only clearly inside."""
     back = lane.spread
     if lane.armed == 1:
-        back = min(
-            back, 0.25 * abs(lane.alert_high - lane.mean), 0.25 * abs(lane.alarm_high - lane.mean)
-        )
-        back = min(
-            back, 0.25 * abs(lane.alert_low - lane.mean), 0.25 * abs(lane.alarm_low - lane.mean)
-        )
+        high = min(abs(lane.alert_high - lane.mean), abs(lane.alarm_high - lane.mean))
+        low = min(abs(lane.alert_low - lane.mean), abs(lane.alarm_low - lane.mean))
+        back = min(back, 0.25 * min(high, low))
     a = lane.active
     for check, limit in ((ALERT_HIGH, lane.alert_high), (ALARM_HIGH, lane.alarm_high)):
         if limit < np.inf:
@@ -71,29 +69,30 @@ def level(lane: Any, t: int, x: float, rules: Any) -> float:
     odds = 0.0
     r = x - lane.level
     share = rules.level_share
-    if lane.learned >= rules.warm_rows:
-        step = lane.step if lane.step < np.inf else 0.0
-        sigma = max(1.2533 * lane.spread, 0.5 * step, 1e-12 * abs(lane.level))
-        lane.fast += rules.fast_share * (x - lane.fast)
-        off = abs(lane.fast - lane.level)
-        on = (lane.active >> LEVEL) & 1
-        limit = rules.level_on * sigma
-        vote(lane, LEVEL, off > (0.5 * limit if on else limit), t)
-        z = 0.0
-        if sigma > 0.0:
-            z = min(abs(r) / sigma, 1e6) / rules.half_score
-        odds = z * z
-        odds *= odds
-        if abs(r) > rules.suspicious * sigma and sigma > 0.0:
-            lane.level += share * min(max(r, -rules.clip * sigma), rules.clip * sigma)
-            return odds
-        if share * lane.learned < 1.0:
-            share = 1.0 / lane.learned
-        r = min(max(r, -rules.clip * sigma), rules.clip * sigma) if sigma > 0.0 else r
-    else:
-        share = 1.0 / (lane.learned + 1.0)
+    known = lane.learned
+    if known * share < 1.0:
+        share = 1.0 / (known + 1.0)
+        lane.learned = known + 1
+    if known < rules.warm_rows:
         lane.fast += max(rules.fast_share, share) * (x - lane.fast)
-    lane.learned += 1
+    else:
+        step = 0.5 * lane.step if lane.step < np.inf else 0.0
+        sigma = max(1.2533 * lane.spread, step, 1e-12 * abs(lane.level))
+        lane.fast += rules.fast_share * (x - lane.fast)
+        limit = rules.level_on * sigma
+        if (lane.active >> LEVEL) & 1:
+            limit *= 0.5
+        vote(lane, LEVEL, abs(lane.fast - lane.level) > limit, t)
+        if sigma > 0.0:
+            z = min(abs(r) / (sigma * rules.half_score), 1e6)
+            odds = z * z
+            odds *= odds
+            top = rules.clip * sigma
+            strange = abs(r) > rules.suspicious * sigma
+            r = min(max(r, -top), top)
+            if strange:
+                lane.level += share * r
+                return odds
     lane.level += share * r
     lane.spread += share * (abs(r) - lane.spread)
     return odds

@@ -46,80 +46,79 @@ from models.fleet.layout import (
 from models.fleet.reference import compare
 from models.life.compiled import build_of, entry, part
 
+BAD_BITS = LIMIT_BITS | (1 << SHIFT)
 SENSOR_BITS = (1 << RATE) | (1 << STUCK) | (1 << DROPOUT)
+
+
+@part
+def _timing(lane: Any, t: int, received: int, x: float, seconds: float) -> None:
+    """Learn the usual intervals and the resolution; vote on the rate, find a stuck sensor."""
+    d = abs(x - lane.last)
+    usual = lane.interval_s
+    if seconds > 0.0:
+        if usual == 0.0:
+            lane.interval_s = seconds
+        elif seconds != usual:
+            lane.interval_s = usual + (min(max(seconds, 0.25 * usual), 4.0 * usual) - usual) / 16.0
+        if lane.rate < np.inf:
+            vote(lane, RATE, d > lane.rate * seconds, t)
+    if d > 0.0:
+        lane.same_ns = t
+        if d < lane.step:
+            lane.step = d
+    if lane.stuck_ns < NEVER:
+        set_condition(lane, STUCK, t - lane.same_ns >= lane.stuck_ns, t)
+    if received > lane.received_ns:
+        gap = (received - lane.received_ns) * 1e-9
+        usual = lane.group_s if lane.group_s > 0.0 else gap
+        lane.group_s = usual + (min(gap, 4.0 * usual) - usual) / 16.0
+        lane.received_ns = received
 
 
 @part
 def _row(lane: Any, m: Any, t: int, received: int, x: float, rules: Any) -> bool:
     """Take one reading of one signal; False when it has no part in the score (late, shadow)."""
-    first = lane.rows == 0
-    if not first and t < lane.last_ns:
-        lane.late += 1
-        return False
-    seconds = 0.0 if first else (t - lane.last_ns) * 1e-9
-    if first:
+    seconds = 0.0
+    if lane.rows == 0:
         lane.same_ns = t
+        lane.received_ns = received
         lane.level = x
         lane.fast = x
         m.due_ns = 0
         m.flags |= MOVED
+    elif t < lane.last_ns:
+        lane.late += 1
+        return False
     else:
-        d = abs(x - lane.last)
-        if seconds > 0.0:
-            usual = lane.interval_s
-            if usual == 0.0:
-                lane.interval_s = seconds
-            else:
-                lane.interval_s += (min(max(seconds, 0.25 * usual), 4.0 * usual) - usual) / 16.0
-            if lane.rate < np.inf:
-                vote(lane, RATE, d > lane.rate * seconds, t)
-        if d > 0.0:
-            lane.step = min(lane.step, d)
-            lane.same_ns = t
-        if lane.stuck_ns < NEVER:
-            set_condition(lane, STUCK, t - lane.same_ns >= lane.stuck_ns, t)
-        gap = (received - lane.received_ns) * 1e-9
-        if gap > 0.0:
-            lane.group_s += (
-                (min(gap, 4.0 * lane.group_s) - lane.group_s) / 16.0 if lane.group_s > 0.0 else gap
-            )
-    if (
-        lane.alert_high < np.inf
-        or lane.alarm_high < np.inf
-        or lane.alert_low > -np.inf
-        or lane.alarm_low > -np.inf
-    ):
+        seconds = (t - lane.last_ns) * 1e-9
+        _timing(lane, t, received, x, seconds)
+    if lane.limited == 1:
         limits(lane, t, x)
-    set_condition(lane, DROPOUT, False, t)
+    if lane.active & (1 << DROPOUT):
+        set_condition(lane, DROPOUT, False, t)
     odds = 0.0
     if lane.role == CONDITION:
         odds = level(lane, t, x, rules) + compare(lane, m, t, x, seconds, rules)
     elif lane.role == CONTEXT:
-        lane.level += (x - lane.level) * max(rules.level_share, 1.0 / (lane.rows + 1.0))
-        lane.spread += (abs(x - lane.level) - lane.spread) * max(
-            rules.level_share, 1.0 / (lane.rows + 1.0)
-        )
+        share = max(rules.level_share, 1.0 / (lane.rows + 1.0))
+        lane.level += share * (x - lane.level)
+        lane.spread += share * (abs(x - lane.level) - lane.spread)
         if lane.slot >= 0:
             m.context[lane.slot] = x
     elif lane.role == DETECTOR:
         odds = min(x, 0.999999)
         odds /= 1.0 - odds
-    elif lane.active & ALARM_BITS:
-        odds = 32.0
-    elif lane.active & ALERT_BITS:
-        odds = 4.0
-    if lane.role == CONDITION and lane.active & LIMIT_BITS:
+    if lane.active & LIMIT_BITS and lane.role != DETECTOR:
         odds += 32.0 if lane.active & ALARM_BITS else 4.0
     lane.odds = odds
     lane.last = x
     lane.last_ns = t
-    lane.received_ns = max(received, lane.received_ns)
     lane.rows += 1
     if lane.changed != 0:
         m.flags |= CHANGED
     if lane.role == DETECTOR:
         return False
-    if lane.role == CONDITION or lane.active & LIMIT_BITS or lane.bad_seen > 0.0:
+    if lane.wears == 1 or lane.active & BAD_BITS or lane.bad > 0.0:
         lane.bad = wear(lane)
         if abs(lane.bad - lane.bad_seen) > 0.02:
             m.flags |= MOVED
@@ -250,12 +249,14 @@ def _telling_row(
     start: int,
 ) -> int:
     """Take a block's rows from `start` on; return the first that tells something, or -1."""
-    for r in range(start, item.rows):
+    begin, end, rows = item.first_column, item.first_column + 2 * item.columns, item.rows
+    for r in range(start, rows):
         t = times[item.first_row + r]
         odds = 0.0
-        for j in range(item.first_column, item.first_column + 2 * item.columns, 2):
+        first = item.first_cell + r
+        for j in range(begin, end, 2):
             lane = lanes[layout[j]]
-            x = cells[item.first_cell + layout[j + 1] * item.rows + r]
+            x = cells[first + layout[j + 1] * rows]
             if not np.isfinite(x):
                 lane.missing += 1
                 continue

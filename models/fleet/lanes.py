@@ -27,7 +27,7 @@ DETECTED_AT: Final = 0.95  #: a plug-in's score from here on counts as unusual
 FORGOTTEN: Final = (
     *("learned", "fast", "level", "spread", "armed", "frozen", "first_ns", "solve_at"),
     *("count", "mean", "sxx", "c_mean", "c_low", "c_high", "sxc", "scc", "slope"),
-    *("sigma", "slack", "expected", "rise", "fall"),
+    *("sigma", "slack", "top", "gain", "most", "expected", "rise", "fall"),
 )
 _UNSEEN: Final = Signal()
 
@@ -101,7 +101,7 @@ def configure(lane: Any, name: str, profile: Profile) -> None:
     lane["up"] = int(signal.worse != "low")
     lane["down"] = int(signal.worse != "high")
     lane["shifts"] = int(_shift_matters(name, profile))
-    lane["wears"] = int(any(part.indicator == name for part in profile.consumables.values()))
+    lane["indicates"] = int(any(part.indicator == name for part in profile.consumables.values()))
     lane["limited"] = int(limits != Limits(rate=limits.rate))
     for key, missing in (
         ("alert_low", -np.inf),
@@ -115,6 +115,7 @@ def configure(lane: Any, name: str, profile: Profile) -> None:
     high, low = _goals(name, profile)
     lane["goal_high"] = np.nan if high is None else high
     lane["goal_low"] = np.nan if low is None else low
+    lane["wears"] = int(high is not None or low is not None)
     lane["stuck_ns"] = NEVER if signal.stuck_after_s is None else int(signal.stuck_after_s * 1e9)
     lane["dropout_ns"] = 0 if signal.dropout_after_s is None else int(signal.dropout_after_s * 1e9)
     lane["need"] = profile.trigger.n

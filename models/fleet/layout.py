@@ -55,7 +55,8 @@ LANE_CONFIG: Final = [
     ("up", "i8"),
     ("down", "i8"),
     ("expected_lane", "i8"),  # 1 when the profile asks for it
-    ("wears", "i8"),  # 1 when it shows the wear of a part
+    ("indicates", "i8"),  # 1 when it shows the wear of a part
+    ("wears", "i8"),  # 1 when there is a limit that it runs into
     ("limited", "i8"),  # 1 when any limit is set
     ("alert_low", "f8"),
     ("alarm_low", "f8"),
@@ -70,21 +71,16 @@ LANE_CONFIG: Final = [
     ("window", "i8"),
 ]
 LANE_STATE: Final = [
-    ("next", "i8"),  # next lane of the same machine, -1 last
+    # what every row touches comes first: few cache lines a row
     ("last_ns", "i8"),
     ("received_ns", "i8"),
     ("same_ns", "i8"),
     ("rows", "i8"),
     ("learned", "i8"),  # rows since the level began
-    ("late", "i8"),
-    ("missing", "i8"),
     ("active", "i8"),
     ("changed", "i8"),
-    ("since_ns", "i8", (CHECKS,)),
-    ("register", "u8", (REGISTERS,)),
     ("last", "f8"),
     ("interval_s", "f8"),
-    ("group_s", "f8"),  # usual time between receipts
     ("fast", "f8"),
     ("level", "f8"),
     ("spread", "f8"),
@@ -92,25 +88,33 @@ LANE_STATE: Final = [
     ("odds", "f8"),
     ("bad", "f8"),
     ("bad_seen", "f8"),
-    # the healthy reference
-    ("armed", "i8"),
+    ("armed", "i8"),  # the healthy reference
     ("frozen", "i8"),
-    ("first_ns", "i8"),
-    ("solve_at", "f8"),
     ("count", "f8"),
     ("mean", "f8"),
+    ("expected", "f8"),
+    ("sigma", "f8"),
+    ("slack", "f8"),
+    ("top", "f8"),  # a row counts as at most so much
+    ("gain", "f8"),  # 1 / (sigma * shift span)
+    ("most", "f8"),  # 1 / sigma
+    ("rise", "f8"),  # the two cumulative sums
+    ("fall", "f8"),
+    ("register", "u8", (REGISTERS,)),
+    ("next", "i8"),  # next lane of the same machine, -1 last
+    ("late", "i8"),
+    ("missing", "i8"),
+    ("since_ns", "i8", (CHECKS,)),
+    ("group_s", "f8"),  # usual time between receipts
+    ("first_ns", "i8"),
+    ("solve_at", "f8"),
     ("sxx", "f8"),
     ("c_mean", "f8", (CONTEXTS,)),
     ("c_low", "f8", (CONTEXTS,)),
     ("c_high", "f8", (CONTEXTS,)),
+    ("slope", "f8", (CONTEXTS,)),
     ("sxc", "f8", (CONTEXTS,)),
     ("scc", "f8", (CONTEXTS * CONTEXTS,)),
-    ("slope", "f8", (CONTEXTS,)),
-    ("sigma", "f8"),
-    ("slack", "f8"),
-    ("expected", "f8"),
-    ("rise", "f8"),  # the two cumulative sums
-    ("fall", "f8"),
 ]
 LANE: Final = np.dtype(LANE_CONFIG + LANE_STATE)
 

@@ -54,9 +54,12 @@ def _solve(lane: Any, k: int, rules: Any) -> None:
         way = min(way, abs(limit - lane.mean))
     if way < np.inf:
         lane.slack = max(lane.slack, min(rules.material * way, 2.0 * lane.slack))
-    if lane.wears == 1:
+    if lane.indicates == 1:
         goal = lane.goal_high if np.isfinite(lane.goal_high) else lane.goal_low
         lane.slack = max(lane.slack, rules.material_wear * abs(goal - lane.mean))
+    lane.top = max(rules.shift_clip * lane.sigma, lane.slack + 3.0 * lane.sigma)
+    lane.most = 1.0 / lane.sigma if lane.sigma > 0.0 else 0.0
+    lane.gain = lane.most / rules.shift_span_s
 
 
 @part
@@ -66,6 +69,7 @@ def _learn(lane: Any, m: Any, x: float) -> None:
     n = lane.count
     dx = x - lane.mean
     lane.mean += dx / n
+    lane.expected = lane.mean
     lane.sxx += dx * (x - lane.mean)
     k = m.contexts
     for i in range(k):
@@ -120,32 +124,38 @@ def compare(lane: Any, m: Any, t: int, x: float, seconds: float, rules: Any) -> 
     odds = 0.0
     far = 0.0
     healthy = True
-    lane.expected = lane.mean
     if lane.armed == 1:
-        for i in range(m.contexts):
-            d = m.context[i] - lane.c_mean[i]
-            if not np.isnan(d):
-                lane.expected += lane.slope[i] * d
-        residual = x - lane.expected
+        residual = x - lane.mean
         if m.contexts > 0:
+            lane.expected = lane.mean
+            for i in range(m.contexts):
+                d = m.context[i] - lane.c_mean[i]
+                if not np.isnan(d):
+                    lane.expected += lane.slope[i] * d
+            residual = x - lane.expected
             far = _outside(lane, m, min(seconds / 86_400.0, 1.0))
-        top = max(rules.shift_clip * lane.sigma, lane.slack + 3.0 * lane.sigma)
-        residual = min(max(residual, -top), top) / (1.0 + far)
-        weight = min(seconds / rules.shift_span_s, 1.0)
-        if lane.sigma > 0.0:
-            weight /= lane.sigma
+        residual = min(max(residual, -lane.top), lane.top)
+        if far > 0.0:
+            residual /= 1.0 + far
+        weight = min(seconds * lane.gain, lane.most)
         cap = 2.0 * rules.shift_on
-        lane.rise = min(cap, max(0.0, lane.rise + weight * (residual - lane.slack)))
-        lane.fall = min(cap, max(0.0, lane.fall + weight * (-residual - lane.slack)))
+        if residual > lane.slack or lane.rise > 0.0:
+            lane.rise = min(cap, max(0.0, lane.rise + weight * (residual - lane.slack)))
+        if residual < -lane.slack or lane.fall > 0.0:
+            lane.fall = min(cap, max(0.0, lane.fall - weight * (residual + lane.slack)))
         g = 0.0
         if lane.shifts == 1:
-            g = max(lane.rise if lane.up == 1 else 0.0, lane.fall if lane.down == 1 else 0.0)
+            if lane.up == 1:
+                g = lane.rise
+            if lane.down == 1:
+                g = max(g, lane.fall)
+            if g > 0.0:
+                q = g / rules.shift_on
+                odds = q * q
             if g >= rules.shift_on:
                 set_condition(lane, SHIFT, True, t)
             elif g <= rules.shift_off:
                 set_condition(lane, SHIFT, False, t)
-            q = g / rules.shift_on
-            odds = q * q
         healthy = abs(residual) < 3.0 * lane.sigma and g < 0.5 * rules.shift_on
     if lane.frozen == 0 or far > 0.0:
         if healthy:
