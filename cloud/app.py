@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 import uvicorn
 
 from cloud.api import ApiDeps, HealthReport, create_app
-from cloud.errors import CloudError
+from cloud.errors import CloudError, StoreError
 from cloud.ledger import Ledger, open_ledger
 from cloud.link import Link
 from cloud.notify import Notifier, channels_from
@@ -27,6 +27,7 @@ from models.profile import Profile, load_profiles
 T = TypeVar("T")
 CHECK_S: Final = 0.2
 DRAIN_S: Final = 3
+UPKEEP_S: Final = 86_400
 log = logging.getLogger(__name__)
 
 
@@ -63,7 +64,6 @@ class App:
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self.ledger: Ledger = open_ledger(url, now_ns, self.profiles)
         self.telemetry: TelemetryStore = SqliteTelemetry(self.folder / "telemetry.db")
-        self._loop: asyncio.AbstractEventLoop | None = None
         self.notifier = Notifier(
             self.ledger, channels_from(settings.notify, self.folder), submit=self.submit, now=now_ns
         )
@@ -76,17 +76,12 @@ class App:
             now=now_ns,
             snapshot_ns=int(settings.snapshot_s * 1e9),
             segment_bytes=settings.journal_segment_mb << 20,
-            filed=self._filed,
         )
         self.server = _Server(self._uvicorn())
 
     async def submit(self, work: Callable[[], T]) -> T:
         """Run a ledger write on the one writer thread."""
         return await asyncio.get_running_loop().run_in_executor(self._writer, work)
-
-    def _filed(self) -> None:
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self.notifier.wake)
 
     def _uvicorn(self) -> uvicorn.Config:
         api = self.settings.api
@@ -96,7 +91,7 @@ class App:
             profiles=self.profiles,
             health=self.health,
             submit=self.submit,
-            repaired=self.service.restart,
+            repaired=self.service.repaired,
             secret=_secret(self.folder / "cursor.key"),
             public_url=api.public_url,
         )
@@ -116,10 +111,10 @@ class App:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["App"]:
         """Start everything; stop it in reverse at the end."""
-        self._loop = asyncio.get_running_loop()
         stop = asyncio.Event()
         serving = asyncio.create_task(self.server.serve(), name="api")
         notifying = asyncio.create_task(self.notifier.run(stop), name="notifier")
+        keeping = asyncio.create_task(self._upkeep(), name="upkeep")
         try:
             listening = asyncio.create_task(self.server.listening.wait())
             await asyncio.wait([serving, listening], return_when=asyncio.FIRST_COMPLETED)
@@ -130,10 +125,30 @@ class App:
             self.service.start()
             yield self
         finally:
+            keeping.cancel()
             self.server.should_exit = True
             stop.set()
-            await asyncio.gather(serving, notifying, return_exceptions=True)
+            await asyncio.gather(serving, notifying, keeping, return_exceptions=True)
             await asyncio.to_thread(self.close)
+
+    async def _upkeep(self) -> None:
+        """Once a day, let go of readings that are past their retention."""
+        while True:
+            await asyncio.to_thread(self.trim)
+            await asyncio.sleep(UPKEEP_S)
+
+    def trim(self) -> None:
+        """Delete readings that are past their retention."""
+        data_time, after = [], None
+        while True:
+            rows, after = self.ledger.machines(after=after, limit=1000)
+            data_time += [row.id for row in rows if row.clock == "data"]
+            if after is None:
+                break
+        try:
+            self.telemetry.trim(now_ns(), data_time)
+        except StoreError as error:
+            log.warning("retention: %s; tried again in a day", error)
 
     def close(self) -> None:
         """Drain the ingest thread, write a snapshot, close the stores."""

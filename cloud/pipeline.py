@@ -5,11 +5,11 @@ how far they are; a record that comes again after a crash changes nothing.
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from cloud.decode import Aside, Decoder, Item, Message, Registration, Restart
-from cloud.errors import StoreError
+from cloud.errors import StoreBusy, StoreError
 from cloud.journal import Record
 from cloud.ledger import Ledger
 from cloud.telemetry import TelemetryStore
@@ -17,6 +17,7 @@ from models.assessment import Assessment
 from models.fleet import Fleet
 from models.rows import Block, Tick
 
+PENDING_FILINGS = 100_000  #: assessments kept while the ledger is away; then intake pauses
 PENDING_SAMPLES = 4_000_000  #: values kept while the telemetry store is away; then intake pauses
 log = logging.getLogger(__name__)
 
@@ -48,16 +49,15 @@ class Pipeline:
         fleet: Fleet,
         telemetry: TelemetryStore,
         ledger: Ledger,
-        *,
-        filed: Callable[[], None] = lambda: None,
     ) -> None:
         self.decoder = decoder
         self.fleet = fleet
         self.position = -1
         self._telemetry = telemetry
         self._ledger = ledger
-        self._filed = filed
         self._known: dict[str, Registration] = {}
+        self._unfiled: list[Assessment] = []
+        self._aside: list[Aside] = []
         self._pending: list[Block] = []
         self._pending_values = 0
         self._stored = telemetry.position()
@@ -66,10 +66,15 @@ class Pipeline:
     @property
     def full(self) -> bool:
         """Whether no more may be taken until the telemetry store is back."""
-        return self._pending_values > PENDING_SAMPLES
+        return self._pending_values > PENDING_SAMPLES or len(self._unfiled) > PENDING_FILINGS
+
+    @property
+    def settled(self) -> bool:
+        """Whether the ledger has everything (a snapshot may be taken)."""
+        return not (self._unfiled or self._aside)
 
     def apply(self, records: Sequence[Record], messages: Mapping[int, Message]) -> None:
-        """Take a group of records further. Raises `StoreError` when the ledger is away."""
+        """Take a group of records further. A store that is away gets its part later."""
         if not records:
             return
         items = self.decoder.decode(records, messages)
@@ -79,13 +84,21 @@ class Pipeline:
                 self._register(item)
         assessments = assess(self.fleet, items)
         self.position = records[-1].n
-        asides = [item for item in items if isinstance(item, Aside)]
-        if asides:
-            self._ledger.quarantine_add(asides)
-        if assessments:
-            filed = self._ledger.file(records[-1].n, assessments)
-            if filed:
-                self._filed()
+        self._unfiled += assessments
+        self._aside += [item for item in items if isinstance(item, Aside)]
+        self.file()
+
+    def file(self) -> None:
+        """File what waits for the ledger; a ledger that is busy gets it with the next group."""
+        try:
+            if self._aside:
+                self._ledger.quarantine_add(self._aside)
+                self._aside = []
+            if self._unfiled:
+                self._ledger.file(self.position, self._unfiled)
+                self._unfiled = []
+        except StoreBusy as error:
+            log.warning("ledger: %s; %d assessments wait", error, len(self._unfiled))
 
     def _register(self, item: Registration) -> None:
         known = self._known.get(item.machine)

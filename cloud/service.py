@@ -1,7 +1,6 @@
 """The ingest thread: link → ingest → pipeline, with ticks, actions, snapshots and recovery."""
 
 import logging
-import queue
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from cloud.decode import Decoder
 from cloud.errors import StoreError
 from cloud.ingest import Counters, Ingest, Pending
 from cloud.journal import Entry, Kind, Record, SegmentJournal
-from cloud.ledger import Ledger
+from cloud.ledger import Ledger, Repair
 from cloud.link import Link
 from cloud.pipeline import Pipeline
 from cloud.sequence import Sequencer
@@ -55,7 +54,6 @@ class Service:
         now: Callable[[], int],
         snapshot_ns: int,
         segment_bytes: int = 64 << 20,
-        filed: Callable[[], None] = lambda: None,
     ) -> None:
         self._folder = folder
         self._profiles = profiles
@@ -64,13 +62,15 @@ class Service:
         self._link = link
         self._now = now
         self._snapshot_ns = snapshot_ns
-        self._actions: queue.Queue[Entry] = queue.Queue(maxsize=1000)
+        self._repairs = threading.Event()
+        self._repairs.set()
         self._due: list[Entry] = []
+        self._handing: list[Repair] = []
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ingest")
         self.failure: BaseException | None = None
         self.journal = SegmentJournal(folder / "journal", segment_bytes=segment_bytes)
-        self._recover(filed)
+        self._recover()
 
     def start(self) -> None:
         """Connect and begin."""
@@ -90,11 +90,9 @@ class Service:
         self._telemetry.close()
         self.journal.close()
 
-    def restart(self, machine: str, component: str | None) -> None:
-        """Tell the models that a component was replaced (through the journal)."""
-        now = self._now()
-        payload = msgspec.json.encode({"machine": machine, "component": component, "at_ns": now})
-        self._actions.put(Entry(Kind.ACTION, now, "", payload))
+    def repaired(self, _repair: Repair) -> None:
+        """A repair is due in the ledger: the models will be told of it through the journal."""
+        self._repairs.set()
 
     def status(self) -> Status:
         """Return a consistent-enough picture for people."""
@@ -112,7 +110,7 @@ class Service:
         """Whether the ingest thread runs."""
         return self._thread.is_alive()
 
-    def _recover(self, filed: Callable[[], None]) -> None:
+    def _recover(self) -> None:
         stored = self._telemetry.position()
         found = snapshot.load(self._folder / "snapshots", stored)
         fleet = Fleet(self._profiles)
@@ -136,7 +134,7 @@ class Service:
             records = self._parked(waiting) if waiting else {}
             decoder.load(found.values["decoder"], records)
         self.ingest = Ingest(self.journal, sequencer)
-        self.pipeline = Pipeline(decoder, fleet, self._telemetry, self._ledger, filed=filed)
+        self.pipeline = Pipeline(decoder, fleet, self._telemetry, self._ledger)
         self.pipeline.position = start
         group: list[Record] = []
         count = 0
@@ -168,9 +166,15 @@ class Service:
             self.failure = error
 
     def _once(self) -> None:
-        if self.pipeline.full and not self.pipeline.flush(self.pipeline.position):
+        if self.pipeline.full:
+            self.pipeline.flush(self.pipeline.position)
+            self.pipeline.file()
+        if self.pipeline.full:
             self._stop.wait(RETRY_S)  # no group is taken: the broker and the devices keep theirs
             return
+        if self._repairs.is_set() and not self._handing:
+            self._repairs.clear()
+            self._handing = self._ledger.repairs_due()
         group = self._link.group()
         now = self._now()
         try:
@@ -180,6 +184,9 @@ class Service:
             self._stop.wait(RETRY_S)
             return  # no acknowledgement, no receipt: devices send again
         self._due = []
+        for repair in self._handing:
+            self._ledger.repair_handed(repair.id)
+        self._handing = []
         self._link.acknowledge(group)
         self._link.send(handled.receipts)
         self.pipeline.apply(handled.records, handled.messages)
@@ -188,17 +195,20 @@ class Service:
             self._save()
 
     def _own(self, now: int) -> list[Entry]:
-        while not self._actions.empty():
-            self._due.append(self._actions.get_nowait())
         if now >= self._next_tick:
             self._next_tick = now - now % TICK_NS + TICK_NS
             self._due.append(Entry(Kind.TICK, now))
-        return self._due
+        return [*self._due, *(_action(repair, now) for repair in self._handing)]
 
     def _save(self) -> None:
         """Write a snapshot; the journal may forget what two snapshots have passed."""
         position = self.pipeline.position
-        if not self.pipeline.flush(position) or self._telemetry.durable_position() < position:
+        self.pipeline.file()
+        if (
+            not self.pipeline.settled
+            or not self.pipeline.flush(position)
+            or self._telemetry.durable_position() < position
+        ):
             return
         values = {
             "sequencer": self.ingest.sequencer.dump(),
@@ -210,3 +220,8 @@ class Service:
         parked = self.pipeline.decoder.oldest_parked()
         floor = kept[0] if len(kept) > 1 else -1
         self.journal.forget(floor if parked is None else min(floor, parked - 1))
+
+
+def _action(repair: Repair, now_ns: int) -> Entry:
+    """Return the journal's entry of a repair; `cloud.decode` reads it back."""
+    return Entry(Kind.ACTION, now_ns, "", msgspec.json.encode(repair))

@@ -8,7 +8,7 @@ from fastapi import Depends, Request
 
 from cloud.api.cursors import Cursors
 from cloud.api.repeats import Repeats
-from cloud.ledger import Ledger
+from cloud.ledger import Ledger, Repair
 from cloud.telemetry import TelemetryStore
 from models.profile import Profile
 
@@ -67,7 +67,7 @@ class Submit(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiDeps:
-    """What the routes reach. `secret` signs cursors; `repaired(machine, component)` tells models.
+    """What the routes reach. `secret` signs cursors; `repaired(repair)` says that one is due.
 
     `public_url` is the address people use when a proxy stands in front; `demo` is shown on the
     health page.
@@ -78,7 +78,7 @@ class ApiDeps:
     profiles: Mapping[str, Profile]
     health: Callable[[], HealthReport]
     submit: Submit
-    repaired: Callable[[str, str | None], None]
+    repaired: Callable[[Repair], None]
     secret: bytes
     public_url: str | None = None
     demo: bool = False

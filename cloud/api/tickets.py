@@ -133,7 +133,7 @@ async def resolve(
             replaced=given.replaced,
         )
         if done.repair is not None:
-            deps.repaired(done.repair.machine, done.repair.component)
+            deps.repaired(done.repair)
         return done.ticket
 
     return await _change(write, ticket, resolved)

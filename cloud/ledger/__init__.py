@@ -91,6 +91,14 @@ class Ledger(Protocol):
         """Keep what could not be read, within bounds; return how many were new."""
         ...
 
+    def repairs_due(self) -> list[Repair]:
+        """Return the repairs that the models have not been told of, oldest first."""
+        ...
+
+    def repair_handed(self, repair_id: str) -> None:
+        """Note that a repair is in the journal."""
+        ...
+
     # -- machines
 
     def machine(self, machine: str) -> MachineRow:

@@ -180,8 +180,9 @@ class TicketRow(Record, frozen=True, kw_only=True):
 
 
 class Repair(msgspec.Struct, frozen=True, kw_only=True):
-    """What the models must be told: this component is new since `at_ns`."""
+    """What the models must be told: this component is new since `at_ns` of the machine's clock."""
 
+    id: str
     machine: str
     component: str | None
     at_ns: int

@@ -187,6 +187,16 @@ ticket = sa.Table(
     Index("ticket_by_machine", "machine", "id"),
 )
 
+repair = sa.Table(
+    "repair",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("machine", String(160), nullable=False),
+    Column("component", Text),
+    Column("at_ns", BigInteger, nullable=False),
+    Column("handed", sa.Boolean, nullable=False),
+)
+
 event = sa.Table(
     "event",
     metadata,

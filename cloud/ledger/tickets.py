@@ -90,10 +90,31 @@ class Tickets(Part):
                 "observe_until_ns": at_ns + OBSERVE_NS,
             }
             done = self._finish(connection, old, new, at_ns=at_ns, actor=actor, advisory=changes)
-        repair = None
-        if replaced is not None:
-            repair = Repair(machine=old.machine, component=replaced, at_ns=at_ns)
+            repair = None
+            if replaced is not None:
+                repair = Repair(
+                    id=f"{ticket_id}:{done.version}",
+                    machine=old.machine,
+                    component=replaced,
+                    at_ns=at_ns,
+                )
+                row = msgspec.structs.asdict(repair) | {"handed": False}
+                connection.execute(sa.insert(t.repair).values(row))
         return Resolved(ticket=done, repair=repair)
+
+    def repairs_due(self) -> list[Repair]:
+        """Return the repairs that the models have not been told of, oldest first."""
+        columns = [c for c in t.repair.c if c.name != "handed"]
+        rows = sa.select(*columns).where(~t.repair.c.handed).order_by(t.repair.c.at_ns)
+        with self._db.reading() as connection:
+            return [Repair(**row._mapping) for row in connection.execute(rows)]
+
+    def repair_handed(self, repair_id: str) -> None:
+        """Note that a repair is in the journal."""
+        with self._db.writing() as connection:
+            connection.execute(
+                sa.update(t.repair).where(t.repair.c.id == repair_id).values(handed=True)
+            )
 
     def reopen(self, ticket_id: str, version: int, *, actor: str, note: str) -> TicketRow:
         """Take a resolved ticket up again."""

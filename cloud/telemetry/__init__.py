@@ -1,6 +1,6 @@
 """Where readings are kept: the `TelemetryStore` protocol and its implementations."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -90,6 +90,10 @@ class TelemetryStore(Protocol):
 
     def erase(self, machine: str) -> int:
         """Delete everything of one machine; return the number of samples deleted."""
+        ...
+
+    def trim(self, now_ns: int, data_time: Collection[str] = ()) -> None:
+        """Delete what is past its retention; for machines in `data_time` now is their newest."""
         ...
 
     def durable_position(self) -> int:

@@ -137,7 +137,7 @@ class Opened:
             profiles={"press": PRESS, "generic": GENERIC},
             health=lambda: HealthReport(service=plant.status, now_ns=plant.clock[0]),
             submit=submit,
-            repaired=lambda machine, component: plant.repaired.append((machine, component)),
+            repaired=lambda repair: plant.repaired.append((repair.machine, repair.component)),
             secret=b"a key of the installation",
             **changes,
         )

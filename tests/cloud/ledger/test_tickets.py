@@ -29,7 +29,15 @@ def test_from_new_to_closed(ledger: Ledger, ticket: TicketRow) -> None:
         as_found="inner ring pitted",
         replaced="bearing",
     )
-    assert done.repair == Repair(machine=MACHINE, component="bearing", at_ns=T0 + SECOND)
+    assert done.repair == Repair(
+        id=f"{done.ticket.id}:{done.ticket.version}",
+        machine=MACHINE,
+        component="bearing",
+        at_ns=T0 + SECOND,
+    )
+    assert ledger.repairs_due() == [done.repair]
+    ledger.repair_handed(done.repair.id)
+    assert ledger.repairs_due() == []
     advisory = ledger.advisory(ticket.advisory_id)
     assert (advisory.state, advisory.verdict) == (AdvisoryState.VERIFIED, Verdict.CONFIRMED)
     closed = ledger.close_ticket(ticket.id, done.ticket.version, actor="bob", confirmed=True)

@@ -12,6 +12,15 @@ depends_on = None
 def upgrade() -> None:
     """Make the tables."""
     op.create_table(
+        "repair",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("machine", sa.String(length=160), nullable=False),
+        sa.Column("component", sa.Text(), nullable=True),
+        sa.Column("at_ns", sa.BigInteger(), nullable=False),
+        sa.Column("handed", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
         "delivery",
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("recorded_ns", sa.BigInteger(), nullable=False),
@@ -295,6 +304,7 @@ def downgrade() -> None:
     """Remove them."""
     if op.get_bind().dialect.name == "postgresql":
         op.execute("DROP FUNCTION forewarn_append_only CASCADE")
+    op.drop_table("repair")
     op.drop_index("ix_alert_batch_id", table_name="alert")
     op.drop_index("alert_due", table_name="alert")
     op.drop_index("alert_by_machine", table_name="alert")
