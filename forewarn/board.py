@@ -4,18 +4,21 @@
 by line where there is none.
 """
 
+import io
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
 DAY_S: Final = 86_400.0
+PICTURE_WIDTH: Final = 140  #: columns of an image of the board
 LATEST: Final = 9  #: happenings on the board
 _FAR_D: Final = 999.0
 _STYLES: Final = {
@@ -134,6 +137,14 @@ def render(picture: Picture, rows: int = 1000) -> RenderableType:
         Panel(raised, title="raised, and what then happened", box=box.ROUNDED),
         Text(f"API: {picture.address}   Ctrl-C ends", style="dim"),
     )
+
+
+def picture_of(picture: Picture) -> str:
+    """Return the board as an SVG image that loads nothing from elsewhere."""
+    console = Console(record=True, width=PICTURE_WIDTH, file=io.StringIO(), force_terminal=True)
+    console.print(render(picture))
+    image = console.export_svg(title=picture.title)
+    return re.sub(r"@font-face\s*{[^}]*}", "", image)
 
 
 class Telling:

@@ -24,7 +24,7 @@ from cloud.ledger import EventRow, Key
 from edge_agent.agent import Agent
 from edge_agent.errors import AgentError
 from forewarn import stage
-from forewarn.board import Picture, Telling, render
+from forewarn.board import Picture, Telling, picture_of, render
 from forewarn.broker import Broker, BrokerError, embedded
 from forewarn.client import Client, ServiceError
 from forewarn.fleetview import FleetView
@@ -159,6 +159,7 @@ def main(arguments: list[str]) -> int:
         "--speed", type=float, help="simulated days a second (default: 1, more if SECONDS is short)"
     )
     parser.add_argument("--machines", type=int, default=24, help="size of the simulated fleet")
+    parser.add_argument("--picture", type=Path, help="write the last board to this SVG file")
     parser.add_argument("--broker", choices=("mosquitto", "nats-server"), help="which broker")
     options = parser.parse_args(arguments)
     console = Console()
@@ -176,4 +177,6 @@ def main(arguments: list[str]) -> int:
         return 1
     except KeyboardInterrupt:
         return INTERRUPTED
+    if show is not None and options.picture is not None:
+        options.picture.write_text(picture_of(show.picture()), "utf-8")
     return conclude(show, console)

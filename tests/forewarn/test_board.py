@@ -2,7 +2,7 @@ import io
 
 from rich.console import Console
 
-from forewarn.board import Happening, MachineLine, Picture, Telling, days, render, when
+from forewarn.board import Happening, MachineLine, Picture, Telling, days, picture_of, render, when
 
 PICTURE = Picture(
     title="forewarn demo",
@@ -41,6 +41,14 @@ def test_the_board_shows_what_is_known():
         "learning",
     ):
         assert word in text
+
+
+def test_an_image_of_the_board_loads_nothing():
+    image = picture_of(PICTURE)
+    assert image.startswith("<svg")
+    assert "Bearing&#160;wear" in image
+    assert "url(http" not in image
+    assert "@font-face" not in image
 
 
 def test_a_band_is_told_in_days_and_never_below_nothing():

@@ -11,7 +11,7 @@ SCENARIOS = sorted(path.stem for path in FOLDER.glob("*.toml"))
 SHARES = {
     "battery-fade": 0.6,
     "printer-drum": 0.4,
-    "pump-bearing": 0.6,
+    "pump-bearing": 0.4,
     "purifier-filter": 0.6,
 }
 
