@@ -80,7 +80,7 @@ def the_past_is_left_alone(predictor: LifePredictor, part: Consumable) -> None:
 def no_past_is_no_error(predictor: LifePredictor, part: Consumable) -> None:
     """Nothing is known of a new machine."""
     for count in (0, 1, 2):
-        times = np.arange(count) * DAY_S
+        times = np.arange(count, dtype=np.float64)
         past = Past(times_s=times, values=np.zeros(count), now_s=float(count), value=0.0)
         band = predictor.predict(past, part)
         assert band is None or not band.known, "a band from nearly nothing"

@@ -24,7 +24,7 @@ def test_a_recording_arrives_whole(name: str, tmp_path: Path) -> None:
             form = "identity" if broker.version == 5 else "underscore"
             settings.write_text(
                 f'tenant = "acme"\ndevice = "pump1"\ntime = "data"\n'
-                f'[broker]\nport = {broker.port}\n'
+                f"[broker]\nport = {broker.port}\n"
                 f'version = {broker.version}\nclient_id = "{form}"\n'
                 f'[outbox]\npath = "{tmp_path}/outbox.db"\n[[sources]]\ndriver = "replay"\n'
                 f'[sources.options]\nfile = "{tmp_path}/recording.csv"\nspeed = 0\n'
