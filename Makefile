@@ -50,7 +50,7 @@ bench: setup-dev ## speed and footprint beside named peers, in one run
 	$(BIN)/python -m benchmarks
 
 docs: setup-dev ## build the documentation into site/
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 lock: setup-dev ## resolve the locks again
 	$(BIN)/uv pip compile pyproject.toml --extra demo --group build --universal --python-version 3.11 --generate-hashes \
