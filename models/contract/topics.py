@@ -7,6 +7,7 @@ of broker configuration give each device exactly its own topics.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Literal, get_args
 
 from models.contract.errors import BadTopic
@@ -62,6 +63,7 @@ def build(topic: Topic) -> str:
     return text
 
 
+@lru_cache(maxsize=65_536)
 def parse(text: str) -> Topic:
     """Read a topic; `BadTopic` says which part is not one of ours."""
     if len(text) > MAX_TOPIC:
@@ -78,6 +80,7 @@ def parse(text: str) -> Topic:
     return Topic(tenant, device, direction, tuple(parts[4:]))
 
 
+@lru_cache(maxsize=65_536)
 def _of(identity: str, direction: Direction, channel: tuple[str, ...]) -> str:
     tenant, dot, device = identity.partition(".")
     if not dot:
