@@ -14,6 +14,7 @@ import msgspec
 
 from edge_agent.drivers import find, names
 from edge_agent.errors import SettingsError
+from models import plugins
 from models.contract.messages import MachineRef
 from models.toml import TomlError, line_of, parse
 
@@ -188,7 +189,7 @@ def _source(settings: Settings, i: int, source: SourceSettings) -> list[Problem]
         found.append((f"{place}.machine", f"'{source.machine}' is not a machine: use {known}"))
     try:
         kind = find(source.driver)
-    except KeyError:
+    except plugins.UnknownPluginError:
         known = ", ".join(names())
         return [*found, (f"{place}.driver", f"there is no driver '{source.driver}': use {known}")]
     try:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from importlib import import_module
-from importlib.metadata import entry_points
 from typing import Any
 
 
@@ -14,6 +13,13 @@ class BrokenPluginError(ImportError):
     """A plug-in is named but cannot be loaded; the message says where it was looked for."""
 
 
+def offers(group: str) -> dict[str, str]:
+    """Return what installed packages offer in an entry-point group: name -> target."""
+    from importlib import metadata  # noqa: PLC0415  1 MB that our own plug-ins do not need
+
+    return {point.name: point.value for point in metadata.entry_points(group=group)}
+
+
 def find(table: Mapping[str, str], group: str, name: str) -> Any:
     """Return what `name` stands for, loaded now.
 
@@ -22,7 +28,7 @@ def find(table: Mapping[str, str], group: str, name: str) -> Any:
     """
     target = table.get(name)
     if target is None:
-        offered = {point.name: point.value for point in entry_points(group=group)}
+        offered = offers(group)
         target = offered.get(name)
         if target is None:
             names = ", ".join(sorted({*table, *offered})) or "none"

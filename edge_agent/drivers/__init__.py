@@ -5,11 +5,11 @@ Ours are named in `DRIVERS`; others announce themselves in the entry-point group
 """
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from importlib import import_module
 from typing import Any, ClassVar, Final, Protocol
 
 import msgspec
 
+from models import plugins
 from models.contract.messages import Metric
 
 Value = float | int | bool | None
@@ -61,21 +61,10 @@ class Driver(Protocol):
 
 def names() -> list[str]:
     """Return the names of all drivers that can be used here."""
-    from importlib.metadata import entry_points  # noqa: PLC0415  1 MB that ours do not need
-
-    return sorted({*DRIVERS, *(point.name for point in entry_points(group=GROUP))})
+    return sorted({*DRIVERS, *plugins.offers(GROUP)})
 
 
 def find(name: str) -> type[Driver]:
-    """Return the class of a driver; `KeyError` when there is none of that name."""
-    place = DRIVERS.get(name)
-    if place is None:
-        from importlib.metadata import entry_points  # noqa: PLC0415  1 MB that ours do not need
-
-        for point in entry_points(group=GROUP, name=name):
-            found: type[Driver] = point.load()
-            return found
-        raise KeyError(name)
-    module, _, attribute = place.partition(":")
-    ours: type[Driver] = getattr(import_module(module), attribute)
-    return ours
+    """Return the class of a driver; `plugins.UnknownPluginError` lists those that there are."""
+    found: type[Driver] = plugins.find(DRIVERS, GROUP, name)
+    return found

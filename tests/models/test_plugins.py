@@ -1,9 +1,9 @@
+from importlib import metadata
 from importlib.metadata import EntryPoint, EntryPoints
 from types import SimpleNamespace
 
 import pytest
 
-from models import plugins
 from models.plugins import BrokenPluginError, UnknownPluginError, find
 
 TABLE = {"dict": "builtins:dict", "nested": "types:SimpleNamespace.__init__", "gone": "no.such:x"}
@@ -31,6 +31,6 @@ def test_entry_points_of_other_packages(monkeypatch: pytest.MonkeyPatch) -> None
             EntryPoint(name="dict", value="builtins:list", group="g"),
         ]
     )
-    monkeypatch.setattr(plugins, "entry_points", lambda group: points.select(group=group))
+    monkeypatch.setattr(metadata, "entry_points", lambda group: points.select(group=group))
     assert find(TABLE, "g", "theirs") is list
     assert find(TABLE, "g", "dict") is dict

@@ -1,6 +1,7 @@
 import pytest
 
 from edge_agent.drivers import DRIVERS, find, names
+from models.plugins import UnknownPluginError
 
 
 def test_every_driver_of_the_table_can_be_found() -> None:
@@ -12,5 +13,5 @@ def test_every_driver_of_the_table_can_be_found() -> None:
 
 
 def test_an_unknown_driver_is_a_key_error() -> None:
-    with pytest.raises(KeyError):
+    with pytest.raises(UnknownPluginError):
         find("modem")
