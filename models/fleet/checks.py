@@ -82,7 +82,9 @@ def level(lane: Any, t: int, x: float, rules: Any) -> float:
         limit = rules.level_on * sigma
         if (lane.active >> LEVEL) & 1:
             limit *= 0.5
-        vote(lane, LEVEL, abs(lane.fast - lane.level) > limit, t)
+        hit = abs(lane.fast - lane.level) > limit
+        if hit or lane.register[LEVEL] != 0:  # else the vote is 0 of M already
+            vote(lane, LEVEL, hit, t)
         if sigma > 0.0:
             z = min(abs(r) / (sigma * rules.half_score), 1e6)
             odds = z * z

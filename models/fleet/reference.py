@@ -152,10 +152,11 @@ def compare(lane: Any, m: Any, t: int, x: float, seconds: float, rules: Any) -> 
             if g > 0.0:
                 q = g / rules.shift_on
                 odds = q * q
-            if g >= rules.shift_on:
+            if lane.active & (1 << SHIFT):
+                if g <= rules.shift_off:
+                    set_condition(lane, SHIFT, False, t)
+            elif g >= rules.shift_on:
                 set_condition(lane, SHIFT, True, t)
-            elif g <= rules.shift_off:
-                set_condition(lane, SHIFT, False, t)
         healthy = abs(residual) < 3.0 * lane.sigma and g < 0.5 * rules.shift_on
     if lane.frozen == 0 or far > 0.0:
         if healthy:
