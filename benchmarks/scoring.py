@@ -5,6 +5,7 @@ healthy reference and lasting shift with state per machine; the peers score and 
 """
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,7 +84,7 @@ def half_space_trees() -> Callable[[dict[str, float]], None]:
     """Return river's half-space trees: score, then learn."""
     from river.anomaly import HalfSpaceTrees
 
-    model = HalfSpaceTrees(n_trees=25, height=8, seed=1)
+    model: Any = HalfSpaceTrees(n_trees=25, height=8, seed=1)
 
     def take(row: dict[str, float]) -> None:
         model.score_one(row)
@@ -96,7 +97,7 @@ def gaussian_scorers() -> Callable[[dict[str, float]], None]:
     """Return one of river's Gaussian scorers a signal: score, then learn."""
     from river.anomaly import GaussianScorer
 
-    models = {name: GaussianScorer() for name in NAMES}
+    models: dict[str, Any] = {name: GaussianScorer() for name in NAMES}
 
     def take(row: dict[str, float]) -> None:
         for name, value in row.items():

@@ -5,7 +5,7 @@ each row that has something to tell; the caller reads the state and lets it go o
 IEEE operations and square roots enter the state. The functions share one file because of the cache
 of machine code (see `models.life.compiled`).
 """
-# ruff: noqa: PLR0912, PLR0915, PLR0917  compiled code: no keywords, and a call costs a look-up
+# ruff: noqa: PLR0912, PLR0917  compiled code: no keywords, and a call costs a look-up
 
 from typing import Any
 
@@ -64,8 +64,7 @@ def _timing(lane: Any, t: int, received: int, x: float, seconds: float) -> None:
             vote(lane, RATE, d > lane.rate * seconds, t)
     if d > 0.0:
         lane.same_ns = t
-        if d < lane.step:
-            lane.step = d
+        lane.step = min(lane.step, d)
     if lane.stuck_ns < NEVER:
         set_condition(lane, STUCK, t - lane.same_ns >= lane.stuck_ns, t)
     if received > lane.received_ns:
