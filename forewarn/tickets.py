@@ -73,13 +73,16 @@ def show(
     client = Client(url)
     item = _find(client, ticket)
     history = list(client.items(f"tickets/{item['id']}/history", {"limit": 200}))
+    reasons = client.get(f"tickets/{item['id']}/why")
     if as_json:
-        print_json({**item, "history": history})
+        print_json({**item, **reasons, "history": history})
         return
     clock = item["clock"]
     print_facts(
         [
             *zip(HEADS, _line(item, lang), strict=True),
+            *(("why", sentence) for sentence in in_words(reasons["why"], lang)),
+            ("confidence", reasons["confidence"]),
             ("action", in_words(item["action"], lang)),
             ("part", item["part"]),
             ("order by", moment(item["order_by"], clock)),

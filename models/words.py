@@ -31,12 +31,12 @@ _STATES: Final[dict[State, Words]] = {
 }
 _FINDINGS: Final[dict[Check, Words]] = {
     Check.LIMIT_HIGH: {
-        "en": "{signal} is {value}, above its limit",
-        "zh": "{signal}为{value}，高于限值",
+        "en": "{signal} is {value}, above its limit{limit}",
+        "zh": "{signal}为{value}，高于限值{limit}",
     },
     Check.LIMIT_LOW: {
-        "en": "{signal} is {value}, below its limit",
-        "zh": "{signal}为{value}，低于限值",
+        "en": "{signal} is {value}, below its limit{limit}",
+        "zh": "{signal}为{value}，低于限值{limit}",
     },
     Check.RATE: {
         "en": "{signal} changes faster than it can ({value})",
@@ -59,6 +59,7 @@ _FINDINGS: Final[dict[Check, Words]] = {
 }
 _EXPECTED: Final = {"en": "; expected about {expected}", "zh": "；正常约为{expected}"}
 _CONTRIBUTION: Final = {"en": "{signal} is {value}{expected}", "zh": "{signal}为{value}{expected}"}
+_OF: Final = {"en": " of {limit}", "zh": "（{limit}）"}
 _OVER: Final = {"en": " (ended)", "zh": "（已结束）"}
 _LIFE: Final = {
     "en": "{part}: limit reached in {low} to {high}, most likely {middle}",
@@ -130,11 +131,26 @@ def _signal(name: str, profile: Profile, lang: str) -> tuple[str, str | None]:
     return (title(signal.title, name, lang), signal.unit) if signal else (name, None)
 
 
+def _limit(item: Condition, profile: Profile, lang: str) -> str:
+    """Return ` of 7.1 mm/s` for a limit that the profile names."""
+    signal = profile.signals.get(item.signal)
+    if signal is None or item.check not in {Check.LIMIT_HIGH, Check.LIMIT_LOW}:
+        return ""
+    side = "high" if item.check is Check.LIMIT_HIGH else "low"
+    limits = signal.limits
+    alarm, alert = getattr(limits, f"alarm_{side}"), getattr(limits, f"alert_{side}")
+    limit = alarm if alert is None or (item.severity > 2 and alarm is not None) else alert
+    return "" if limit is None else _OF[lang].format(limit=quantity(limit, signal.unit))
+
+
 def _condition(item: Condition, profile: Profile, lang: str) -> str:
     name, unit = _signal(item.signal, profile, lang)
-    text = _FINDINGS[item.check][lang].format(signal=name, value=quantity(item.value, unit))
-    if item.expected is not None and item.value is not None:
-        text += _EXPECTED[lang].format(expected=quantity(item.expected, unit))
+    value, expected = quantity(item.value, unit), quantity(item.expected, unit)
+    text = _FINDINGS[item.check][lang].format(
+        signal=name, value=value, limit=_limit(item, profile, lang)
+    )
+    if item.expected is not None and item.value is not None and expected != value:
+        text += _EXPECTED[lang].format(expected=expected)
     return text if item.active else text + _OVER[lang]
 
 

@@ -11,6 +11,7 @@ from cloud.api.deps import Deps
 from cloud.api.machines import Clocks
 from cloud.api.pages import Paging, answer, one, single, tagged
 from cloud.api.problems import declared
+from cloud.api.why import explain
 from cloud.api.wire import Json
 from cloud.api.writes import PROBLEMS, Signed, Text, Write
 from cloud.ledger import AdvisoryRow, AdvisoryState, EvidenceRow
@@ -74,6 +75,12 @@ def one_advisory(request: Request, deps: Deps, advisory: str) -> Response:
     """Return one advisory."""
     row = deps.ledger.advisory(advisory)
     return single(request, _view(row, Clocks(deps)), row.version)
+
+
+@router.get("/{advisory}/why", responses=answer("Why") | declared(404))
+def advisory_why(deps: Deps, advisory: str) -> Json:
+    """Say why the advisory is there, how sure that is and how long is left."""
+    return Json(explain(deps, deps.ledger.advisory(advisory)))
 
 
 @router.get("/{advisory}/evidence", responses=answer("Evidence") | declared(404))

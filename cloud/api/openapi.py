@@ -7,7 +7,7 @@ import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from cloud.api import advisories, assessments, health, machines, quarantine, series, tickets
+from cloud.api import advisories, assessments, health, machines, quarantine, series, tickets, why
 from cloud.api.problems import KINDS, MEDIA_TYPE, Problem
 from cloud.api.wire import schemas
 from cloud.ledger import EventRow, MachineRow, QuarantineRow
@@ -29,6 +29,7 @@ ANSWERS: Final[Sequence[type]] = (
     advisories.AdvisoryView,
     advisories.Evidence,
     tickets.TicketView,
+    why.Why,
     QuarantineRow,
     quarantine.QuarantineCounts,
     health.Probe,

@@ -12,6 +12,7 @@ from cloud.api.deps import Deps
 from cloud.api.machines import Clocks
 from cloud.api.pages import Paging, answer, one, single, tagged
 from cloud.api.problems import declared
+from cloud.api.why import explain
 from cloud.api.wire import Json
 from cloud.api.writes import PROBLEMS, Creation, Name, Signed, Text, Write
 from cloud.ledger import EventRow, Resolved, TicketRow, TicketState, Verdict
@@ -83,6 +84,13 @@ def one_ticket(request: Request, deps: Deps, ticket: str) -> Response:
     """Return one ticket."""
     row = deps.ledger.ticket(ticket)
     return single(request, _view(row, Clocks(deps)), row.version)
+
+
+@router.get("/{ticket}/why", responses=answer("Why") | declared(404))
+def ticket_why(deps: Deps, ticket: str) -> Json:
+    """Say why the ticket is there, how sure that is and how long is left."""
+    row = deps.ledger.ticket(ticket)
+    return Json(explain(deps, deps.ledger.advisory(row.advisory_id)))
 
 
 @router.get("/{ticket}/history", responses=answer("EventPage") | declared(404))

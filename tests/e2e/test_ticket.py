@@ -48,6 +48,9 @@ def test_a_hot_bearing_becomes_one_ticket_that_can_be_closed(
     (ticket,) = tickets
     assert (ticket["machine"], ticket["mode"]) == ("acme.p", "bearing-wear")
     assert ticket["due_latest"].endswith("Z")
+    why = running.get(f"/tickets/{ticket['id']}/why")
+    assert "above its limit of 7.1 mm/s" in " ".join(why["why"]["en"])
+    assert "振动" in " ".join(why["why"]["zh"])
     taken = post(running, f"/tickets/{ticket['id']}/acknowledge", ticket["version"], actor="ann")
     words = {"actor": "ann", "verdict": "confirmed", "as_found": "pitted", "replaced": "bearing"}
     done = post(running, f"/tickets/{ticket['id']}/resolve", taken["version"], **words)

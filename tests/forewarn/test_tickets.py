@@ -49,6 +49,7 @@ def test_shows_one_with_its_history(number: str, capsys: Captured) -> None:
     assert tickets.main(["show", number, "--lang", "en"]) == 0
     out = capsys.readouterr().out
     assert "Change the seal" in out
+    assert "why" in out
     assert "look behind the cover" in out
     assert tickets.main(["show", number, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)

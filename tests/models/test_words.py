@@ -112,6 +112,6 @@ def test_an_assessment_names_the_worst_that_is_active() -> None:
     )
     assert explain(item, PUMP) == (
         "not as it should be; health 52 of 100; "
-        "Vibration (RMS) is 7.4 mm/s, above its limit; expected about 2.1 mm/s"
+        "Vibration (RMS) is 7.4 mm/s, above its limit of 4.5 mm/s; expected about 2.1 mm/s"
     )
     assert explain(item, PUMP, "zh").startswith("异常；健康度 52/100；振动")
