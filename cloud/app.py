@@ -43,6 +43,14 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self.listening = asyncio.Event()
 
+    async def listen(self) -> None:
+        """Serve until `should_exit`; `CloudError` when the address cannot be had."""
+        try:
+            await self.serve()
+        except SystemExit as error:  # uvicorn's answer to a port that is taken
+            place = f"{self.config.host}:{self.config.port}"
+            raise CloudError(f"api.port: cannot listen on {place}; is it taken?") from error
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.listening.set()
@@ -112,16 +120,15 @@ class App:
     async def running(self) -> AsyncIterator["App"]:
         """Start everything; stop it in reverse at the end."""
         stop = asyncio.Event()
-        serving = asyncio.create_task(self.server.serve(), name="api")
+        serving = asyncio.create_task(self.server.listen(), name="api")
         notifying = asyncio.create_task(self.notifier.run(stop), name="notifier")
         keeping = asyncio.create_task(self._upkeep(), name="upkeep")
         try:
             listening = asyncio.create_task(self.server.listening.wait())
             await asyncio.wait([serving, listening], return_when=asyncio.FIRST_COMPLETED)
             listening.cancel()
-            if not self.server.started:
-                api = self.settings.api
-                raise CloudError(f"api.port: cannot listen on {api.host}:{api.port}; is it taken?")
+            if serving.done():
+                await serving
             self.service.start()
             yield self
         finally:

@@ -1,0 +1,43 @@
+import socket
+from pathlib import Path
+
+import pytest
+
+from cloud.app import build
+from cloud.errors import CloudError, StoreBusy
+from cloud.settings import ApiSettings, BrokerSettings, CloudSettings
+
+
+def settings(folder: Path, port: int) -> CloudSettings:
+    # Port 1 of loopback: nobody listens there; the link keeps trying and the rest works.
+    return CloudSettings(
+        data=str(folder), broker=BrokerSettings(port=1), api=ApiSettings(port=port)
+    )
+
+
+async def test_a_taken_port_is_named(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        app = build(settings(tmp_path, port))
+        with pytest.raises(CloudError, match=f"cannot listen on 127.0.0.1:{port}"):
+            async with app.running():
+                raise AssertionError("it must not run")
+
+
+async def test_it_serves_without_a_broker_and_says_what_is_missing(tmp_path: Path) -> None:
+    app = build(settings(tmp_path, 0))
+    async with app.running():
+        assert app.server.started
+        status = app.health().service
+        assert not status.connected
+        assert app.service.alive
+    assert not app.service.alive
+
+
+async def test_a_folder_serves_one_service_at_a_time(tmp_path: Path) -> None:
+    app = build(settings(tmp_path, 0))
+    with pytest.raises(StoreBusy, match="in use"):
+        build(settings(tmp_path, 0))
+    app.close()
