@@ -1,9 +1,9 @@
 """The whole path behind the broker, beside what one would write in an afternoon.
 
 Ours: decode → order and repeats → journal (synced) → store → score → ledger, in groups of 256, with
-all compaction done before the clock stops. The naive pipeline: `json.loads` of row dictionaries, one river HalfSpaceTrees(25, 8)
-a device (score, then learn), `executemany` with a commit a message (SQLite, WAL, NORMAL). Same
-samples, same core, CPU time of the whole process.
+all compaction done before the clock stops. The naive pipeline: `json.loads` of row dictionaries,
+one river HalfSpaceTrees(25, 8) a device (score, then learn), `executemany` with a commit a message
+(SQLite, WAL, NORMAL). Same samples, same core, CPU time of the whole process.
 """
 
 import json
