@@ -97,7 +97,8 @@ def gaussian_scorers() -> Callable[[dict[str, float]], None]:
     """Return one of river's Gaussian scorers a signal: score, then learn."""
     from river.anomaly import GaussianScorer
 
-    models: dict[str, Any] = {name: GaussianScorer() for name in NAMES}
+    make: Any = GaussianScorer
+    models = {name: make() for name in NAMES}
 
     def take(row: dict[str, float]) -> None:
         for name, value in row.items():

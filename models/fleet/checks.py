@@ -113,7 +113,7 @@ def wear(lane: Any) -> float:
         way = min(max(way, 0.0), 1.0)
         bad = 0.5 * way * way
     if lane.active & ALARM_BITS:
-        return max(bad, 0.8)
+        bad = max(bad, 0.8)
     if lane.active & ALERT_BITS:
         bad = max(bad, 0.5)
     if lane.active & (1 << SHIFT):
