@@ -66,7 +66,7 @@ def limits(lane: Any, t: int, x: float) -> None:
 @part
 def level(lane: Any, t: int, x: float, rules: Any) -> float:
     """Score against the adaptive level, then learn what is not suspicious. Returns odds."""
-    odds = 0.0
+    odds: float = 0.0
     r = x - lane.level
     share = rules.level_share
     known = lane.learned
