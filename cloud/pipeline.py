@@ -56,6 +56,7 @@ class Pipeline:
         self._telemetry = telemetry
         self._ledger = ledger
         self._known: dict[str, Registration] = {}
+        self._unregistered: list[Registration] = []
         self._unfiled: list[Assessment] = []
         self._aside: list[Aside] = []
         self._pending: list[Block] = []
@@ -71,7 +72,7 @@ class Pipeline:
     @property
     def settled(self) -> bool:
         """Whether the ledger has everything (a snapshot may be taken)."""
-        return not (self._unfiled or self._aside)
+        return not (self._unregistered or self._unfiled or self._aside)
 
     def apply(self, records: Sequence[Record], messages: Mapping[int, Message]) -> None:
         """Take a group of records further. A store that is away gets its part later."""
@@ -79,18 +80,18 @@ class Pipeline:
             return
         items = self.decoder.decode(records, messages)
         self._store([item for item in items if isinstance(item, Block)], records[-1].n)
-        for item in items:
-            if isinstance(item, Registration):
-                self._register(item)
-        assessments = assess(self.fleet, items)
+        self._unfiled += assess(self.fleet, items)
         self.position = records[-1].n
-        self._unfiled += assessments
+        self._unregistered += [item for item in items if isinstance(item, Registration)]
         self._aside += [item for item in items if isinstance(item, Aside)]
         self.file()
 
     def file(self) -> None:
         """File what waits for the ledger; a ledger that is busy gets it with the next group."""
         try:
+            while self._unregistered:
+                self._register(self._unregistered[0])
+                del self._unregistered[0]
             if self._aside:
                 self._ledger.quarantine_add(self._aside)
                 self._aside = []

@@ -97,6 +97,23 @@ def test_a_store_away_for_long_makes_the_intake_pause(
     assert not path.pipeline.full
 
 
+def test_a_busy_ledger_gets_machines_and_findings_with_the_next_group(
+    path: BehindBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(**_: object) -> None:
+        raise StoreBusy("locked")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(path.ledger, "register", busy)
+        path.take(up(birth(), "birth"), up(batch(0, [1.0])), up(b"junk"))
+        assert not path.pipeline.settled
+        assert path.ledger.machines(limit=10)[0] == []
+    path.take(up(batch(1, [2.0])))
+    assert path.pipeline.settled
+    assert [m.id for m in path.ledger.machines(limit=10)[0]] == [DEVICE]
+    assert len(path.ledger.quarantine(limit=10)[0]) == 1
+
+
 def test_records_that_come_again_after_a_crash_change_nothing(path: BehindBroker) -> None:
     path.take(up(birth(), "birth"), up(batch(0, [1.0])), up(b"junk"))
     again = Pipeline(Decoder(), Fleet(PROFILES), path.telemetry, path.ledger)
