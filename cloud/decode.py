@@ -218,7 +218,8 @@ class Decoder:
         when the boot began (arrivals are only ever late), so that a backlog keeps its spacing.
         Without one, the newest sample is as old as its arrival.
         """
-        if batch.mono_ns is None:
+        newest = int(steps[-1])
+        if batch.mono_ns is None or not 0 <= batch.mono_ns + newest <= received_ns:
             return steps + (received_ns - int(steps[-1]))
         distance = received_ns - batch.mono_ns - int(steps[-1])
         boot, known = self._began.get(identity, (None, distance))
@@ -236,7 +237,7 @@ class Decoder:
                 device.birth.decode("latin-1"),
                 sorted(device.dictionaries),
                 [record.n for record in device.parked],
-                self._data_time.get(identity, False),
+                self._data_time.get(identity),
                 self._began.get(identity),
             ]
             for identity, device in self._devices.items()
@@ -253,7 +254,8 @@ class Decoder:
                 machines = birth.machines
             waiting = [records[n] for n in parked if n in records]
             self._devices[identity] = _Device(machines, set(dictionaries), waiting, raw)
-            self._data_time[identity] = data_time
+            if data_time is not None:
+                self._data_time[identity] = data_time
             if began:
                 self._began[identity] = (began[0], began[1])
 

@@ -17,6 +17,7 @@ from models.contract import codec, topics
 from models.contract.errors import BadTopic, ContractError, Reason
 from models.contract.messages import Batch, Birth, Gap, Receipt, Refusal
 
+MAX_RANGES = 1000  #: in one receipt; the rest comes with the next
 MAX_TOPIC = 250  #: bytes; longer topics are not ours
 
 
@@ -130,7 +131,7 @@ class Ingest:
         key, numbered = identify(topic, batch)
         decision = self.sequencer.offer(key, numbered, arrived.received_ns, (entry, batch))
         refused = self._touched.setdefault(key, [])
-        if batch.broken and not batch.columns:
+        if batch.broken and not batch.columns and decision.verdict is not Verdict.HOLD:
             last = numbered.seq + max(batch.count, 1) - 1
             refused.append(Refusal(first=numbered.seq, last=last, code=batch.broken[0].reason))
         match decision.verdict:
@@ -181,7 +182,11 @@ class Ingest:
     def _receipt(self, key: Key, refused: list[Refusal]) -> tuple[str, Receipt]:
         hwm, missing = self.sequencer.position(key)
         return key.identity, Receipt(
-            boot=key.boot, stream=key.stream, hwm=hwm, missing=missing, refused=tuple(refused)
+            boot=key.boot,
+            stream=key.stream,
+            hwm=hwm,
+            missing=missing[:MAX_RANGES],
+            refused=tuple(refused[:MAX_RANGES]),
         )
 
     def restore(self, record: Record) -> None:

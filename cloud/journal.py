@@ -178,6 +178,12 @@ class SegmentJournal:
         segments = self._segments()
         return _first(segments[0]) if segments else self._end + 1
 
+    def advance(self, n: int) -> None:
+        """Go on after position `n`: positions that the stores know are never given out again."""
+        if n > self._end:
+            self._roll(n + 1)
+            self._end = n
+
     def forget(self, n: int) -> None:
         """See `Journal.forget`."""
         segments = self._segments()

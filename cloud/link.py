@@ -21,6 +21,7 @@ from paho.mqtt.properties import Properties
 from cloud.ingest import Arrived
 from cloud.settings import BrokerSettings
 from models.contract import codec, topics
+from models.contract.errors import ContractError
 from models.contract.messages import Receipt
 
 GROUP: Final = 256  #: messages handled together at most
@@ -108,7 +109,12 @@ class Link:
         """Publish receipts at QoS 1."""
         for identity, receipt in receipts:
             topic = topics.down(identity, "ack")
-            self._client.publish(topic, codec.encode(receipt, "json"), qos=1)
+            try:
+                payload = codec.encode(receipt, "json")
+            except ContractError:
+                log.exception("receipt for %s left out", identity)
+                continue
+            self._client.publish(topic, payload, qos=1)
 
     def stop(self) -> None:
         """Disconnect and end the network thread; what is still in the queue has no receipt."""

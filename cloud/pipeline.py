@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from cloud.decode import Aside, Decoder, Item, Message, Registration, Restart
-from cloud.errors import StoreBusy, StoreError
+from cloud.errors import StoreError
 from cloud.journal import Record
 from cloud.ledger import Ledger
 from cloud.telemetry import TelemetryStore
@@ -98,7 +98,7 @@ class Pipeline:
             if self._unfiled:
                 self._ledger.file(self.position, self._unfiled)
                 self._unfiled = []
-        except StoreBusy as error:
+        except StoreError as error:
             log.warning("ledger: %s; %d assessments wait", error, len(self._unfiled))
 
     def _register(self, item: Registration) -> None:

@@ -212,7 +212,7 @@ class Sequencer(Generic[T]):
 
     def waiting(self) -> int:
         """Return how many batches wait for an earlier one."""
-        return sum(len(stream.held) for stream in self._streams.values())
+        return sum(len(stream.held) for stream in list(self._streams.values()))
 
     def account(self, key: Key, first: int, last: int) -> None:
         """Note inclusive numbers as accounted for: stored before, set aside, or declared lost."""

@@ -11,8 +11,8 @@ import msgspec
 
 from cloud import snapshot
 from cloud.decode import Decoder
-from cloud.errors import StoreError
-from cloud.ingest import Counters, Ingest, Pending
+from cloud.errors import StoreCorrupt, StoreError
+from cloud.ingest import Arrived, Counters, Ingest, Pending
 from cloud.journal import Entry, Kind, Record, SegmentJournal
 from cloud.ledger import Ledger, Repair
 from cloud.link import Link
@@ -64,6 +64,7 @@ class Service:
         self._snapshot_ns = snapshot_ns
         self._repairs = threading.Event()
         self._repairs.set()
+        self._again: list[Arrived] = []
         self._due: list[Entry] = []
         self._handing: list[Repair] = []
         self._stop = threading.Event()
@@ -118,9 +119,13 @@ class Service:
             try:
                 fleet = Fleet.restore(self._profiles, dict(found.arrays))
             except SnapshotError as error:
+                # Numbers and births still hold; only what was learned begins anew.
                 log.warning("snapshot at %d: %s", found.n, error)
-                found = None
         start = found.n if found else -1
+        known = max(stored, self._ledger.position(), start)
+        if self.journal.end() < known:
+            log.error("the journal ends at %d, the stores at %d", self.journal.end(), known)
+            self.journal.advance(known)
         if found is None and self.journal.first() > 0:
             log.error(
                 "no snapshot fits the stores, and the journal begins at %d: readings before that "
@@ -174,15 +179,24 @@ class Service:
             return
         if self._repairs.is_set() and not self._handing:
             self._repairs.clear()
-            self._handing = self._ledger.repairs_due()
-        group = self._link.group()
+            try:
+                self._handing = self._ledger.repairs_due()
+            except StoreError as error:
+                log.warning("ledger: %s", error)
+                self._repairs.set()
+        if not self._again:
+            self._again = self._link.group()
+        group = self._again
         now = self._now()
         try:
             handled = self.ingest.handle(group, now, self._own(now))
+        except StoreCorrupt:
+            raise  # what follows would be a guess: a restart reads what is there
         except StoreError as error:
             log.error("journal: %s", error)
             self._stop.wait(RETRY_S)
-            return  # no acknowledgement, no receipt: devices send again
+            return  # not acknowledged, no receipt: the same group is tried again
+        self._again = []
         self._due = []
         for repair in self._handing:
             self._ledger.repair_handed(repair.id)
@@ -215,7 +229,13 @@ class Service:
             "decoder": self.pipeline.decoder.dump(),
         }
         folder = self._folder / "snapshots"
-        snapshot.save(folder, snapshot.Snapshot(position, self.pipeline.fleet.snapshot(), values))
+        try:
+            snapshot.save(
+                folder, snapshot.Snapshot(position, self.pipeline.fleet.snapshot(), values)
+            )
+        except OSError as error:
+            log.error("snapshot in %s: %s; tried again at the next", folder, error.strerror)
+            return
         kept = snapshot.positions(folder)
         parked = self.pipeline.decoder.oldest_parked()
         floor = kept[0] if len(kept) > 1 else -1

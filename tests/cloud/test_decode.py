@@ -130,3 +130,21 @@ def test_ticks_and_set_aside_messages_come_in_order() -> None:
         Tick(n=0, at_ns=T0),
         Aside(1, T0, "pm/1/x", Reason.UNREADABLE, "line break", b"raw\nbytes"),
     ]
+
+
+def test_an_absurd_monotonic_time_spoils_neither_its_batch_nor_the_next() -> None:
+    decoder = Decoder()
+    absurd = batch(0, [1.0], t0_ns=0, mono_ns=2**63 - 1, offsets_ns=0)
+    (first,) = blocks(decoder, record(0, absurd, at=T0))
+    (second,) = blocks(decoder, record(1, batch(1, [2.0], t0_ns=0, mono_ns=0), at=T0 + S))
+    assert first.times_ns.tolist() == [T0]
+    assert second.times_ns.tolist() == [T0 + S]
+
+
+def test_a_birth_after_a_snapshot_still_says_whose_time_it_is() -> None:
+    decoder = Decoder()
+    decoder.decode([record(0, batch(0, [1.0], dictionary="0badcafe", t0_ns=5))])
+    again = Decoder()
+    again.load(decoder.dump(), {0: record(0, batch(0, [1.0], dictionary="0badcafe", t0_ns=5))})
+    (block,) = blocks(again, record(1, birth(time="data", dictionary="0badcafe"), "birth"))
+    assert block.times_ns.tolist() == [5]

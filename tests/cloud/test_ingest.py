@@ -144,3 +144,20 @@ def test_a_start_from_the_journal_knows_what_was_taken(ingest: Ingest) -> None:
 def test_the_services_own_entries_go_first(ingest: Ingest) -> None:
     handled = ingest.handle([up(batch(0, [1.0]))], T0, [Entry(Kind.TICK, T0)])
     assert [r.entry.kind for r in handled.records] == [Kind.TICK, Kind.MESSAGE]
+
+
+def test_nothing_is_refused_for_good_before_it_is_recorded(ingest: Ingest) -> None:
+    ingest.handle([up(batch(0, [1.0]))], T0)
+    body = b'{"b":"%s","s":9,"t0":%d,"n":1,"d":{"a":["x"]}}' % (BOOT.encode(), T0)
+    ((_, receipt),) = ingest.handle([up(body)], T0).receipts
+    assert receipt.refused == ()
+    ((_, receipt),) = ingest.handle([up(batch(1, [1.0] * 8))], T0).receipts
+    assert receipt.hwm == 9
+
+
+def test_a_receipt_stays_small_whatever_the_gaps(ingest: Ingest) -> None:
+    ranges = tuple((2 * i, 2 * i) for i in range(1, 5000))
+    gap = codec.encode(Gap(boot=BOOT, stream="live", ranges=ranges, reason="full"), "json")
+    ((_, receipt),) = ingest.handle([up(gap, "e", "gap")], T0).receipts
+    assert len(receipt.missing) == 1000
+    assert len(codec.encode(receipt, "json")) < 64_000

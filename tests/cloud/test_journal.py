@@ -125,3 +125,17 @@ def test_a_kill_loses_nothing_that_was_confirmed(tmp_path: Path, seed: int) -> N
     assert [r.entry.payload for r in kept] == [str(r.n).encode() for r in kept]
     assert len(kept) > confirmed
     journal.close()
+
+
+def test_positions_that_the_stores_know_are_never_given_out_again(tmp_path: Path) -> None:
+    journal = SegmentJournal(tmp_path)
+    journal.append([message("a")])
+    journal.advance(9)
+    assert [r.n for r in journal.append([message("b")])] == [10]
+    journal.close()
+    again = SegmentJournal(tmp_path)
+    assert [r.n for r in again.since(-1)] == [0, 10]
+    assert again.end() == 10
+    again.advance(5)
+    assert again.end() == 10
+    again.close()
