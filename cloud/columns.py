@@ -13,8 +13,6 @@ from models.contract.messages import ITEM_SIZE, Batch, Column, MachineRef
 DTYPES: Final[Mapping[str, str]] = {"d": "<f8", "f": "<f4", "q": "<i8", "?": "?"}
 BAD: Final = 2
 
-Arrays = dict[str, NDArray[np.generic]]
-
 
 @dataclass(slots=True)
 class Part:

@@ -104,14 +104,10 @@ class _Source:
 class Decoder:
     """Turns records into rows; keeps what it must remember of each device."""
 
-    def __init__(self, data_time: Mapping[str, bool] | None = None) -> None:
+    def __init__(self) -> None:
         self._devices: dict[str, _Device] = {}
-        self._data_time = dict(data_time or {})
+        self._data_time: dict[str, bool] = {}
         self._began: dict[str, tuple[str | None, int]] = {}  #: device -> boot and when it began
-
-    def set_clock(self, identity: str, *, data_time: bool) -> None:
-        """Say whether a device's times are the data's own (replay, simulators)."""
-        self._data_time[identity] = data_time
 
     def data_time(self, identity: str) -> bool:
         """Return whether a device's times are the data's own."""
@@ -220,8 +216,8 @@ class Decoder:
         """
         newest = int(steps[-1])
         if batch.mono_ns is None or not 0 <= batch.mono_ns + newest <= received_ns:
-            return steps + (received_ns - int(steps[-1]))
-        distance = received_ns - batch.mono_ns - int(steps[-1])
+            return steps + (received_ns - newest)
+        distance = received_ns - batch.mono_ns - newest
         boot, known = self._began.get(identity, (None, distance))
         if boot == batch.boot:
             distance = min(distance, known)

@@ -14,11 +14,10 @@ from cloud.errors import StoreError
 from cloud.journal import ALL, Entry, Journal, Kind, Record
 from cloud.sequence import Key, Numbered, Sequencer, Verdict
 from models.contract import codec, topics
-from models.contract.errors import BadTopic, ContractError, Reason
+from models.contract.errors import ContractError, Reason
 from models.contract.messages import Batch, Birth, Gap, Receipt, Refusal
 
 MAX_RANGES = 1000  #: in one receipt; the rest comes with the next
-MAX_TOPIC = 250  #: bytes; longer topics are not ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,19 +64,21 @@ class Ingest:
         self.sequencer = sequencer
         self.counters = Counters()
         self._births: dict[str, bytes] = {}
+        self._fresh: dict[str, bytes] = {}  #: births of the group in hand
         self._touched: dict[Key, list[Refusal]] = {}
 
     def handle(self, group: Sequence[Arrived], now_ns: int, extra: Iterable[Entry] = ()) -> Handled:
         """Sort the group out, make what is new durable, and say what may be receipted.
 
         `extra` are entries of the service itself (ticks, actions), which go first. `StoreFull`
-        leaves everything as if the group had not arrived, as far as devices can tell: they get no
-        receipt and send it again.
+        leaves everything as if the group had not arrived, counters included: it can be handed in
+        again, and devices without a receipt send again.
         """
         pending: list[Pending] = [(entry, None) for entry in extra]
         self._touched = {}
         self.sequencer.begin()
-        births = dict(self._births)
+        self._fresh = {}
+        counters = replace(self.counters)
         for arrived in group:
             pending += self._sort(arrived)
         for key, released in self.sequencer.overdue(now_ns):
@@ -89,8 +90,9 @@ class Ingest:
             handled = Handled(self.journal.append([entry for entry, _ in pending]))
         except StoreError:
             self.sequencer.rollback()
-            self._births = births
+            self.counters = counters
             raise
+        self._births |= self._fresh
         for record, (_, message) in zip(handled.records, pending, strict=True):
             if message is not None:
                 handled.messages[record.n] = message
@@ -100,22 +102,19 @@ class Ingest:
     def _sort(self, arrived: Arrived) -> list[Pending]:
         self.counters.messages += 1
         try:
-            if len(arrived.topic.encode(errors="replace")) > MAX_TOPIC:
-                raise BadTopic(f"longer than {MAX_TOPIC} bytes")
             topic = topics.parse(arrived.topic)
             message = codec.decode(topic, arrived.payload, arrived.content_type)
         except ContractError as error:
             return [self._aside(arrived, error.reason, error.detail)]
         entry = Entry(Kind.MESSAGE, arrived.received_ns, arrived.topic, arrived.payload)
         if isinstance(message, Birth):
-            if self._births.get(topic.identity) == arrived.payload:
+            known = self._fresh.get(topic.identity) or self._births.get(topic.identity)
+            if known == arrived.payload:
                 self.counters.repeats += 1
                 return []  # retained: it comes again at every connection
-            self._births[topic.identity] = arrived.payload
+            self._fresh[topic.identity] = arrived.payload
         elif isinstance(message, Gap):
-            key = Key(topic.identity, message.boot, message.stream)
-            for first, last in message.ranges:
-                self.sequencer.account(key, first, last)
+            key = self._account(topic, message)
             self._touched.setdefault(key, [])
             self.counters.accepted += 1
             return [(entry, message), *self._followers(key)]
@@ -168,10 +167,17 @@ class Ingest:
         self.counters.repeats += not out
         return out
 
+    def _account(self, topic: topics.Topic, gap: Gap) -> Key:
+        """Note what the device no longer has as accounted for."""
+        key = Key(topic.identity, gap.boot, gap.stream)
+        for first, last in gap.ranges:
+            self.sequencer.account(key, first, last)
+        return key
+
     def _aside(self, arrived: Arrived, reason: Reason, detail: str) -> Pending:
         self.counters.aside += 1
         payload = aside_payload(reason, detail, arrived.payload)
-        topic = arrived.topic.encode(errors="replace")[:MAX_TOPIC].decode(errors="ignore")
+        topic = arrived.topic.encode(errors="replace")[: topics.MAX_TOPIC].decode(errors="ignore")
         return Entry(Kind.ASIDE, arrived.received_ns, topic, payload), None
 
     def _release(self, key: Key, now_ns: int) -> Entry:
@@ -202,9 +208,7 @@ class Ingest:
         if isinstance(message, Birth):
             self._births[topic.identity] = entry.payload
         elif isinstance(message, Gap):
-            for first, last in message.ranges:
-                key = Key(topic.identity, message.boot, message.stream)
-                self.sequencer.account(key, first, last)
+            self._account(topic, message)
         elif isinstance(message, Batch) and message.guaranteed:
             key, numbered = identify(topic, message)
             take = message.count - entry.skip if entry.take == ALL else entry.take

@@ -66,7 +66,7 @@ class Pipeline:
 
     @property
     def full(self) -> bool:
-        """Whether no more may be taken until the telemetry store is back."""
+        """Whether no more may be taken until the store that is away is back."""
         return self._pending_values > PENDING_SAMPLES or len(self._unfiled) > PENDING_FILINGS
 
     @property

@@ -8,7 +8,7 @@ order; after that it is let go and the hole is reported as missing.
 
 from array import array
 from bisect import insort
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final, Generic, NamedTuple, TypeVar
@@ -133,6 +133,7 @@ class Sequencer(Generic[T]):
     def __init__(self) -> None:
         self._streams: dict[Key, _Stream[T]] = {}
         self._before: dict[Key, _Stream[T] | None] = {}
+        self._holding: dict[Key, None] = {}  #: streams that may have held batches
 
     def begin(self) -> None:
         """Begin a group: `rollback` returns to here."""
@@ -145,6 +146,8 @@ class Sequencer(Generic[T]):
                 self._streams.pop(key, None)
             else:
                 self._streams[key] = stream
+                if stream.held:
+                    self._holding[key] = None
         self._before = {}
 
     def _touch(self, key: Key) -> _Stream[T] | None:
@@ -159,13 +162,14 @@ class Sequencer(Generic[T]):
         stream = self._known(key, seq, batch.unreceipted)
         parts = stream.missing_of(seq, seq + count)
         if not parts:
-            known = stream.differs(seq, fingerprint)
-            return Decision(Verdict.CONFLICT if known else Verdict.REPEAT)
+            other = stream.differs(seq, fingerprint)
+            return Decision(Verdict.CONFLICT if other else Verdict.REPEAT)
         if seq > stream.frontier:
             if any(h.seq == seq and h.count >= count for h in stream.held):
                 return Decision(Verdict.REPEAT)
             stream.held.append(_Held(seq, count, fingerprint, now_ns, item))
             stream.held.sort(key=lambda h: h.seq)
+            self._holding[key] = None
             return Decision(Verdict.HOLD)
         self._take(stream, seq, count, fingerprint)
         return Decision(Verdict.ACCEPT, tuple((a - seq, b - a) for a, b in parts))
@@ -199,8 +203,10 @@ class Sequencer(Generic[T]):
 
     def overdue(self, now_ns: int) -> Iterator[tuple[Key, list[tuple[T, Decision]]]]:
         """Yield the streams whose held batches waited long enough, with these, now accepted."""
-        for key, stream in self._streams.items():
-            if not stream.held:
+        for key in list(self._holding):
+            stream = self._streams.get(key)
+            if stream is None or not stream.held:
+                del self._holding[key]
                 continue
             self._touch(key)
             oldest = min(held.since_ns for held in stream.held)
@@ -212,7 +218,8 @@ class Sequencer(Generic[T]):
 
     def waiting(self) -> int:
         """Return how many batches wait for an earlier one."""
-        return sum(len(stream.held) for stream in list(self._streams.values()))
+        held = (self._streams.get(key) for key in list(self._holding))
+        return sum(len(stream.held) for stream in held if stream)
 
     def account(self, key: Key, first: int, last: int) -> None:
         """Note inclusive numbers as accounted for: stored before, set aside, or declared lost."""
@@ -258,7 +265,3 @@ class Sequencer(Generic[T]):
                 cursor=cursor,
             )
         return self
-
-    def streams(self) -> Mapping[Key, int]:
-        """Return the first number not yet here, for each stream."""
-        return {key: stream.expected for key, stream in self._streams.items()}

@@ -108,5 +108,7 @@ def load(path: Path) -> CloudSettings:
         return parse(path.read_text("utf-8"), CloudSettings, str(path))
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path}: is not UTF-8 text (byte {error.start})") from error
     except TomlError as error:
         raise SettingsError(str(error)) from error

@@ -4,7 +4,6 @@ AgentError
 ├── SettingsError   refuse to start: says file, line and key, and what to write instead
 ├── DriverError     try again later: the source did not give readings
 └── OutboxError
-    ├── OutboxFull     no room even after dropping what may be dropped: declare a gap
     └── OutboxCorrupt  set the file aside and begin a new one
 """
 
@@ -23,10 +22,6 @@ class DriverError(AgentError):
 
 class OutboxError(AgentError):
     """The outbox did not do what was asked."""
-
-
-class OutboxFull(OutboxError):
-    """No room left on the disk; the text names the path and the bytes."""
 
 
 class OutboxCorrupt(OutboxError):

@@ -5,10 +5,9 @@ environment variable, never written inline.
 """
 
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -16,14 +15,13 @@ from edge_agent.drivers import find, names
 from edge_agent.errors import SettingsError
 from models import plugins
 from models.contract.messages import MachineRef
-from models.toml import TomlError, line_of, parse
+from models.toml import TomlError, line_of, parse, place_of
 
 #: Tenant and device: lower-case letters, digits and hyphens, at most 31 (part of every topic).
 IdPart = Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9-]{0,30}$")]
 MachineKey = Annotated[str, msgspec.Meta(pattern="^([a-z0-9][a-z0-9-]{0,30})?$")]
 Stream = Literal["alarm", "live", "bulk", "backfill"]
 Policy = Literal["drop-oldest", "reject-new"]
-_AT: Final = re.compile(r" - at `\$(.*)`$", re.DOTALL)
 
 
 class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -195,16 +193,11 @@ def _source(settings: Settings, i: int, source: SourceSettings) -> list[Problem]
     try:
         msgspec.convert(source.options, kind.Options)
     except msgspec.ValidationError as error:
-        message = str(error)
-        at = _AT.search(message)
-        inner = at[1] if at else ""
-        words = _AT.sub("", message)
-        unknown = re.search(r"unknown field `([^`]*)`", words)
+        inner, words, unknown = place_of(error)
         if unknown:
-            inner = f"{inner}.{unknown[1]}"
             allowed = ", ".join(kind.Options.__struct_fields__)
             words = f"there is no such option of {source.driver}: use {allowed}"
-        found.append((f"{place}.options{inner}", words))
+        found.append((f"{place}.options.{inner}".rstrip("."), words))
     return found
 
 

@@ -34,15 +34,22 @@ def parse(text: str, kind: type[T], origin: str) -> T:
     try:
         return msgspec.convert(values, kind)
     except msgspec.ValidationError as error:
-        message = str(error)
-        where = _WHERE.search(message)
-        path = where[1].lstrip(".") if where else ""
-        detail = _WHERE.sub("", message)
-        unknown = _UNKNOWN.search(detail)
+        path, detail, unknown = place_of(error)
         if unknown:
-            path = f"{path}.{unknown[1]}" if path else unknown[1]
             detail = "there is no such setting"
         raise TomlError(origin, line_of(text, path), path, detail) from error
+
+
+def place_of(error: msgspec.ValidationError) -> tuple[str, str, bool]:
+    """Return where a value is wrong (`broker.port`), why, and whether the key is unknown."""
+    message = str(error)
+    where = _WHERE.search(message)
+    path = where[1].lstrip(".") if where else ""
+    detail = _WHERE.sub("", message)
+    unknown = _UNKNOWN.search(detail)
+    if unknown:
+        path = f"{path}.{unknown[1]}" if path else unknown[1]
+    return path, detail, unknown is not None
 
 
 def line_of(text: str, path: str) -> int:

@@ -120,8 +120,10 @@ def test_a_full_disk_leaves_everything_to_be_sent_again(
             raise OSError(errno.ENOSPC, "No space left on device")
 
         patch.setattr(os, "write", full)
-        with pytest.raises(StoreFull):
-            ingest.handle([up(batch(1, [2.0])), up(birth(), "birth")], T0)
+        for _ in range(3):
+            with pytest.raises(StoreFull):
+                ingest.handle([up(batch(1, [2.0])), up(birth(), "birth"), up(b"junk")], T0)
+    assert (ingest.counters.messages, ingest.counters.aside, ingest.counters.samples) == (1, 0, 1)
     handled = ingest.handle([up(batch(1, [2.0])), up(birth(), "birth")], T0)
     assert len(handled.records) == 2
     assert handled.receipts[0][1].hwm == 1

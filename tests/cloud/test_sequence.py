@@ -57,6 +57,20 @@ def test_sixty_four_waiting_batches_are_let_go_at_once() -> None:
     assert len(released) == HOLD_BATCHES
 
 
+def test_what_waits_survives_a_release_that_did_not_become_durable() -> None:
+    s: Sequencer[int] = Sequencer()
+    offer(s, numbered(0))
+    offer(s, numbered(20))
+    s.begin()
+    assert len(list(s.overdue(HOLD_NS))) == 1
+    assert list(s.overdue(HOLD_NS)) == []
+    s.rollback()
+    assert s.waiting() == 1
+    ((_, released),) = s.overdue(HOLD_NS)
+    assert [item for item, _ in released] == [20]
+    assert s.waiting() == 0
+
+
 def test_a_service_without_memory_believes_what_the_device_says_has_a_receipt() -> None:
     s: Sequencer[int] = Sequencer()
     assert offer(s, numbered(500, u=500)) is Verdict.ACCEPT

@@ -45,6 +45,13 @@ def test_what_is_wrong_is_named_by_line_and_key(
     assert words in str(caught.value)
 
 
+def test_bytes_that_are_no_text_are_said_so(tmp_path: Path) -> None:
+    path = tmp_path / "cloud.toml"
+    path.write_bytes(b'data = "\xff"')
+    with pytest.raises(SettingsError, match="not UTF-8"):
+        load(path)
+
+
 def test_a_missing_file_is_said_so(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="cannot be read"):
         load(tmp_path / "nowhere.toml")

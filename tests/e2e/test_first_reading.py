@@ -46,7 +46,9 @@ def test_the_host_driver_of_this_computer_arrives(
         capture_output=True,
         check=True,
     )
-    assert json.loads(shown.stdout)["samples"] >= 0
+    left = json.loads(shown.stdout)
+    assert (left["gap_samples"], left["aside"]) == (0, 0)
+    assert left["samples"] < 50, "what was sent and receipted is gone from the outbox"
 
 
 def test_sigterm_drains_and_stops_and_a_start_goes_on(broker: Part, running: Service) -> None:

@@ -11,7 +11,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from models.contract import codec, topics
 from models.contract.messages import Batch
-from tests.cloud.wires import BOOT, batch
+from tests.cloud.wires import batch
 from tests.e2e.parts import Part, Service, eventually
 from tests.models.contract.fuzz import mutants
 from tests.models.contract.reader import judge
@@ -90,4 +90,3 @@ def test_the_corpus_contains_what_it_should(tmp_path: Path) -> None:
     assert isinstance(
         codec.decode(topics.parse(topics.up("a.b", "t", "live")), batch(0, [1.0])), Batch
     )
-    assert BOOT
