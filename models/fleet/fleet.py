@@ -306,7 +306,7 @@ class Fleet:
         for first, block in gaps:
             _blank(flat, first, block)
         when = np.concatenate(times) if row else np.zeros(0, np.int64)
-        return np.array(items, ITEM), when, flat
+        return np.array(items, np.int64).view(ITEM)[:, 0], when, flat
 
     def _widened(self, item: Block | Tick) -> Block | Tick:
         if isinstance(item, Tick) or self._shadow is None:

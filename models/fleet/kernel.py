@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.fleet import checks, history, reference
+from models.fleet import quiet as quiet_rows
 from models.fleet.checks import (
     ALARM_BITS,
     ALERT_BITS,
@@ -43,9 +44,11 @@ from models.fleet.layout import (
     STUCK,
     UNKNOWN,
 )
+from models.fleet.quiet import quiet
 from models.fleet.reference import compare
 from models.life.compiled import build_of, entry, part
 
+PATIENCE = 16  #: rows until quiet ones are looked for again
 BAD_BITS = LIMIT_BITS | (1 << SHIFT)
 SENSOR_BITS = (1 << RATE) | (1 << STUCK) | (1 << DROPOUT)
 
@@ -100,8 +103,10 @@ def _row(lane: Any, m: Any, t: int, received: int, x: float, rules: Any) -> bool
         odds = level(lane, t, x, rules) + compare(lane, m, t, x, seconds, rules)
     elif lane.role == CONTEXT:
         share = max(rules.level_share, 1.0 / (lane.rows + 1.0))
-        lane.level += share * (x - lane.level)
-        lane.spread += share * (abs(x - lane.level) - lane.spread)
+        r = x - lane.level
+        lane.fast += rules.fast_share * (x - lane.fast)
+        lane.level += share * r
+        lane.spread += share * (abs(r) - lane.spread)
         if lane.slot >= 0:
             m.context[lane.slot] = x
     elif lane.role == DETECTOR:
@@ -249,13 +254,23 @@ def _telling_row(
 ) -> int:
     """Take a block's rows from `start` on; return the first that tells something, or -1."""
     begin, end, rows = item.first_column, item.first_column + 2 * item.columns, item.rows
-    for r in range(start, rows):
+    r = start
+    calm = start + 1  # the first row settles what is the same for the whole block
+    while r < rows:
+        if r >= calm:
+            taken = r
+            r = quiet(lanes, m, histories, rules, item, layout, times, cells, scores, r)
+            calm = r + (1 if r > taken else PATIENCE)
+            if m.flags != 0 and _tell(lanes, m, rules):
+                return r - 1
+            if r > taken:
+                continue
         t = times[item.first_row + r]
         odds = 0.0
         first = item.first_cell + r
         for j in range(begin, end, 2):
             lane = lanes[layout[j]]
-            x = cells[first + layout[j + 1] * rows]
+            x = cells[first + layout[j + 1] * rows] + 0.0  # no negative zero
             if not np.isfinite(x):
                 lane.missing += 1
                 continue
@@ -272,6 +287,7 @@ def _telling_row(
             _silence(lanes, m, m.at_ns, rules)
         if _tell(lanes, m, rules):
             return r
+        r += 1
     return -1
 
 
@@ -317,4 +333,4 @@ def _make(build: int) -> Any:
     return entry(run)
 
 
-run = _make(build_of(checks, reference, history))
+run = _make(build_of(checks, reference, history, quiet_rows))

@@ -150,7 +150,7 @@ def compare(lane: Any, m: Any, t: int, x: float, seconds: float, rules: Any) -> 
             if lane.down == 1:
                 g = max(g, lane.fall)
             if g > 0.0:
-                q = g / rules.shift_on
+                q = g * (1.0 / rules.shift_on)
                 odds = q * q
             if lane.active & (1 << SHIFT):
                 if g <= rules.shift_off:
