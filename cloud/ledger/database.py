@@ -15,7 +15,7 @@ from sqlalchemy import exc
 
 from cloud.errors import SettingsError, StoreBusy, StoreCorrupt, StoreError, StoreFull
 
-HEAD: Final = "0001"  #: the newest migration; a test compares it with the scripts
+HEAD: Final = "0002"  #: the newest migration; a test compares it with the scripts
 BUSY_MS: Final = 5_000
 PRAGMAS: Final = (
     "PRAGMA journal_mode=WAL",

@@ -273,3 +273,26 @@ quarantine_count = sa.Table(
     Column("bytes", BigInteger, nullable=False),
     Column("last_ns", BigInteger, nullable=False),
 )
+
+reply = sa.Table(
+    "reply",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("recorded_ns", BigInteger, nullable=False),
+    Column("fingerprint", String(64), nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("headers", Json, nullable=False),
+    Column("body", sa.LargeBinary, nullable=False),
+    Index("reply_by_time", "recorded_ns"),
+)
+
+erasure = sa.Table(
+    "erasure",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("recorded_ns", BigInteger, nullable=False),
+    Column("pseudonym", String(32), nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("removed", Json, nullable=False),
+    Column("finished_ns", BigInteger),
+)
