@@ -6,18 +6,21 @@ has returned.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+from typing import Final
 
 import msgspec
 
 from cloud.decode import Message, aside_payload
 from cloud.errors import StoreError
 from cloud.journal import ALL, Entry, Journal, Kind, Record
+from cloud.quota import Quota
 from cloud.sequence import Key, Numbered, Sequencer, Verdict
 from models.contract import codec, topics
 from models.contract.errors import ContractError, Reason
 from models.contract.messages import Batch, Birth, Gap, Receipt, Refusal
 
-MAX_RANGES = 1000  #: in one receipt; the rest comes with the next
+MAX_REFUSALS: Final = 1000  #: in one receipt
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +45,14 @@ class Handled:
 
 @dataclass(slots=True)
 class Counters:
-    """Totals since the start: messages = accepted + repeats + aside + those that wait."""
+    """Totals since the start: messages = accepted + repeats + aside + refused + those that wait."""
 
     messages: int = 0
     accepted: int = 0
     repeats: int = 0
     aside: int = 0  #: `conflicts` among them
     conflicts: int = 0
+    refused: int = 0  #: over quota, or one hole too many: not stored, the device keeps it
     held: int = 0  #: how many had to wait for an earlier one, ever
     samples: int = 0
 
@@ -56,16 +60,27 @@ class Counters:
 Pending = tuple[Entry, Message | None]
 
 
+@dataclass(slots=True)
+class _Answer:
+    """What a stream's receipt will say beside its numbers. `columns`: signals a sample."""
+
+    refused: list[Refusal] = field(default_factory=list)
+    columns: int = 1
+
+
 class Ingest:
     """Takes groups of messages into the journal, each sample once."""
 
-    def __init__(self, journal: Journal, sequencer: Sequencer[Pending]) -> None:
+    def __init__(
+        self, journal: Journal, sequencer: Sequencer[Pending], quota: Quota | None = None
+    ) -> None:
         self.journal = journal
         self.sequencer = sequencer
+        self.quota = quota or Quota()
         self.counters = Counters()
-        self._births: dict[str, bytes] = {}
-        self._fresh: dict[str, bytes] = {}  #: births of the group in hand
-        self._touched: dict[Key, list[Refusal]] = {}
+        self._births: dict[str, int] = {}  #: checksum of each device's newest birth
+        self._fresh: dict[str, int] = {}  #: those of the group in hand
+        self._touched: dict[Key, _Answer] = {}
 
     def handle(self, group: Sequence[Arrived], now_ns: int, extra: Iterable[Entry] = ()) -> Handled:
         """Sort the group out, make what is new durable, and say what may be receipted.
@@ -77,62 +92,88 @@ class Ingest:
         pending: list[Pending] = [(entry, None) for entry in extra]
         self._touched = {}
         self.sequencer.begin()
+        self.quota.begin()
         self._fresh = {}
         counters = replace(self.counters)
         for arrived in group:
-            pending += self._sort(arrived)
+            self.counters.messages += 1
+            if self.quota.message(_sender(arrived.topic), arrived.received_ns):
+                pending += self._sort(arrived)
+            else:  # the receipt of the next one that is looked at says so
+                self.counters.refused += 1
         for key, released in self.sequencer.overdue(now_ns):
             pending.append((self._release(key, now_ns), None))
             for (entry, message), decision in released:
                 pending += self._parts(entry, message, decision.parts)
-            self._touched.setdefault(key, [])
+            self._touched.setdefault(key, _Answer())
         try:
             handled = Handled(self.journal.append([entry for entry, _ in pending]))
         except StoreError:
             self.sequencer.rollback()
+            self.quota.rollback()
             self.counters = counters
             raise
         self._births |= self._fresh
         for record, (_, message) in zip(handled.records, pending, strict=True):
             if message is not None:
                 handled.messages[record.n] = message
-        handled.receipts = [self._receipt(key, refused) for key, refused in self._touched.items()]
+        handled.receipts = [
+            self._receipt(key, answer, now_ns) for key, answer in self._touched.items()
+        ]
         return handled
 
     def _sort(self, arrived: Arrived) -> list[Pending]:
-        self.counters.messages += 1
         try:
             topic = topics.parse(arrived.topic)
             message = codec.decode(topic, arrived.payload, arrived.content_type)
         except ContractError as error:
             return [self._aside(arrived, error.reason, error.detail)]
         entry = Entry(Kind.MESSAGE, arrived.received_ns, arrived.topic, arrived.payload)
-        if isinstance(message, Birth):
-            known = self._fresh.get(topic.identity) or self._births.get(topic.identity)
-            if known == arrived.payload:
-                self.counters.repeats += 1
-                return []  # retained: it comes again at every connection
-            self._fresh[topic.identity] = arrived.payload
-        elif isinstance(message, Gap):
-            key = self._account(topic, message)
-            self._touched.setdefault(key, [])
-            self.counters.accepted += 1
-            return [(entry, message), *self._followers(key)]
-        elif isinstance(message, Batch) and message.guaranteed:
-            return self._batch(topic, entry, message, arrived)
+        if isinstance(message, Batch):
+            if not self.quota.values(topic.identity, message, arrived.received_ns):
+                return self._over_quota(topic, message)
+            if message.guaranteed:
+                return self._batch(topic, entry, message, arrived)
+            self.counters.samples += message.count
+        elif isinstance(message, Birth) and self._again(topic.identity, arrived.payload):
+            self.counters.repeats += 1
+            return []  # retained: it comes again at every connection
         self.counters.accepted += 1
-        self.counters.samples += message.count if isinstance(message, Batch) else 0
+        if isinstance(message, Gap):
+            key = self._account(topic, message)
+            self._touched.setdefault(key, _Answer())
+            return [(entry, message), *self._followers(key)]
         return [(entry, message)]
+
+    def _again(self, identity: str, birth: bytes) -> bool:
+        """Whether a device's birth is the one that is known."""
+        check = _checksum(birth)
+        if check == (self._fresh.get(identity) or self._births.get(identity)):
+            return True
+        self._fresh[identity] = check
+        return False
+
+    def _over_quota(self, topic: topics.Topic, batch: Batch) -> list[Pending]:
+        self.counters.refused += 1
+        if batch.guaranteed:
+            key, numbered = identify(topic, batch)
+            self._refuse(key, batch, numbered.seq, Reason.QUOTA)
+        return []
+
+    def _refuse(self, key: Key, batch: Batch, seq: int, code: Reason) -> None:
+        answer = self._touched.setdefault(key, _Answer())
+        last = seq + max(batch.count, 1) - 1
+        answer.refused.append(Refusal(first=seq, last=last, code=code))
 
     def _batch(
         self, topic: topics.Topic, entry: Entry, batch: Batch, arrived: Arrived
     ) -> list[Pending]:
         key, numbered = identify(topic, batch)
         decision = self.sequencer.offer(key, numbered, arrived.received_ns, (entry, batch))
-        refused = self._touched.setdefault(key, [])
-        if batch.broken and not batch.columns and decision.verdict is not Verdict.HOLD:
-            last = numbered.seq + max(batch.count, 1) - 1
-            refused.append(Refusal(first=numbered.seq, last=last, code=batch.broken[0].reason))
+        self._touched.setdefault(key, _Answer()).columns = len(batch.columns)
+        unread = batch.broken and not batch.columns
+        if unread and decision.verdict not in {Verdict.HOLD, Verdict.LATER}:
+            self._refuse(key, batch, numbered.seq, batch.broken[0].reason)
         match decision.verdict:
             case Verdict.REPEAT:
                 self.counters.repeats += 1
@@ -142,6 +183,10 @@ class Ingest:
                 return [self._aside(arrived, Reason.SEQ_CONFLICT, f"{key.boot} {numbered.seq}")]
             case Verdict.HOLD:
                 self.counters.held += 1
+                return []
+            case Verdict.LATER:
+                self.counters.refused += 1
+                self._refuse(key, batch, numbered.seq, Reason.QUOTA)
                 return []
             case Verdict.ACCEPT:
                 return [*self._parts(entry, batch, decision.parts), *self._followers(key)]
@@ -185,14 +230,15 @@ class Ingest:
         payload = msgspec.json.encode({"key": key, "missing": missing})
         return Entry(Kind.RELEASE, now_ns, "", payload)
 
-    def _receipt(self, key: Key, refused: list[Refusal]) -> tuple[str, Receipt]:
+    def _receipt(self, key: Key, answer: _Answer, now_ns: int) -> tuple[str, Receipt]:
         hwm, missing = self.sequencer.position(key)
         return key.identity, Receipt(
             boot=key.boot,
             stream=key.stream,
             hwm=hwm,
-            missing=missing[:MAX_RANGES],
-            refused=tuple(refused[:MAX_RANGES]),
+            missing=missing,
+            refused=tuple(answer.refused[:MAX_REFUSALS]),
+            credit=self.quota.credit(key.identity, answer.columns, now_ns),
         )
 
     def restore(self, record: Record) -> None:
@@ -206,13 +252,22 @@ class Ingest:
         except ContractError:
             return
         if isinstance(message, Birth):
-            self._births[topic.identity] = entry.payload
+            self._births[topic.identity] = _checksum(entry.payload)
         elif isinstance(message, Gap):
             self._account(topic, message)
         elif isinstance(message, Batch) and message.guaranteed:
             key, numbered = identify(topic, message)
             take = message.count - entry.skip if entry.take == ALL else entry.take
-            self.sequencer.restore(key, numbered, entry.skip, take)
+            self.sequencer.restore(key, numbered, entry.skip, take, entry.at_ns)
+
+
+def _sender(topic: str) -> str:
+    """Return who sent a message, without looking further."""
+    return topic.split("/", 3)[2] if topic.count("/") > 1 else ""
+
+
+def _checksum(payload: bytes) -> int:
+    return int.from_bytes(blake2b(payload, digest_size=16).digest())
 
 
 def identify(topic: topics.Topic, batch: Batch) -> tuple[Key, Numbered]:

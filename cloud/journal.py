@@ -5,10 +5,11 @@ embedded default keeps segment files; at scale the same protocol is a Kafka log.
 
 A record on disk is `magic u16 · kind u8 · topic length u8 · body length u32 · crc32 u32 · n i64 ·
 at_ns i64 · skip u32 · take u32`, little-endian, then topic and payload. The checksum covers all
-that follows it.
+that follows it. The highest bit of `kind` marks the first record of a group: one write, one sync.
 """
 
 import fcntl
+import io
 import os
 import struct
 import zlib
@@ -26,7 +27,7 @@ _REST: Final = struct.Struct("<qqII")
 _CRC: Final = struct.Struct("<I")
 _MAGIC: Final = 0xF0E1
 _PREFIX: Final = _HEAD.size + _CRC.size
-_FIXED: Final = _PREFIX + _REST.size
+_GROUP: Final = 0x80
 ALL: Final = 0xFFFFFFFF  #: `take`: every sample from `skip` on
 
 
@@ -84,11 +85,11 @@ class Journal(Protocol):
         ...
 
 
-def _pack(record: Record) -> bytes:
+def _pack(record: Record, flag: int = 0) -> bytes:
     entry = record.entry
     topic = entry.topic.encode()
     rest = _REST.pack(record.n, entry.at_ns, entry.skip, entry.take) + topic + entry.payload
-    head = _HEAD.pack(_MAGIC, entry.kind, len(topic), len(topic) + len(entry.payload))
+    head = _HEAD.pack(_MAGIC, entry.kind | flag, len(topic), len(topic) + len(entry.payload))
     return head + _CRC.pack(zlib.crc32(rest, zlib.crc32(head))) + rest
 
 
@@ -113,14 +114,35 @@ def _read(file: BinaryIO) -> Iterator[tuple[int, Record | None]]:
         topic = rest[_REST.size : _REST.size + topic_len].decode()
         payload = rest[_REST.size + topic_len :]
         offset += _PREFIX + len(rest)
-        yield offset, Record(n, Entry(Kind(kind), at_ns, topic, payload, skip, take))
+        yield offset, Record(n, Entry(Kind(kind & ~_GROUP), at_ns, topic, payload, skip, take))
+
+
+def _group_within(data: bytes, end: int) -> bool:
+    """Whether a later group than the one after position `end` begins in damaged data.
+
+    Groups are synced one after the other, so that what lies before a later group was durable. What
+    only looks like a record, inside a payload, is not followed by records in order.
+    """
+    magic = struct.pack("<H", _MAGIC)
+    at = data.find(magic, 1)
+    while at >= 0:
+        head = data[at : at + _HEAD.size]
+        if len(head) == _HEAD.size and head[2] & _GROUP:
+            chain = list(_read(io.BytesIO(data[at:])))
+            found = [record.n for _, record in chain if record]
+            behind = data[at + chain[-1][0] :][: len(magic)]
+            ordered = bool(found) and found == list(range(found[0], found[-1] + 1))
+            if ordered and found[0] > end + 1 and magic.startswith(behind):
+                return True
+        at = data.find(magic, at + 1)
+    return False
 
 
 class SegmentJournal:
     """Segment files in one folder, one `fdatasync` a group. One process at a time.
 
     A torn tail (the machine died while writing, nobody was told) is cut off at opening and kept
-    beside the segment as `*.torn`. A damaged record anywhere else is `StoreCorrupt`.
+    beside the segment as `*.torn`. A damaged record before a later group is `StoreCorrupt`.
     """
 
     def __init__(self, folder: Path, *, segment_bytes: int = 64 << 20) -> None:
@@ -137,7 +159,11 @@ class SegmentJournal:
         self._fd = -1
         self._size = 0
         self._failed: str | None = None
-        self._open_last()
+        try:
+            self._open_last()
+        except BaseException:
+            self.close()
+            raise
 
     def append(self, entries: Sequence[Entry]) -> list[Record]:
         """See `Journal.append`."""
@@ -148,7 +174,7 @@ class SegmentJournal:
         records = [Record(n, e) for n, e in enumerate(entries, self._end + 1)]
         if self._fd < 0 or self._size >= self._segment_bytes:
             self._roll(records[0].n)
-        data = b"".join(map(_pack, records))
+        data = b"".join([_pack(records[0], _GROUP), *map(_pack, records[1:])])
         self._write(data)
         self._size += len(data)
         self._end = records[-1].n
@@ -218,6 +244,8 @@ class SegmentJournal:
                 good, self._end = offset, record.n
             file.seek(good)
             torn = file.read()
+        if _group_within(torn, self._end):
+            raise StoreCorrupt(_damaged(path))
         if torn:
             path.with_suffix(".torn").write_bytes(torn)
         self._fd = os.open(path, os.O_WRONLY | os.O_APPEND)
@@ -230,7 +258,11 @@ class SegmentJournal:
         path = self._folder / f"{n:020d}.journal"
         try:
             fd = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_TRUNC, 0o600)
-            _sync_folder(self._folder)
+            try:
+                _sync_folder(self._folder)
+            except OSError:
+                os.close(fd)
+                raise
         except OSError as error:
             raise StoreFull(f"cannot start {path}: {error.strerror}; free some space") from error
         if self._fd >= 0:

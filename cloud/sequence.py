@@ -4,18 +4,28 @@ Every sample has the key (device, boot, stream, seq). For each stream the sequen
 number it does not have (`expected`) and the intervals it has above that. A batch beyond a hole
 waits, for at most two seconds or 64 batches, so that the stream usually enters the journal in
 order; after that it is let go and the hole is reported as missing.
+
+A stream that was silent for a day and has no holes shrinks to one line of a shelf on disk; a late
+repeat is recognised from there.
 """
 
+import heapq
 from array import array
-from bisect import insort
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+from itertools import islice
+from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
+
+from cloud.intervals import Intervals
 
 HOLD_NS: Final = 2_000_000_000
 HOLD_BATCHES: Final = 64
 REMEMBERED: Final = 64  #: batches of a stream whose content is remembered, to see conflicts
+MAX_HELD: Final = 4096  #: batches of all streams that may wait; beyond it all are let go
+MAX_ISLANDS: Final = 10_000  #: intervals of one stream beyond its first hole
+MAX_HOLES: Final = 1000  #: named in one receipt; the rest comes with the next
+SILENT_NS: Final = 86_400 * 10**9  #: a stream silent for so long is put on the shelf
 
 T = TypeVar("T")
 
@@ -45,6 +55,7 @@ class Verdict(Enum):
     REPEAT = "repeat"
     CONFLICT = "conflict"  #: the same numbers with other content: the first copy stays
     HOLD = "hold"
+    LATER = "later"  #: not taken: the stream has too many holes; the device sends it again
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +78,8 @@ class _Held(Generic[T]):
 @dataclass(slots=True)
 class _Stream(Generic[T]):
     expected: int = 0
-    above: list[tuple[int, int]] = field(default_factory=list)  #: disjoint, sorted, [first, end)
+    above: Intervals = field(default_factory=Intervals)
+    heard_ns: int = 0  #: when a batch of it last came
     held: list[_Held[T]] = field(default_factory=list)
     seqs: "array[int]" = field(default_factory=lambda: array("q"))
     prints: "array[int]" = field(default_factory=lambda: array("Q"))
@@ -76,41 +88,43 @@ class _Stream(Generic[T]):
     def copy(self) -> "_Stream[T]":
         """Return a copy that later changes do not reach."""
         return _Stream(
-            self.expected, self.above, list(self.held), self.seqs[:], self.prints[:], self.cursor
+            expected=self.expected,
+            above=self.above.copy(),
+            heard_ns=self.heard_ns,
+            held=list(self.held),
+            seqs=self.seqs[:],
+            prints=self.prints[:],
+            cursor=self.cursor,
         )
 
     @property
     def frontier(self) -> int:
-        return self.above[-1][1] if self.above else self.expected
+        return self.above.end or self.expected
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is missing and nothing waits."""
+        return not self.above and not self.held
 
     def missing_of(self, first: int, end: int) -> list[tuple[int, int]]:
         """Return the parts of [first, end) that are not here yet."""
-        parts, at = [], max(first, self.expected)
-        for a, b in self.above:
-            if b <= at:
-                continue
-            if a >= end:
-                break
-            if a > at:
-                parts.append((at, a))
-            at = max(at, b)
-        if at < end:
-            parts.append((at, end))
-        return parts
+        first = max(first, self.expected)
+        return self.above.missing(first, end) if first < end else []
+
+    def crowded(self, first: int, end: int) -> bool:
+        """Whether [first, end) would be one island too many."""
+        return (
+            len(self.above) >= MAX_ISLANDS
+            and first > self.expected
+            and not self.above.joins(first, end)
+        )
 
     def add(self, first: int, end: int) -> None:
         """Note [first, end) as being here."""
-        merged: list[tuple[int, int]] = []
-        for a, b in self.above:
-            if b < first or a > end:
-                merged.append((a, b))
-            else:
-                first, end = min(a, first), max(b, end)
-        if first <= self.expected:
-            self.expected = max(self.expected, end)
+        if first > self.expected:
+            self.above.add(first, end)
         else:
-            insort(merged, (first, end))
-        self.above = [(a, b) for a, b in merged if b > self.expected]
+            self.expected = self.above.take_below(max(self.expected, end))
 
     def remember(self, seq: int, fingerprint: int) -> None:
         if len(self.seqs) < REMEMBERED:
@@ -127,10 +141,23 @@ class _Stream(Generic[T]):
         return bool(prints) and fingerprint not in prints
 
 
+class Shelf(Protocol):
+    """Keeps the first number that is not here of streams that fell silent without holes."""
+
+    def get(self, key: Key) -> int | None:
+        """Return a stream's first missing number, None if it is not on the shelf."""
+        ...
+
+    def put(self, rows: list[tuple[Key, int]]) -> None:
+        """Keep these, durably."""
+        ...
+
+
 class Sequencer(Generic[T]):
     """Keeps every stream's numbers; `item` is whatever the caller wants back on release."""
 
-    def __init__(self) -> None:
+    def __init__(self, shelf: Shelf | None = None) -> None:
+        self._shelf = shelf
         self._streams: dict[Key, _Stream[T]] = {}
         self._before: dict[Key, _Stream[T] | None] = {}
         self._holding: dict[Key, None] = {}  #: streams that may have held batches
@@ -160,10 +187,13 @@ class Sequencer(Generic[T]):
         """Decide about one batch. An accepted batch counts as here from now on."""
         seq, count, fingerprint = batch.seq, batch.count, batch.fingerprint
         stream = self._known(key, seq, batch.unreceipted)
+        stream.heard_ns = now_ns
         parts = stream.missing_of(seq, seq + count)
         if not parts:
             other = stream.differs(seq, fingerprint)
             return Decision(Verdict.CONFLICT if other else Verdict.REPEAT)
+        if stream.crowded(seq, seq + count):
+            return Decision(Verdict.LATER)
         if seq > stream.frontier:
             if any(h.seq == seq and h.count >= count for h in stream.held):
                 return Decision(Verdict.REPEAT)
@@ -174,8 +204,17 @@ class Sequencer(Generic[T]):
         self._take(stream, seq, count, fingerprint)
         return Decision(Verdict.ACCEPT, tuple((a - seq, b - a) for a, b in parts))
 
-    def _known(self, key: Key, seq: int, unreceipted: int | None) -> _Stream[T]:
+    def _found(self, key: Key) -> _Stream[T] | None:
+        """Return a stream that is known, from the shelf if need be."""
         stream = self._touch(key)
+        if stream is None and self._shelf is not None:
+            expected = self._shelf.get(key)
+            if expected is not None:
+                stream = self._streams[key] = _Stream(expected=expected)
+        return stream
+
+    def _known(self, key: Key, seq: int, unreceipted: int | None) -> _Stream[T]:
+        stream = self._found(key)
         if stream is None:
             stream = self._streams[key] = _Stream(expected=min(unreceipted or 0, seq))
         elif unreceipted is not None and stream.expected < unreceipted <= seq:
@@ -203,6 +242,7 @@ class Sequencer(Generic[T]):
 
     def overdue(self, now_ns: int) -> Iterator[tuple[Key, list[tuple[T, Decision]]]]:
         """Yield the streams whose held batches waited long enough, with these, now accepted."""
+        crowd = self.waiting() > MAX_HELD
         for key in list(self._holding):
             stream = self._streams.get(key)
             if stream is None or not stream.held:
@@ -210,7 +250,8 @@ class Sequencer(Generic[T]):
                 continue
             self._touch(key)
             oldest = min(held.since_ns for held in stream.held)
-            if now_ns - oldest >= HOLD_NS or len(stream.held) >= HOLD_BATCHES:
+            waited = not 0 <= now_ns - oldest < HOLD_NS  # also when the clock was set back
+            if waited or crowd or len(stream.held) >= HOLD_BATCHES:
                 released = []
                 while stream.held:
                     released.append(self._let_go(stream))
@@ -222,13 +263,18 @@ class Sequencer(Generic[T]):
         return sum(len(stream.held) for stream in held if stream)
 
     def account(self, key: Key, first: int, last: int) -> None:
-        """Note inclusive numbers as accounted for: stored before, set aside, or declared lost."""
-        self._touch(key)
-        self._streams.setdefault(key, _Stream()).add(first, last + 1)
+        """Note inclusive numbers as accounted for: stored before, set aside, or declared lost.
 
-    def restore(self, key: Key, batch: Numbered, skip: int, take: int) -> None:
+        One island too many is left out: the device declares it again when the first holes are shut.
+        """
+        stream = self._found(key) or self._streams.setdefault(key, _Stream())
+        if not stream.crowded(first, last + 1):
+            stream.add(first, last + 1)
+
+    def restore(self, key: Key, batch: Numbered, skip: int, take: int, at_ns: int) -> None:
         """Note a part of a batch found in the journal while starting."""
         stream = self._known(key, batch.seq, batch.unreceipted)
+        stream.heard_ns = at_ns
         stream.add(batch.seq + skip, batch.seq + skip + take)
         stream.remember(batch.seq, batch.fingerprint)
 
@@ -237,31 +283,51 @@ class Sequencer(Generic[T]):
         stream = self._streams.get(key)
         if stream is None:
             return -1, ()
-        holes, at = [], stream.expected
         held = [(h.seq, h.seq + h.count) for h in stream.held]
-        for a, b in sorted(stream.above + held):
-            if a > at:
-                holes.append((at, a - 1))
-            at = max(at, b)
-        return stream.expected - 1, tuple(holes)
+        return stream.expected - 1, tuple(
+            islice(_holes(stream.expected, stream.above, held), MAX_HOLES)
+        )
+
+    def shelve(self, now_ns: int) -> int:
+        """Put streams that are whole and were silent for a day on the shelf; return how many."""
+        if self._shelf is None:
+            return 0
+        rows = [
+            (key, stream.expected)
+            for key, stream in self._streams.items()
+            if stream.whole and now_ns - stream.heard_ns >= SILENT_NS
+        ]
+        self._shelf.put(rows)
+        for key, _ in rows:
+            del self._streams[key]
+        return len(rows)
 
     def dump(self) -> list[list[Any]]:
         """Return the state without held batches (they have no receipt and come again)."""
         return [
-            [*key, s.expected, s.above, list(s.seqs), list(s.prints), s.cursor]
+            [*key, s.expected, list(s.above), list(s.seqs), list(s.prints), s.cursor, s.heard_ns]
             for key, s in self._streams.items()
         ]
 
     @classmethod
-    def load(cls, rows: list[list[Any]]) -> "Sequencer[T]":
+    def load(cls, rows: list[list[Any]], shelf: Shelf | None = None) -> "Sequencer[T]":
         """Return a sequencer from `dump`."""
-        self = cls()
-        for identity, boot, stream, expected, above, seqs, prints, cursor in rows:
+        self = cls(shelf)
+        for identity, boot, stream, expected, above, seqs, prints, cursor, *heard in rows:
             self._streams[Key(identity, boot, stream)] = _Stream(
                 expected=expected,
-                above=[(a, b) for a, b in above],
+                above=Intervals(above),
+                heard_ns=heard[0] if heard else 0,
                 seqs=array("q", seqs),
                 prints=array("Q", prints),
                 cursor=cursor,
             )
         return self
+
+
+def _holes(at: int, above: Intervals, held: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Yield the inclusive holes between `at` and what is here or waits, in order."""
+    for first, end in heapq.merge(above, held):
+        if first > at:
+            yield at, first - 1
+        at = max(at, end)

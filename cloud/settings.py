@@ -8,7 +8,7 @@ import contextlib
 import ipaddress
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -90,6 +90,16 @@ class NotifySettings(_Strict, frozen=True, kw_only=True):
     languages: tuple[Literal["en", "zh"], ...] = ("en", "zh")
 
 
+class LimitSettings(_Strict, frozen=True, kw_only=True):
+    """How much of one device and one tenant is taken a second; 0 means no limit."""
+
+    device_messages_per_s: Annotated[float, msgspec.Meta(ge=0)] = 1_000.0
+    device_values_per_s: Annotated[float, msgspec.Meta(ge=0)] = 200_000.0
+    tenant_values_per_s: Annotated[float, msgspec.Meta(ge=0)] = 5_000_000.0
+    burst_s: Annotated[float, msgspec.Meta(ge=1)] = 30.0
+    free_disk_percent: Annotated[float, msgspec.Meta(ge=0, le=50)] = 5.0
+
+
 class CloudSettings(_Strict, frozen=True, kw_only=True):
     """Everything `forewarn serve` needs. `data` holds journal, stores and snapshots."""
 
@@ -100,6 +110,7 @@ class CloudSettings(_Strict, frozen=True, kw_only=True):
     broker: BrokerSettings = BrokerSettings()
     api: ApiSettings = ApiSettings()
     notify: NotifySettings = NotifySettings()
+    limits: LimitSettings = LimitSettings()
 
 
 def load(path: Path) -> CloudSettings:

@@ -76,6 +76,46 @@ def test_a_damaged_record_in_an_earlier_segment_is_an_error_that_names_the_file(
     journal.close()
 
 
+def test_a_damaged_record_before_a_later_group_is_not_taken_for_a_torn_tail(tmp_path: Path) -> None:
+    journal = SegmentJournal(tmp_path)
+    for text in ("one", "two", "three"):
+        journal.append([message(text), message(text)])
+    journal.close()
+    path = next(tmp_path.glob("*.journal"))
+    data = bytearray(path.read_bytes())
+    for flipped in (data.index(b"two"), data.index(b"two") - 45):
+        damaged = data.copy()
+        damaged[flipped] ^= 1
+        path.write_bytes(damaged)
+        with pytest.raises(StoreCorrupt, match=path.name):
+            SegmentJournal(tmp_path)
+        assert path.read_bytes() == damaged, "nothing is cut off"
+
+
+def test_what_looks_like_a_record_inside_a_torn_payload_does_not_stop_the_start(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "other").mkdir()
+    other = SegmentJournal(tmp_path / "other")
+    other.advance(98)
+    other.append([message("forged")])
+    other.close()
+    forged = next((tmp_path / "other").glob("*99.journal")).read_bytes()
+    journal = SegmentJournal(tmp_path)
+    journal.append([message("first")])
+    size = next(tmp_path.glob("*.journal")).stat().st_size
+    record = Entry(Kind.MESSAGE, 1, "t", b"x" + forged + b"behind")
+    journal.append([record, message("lost with it")])
+    journal.close()
+    path = next(tmp_path.glob("*.journal"))
+    data = bytearray(path.read_bytes())
+    data[size + 20] ^= 1
+    path.write_bytes(data)
+    again = SegmentJournal(tmp_path)
+    assert [r.entry.payload for r in again.since(-1)] == [b"first"]
+    again.close()
+
+
 def test_forget_drops_only_whole_segments_that_nobody_needs(tmp_path: Path) -> None:
     journal = SegmentJournal(tmp_path, segment_bytes=1)
     for text in "abcd":

@@ -158,7 +158,7 @@ def test_restoring_from_the_journal_gives_the_same_position(known: bool) -> None
     list(live.overdue(HOLD_NS))
     again: Sequencer[int] = Sequencer()
     if known:
-        again.restore(KEY, numbered(0), 0, 10)
-    again.restore(KEY, numbered(20), 0, 10)
+        again.restore(KEY, numbered(0), 0, 10, 0)
+    again.restore(KEY, numbered(20), 0, 10, 0)
     assert again.position(KEY) == live.position(KEY)
     assert offer(again, numbered(10)) is Verdict.ACCEPT
