@@ -1,0 +1,48 @@
+"""High-rate channels as data: what an accelerometer is mounted on and where to look in its signal.
+
+They are part of a profile (`bearings` and `channels`); `models.features` computes with them.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+import msgspec
+
+
+class Bearing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Geometry of a rolling bearing, from its maker's sheet. The inner ring turns."""
+
+    rollers: Annotated[int, msgspec.Meta(ge=3, le=100)]  #: rolling elements in one row
+    roller_mm: Annotated[float, msgspec.Meta(gt=0)]  #: diameter of one rolling element
+    pitch_mm: Annotated[float, msgspec.Meta(gt=0)]  #: diameter of the circle of their centres
+    contact_deg: Annotated[float, msgspec.Meta(ge=0, lt=90)] = 0.0  #: contact angle
+
+    def __post_init__(self) -> None:
+        if self.roller_mm >= self.pitch_mm:
+            raise ValueError("roller_mm must be below pitch_mm")
+
+
+Band = tuple[float, float]  #: from and to, Hz
+
+
+class Channel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A high-rate channel: an accelerometer whose features are computed on the device.
+
+    A band ends at half the sampling rate where that is lower.
+    """
+
+    title: Mapping[str, str] = msgspec.field(default_factory=dict)
+    unit: Literal["m/s2", "[g]"] = "m/s2"  #: UCUM; of the samples
+    bearing: str | None = None  #: its defect frequencies are looked for
+    shaft_ratio: Annotated[float, msgspec.Meta(gt=0)] = 1.0  #: this shaft's speed to the measured
+    velocity_hz: Band = (10.0, 1000.0)  #: of the overall velocity (ISO 20816-1)
+    bearing_hz: Band = (300.0, 1000.0)  #: of the velocity in the bearing band
+    envelope_hz: Band = (2000.0, 8000.0)  #: where the structure rings after each impact
+    #: feature -> signal that it is; the others are published as `channel.feature`
+    signals: Mapping[str, str] = msgspec.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for key in ("velocity_hz", "bearing_hz", "envelope_hz"):
+            low, high = getattr(self, key)
+            if not 0.0 < low < high:
+                raise ValueError(f"{key}: give two frequencies above 0 Hz, the lower one first")
