@@ -6,12 +6,15 @@ file in `models/profiles/`; adding a type needs no code. Words are pairs `{en = 
 
 import tomllib
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
 from models.channels import Bearing, Channel
+
+CURVE_POINTS = 21  #: most values of a wear curve
 
 Words = Mapping[str, str]  #: language ("en", "zh") -> text
 
@@ -49,10 +52,22 @@ class Signal(_Strict, frozen=True, kw_only=True):
     worse: Literal["high", "low", "both"] = "both"  #: which direction means wear
 
 
+class Norm(_Strict, frozen=True, kw_only=True):
+    """An indicator depends on a load too: it is read as value * (nominal / load) ** power."""
+
+    by: str  #: signal of the load, in the same rows
+    nominal: float
+    power: float = 1.0
+
+
 class Consumable(_Strict, frozen=True, kw_only=True):
     """A part that is used up.
 
-    Its life comes from a counter (`rated` units of `counter`) or from wear (`indicator`, `limit`).
+    Its life comes from a counter (`rated` units of `counter`), from wear (`indicator`, `limit`), or
+    from both: then the counter says how much it was used and the indicator what that did to it.
+    With a `curve`, and `rated` or `life_d`, wear is followed as a process whose rate is learned for
+    each part, from a prior (`rated` or `life_d` with `spread`) that the fleet's old parts correct.
+    Without any signal, `life_d` and `spread` give the odds of a part's age.
     """
 
     title: Words
@@ -63,6 +78,15 @@ class Consumable(_Strict, frozen=True, kw_only=True):
     indicator: str | None = None  #: signal that shows the wear
     limit: float | None = None  #: the indicator's failure limit, in its unit
     worse: Literal["high", "low"] = "high"
+    curve: tuple[float, ...] = ()  #: usual indicator at equal steps of life, new to the limit
+    new_spread: float = 0.0  #: how new parts differ: standard deviation of the indicator
+    life_d: float | None = None  #: usual life in days where no counter counts the use
+    spread: float = 0.3  #: how lives differ: standard deviation of life by usual life
+    varies: float = 0.5  #: how the use of single days differs: standard deviation by mean use
+    season: float = 0.0  #: use is 1 + season * cos(days since peak_day), by mean use
+    peak_day: float = 0.0  #: day of the year with the most use
+    norm: Norm | None = None
+    renews: bool = False  #: the counter is the part's own and starts at 0 with a new one
 
 
 class FailureMode(_Strict, frozen=True, kw_only=True):
@@ -113,12 +137,34 @@ class Profile(_Strict, frozen=True, kw_only=True):
                 signal = getattr(part, key)
                 if signal is not None and signal not in self.signals:
                     raise ValueError(f"consumables.{name}.{key}: no signal '{signal}'")
+            if part.norm is not None and part.norm.by not in self.signals:
+                raise ValueError(f"consumables.{name}.norm.by: no signal '{part.norm.by}'")
+            _check_wear(f"consumables.{name}", part)
         for name, channel in self.channels.items():
             if channel.bearing is not None and channel.bearing not in self.bearings:
                 raise ValueError(f"channels.{name}.bearing: no bearing '{channel.bearing}'")
             for feature, signal in channel.signals.items():
                 if signal not in self.signals:
                     raise ValueError(f"channels.{name}.signals.{feature}: no signal '{signal}'")
+
+
+def _check_wear(where: str, part: Consumable) -> None:
+    """Raise `ValueError` for a curve or spread that says nothing."""
+    if not 0.0 < part.spread <= 1.0:
+        raise ValueError(f"{where}.spread must be above 0 and at most 1, is {part.spread}")
+    if part.life_d is not None and part.life_d <= 0.0:
+        raise ValueError(f"{where}.life_d must be above 0, is {part.life_d}")
+    if not 0.0 <= part.season < 1.0:
+        raise ValueError(f"{where}.season must be at least 0 and below 1, is {part.season}")
+    if not part.curve:
+        return
+    if not 2 <= len(part.curve) <= CURVE_POINTS:
+        raise ValueError(f"{where}.curve needs 2 to {CURVE_POINTS} values, has {len(part.curve)}")
+    if part.indicator is None or part.limit is None or part.limit != part.curve[-1]:
+        raise ValueError(f"{where}.curve needs an indicator and must end at its limit")
+    sign = 1.0 if part.worse == "high" else -1.0
+    if any(sign * (b - a) <= 0.0 for a, b in pairwise(part.curve)):
+        raise ValueError(f"{where}.curve must get worse ({part.worse}) from each value to the next")
 
 
 def parse_profile(text: str, origin: str = "profile") -> Profile:
