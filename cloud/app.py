@@ -18,8 +18,9 @@ from cloud.errors import CloudError, StoreError
 from cloud.ledger import Ledger, open_ledger
 from cloud.link import Link
 from cloud.notify import Notifier, channels_from
+from cloud.quota import Limits
 from cloud.service import Service
-from cloud.settings import CloudSettings
+from cloud.settings import CloudSettings, LimitSettings
 from cloud.telemetry import TelemetryStore
 from cloud.telemetry.sqlite import SqliteTelemetry
 from models.profile import Profile, load_profiles
@@ -84,6 +85,8 @@ class App:
             now=now_ns,
             snapshot_ns=int(settings.snapshot_s * 1e9),
             segment_bytes=settings.journal_segment_mb << 20,
+            limits=_limits(settings.limits),
+            free_percent=settings.limits.free_disk_percent,
         )
         self.server = _Server(self._uvicorn())
 
@@ -141,7 +144,12 @@ class App:
     async def _upkeep(self) -> None:
         """Once a day, let go of readings that are past their retention."""
         while True:
-            await asyncio.to_thread(self.trim)
+            try:
+                await asyncio.to_thread(self.trim)
+            except StoreError as error:
+                log.warning("retention: %s; tried again in a day", error)
+            except Exception:
+                log.exception("retention failed; tried again in a day")
             await asyncio.sleep(UPKEEP_S)
 
     def trim(self) -> None:
@@ -152,10 +160,7 @@ class App:
             data_time += [row.id for row in rows if row.clock == "data"]
             if after is None:
                 break
-        try:
-            self.telemetry.trim(now_ns(), data_time)
-        except StoreError as error:
-            log.warning("retention: %s; tried again in a day", error)
+        self.telemetry.trim(now_ns(), data_time)
 
     def close(self) -> None:
         """Drain the ingest thread, write a snapshot, close the stores."""
@@ -173,6 +178,15 @@ class App:
                     raise CloudError(f"ingest stopped: {self.service.failure}")
         finally:
             waiting.cancel()
+
+
+def _limits(settings: LimitSettings) -> Limits:
+    return Limits(
+        device_messages_per_s=settings.device_messages_per_s,
+        device_values_per_s=settings.device_values_per_s,
+        tenant_values_per_s=settings.tenant_values_per_s,
+        burst_s=settings.burst_s,
+    )
 
 
 def _secret(path: Path) -> bytes:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from cloud import columns
 from cloud.journal import Kind, Record
+from cloud.parking import Parking
 from models.contract import codec, topics
 from models.contract.errors import ContractError, Reason
 from models.contract.messages import Batch, Birth, MachineRef
@@ -24,7 +25,7 @@ FUTURE_NS: Final = 300 * 10**9  #: later than this after arrival is a wrong cloc
 BUILT_NS: Final = 1_735_689_600 * 10**9  #: 2025-01-01: no reading is older than the program
 UNNUMBERED: Final = "unnumbered"  #: boot of samples that the device did not number
 UNCERTAIN: Final = 1
-PARKED: Final = 1000  #: records of one device that may wait for a birth
+MAX_DICTIONARIES: Final = 64  #: of one device that are remembered, the newest
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +67,18 @@ Message = Batch | Birth | object
 
 @dataclass(slots=True)
 class _Device:
-    machines: Mapping[str, MachineRef]
-    dictionaries: set[str]
-    parked: list[Record] = field(default_factory=list)
-    birth: bytes = b""
+    """What is known of a device: its newest machines, and those of each dictionary it had."""
+
+    machines: Mapping[str, MachineRef] = field(default_factory=lambda: {"": MachineRef()})
+    dictionaries: dict[str, Mapping[str, MachineRef]] = field(default_factory=dict)
+
+    def learn(self, birth: Birth) -> None:
+        """Take over a birth; the oldest of too many dictionaries is forgotten."""
+        self.machines = birth.machines
+        self.dictionaries.pop(birth.dictionary, None)
+        self.dictionaries[birth.dictionary] = birth.machines
+        if len(self.dictionaries) > MAX_DICTIONARIES:
+            del self.dictionaries[next(iter(self.dictionaries))]
 
 
 def _set_aside(record: Record, reason: Reason, detail: str, payload: bytes) -> Aside:
@@ -106,6 +115,7 @@ class Decoder:
 
     def __init__(self) -> None:
         self._devices: dict[str, _Device] = {}
+        self.parking = Parking()
         self._data_time: dict[str, bool] = {}
         self._began: dict[str, tuple[str | None, int]] = {}  #: device -> boot and when it began
 
@@ -122,6 +132,7 @@ class Decoder:
             kind, entry = record.entry.kind, record.entry
             if kind is Kind.TICK:
                 out.append(Tick(n=record.n, at_ns=entry.at_ns))
+                out += [_unexplained(late) for late in self.parking.expired(entry.at_ns)]
             elif kind is Kind.MESSAGE:
                 source = _Source(record, record.n)
                 self._message(source, (messages or {}).get(record.n), out)
@@ -148,14 +159,11 @@ class Decoder:
             self._batch(topic, message, source, out)
 
     def _birth(self, identity: str, birth: Birth, record: Record, out: list[Item]) -> None:
-        known = self._devices.get(identity)
-        dictionaries = (known.dictionaries if known else set()) | {birth.dictionary}
-        parked = known.parked if known else []
-        self._devices[identity] = _Device(birth.machines, dictionaries, [], record.entry.payload)
+        self._devices.setdefault(identity, _Device()).learn(birth)
         self._data_time.setdefault(identity, birth.time == "data")
         for key, ref in birth.machines.items():
             self._register(identity, key, ref, record.entry.at_ns, out)
-        for waiting in parked:
+        for waiting in self.parking.take(identity):
             self._message(_Source(waiting, record.n), None, out)
 
     def _register(
@@ -169,12 +177,15 @@ class Decoder:
         identity, record = topic.identity, source.record
         device = self._devices.get(identity)
         if device is None:
-            device = self._devices[identity] = _Device({"": MachineRef()}, set())
+            device = self._devices[identity] = _Device()
             if batch.dictionary is None:
                 self._register(identity, "", MachineRef(), record.entry.at_ns, out)
-        unknown = batch.dictionary is not None and batch.dictionary not in device.dictionaries
-        if unknown and len(device.parked) < PARKED:
-            device.parked.append(record)
+        machines: Mapping[str, MachineRef] | None = device.machines
+        if batch.dictionary is not None:
+            machines = device.dictionaries.get(batch.dictionary)
+        if machines is None:
+            if not self.parking.add(identity, record):
+                out.append(_unexplained(record))
             return
         out.extend(
             _set_aside(record, part.reason, f"{part.name}: {part.detail}", part.raw)
@@ -182,7 +193,7 @@ class Decoder:
         )
         times, doubtful = self._times(identity, batch, record.entry.at_ns)
         made = columns.take(batch, record.entry.skip, record.entry.take)
-        for key, part in columns.by_machine(made, device.machines).items():
+        for key, part in columns.by_machine(made, machines).items():
             if doubtful:
                 part.mark(UNCERTAIN)
             out.append(_block(machine_id(identity, key), topic, batch, source, times, part))
@@ -230,9 +241,9 @@ class Decoder:
         return [
             [
                 identity,
-                device.birth.decode("latin-1"),
-                sorted(device.dictionaries),
-                [record.n for record in device.parked],
+                device.machines,
+                list(device.dictionaries.items()),
+                self.parking.positions(identity),
                 self._data_time.get(identity),
                 self._began.get(identity),
             ]
@@ -241,23 +252,27 @@ class Decoder:
 
     def load(self, rows: list[list[Any]], records: Mapping[int, Record]) -> None:
         """Take over `dump`; `records` are the ones that were waiting."""
-        for identity, payload, dictionaries, parked, data_time, began in rows:
-            raw = payload.encode("latin-1")
-            machines: Mapping[str, MachineRef] = {"": MachineRef()}
-            if raw:
-                birth = codec.decode(topics.parse(topics.up(identity, "birth")), raw)
-                assert isinstance(birth, Birth)
-                machines = birth.machines
-            waiting = [records[n] for n in parked if n in records]
-            self._devices[identity] = _Device(machines, set(dictionaries), waiting, raw)
+        for identity, machines, dictionaries, parked, data_time, began in rows:
+            device = msgspec.convert(
+                {"machines": machines, "dictionaries": dict(dictionaries)}, _Device
+            )
+            self._devices[identity] = device
+            for n in parked:
+                if n in records:
+                    self.parking.add(identity, records[n])
             if data_time is not None:
                 self._data_time[identity] = data_time
             if began:
                 self._began[identity] = (began[0], began[1])
 
-    def oldest_parked(self) -> int | None:
-        """Return the position of the oldest record that waits for a birth."""
-        return min((r.n for d in self._devices.values() for r in d.parked), default=None)
+
+def _unexplained(record: Record) -> Aside:
+    return _set_aside(
+        record,
+        Reason.UNKNOWN_DICTIONARY,
+        "no birth with this dictionary came; publish the birth before the first batch",
+        record.entry.payload,
+    )
 
 
 def _block(  # noqa: PLR0917  one value out of six

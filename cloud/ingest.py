@@ -4,7 +4,7 @@
 has returned.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Final
@@ -89,24 +89,13 @@ class Ingest:
         leaves everything as if the group had not arrived, counters included: it can be handed in
         again, and devices without a receipt send again.
         """
-        pending: list[Pending] = [(entry, None) for entry in extra]
         self._touched = {}
         self.sequencer.begin()
         self.quota.begin()
         self._fresh = {}
         counters = replace(self.counters)
-        for arrived in group:
-            self.counters.messages += 1
-            if self.quota.message(_sender(arrived.topic), arrived.received_ns):
-                pending += self._sort(arrived)
-            else:  # the receipt of the next one that is looked at says so
-                self.counters.refused += 1
-        for key, released in self.sequencer.overdue(now_ns):
-            pending.append((self._release(key, now_ns), None))
-            for (entry, message), decision in released:
-                pending += self._parts(entry, message, decision.parts)
-            self._touched.setdefault(key, _Answer())
         try:
+            pending = [*((entry, None) for entry in extra), *self._sorted(group, now_ns)]
             handled = Handled(self.journal.append([entry for entry, _ in pending]))
         except StoreError:
             self.sequencer.rollback()
@@ -121,6 +110,19 @@ class Ingest:
             self._receipt(key, answer, now_ns) for key, answer in self._touched.items()
         ]
         return handled
+
+    def _sorted(self, group: Sequence[Arrived], now_ns: int) -> Iterator[Pending]:
+        for arrived in group:
+            self.counters.messages += 1
+            if self.quota.message(_sender(arrived.topic), arrived.received_ns):
+                yield from self._sort(arrived)
+            else:  # the receipt of the next one that is looked at says so
+                self.counters.refused += 1
+        for key, released in self.sequencer.overdue(now_ns):
+            yield self._release(key, now_ns), None
+            for (entry, message), decision in released:
+                yield from self._parts(entry, message, decision.parts)
+            self._touched.setdefault(key, _Answer())
 
     def _sort(self, arrived: Arrived) -> list[Pending]:
         try:

@@ -5,7 +5,7 @@ how far they are; a record that comes again after a crash changes nothing.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from cloud.decode import Aside, Decoder, Item, Message, Registration, Restart
@@ -17,8 +17,10 @@ from models.assessment import Assessment
 from models.fleet import Fleet
 from models.rows import Block, Tick
 
-PENDING_FILINGS = 100_000  #: assessments kept while the ledger is away; then intake pauses
-PENDING_SAMPLES = 4_000_000  #: values kept while the telemetry store is away; then intake pauses
+# Beyond these the intake pauses.
+PENDING_FILINGS = 100_000  #: assessments and births kept while the ledger is away
+PENDING_ASIDE_BYTES = 64 << 20  #: set-aside payloads kept while the ledger is away
+PENDING_SAMPLES = 4_000_000  #: values kept while the telemetry store is away
 log = logging.getLogger(__name__)
 
 
@@ -63,11 +65,16 @@ class Pipeline:
         self._pending_values = 0
         self._stored = telemetry.position()
         self.store_error: str | None = None
+        self.on_heard: Callable[[Sequence[Block], Sequence[Assessment]], None] | None = None
 
     @property
     def full(self) -> bool:
         """Whether no more may be taken until the store that is away is back."""
-        return self._pending_values > PENDING_SAMPLES or len(self._unfiled) > PENDING_FILINGS
+        return (
+            self._pending_values > PENDING_SAMPLES
+            or len(self._unfiled) + len(self._unregistered) > PENDING_FILINGS
+            or sum(len(aside.payload) for aside in self._aside) > PENDING_ASIDE_BYTES
+        )
 
     @property
     def settled(self) -> bool:
@@ -79,12 +86,16 @@ class Pipeline:
         if not records:
             return
         items = self.decoder.decode(records, messages)
-        self._store([item for item in items if isinstance(item, Block)], records[-1].n)
-        self._unfiled += assess(self.fleet, items)
+        blocks = [item for item in items if isinstance(item, Block)]
+        self._store(blocks, records[-1].n)
+        assessments = assess(self.fleet, items)
+        self._unfiled += assessments
         self.position = records[-1].n
         self._unregistered += [item for item in items if isinstance(item, Registration)]
         self._aside += [item for item in items if isinstance(item, Aside)]
         self.file()
+        if self.on_heard is not None:
+            self.on_heard(blocks, assessments)
 
     def file(self) -> None:
         """File what waits for the ledger; a ledger that is busy gets it with the next group."""

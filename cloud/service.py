@@ -11,13 +11,16 @@ import msgspec
 
 from cloud import snapshot
 from cloud.decode import Decoder
+from cloud.disk import Room
 from cloud.errors import StoreCorrupt, StoreError
 from cloud.ingest import Arrived, Counters, Ingest, Pending
 from cloud.journal import Entry, Kind, Record, SegmentJournal
 from cloud.ledger import Ledger, Repair
 from cloud.link import Link
 from cloud.pipeline import Pipeline
+from cloud.quota import Limits, Quota, Refused
 from cloud.sequence import Sequencer
+from cloud.shelf import SqliteShelf
 from cloud.telemetry import TelemetryStore
 from models.fleet import Fleet, SnapshotError
 from models.profile import Profile
@@ -35,8 +38,11 @@ class Status:
     connected: bool
     position: int
     waiting: int
+    parked: int  #: batches that wait for a birth which explains them
     store_error: str | None
     broker_error: str | None
+    disk_error: str | None
+    refusals: Mapping[str, Refused]  #: device -> which limit refused how many messages of it
     counters: Counters
 
 
@@ -54,6 +60,8 @@ class Service:
         now: Callable[[], int],
         snapshot_ns: int,
         segment_bytes: int = 64 << 20,
+        limits: Limits | None = None,
+        free_percent: float = 5.0,
     ) -> None:
         self._folder = folder
         self._profiles = profiles
@@ -62,20 +70,25 @@ class Service:
         self._link = link
         self._now = now
         self._snapshot_ns = snapshot_ns
+        self._quota = Quota(limits or Limits())
+        self._room = Room(folder, free_percent)
         self._repairs = threading.Event()
         self._repairs.set()
         self._again: list[Arrived] = []
-        self._due: list[Entry] = []
+        self._tick: list[Entry] = []
         self._handing: list[Repair] = []
+        self._handed: list[str] = []  #: journalled, not yet noted in the ledger
+        self._journalled: set[str] = set()  #: repairs that the journal had at the start
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ingest")
         self.failure: BaseException | None = None
         self.journal = SegmentJournal(folder / "journal", segment_bytes=segment_bytes)
+        self.shelf = SqliteShelf(folder / "numbers.db")
         self._recover()
 
     def start(self) -> None:
         """Connect and begin."""
-        self._next_tick = self._now()
+        self._next_tick = self._looked = 0
         self._next_snapshot = self._now() + self._snapshot_ns
         self._link.start()
         self._thread.start()
@@ -86,10 +99,13 @@ class Service:
         if self._thread.ident is not None:
             self._thread.join()
         self._link.stop()
-        if self.failure is None:
-            self._save()
-        self._telemetry.close()
-        self.journal.close()
+        try:
+            if self.failure is None:
+                self._save()
+        finally:
+            self._telemetry.close()
+            self.shelf.close()
+            self.journal.close()
 
     def repaired(self, _repair: Repair) -> None:
         """A repair is due in the ledger: the models will be told of it through the journal."""
@@ -101,8 +117,11 @@ class Service:
             connected=self._link.connected.is_set(),
             position=self.pipeline.position,
             waiting=self.ingest.sequencer.waiting(),
+            parked=len(self.pipeline.decoder.parking),
             store_error=self.pipeline.store_error,
             broker_error=self._link.error,
+            disk_error=self._room.error,
+            refusals=dict(self._quota.refusals),
             counters=self.ingest.counters,
         )
 
@@ -132,26 +151,45 @@ class Service:
                 "stay in the telemetry store, models start anew",
                 self.journal.first(),
             )
-        sequencer: Sequencer[Pending] = Sequencer.load(found.values["sequencer"] if found else [])
+        sequencer: Sequencer[Pending] = Sequencer.load(
+            found.values["sequencer"] if found else [], self.shelf
+        )
         decoder = Decoder()
         if found:
             waiting = {n for row in found.values["decoder"] for n in row[3]}
             records = self._parked(waiting) if waiting else {}
             decoder.load(found.values["decoder"], records)
-        self.ingest = Ingest(self.journal, sequencer)
+        self.ingest = Ingest(self.journal, sequencer, self._quota)
         self.pipeline = Pipeline(decoder, fleet, self._telemetry, self._ledger)
         self.pipeline.position = start
+        count = self._replay(start)
+        log.info("started from position %d, replayed %d records", start, count)
+
+    def _replay(self, start: int) -> int:
         group: list[Record] = []
         count = 0
         for record in self.journal.since(start):
             self.ingest.restore(record)
+            if record.entry.kind is Kind.ACTION:
+                self._journalled.add(msgspec.json.decode(record.entry.payload)["id"])
             group.append(record)
             count += 1
             if len(group) == REPLAY_GROUP:
+                self._settle()
                 self.pipeline.apply(group, {})
                 group = []
         self.pipeline.apply(group, {})
-        log.info("started from position %d, replayed %d records", start, count)
+        return count
+
+    def _settle(self) -> None:
+        """Wait while a store that is away leaves no room for more."""
+        while self.pipeline.full and not self._relieved():
+            self._stop.wait(RETRY_S)
+
+    def _relieved(self) -> bool:
+        self.pipeline.flush(self.pipeline.position)
+        self.pipeline.file()
+        return not self.pipeline.full
 
     def _parked(self, wanted: set[int]) -> dict[int, Record]:
         found: dict[int, Record] = {}
@@ -171,19 +209,10 @@ class Service:
             self.failure = error
 
     def _once(self) -> None:
-        if self.pipeline.full:
-            self.pipeline.flush(self.pipeline.position)
-            self.pipeline.file()
-        if self.pipeline.full:
+        if (self.pipeline.full and not self._relieved()) or not self._roomy():
             self._stop.wait(RETRY_S)  # no group is taken: the broker and the devices keep theirs
             return
-        if self._repairs.is_set() and not self._handing:
-            self._repairs.clear()
-            try:
-                self._handing = self._ledger.repairs_due()
-            except StoreError as error:
-                log.warning("ledger: %s", error)
-                self._repairs.set()
+        self._repairs_due()
         if not self._again:
             self._again = self._link.group()
         group = self._again
@@ -197,32 +226,62 @@ class Service:
             self._stop.wait(RETRY_S)
             return  # not acknowledged, no receipt: the same group is tried again
         self._again = []
-        self._due = []
-        for repair in self._handing:
-            self._ledger.repair_handed(repair.id)
+        self._tick = []
+        self._handed += [repair.id for repair in self._handing]
         self._handing = []
         self._link.acknowledge(group)
         self._link.send(handled.receipts)
         self.pipeline.apply(handled.records, handled.messages)
-        if now >= self._next_snapshot:
+        if not 0 <= self._next_snapshot - now <= self._snapshot_ns:
             self._next_snapshot = now + self._snapshot_ns
             self._save()
 
+    def _roomy(self) -> bool:
+        """Whether the disk has room; looked at once a second."""
+        now = self._now()
+        if not 0 <= now - self._looked < TICK_NS:
+            self._looked = now
+            self._room.enough()
+        return self._room.error is None
+
+    def _repairs_due(self) -> None:
+        """Fetch repairs that the models do not know of, and note the ones that they do."""
+        try:
+            while self._handed:
+                self._ledger.repair_handed(self._handed[0])
+                del self._handed[0]
+            if self._repairs.is_set() and not self._handing:
+                self._repairs.clear()
+                due = self._ledger.repairs_due()
+                self._handed += [r.id for r in due if r.id in self._journalled]
+                self._handing = [r for r in due if r.id not in self._journalled]
+        except StoreError as error:
+            log.warning("ledger: %s", error)
+            self._repairs.set()
+
     def _own(self, now: int) -> list[Entry]:
-        if now >= self._next_tick:
+        """Return the service's own entries: the newest tick that is due, and repairs."""
+        if not 0 < self._next_tick - now <= TICK_NS:  # due, or the clock was set back
             self._next_tick = now - now % TICK_NS + TICK_NS
-            self._due.append(Entry(Kind.TICK, now))
-        return [*self._due, *(_action(repair, now) for repair in self._handing)]
+            self._tick = [Entry(Kind.TICK, now)]
+        return [*self._tick, *(_action(repair, now) for repair in self._handing)]
 
     def _save(self) -> None:
         """Write a snapshot; the journal may forget what two snapshots have passed."""
         position = self.pipeline.position
         self.pipeline.file()
-        if (
-            not self.pipeline.settled
-            or not self.pipeline.flush(position)
-            or self._telemetry.durable_position() < position
-        ):
+        self._repairs_due()
+        try:
+            if (
+                self._handed
+                or not self.pipeline.settled
+                or not self.pipeline.flush(position)
+                or self._telemetry.durable_position() < position
+            ):
+                return
+            self.ingest.sequencer.shelve(self._now())
+        except StoreError as error:
+            log.warning("snapshot: %s; tried again at the next", error)
             return
         values = {
             "sequencer": self.ingest.sequencer.dump(),
@@ -237,7 +296,7 @@ class Service:
             log.error("snapshot in %s: %s; tried again at the next", folder, error.strerror)
             return
         kept = snapshot.positions(folder)
-        parked = self.pipeline.decoder.oldest_parked()
+        parked = self.pipeline.decoder.parking.oldest()
         floor = kept[0] if len(kept) > 1 else -1
         self.journal.forget(floor if parked is None else min(floor, parked - 1))
 

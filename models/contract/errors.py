@@ -23,6 +23,7 @@ class Reason(StrEnum):
     WRONG_LENGTH = "wrong-length"
     SEQ_CONFLICT = "seq-conflict"
     UNKNOWN_DEVICE = "unknown-device"
+    UNKNOWN_DICTIONARY = "unknown-dictionary"
     QUOTA = "quota"
 
 

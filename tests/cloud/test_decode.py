@@ -1,8 +1,12 @@
+from typing import Any
+
+import msgspec
 import numpy as np
 import pytest
 
 from cloud.decode import UNNUMBERED, Aside, Decoder, Registration, aside_payload
 from cloud.journal import Entry, Kind, Record
+from cloud.parking import MAX_RECORDS, WAIT_NS
 from models.contract.errors import Reason
 from models.contract.messages import MachineRef
 from models.rows import Block, Tick
@@ -16,6 +20,11 @@ def record(n: int, payload: bytes, *channel: str, at: int = T0, **entry: int) ->
 
 def blocks(decoder: Decoder, *records: Record) -> list[Block]:
     return [item for item in decoder.decode(records) if isinstance(item, Block)]
+
+
+def stored(decoder: Decoder) -> Any:
+    """Return the decoder's memory as a snapshot gives it back."""
+    return msgspec.json.decode(msgspec.json.encode(decoder.dump()))
 
 
 def test_a_batch_becomes_one_block_with_times_and_numbers() -> None:
@@ -55,13 +64,49 @@ def test_a_batch_of_an_unknown_dictionary_waits_for_its_birth() -> None:
     decoder = Decoder()
     early = record(0, batch(0, [1.0], dictionary="00000000"))
     assert decoder.decode([early]) == []
-    assert decoder.oldest_parked() == 0
+    assert decoder.parking.oldest() == 0
     later = Decoder()
-    later.load(decoder.dump(), {0: early})
+    later.load(stored(decoder), {0: early})
     for waiting in (decoder, later):
         found = blocks(waiting, record(1, birth(dictionary="00000000"), "birth"))
         assert [b.n for b in found] == [1], "it counts from where it became readable"
-        assert waiting.oldest_parked() is None
+        assert waiting.parking.oldest() is None
+
+
+def test_a_batch_whose_birth_never_comes_is_set_aside_after_an_hour_of_ticks() -> None:
+    decoder = Decoder()
+    early = record(0, batch(0, [1.0], dictionary="00000000"))
+    newer = record(1, batch(1, [1.0], dictionary="00000000"), at=T0 + 60 * S)
+    decoder.decode([early, newer])
+    assert decoder.decode([Record(2, Entry(Kind.TICK, T0 + WAIT_NS - 1))])[1:] == []
+    ((aside),) = decoder.decode([Record(3, Entry(Kind.TICK, T0 + WAIT_NS))])[1:]
+    assert isinstance(aside, Aside)
+    assert (aside.n, aside.reason) == (0, Reason.UNKNOWN_DICTIONARY)
+    assert aside.payload == early.entry.payload
+    found = blocks(decoder, record(4, birth(dictionary="00000000"), "birth"))
+    assert [block.seq for block in found] == [1], "the one that still waits is not lost"
+
+
+def test_only_so_many_wait_and_the_next_is_set_aside_not_misread() -> None:
+    decoder = Decoder()
+    for n in range(MAX_RECORDS):
+        assert decoder.decode([record(n, batch(n, [1.0], dictionary="00000000"))]) == []
+    (aside,) = decoder.decode([record(MAX_RECORDS, batch(MAX_RECORDS, [1.0], dictionary="0" * 8))])
+    assert isinstance(aside, Aside)
+    assert len(decoder.parking) == MAX_RECORDS
+
+
+def test_an_older_boots_backlog_goes_to_the_machines_of_its_own_birth() -> None:
+    decoder = Decoder()
+    old = {"p1": MachineRef(), "p9": MachineRef()}
+    decoder.decode([record(0, birth(old, dictionary="00000001"), "birth")])
+    decoder.decode([record(1, birth(dictionary="00000002"), "birth")])
+    again = Decoder()
+    again.load(stored(decoder), {})
+    late = batch(0, [0.0], dictionary="00000001", columns={"p9/temp": floats([1.0])})
+    for known in (decoder, again):
+        (block,) = blocks(known, record(2, late))
+        assert (block.machine, block.signals) == (f"{DEVICE}:p9", ("temp",))
 
 
 def test_a_reading_without_numbers_gets_the_time_of_its_arrival_and_numbers_of_its_own() -> None:
@@ -88,7 +133,7 @@ def test_a_backlog_with_a_wrong_clock_keeps_its_spacing_once_a_fresh_batch_has_c
     late = batch(10, [1.0, 2.0], t0_ns=0, mono_ns=10 * S)
     (first,) = blocks(decoder, record(0, fresh, at=booted + 50 * S))
     again = Decoder()
-    again.load(decoder.dump(), {})
+    again.load(stored(decoder), {})
     for known in (decoder, again):
         (block,) = blocks(known, record(1, late, at=booted + 90 * S))
         assert first.times_ns.tolist() == [booted + 50 * S]
@@ -145,6 +190,6 @@ def test_a_birth_after_a_snapshot_still_says_whose_time_it_is() -> None:
     decoder = Decoder()
     decoder.decode([record(0, batch(0, [1.0], dictionary="0badcafe", t0_ns=5))])
     again = Decoder()
-    again.load(decoder.dump(), {0: record(0, batch(0, [1.0], dictionary="0badcafe", t0_ns=5))})
+    again.load(stored(decoder), {0: record(0, batch(0, [1.0], dictionary="0badcafe", t0_ns=5))})
     (block,) = blocks(again, record(1, birth(time="data", dictionary="0badcafe"), "birth"))
     assert block.times_ns.tolist() == [5]

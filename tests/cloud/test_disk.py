@@ -1,0 +1,56 @@
+"""The service's own disk, on a file system that is really full."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cloud.disk import Room
+
+MB = 1 << 20
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 200 MB."""
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=200m", "tmpfs", str(tmp_path)],
+        capture_output=True,
+        check=False,
+    )
+    if done.returncode:
+        pytest.skip(f"no tmpfs can be mounted here: {done.stderr.decode().strip()}")
+    yield tmp_path
+    subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+def fill(folder: Path, size: int) -> Path:
+    path = folder / "filler"
+    with path.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, size)
+    return path
+
+
+def test_intake_stops_below_the_share_gives_the_reserve_back_and_resumes(small: Path) -> None:
+    room = Room(small, 5.0)
+    assert room.enough()
+    assert (small / "reserve").stat().st_size == 2 * MB
+    filler = fill(small, 192 * MB)
+    assert not room.enough()
+    assert not (small / "reserve").exists()
+    assert f"{small}: " in str(room.error)
+    assert "bytes are free" in str(room.error)
+    os.truncate(filler, 188 * MB)
+    assert not room.enough(), "it does not flutter at the edge"
+    os.truncate(filler, 100 * MB)
+    assert room.enough()
+    assert str(room.error) == "None"
+    assert (small / "reserve").exists()
+
+
+def test_a_disk_that_is_low_from_the_start_makes_no_reserve(small: Path) -> None:
+    fill(small, 195 * MB)
+    assert not Room(small, 5.0).enough()
+    assert not (small / "reserve").exists()

@@ -1,0 +1,88 @@
+"""The second valve: what of a device and a tenant is taken."""
+
+from cloud.quota import RECOVERED_NS, Limits, Quota, S
+from models.contract.messages import MAX_SAMPLES, Batch
+from tests.cloud.wires import floats
+
+LIMITS = Limits(
+    device_messages_per_s=10, device_values_per_s=100, tenant_values_per_s=150, burst_s=2
+)
+
+
+def batch(count: int, columns: int = 1) -> Batch:
+    return Batch(columns={f"c{i}": floats([0.0] * count) for i in range(columns)}, count=count)
+
+
+def test_a_burst_passes_then_the_rate_holds() -> None:
+    quota = Quota(LIMITS)
+    assert sum(quota.message("a.x", 0) for _ in range(100)) == 20
+    assert sum(quota.message("a.x", S) for _ in range(100)) == 10
+    assert quota.message("a.y", 0), "another device has its own"
+    assert quota.refusals["a.x"].limit == "device_messages_per_s"
+    assert quota.refusals["a.x"].messages == 170
+
+
+def test_values_count_samples_times_signals() -> None:
+    quota = Quota(LIMITS)
+    assert quota.values("a.x", batch(20, 10), 0)
+    assert not quota.values("a.x", batch(1), 0)
+    assert quota.values("a.x", batch(10, 10), S)
+    assert quota.refusals["a.x"].limit == "device_values_per_s"
+
+
+def test_a_tenants_devices_share_its_limit() -> None:
+    quota = Quota(LIMITS)
+    assert quota.values("a.x", batch(200), 0)
+    assert not quota.values("a.y", batch(200), 0)
+    assert quota.refusals["a.y"].limit == "tenant_values_per_s"
+    assert quota.values("b.x", batch(200), 0)
+
+
+def test_a_batch_larger_than_the_bucket_passes_when_it_is_full() -> None:
+    quota = Quota(Limits(device_values_per_s=100, burst_s=2, tenant_values_per_s=0))
+    assert quota.values("a.x", batch(1000), 0)
+    assert not quota.values("a.x", batch(1), S), "it is paid for afterwards"
+    assert quota.values("a.x", batch(1), 9 * S)
+
+
+def test_zero_means_no_limit() -> None:
+    none = Limits(device_messages_per_s=0, device_values_per_s=0, tenant_values_per_s=0)
+    quota = Quota(none)
+    assert all(quota.message("a.x", 0) and quota.values("a.x", batch(60_000), 0) for _ in range(99))
+
+
+def test_a_refused_device_is_told_its_room_until_it_kept_within_its_limits_for_a_minute() -> None:
+    quota = Quota(LIMITS)
+    assert quota.credit("a.x", 10, 0) is None
+    quota.values("a.x", batch(200), 0)
+    quota.values("a.x", batch(200), 0)
+    assert quota.credit("a.x", 10, 0) == 1
+    assert quota.credit("a.x", 10, S) == 10
+    assert quota.credit("a.x", 10, RECOVERED_NS) == MAX_SAMPLES
+    assert quota.credit("a.x", 10, RECOVERED_NS) is None
+
+
+def test_what_did_not_become_durable_is_given_back() -> None:
+    quota = Quota(LIMITS)
+    for _ in range(50):
+        quota.begin()
+        assert quota.message("a.x", 0)
+        assert quota.values("a.x", batch(150), 0)
+        quota.rollback()
+    assert quota.refusals == {}
+
+
+def test_a_clock_that_is_set_back_gives_and_takes_nothing() -> None:
+    quota = Quota(LIMITS)
+    assert sum(quota.message("a.x", 100 * S) for _ in range(100)) == 20
+    assert not quota.message("a.x", 0)
+    assert sum(quota.message("a.x", S) for _ in range(100)) == 10
+
+
+def test_full_buckets_are_forgotten() -> None:
+    quota = Quota(LIMITS)
+    quota.message("a.x", 0)
+    quota.forget(0)
+    assert sum(quota.message("a.x", 0) for _ in range(100)) == 19
+    quota.forget(100 * S)
+    assert sum(quota.message("a.x", 100 * S) for _ in range(100)) == 20

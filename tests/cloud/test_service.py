@@ -1,0 +1,132 @@
+"""The ingest thread's own decisions: ticks, repairs, room; driven step by step without a broker."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from cloud.errors import StoreBusy
+from cloud.journal import Kind
+from cloud.ledger import Ledger, Repair, open_ledger
+from cloud.link import Link
+from cloud.service import Service
+from cloud.settings import BrokerSettings
+from cloud.telemetry.sqlite import SqliteTelemetry
+from models.profile import load_profiles
+from tests.cloud.wires import T0, S
+
+PROFILES = load_profiles()
+
+
+class Clock:
+    """The wall clock, which people can set."""
+
+    now = T0
+
+    def __call__(self) -> int:
+        return self.now
+
+
+class Made:
+    """A service on real stores, started again at will."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.clock = Clock()
+        self.ledger: Ledger = open_ledger(f"sqlite:///{folder}/ledger.db", self.clock, PROFILES)
+        self.service = self._new()
+
+    def _new(self) -> Service:
+        service = Service(
+            folder=self.folder,
+            profiles=PROFILES,
+            telemetry=SqliteTelemetry(self.folder / "telemetry.db", background=False),
+            ledger=self.ledger,
+            link=Link(BrokerSettings(port=1), self.clock),
+            now=self.clock,
+            snapshot_ns=60 * S,
+            free_percent=0,
+        )
+        service._looked = service._next_tick = 0
+        service._next_snapshot = self.clock.now + 60 * S
+        return service
+
+    def again(self) -> None:
+        """End without a word, as a kill does, and start again."""
+        self.service._telemetry.close()
+        self.service.shelf.close()
+        self.service.journal.close()
+        self.service = self._new()
+
+    def kinds(self) -> list[Kind]:
+        return [record.entry.kind for record in self.service.journal.since(-1)]
+
+    def ticks(self) -> list[int]:
+        entries = (record.entry for record in self.service.journal.since(-1))
+        return [(entry.at_ns - T0) // S for entry in entries if entry.kind is Kind.TICK]
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Iterator[Made]:
+    made = Made(tmp_path)
+    yield made
+    made.service.stop()
+    made.ledger.close()
+
+
+def test_ticks_go_on_when_the_clock_is_set_back(made: Made) -> None:
+    for second in (0, 0.4, 1, 2, -3600, -3599.5, -3599, 7200):
+        made.clock.now = T0 + int(second * S)
+        made.service._once()
+    assert made.ticks() == [0, 1, 2, -3600, -3599, 7200]
+
+
+def test_a_repair_that_was_journalled_before_a_kill_is_not_journalled_again(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repair = Repair(id="r1", machine="acme.pump1", component="bearing", at_ns=T0)
+    due = [repair]
+    monkeypatch.setattr(type(made.ledger), "repairs_due", lambda _: list(due))
+    handed: list[str] = []
+
+    def note(_: Ledger, repair_id: str) -> None:
+        handed.append(repair_id)
+        due.clear()
+
+    def busy(*_: Any) -> None:
+        raise StoreBusy("locked")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(made.ledger), "repair_handed", busy)
+        made.service._once()
+        made.service._once()
+        made.again()
+        made.service._once()
+    assert made.kinds().count(Kind.ACTION) == 1
+    monkeypatch.setattr(type(made.ledger), "repair_handed", note)
+    made.service.repaired(repair)
+    made.service._once()
+    made.service._once()
+    assert handed == ["r1"]
+    assert made.kinds().count(Kind.ACTION) == 1
+    (entry,) = (r.entry for r in made.service.journal.since(-1) if r.entry.kind is Kind.ACTION)
+    assert msgspec.json.decode(entry.payload, type=Repair) == repair
+
+
+def test_without_room_on_the_disk_nothing_is_taken_not_even_a_tick(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cloud.service.RETRY_S", 0)
+    made.service._once()
+    made.service._room._share = 2.0
+    made.clock.now += 10 * S
+    made.service._once()
+    assert made.ticks() == [0]
+    assert "bytes are free" in str(made.service.status().disk_error)
+    made.service._room._share = 0.0
+    made.service._room._bytes = 0
+    made.clock.now += 1 * S
+    made.service._once()
+    assert made.ticks() == [0, 11]

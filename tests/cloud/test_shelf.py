@@ -1,0 +1,57 @@
+"""Streams that fell silent: a line on disk, and still recognised."""
+
+from pathlib import Path
+
+from cloud.sequence import SILENT_NS, Key, Numbered, Sequencer, Verdict
+from cloud.shelf import SqliteShelf
+
+KEY = Key("acme.pump1", "0190aaaa-boot", "live")
+HOLED = Key("acme.pump1", "0190aaaa-boot", "bulk")
+
+
+def offer(sequencer: Sequencer[int], seq: int, key: Key = KEY, now: int = 0) -> Verdict:
+    return sequencer.offer(key, Numbered(seq, 10, 0, seq), now, seq).verdict
+
+
+def test_a_silent_stream_without_holes_leaves_memory_and_its_repeats_are_recognised(
+    tmp_path: Path,
+) -> None:
+    shelf = SqliteShelf(tmp_path / "numbers.db")
+    s: Sequencer[int] = Sequencer(shelf)
+    offer(s, 0)
+    offer(s, 10)
+    assert s.shelve(SILENT_NS - 1) == 0
+    assert s.shelve(SILENT_NS) == 1
+    assert s.dump() == []
+    again: Sequencer[int] = Sequencer.load(s.dump(), shelf)
+    assert offer(again, 0, now=SILENT_NS) is Verdict.REPEAT
+    assert offer(again, 20, now=SILENT_NS) is Verdict.ACCEPT
+    assert again.shelve(2 * SILENT_NS) == 1
+    shelf.close()
+    reopened = SqliteShelf(tmp_path / "numbers.db")
+    assert reopened.get(KEY) == 30
+    assert reopened.get(HOLED) is None
+    reopened.close()
+
+
+def test_a_stream_with_a_hole_stays_and_an_older_line_never_replaces_a_newer(
+    tmp_path: Path,
+) -> None:
+    shelf = SqliteShelf(tmp_path / "numbers.db")
+    s: Sequencer[int] = Sequencer(shelf)
+    offer(s, 10, HOLED)
+    list(s.overdue(SILENT_NS))
+    assert s.shelve(SILENT_NS * 2) == 0
+    shelf.put([(KEY, 50)])
+    shelf.put([(KEY, 40)])
+    assert shelf.get(KEY) == 50
+    shelf.close()
+
+
+def test_what_is_declared_lost_of_a_silent_stream_joins_its_line(tmp_path: Path) -> None:
+    shelf = SqliteShelf(tmp_path / "numbers.db")
+    s: Sequencer[int] = Sequencer(shelf)
+    shelf.put([(KEY, 50)])
+    s.account(KEY, 50, 59)
+    assert s.position(KEY) == (59, ())
+    shelf.close()
