@@ -17,6 +17,7 @@ from cloud.api import ApiDeps, HealthReport, create_app
 from cloud.errors import CloudError, StoreError
 from cloud.ledger import Ledger, open_ledger
 from cloud.link import Link
+from cloud.live import Live
 from cloud.notify import Notifier, channels_from
 from cloud.quota import Limits
 from cloud.service import Service
@@ -88,6 +89,8 @@ class App:
             limits=_limits(settings.limits),
             free_percent=settings.limits.free_disk_percent,
         )
+        self.live = Live(self.ledger, now_ns)
+        self.service.pipeline.on_heard = self.live.heard
         self.server = _Server(self._uvicorn())
 
     async def submit(self, work: Callable[[], T]) -> T:
@@ -105,6 +108,7 @@ class App:
             repaired=self.service.repaired,
             secret=_secret(self.folder / "cursor.key"),
             public_url=api.public_url,
+            live=self.live,
         )
         return uvicorn.Config(
             create_app(deps),
@@ -126,6 +130,7 @@ class App:
         serving = asyncio.create_task(self.server.listen(), name="api")
         notifying = asyncio.create_task(self.notifier.run(stop), name="notifier")
         keeping = asyncio.create_task(self._upkeep(), name="upkeep")
+        pushing = asyncio.create_task(self.live.run(stop), name="live")
         try:
             listening = asyncio.create_task(self.server.listening.wait())
             await asyncio.wait([serving, listening], return_when=asyncio.FIRST_COMPLETED)
@@ -138,7 +143,7 @@ class App:
             keeping.cancel()
             self.server.should_exit = True
             stop.set()
-            await asyncio.gather(serving, notifying, keeping, return_exceptions=True)
+            await asyncio.gather(serving, notifying, keeping, pushing, return_exceptions=True)
             await asyncio.to_thread(self.close)
 
     async def _upkeep(self) -> None:

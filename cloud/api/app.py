@@ -9,19 +9,35 @@ from fastapi.routing import APIRoute
 from cloud.api import (
     advisories,
     assessments,
+    board,
+    events,
     health,
     machines,
     problems,
+    profiles,
     quarantine,
     series,
     tickets,
+    trend,
 )
 from cloud.api.deps import ApiDeps
 from cloud.api.guard import Guard
 from cloud.api.openapi import describe
 
 VERSION: Final = "1.0"
-NOUNS: Final = (machines, series, assessments, advisories, tickets, quarantine, health)
+NOUNS: Final = (
+    board,
+    events,
+    machines,
+    series,
+    assessments,
+    trend,
+    advisories,
+    tickets,
+    profiles,
+    quarantine,
+    health,
+)
 
 
 def create_app(deps: ApiDeps) -> FastAPI:

@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 from cloud.api.cursors import Cursors
 from cloud.api.repeats import Repeats
 from cloud.ledger import Ledger, Repair
+from cloud.live import Live
 from cloud.telemetry import TelemetryStore
 from models.profile import Profile
 
@@ -82,6 +83,7 @@ class ApiDeps:
     secret: bytes
     public_url: str | None = None
     demo: bool = False
+    live: Live | None = None  #: what is pushed to watchers; None: nothing is
     cursors: Cursors = field(init=False)
     repeats: Repeats = field(init=False, default_factory=Repeats)
 

@@ -7,7 +7,19 @@ import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from cloud.api import advisories, assessments, health, machines, quarantine, series, tickets, why
+from cloud.api import (
+    advisories,
+    assessments,
+    board,
+    health,
+    machines,
+    profiles,
+    quarantine,
+    series,
+    tickets,
+    trend,
+    why,
+)
 from cloud.api.problems import KINDS, MEDIA_TYPE, Problem
 from cloud.api.wire import schemas
 from cloud.ledger import EventRow, MachineRow, QuarantineRow
@@ -22,6 +34,10 @@ PAGES: Final[Mapping[str, type]] = {
     "QuarantinePage": quarantine.QuarantineView,
 }
 ANSWERS: Final[Sequence[type]] = (
+    board.Board,
+    profiles.MachineType,
+    profiles.MachineTypes,
+    trend.Trend,
     machines.MachineDetail,
     machines.Signals,
     series.BucketSeries,

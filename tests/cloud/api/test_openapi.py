@@ -75,16 +75,21 @@ async def test_answers_are_as_described(
     plant.find("acme.a", "axis/x")
     (ticket,) = (await api.get("/api/v1/tickets")).json()["items"]
     advisory = (await api.get("/api/v1/advisories?state=open")).json()["items"][0]
-    names = {"machine": "acme.a", "ticket": ticket["id"], "advisory": advisory["id"]}
+    names = {
+        "machine": "acme.a",
+        "profile": "press",
+        "ticket": ticket["id"],
+        "advisory": advisory["id"],
+    }
     seen = 0
     for path, operations in description["paths"].items():
-        if "get" not in operations or path.endswith("{item}"):
+        if "get" not in operations or path.endswith(("{item}", "/events")):  # the stream is endless
             continue
         answer = await api.get(path.format(**names) + "?signal=pressure&raw=true")
         assert answer.status_code == 200, path
         check(description, operations["get"], answer)
         seen += 1
-    assert seen == sum("get" in operations for operations in description["paths"].values()) - 1
+    assert seen == sum("get" in operations for operations in description["paths"].values()) - 2
 
 
 def check(description: dict[str, Any], operation: dict[str, Any], answer: httpx.Response) -> None:

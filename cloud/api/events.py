@@ -1,0 +1,145 @@
+"""Server-sent events: what changes, pushed once a second to whoever watches.
+
+Each message is an event `changes` with an id; after a cut the browser sends the last id it saw
+(`Last-Event-ID`) and gets what it missed, or an event `reset`: read everything anew. `values`
+carries the newest readings of the machines asked for. A comment every 15 s keeps proxies from
+closing.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from typing import Annotated, Any, Final
+
+import msgspec
+from fastapi import APIRouter, Header, Query
+from fastapi.responses import StreamingResponse
+
+from cloud.api.board import GlanceView, glance_view
+from cloud.api.deps import ApiDeps, Deps
+from cloud.api.problems import HttpProblem, declared
+from cloud.api.wire import encode
+from cloud.errors import NotFound
+from cloud.live import Change, Live, Message, Reading
+
+HEARTBEAT_S: Final = 15.0
+WATCHED: Final = 20  #: machines whose values one stream may ask for
+MEDIA_TYPE: Final = "text/event-stream"
+router = APIRouter(prefix="/api/v1", tags=["live"])
+_STREAM: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
+        "description": "events `hello`, `changes`, `values` and `reset` until one side ends it",
+        "content": {MEDIA_TYPE: {"schema": {"type": "string"}}},
+    }
+}
+
+
+class Changes(msgspec.Struct, frozen=True, kw_only=True):
+    """Machines that changed, of each trail its newest point; and lines of the event log in short.
+
+    `now` is the wall clock.
+    """
+
+    now_ns: int
+    machines: list[GlanceView]
+    changes: list[Change]
+
+
+class Values(msgspec.Struct, frozen=True, kw_only=True):
+    """Newest readings, in the units of their signals."""
+
+    readings: list[Reading]
+
+
+class Hello(msgspec.Struct, frozen=True, kw_only=True):
+    """The stream is open; `now` is the wall clock of the service."""
+
+    now_ns: int
+
+
+@router.get("/events", responses=_STREAM | declared(), response_class=StreamingResponse)
+async def events(
+    deps: Deps,
+    machine: Annotated[
+        list[str] | None,
+        Query(max_length=WATCHED, description="machines whose newest values are wanted too"),
+    ] = None,
+    last_event_id: Annotated[str | None, Header(alias="Last-Event-ID", max_length=60)] = None,
+) -> StreamingResponse:
+    """Push what changes, once a second, until one side ends it."""
+    if deps.live is None:
+        raise HttpProblem(503, "nothing is pushed here: ask again for what you want to know")
+    stream = _stream(deps, deps.live, frozenset(machine or ()), last_event_id)
+    return StreamingResponse(stream, media_type=MEDIA_TYPE, headers={"X-Accel-Buffering": "no"})
+
+
+async def _stream(
+    deps: ApiDeps, live: Live, machines: frozenset[str], last: str | None
+) -> AsyncIterator[bytes]:
+    show = _shower(deps, live)
+    watcher = live.watch(machines)
+    try:
+        yield event("hello", Hello(now_ns=deps.health().now_ns), identity(live, live.n))
+        missed = live.since(number(live, last)) if last else []
+        if missed is None:
+            yield event("reset", Hello(now_ns=deps.health().now_ns), identity(live, live.n))
+        for message in missed or ():
+            yield show(message)
+        while True:
+            try:
+                delivery = await asyncio.wait_for(watcher.queue.get(), HEARTBEAT_S)
+            except TimeoutError:
+                yield b": still here\n\n"
+                continue
+            if delivery is None:
+                return
+            yield show(delivery.message)
+            if delivery.readings:
+                yield event("values", Values(readings=list(delivery.readings)))
+    finally:
+        live.leave(watcher)
+
+
+def _shower(deps: ApiDeps, live: Live) -> Callable[[Message], bytes]:
+    profiles: dict[str, str] = {}
+
+    def profile(machine: str) -> str:
+        if machine not in profiles:
+            try:
+                profiles[machine] = deps.ledger.machine(machine).profile
+            except NotFound:  # heard, and not registered yet
+                return "generic"
+        return profiles[machine]
+
+    def show(message: Message) -> bytes:
+        kept = live.shown.get(message.n)
+        if kept is None:
+            value = Changes(
+                now_ns=message.at_ns,
+                machines=[
+                    glance_view(deps, profile(g.machine), replace(g, trail=g.trail[-1:]))
+                    for g in message.machines
+                ],
+                changes=list(message.changes),
+            )
+            kept = live.shown[message.n] = event("changes", value, identity(live, message.n))
+        return kept
+
+    return show
+
+
+def event(kind: str, value: object, id_: str | None = None) -> bytes:
+    """Return one event as it goes over the wire (HTML standard, 9.2.5)."""
+    head = f"id: {id_}\n" if id_ else ""
+    return f"{head}event: {kind}\ndata: ".encode() + encode(value) + b"\n\n"
+
+
+def identity(live: Live, n: int) -> str:
+    """Return the id of message `n` of this run of the service."""
+    return f"{live.start_ns:x}-{n}"
+
+
+def number(live: Live, text: str) -> int:
+    """Return the number in an id; -1 for one of another run."""
+    run, _, n = text.partition("-")
+    return int(n) if run == f"{live.start_ns:x}" and n.isdecimal() and len(n) < 16 else -1

@@ -1,0 +1,338 @@
+"""What changes now, for people who watch: coalesced to one message a second, kept for resuming.
+
+The ingest thread says what it heard (`Live.heard`); the loop of the API asks once a second what
+changed (`Live.run`) and hands it to every watcher. A watcher that was cut off names the last
+message it saw and gets what it missed, or is told to read everything anew. Nothing here is durable:
+after a restart the ledger and the telemetry store say how things are.
+"""
+
+import asyncio
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from cloud.errors import StoreError
+from cloud.ledger import EventRow, Key, Ledger
+from models.assessment import Assessment, Life, State
+from models.rows import Block
+
+PERIOD_S: Final = 1.0
+AT_MOST: Final = 500  #: machines in one message; the others come with the next
+SIGNALS: Final = 500  #: newest values in one message
+KEPT: Final = 300  #: messages kept for resuming: five minutes
+BACKLOG: Final = 10  #: messages a slow watcher may be behind before it is let go
+TRAIL: Final = 48  #: points of a machine's trail of health
+TRAIL_NS: Final = 30 * 86_400 * 10**9  #: how far back the trail reaches
+STEP_NS: Final = TRAIL_NS // TRAIL
+EVENTS: Final = 1_000  #: changes of the ledger in one message
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Glance:
+    """A machine at a glance.
+
+    `seen_ns` is the time of its newest assessment and `data_ns` of its newest reading, both on its
+    own clock; `heard_ns` is when the service last received something of it, on the wall's. `first`
+    is the life that ends first. `trail` are points (time on the machine's clock, health 0..100).
+    """
+
+    machine: str
+    seen_ns: int | None = None
+    data_ns: int | None = None
+    heard_ns: int | None = None
+    state: State = State.UNKNOWN
+    score: float | None = None
+    health: float | None = None
+    coverage: float | None = None
+    first: Life | None = None
+    trail: tuple[tuple[int, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One line of the ledger's event log, in short: what it is about and what happened."""
+
+    subject: str
+    subject_id: str
+    machine: str | None
+    type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """What changed in one second; `n` counts messages since the start of this service."""
+
+    n: int
+    at_ns: int  #: wall clock
+    machines: tuple[Glance, ...]
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """The newest value of a signal, in its unit; None where it is missing."""
+
+    machine: str
+    signal: str
+    at_ns: int
+    value: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """What one watcher gets at once: a message, and the newest values of what it looks at."""
+
+    message: Message
+    readings: tuple[Reading, ...] = ()
+
+
+@dataclass(eq=False, slots=True, kw_only=True)
+class Watcher:
+    """One stream of messages; `None` in the queue ends it."""
+
+    machines: frozenset[str]
+    queue: "asyncio.Queue[Delivery | None]" = field(
+        default_factory=lambda: asyncio.Queue(BACKLOG + 1)
+    )
+
+
+def first_life(lives: Sequence[Life]) -> Life | None:
+    """Return the life that is most likely to end first, if any is known."""
+    known = [(life.p50_s, life.component, life) for life in lives if life.p50_s is not None]
+    return min(known, key=lambda one: one[:2])[2] if known else None
+
+
+def longer(
+    trail: tuple[tuple[int, float], ...], at_ns: int, health: float
+) -> tuple[tuple[int, float], ...]:
+    """Return a trail with one more point; a point follows the one before by a step at least.
+
+    The newest point always stands at the end; it gives way to the next one while it is less than a
+    step (`TRAIL_NS / TRAIL`) after its predecessor.
+    """
+    if trail and at_ns <= trail[-1][0]:
+        return trail
+    kept = trail
+    if len(trail) > 1 and trail[-1][0] - trail[-2][0] < STEP_NS:
+        kept = trail[:-1]
+    return (*kept, (at_ns, round(health, 1)))[-TRAIL:]
+
+
+def after(known: Glance, assessment: Assessment) -> Glance:
+    """Return a glance as an assessment leaves it; one that is older changes nothing."""
+    if assessment.revision or (known.seen_ns is not None and assessment.at_ns < known.seen_ns):
+        return known
+    return replace(
+        known,
+        seen_ns=assessment.at_ns,
+        state=assessment.state,
+        score=assessment.score,
+        health=assessment.health,
+        coverage=assessment.coverage,
+        first=first_life(assessment.lives),
+        trail=longer(known.trail, assessment.at_ns, assessment.health),
+    )
+
+
+class Live:
+    """Collects what changes and hands it to watchers. `heard` may be called from any thread."""
+
+    def __init__(self, ledger: Ledger, now: Callable[[], int]) -> None:
+        self._ledger = ledger
+        self._now = now
+        self._lock = threading.Lock()
+        self._glances: dict[str, Glance] = {}
+        self._changed: dict[str, None] = {}
+        self._readings: dict[str, dict[str, Reading]] = {}
+        self._watched: frozenset[str] = frozenset()
+        self._watchers: set[Watcher] = set()
+        self._kept: deque[Message] = deque(maxlen=KEPT)
+        self._events: Key | None = None
+        self.start_ns = now()  #: names this run of the service
+        self.n = 0
+        self.dropped = 0  #: watchers that were too slow
+        self.shown: dict[int, bytes] = {}  #: kept messages as they go over the wire, by number
+
+    # -- from the ingest thread
+
+    def heard(self, blocks: Sequence[Block], assessments: Sequence[Assessment]) -> None:
+        """Take note of readings and of what the models said of them."""
+        with self._lock:
+            for block in blocks:
+                if len(block) and not block.historical:
+                    self._received(block)
+            for assessment in assessments:
+                known = self._glance(assessment.machine)
+                self._set(after(known, assessment))
+
+    def _received(self, block: Block) -> None:
+        newest = int(block.times_ns.max())
+        known = self._glance(block.machine)
+        data_ns = newest if known.data_ns is None else max(newest, known.data_ns)
+        heard_ns = max(block.received_ns, known.heard_ns or 0)
+        self._set(replace(known, data_ns=data_ns, heard_ns=heard_ns))
+        if block.machine in self._watched:
+            self._values(block, int(block.times_ns.argmax()))
+
+    def _values(self, block: Block, row: int) -> None:
+        found = self._readings.setdefault(block.machine, {})
+        at_ns = int(block.times_ns[row])
+        for signal, column in zip(block.signals, block.columns, strict=True):
+            if signal in found and found[signal].at_ns > at_ns:
+                continue
+            gone = block.missing.get(signal)
+            value = None if gone is not None and gone[row] else float(column[row])
+            found[signal] = Reading(
+                machine=block.machine,
+                signal=signal,
+                at_ns=at_ns,
+                value=None if value is None or value != value else value,  # noqa: PLR0124 (NaN)
+            )
+
+    def _glance(self, machine: str) -> Glance:
+        return self._glances.get(machine) or Glance(machine=machine)
+
+    def _set(self, glance: Glance) -> None:
+        self._glances[glance.machine] = glance
+        self._changed[glance.machine] = None
+
+    # -- from the API
+
+    def glance(self, machine: str) -> Glance | None:
+        """Return a machine at a glance, if anything is known of it."""
+        with self._lock:
+            return self._glances.get(machine)
+
+    def remember(self, glance: Glance) -> None:
+        """Take what the ledger knew before this run, behind what was heard meanwhile."""
+        with self._lock:
+            known = self._glances.get(glance.machine)
+            if known is None:
+                self._glances[glance.machine] = glance
+            elif known.seen_ns is None:
+                self._glances[glance.machine] = replace(
+                    glance, data_ns=known.data_ns, heard_ns=known.heard_ns
+                )
+            elif glance.trail:
+                trail = glance.trail
+                for at_ns, health in known.trail:
+                    trail = longer(trail, at_ns, health)
+                self._glances[glance.machine] = replace(known, trail=trail)
+
+    def watch(self, machines: frozenset[str]) -> Watcher:
+        """Begin to hand out messages, with the newest values of these machines."""
+        watcher = Watcher(machines=machines)
+        self._watchers.add(watcher)
+        self._look()
+        return watcher
+
+    def leave(self, watcher: Watcher) -> None:
+        """End a watcher's stream."""
+        self._watchers.discard(watcher)
+        self._look()
+
+    def _look(self) -> None:
+        watched = frozenset[str]().union(*(w.machines for w in self._watchers))
+        with self._lock:
+            self._watched = watched
+
+    def since(self, n: int) -> list[Message] | None:
+        """Return the messages after number `n`; None when some of them are no longer kept."""
+        if n == self.n:
+            return []
+        if not self._kept or not self._kept[0].n - 1 <= n < self.n:
+            return None
+        return [message for message in self._kept if message.n > n]
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Hand out what changed, once a second, until `stop`; then end every stream."""
+        try:
+            await asyncio.to_thread(self._begin)
+            while not stop.is_set():
+                try:
+                    await asyncio.wait_for(stop.wait(), PERIOD_S)
+                except TimeoutError:
+                    self.hand_out(await self.changes())
+        finally:
+            for watcher in list(self._watchers):
+                self._end(watcher)
+
+    async def changes(self) -> tuple[Change, ...]:
+        """Return what the ledger wrote down since the last call."""
+        return await asyncio.to_thread(self._written)
+
+    def hand_out(self, changes: tuple[Change, ...]) -> None:
+        """Make a message of what changed and give it to every watcher; none if nothing did."""
+        with self._lock:
+            names = list(self._changed)[:AT_MOST]
+            for name in names:
+                del self._changed[name]
+            glances = tuple(self._glances[name] for name in names)
+            readings, self._readings = self._readings, {}
+        if not glances and not changes:
+            return
+        self.n += 1
+        message = Message(n=self.n, at_ns=self._now(), machines=glances, changes=changes)
+        self._kept.append(message)
+        self.shown.pop(self.n - KEPT, None)
+        for watcher in list(self._watchers):
+            mine = [one for name in watcher.machines for one in readings.get(name, {}).values()]
+            delivery = Delivery(message=message, readings=tuple(mine[:SIGNALS]))
+            if watcher.queue.qsize() >= BACKLOG:
+                self.dropped += 1
+                self._end(watcher)
+            else:
+                watcher.queue.put_nowait(delivery)
+
+    def _end(self, watcher: Watcher) -> None:
+        self._watchers.discard(watcher)
+        if watcher.queue.full():
+            watcher.queue.get_nowait()
+        watcher.queue.put_nowait(None)
+
+    # -- from the ledger
+
+    def _begin(self) -> None:
+        """Find the end of the event log, and what the ledger knew of the machines."""
+        try:
+            self._written()
+            machine: Key | None = None
+            while True:
+                rows, machine = self._ledger.machines(after=machine, limit=200)
+                for row in rows:
+                    self.remember(past(self._ledger, row.id))
+                if machine is None:
+                    return
+        except StoreError as error:
+            log.warning("ledger: %s; trails begin now", error)
+
+    def _written(self) -> tuple[Change, ...]:
+        """Return what was written since the last call; the newest ones where it was too much."""
+        found: deque[EventRow] = deque(maxlen=EVENTS)
+        try:
+            while True:
+                rows, more = self._ledger.events(after=self._events, limit=EVENTS)
+                found.extend(rows)
+                if rows:
+                    self._events = (rows[-1].seq,)
+                if more is None:
+                    break
+        except StoreError as error:
+            log.warning("ledger: %s; its changes come later", error)
+        return tuple(
+            Change(subject=e.subject, subject_id=e.subject_id, machine=e.machine, type=e.type)
+            for e in found
+        )
+
+
+def past(ledger: Ledger, machine: str) -> Glance:
+    """Return a machine at a glance as its kept assessments show it."""
+    rows, _ = ledger.assessments(machine, limit=TRAIL * 4)
+    glance = Glance(machine=machine)
+    for row in reversed(rows):
+        glance = replace(after(glance, row.assessment), heard_ns=row.recorded_ns)
+    return glance
