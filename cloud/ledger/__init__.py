@@ -8,6 +8,7 @@ rows with the key of the next page (None = that was all). Newest first unless sa
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, Protocol, TypeVar
 
+from cloud.ledger.place import Place
 from cloud.ledger.records import (
     AdvisoryRow,
     AdvisoryState,
@@ -21,7 +22,9 @@ from cloud.ledger.records import (
     MachineRow,
     QuarantineCount,
     QuarantineRow,
+    Registering,
     Repair,
+    Reply,
     Resolved,
     SetAside,
     TicketRow,
@@ -43,9 +46,12 @@ __all__ = [
     "Ledger",
     "MachineRow",
     "Page",
+    "Place",
     "QuarantineCount",
     "QuarantineRow",
+    "Registering",
     "Repair",
+    "Reply",
     "Resolved",
     "SetAside",
     "TicketRow",
@@ -85,6 +91,10 @@ class Ledger(Protocol):
         self, *, machine: str, device: str, profile: str, name: str | None, clock: Clock, at_ns: int
     ) -> MachineRow:
         """Make a machine known, or bind it anew; the same again changes nothing."""
+        ...
+
+    def register_all(self, births: Sequence[Registering]) -> int:
+        """Register machines in their order, in one transaction; return how many changed."""
         ...
 
     def quarantine_add(self, asides: Sequence[SetAside]) -> int:
@@ -287,18 +297,29 @@ class Ledger(Protocol):
         """List attempts to send."""
         ...
 
+    # -- what the API calls
+
+    def once(self, key: str, fingerprint: str, work: Callable[[], Reply]) -> Reply:
+        """Do `work` in one transaction with its reply, or return the reply of the first time.
+
+        `key` names caller, place and Idempotency-Key; `fingerprint` is the digest of the request
+        (each at most 64 characters). An error leaves nothing behind. Replies are kept for a week.
+        `Refused` when the key was used for another request.
+        """
+        ...
+
     def close(self) -> None:
         """Let go of the database."""
         ...
 
 
 def open_ledger(
-    url: str, clock: Callable[[], int], profiles: Mapping[str, Profile] | None = None
+    place: Place | str, clock: Callable[[], int], profiles: Mapping[str, Profile] | None = None
 ) -> Ledger:
-    """Open the ledger at a SQLAlchemy URL, bringing its tables up to date first.
+    """Open the ledger at a place (or its URL alone), bringing its tables up to date first.
 
     `clock` gives wall ns since 1970 UTC. `profiles` default to those that come with forewarn.
     """
     from cloud.ledger.sql import SqlLedger  # noqa: PLC0415 - values load without a database
 
-    return SqlLedger(url, clock, profiles)
+    return SqlLedger(place, clock, profiles)

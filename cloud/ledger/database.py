@@ -1,49 +1,47 @@
-"""The database beneath the ledger: opening, migrating, transactions, errors in our words.
+"""The database beneath the ledger: opening, migrating, transactions.
 
 SQLite runs in WAL with `synchronous=FULL`, so that what was filed survives a power cut. PostgreSQL
-works by URL; the SQL is portable.
+works by URL; the SQL is portable, and `cloud.ledger.engines` holds what is not.
 """
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from cloud.errors import SettingsError, StoreBusy, StoreCorrupt, StoreError, StoreFull
+from cloud.errors import StoreError
+from cloud.ledger.engines import connect, in_our_words
+from cloud.ledger.place import Place
 
 HEAD: Final = "0002"  #: the newest migration; a test compares it with the scripts
-BUSY_MS: Final = 5_000
-PRAGMAS: Final = (
-    "PRAGMA journal_mode=WAL",
-    "PRAGMA synchronous=FULL",
-    "PRAGMA foreign_keys=ON",
-    f"PRAGMA busy_timeout={BUSY_MS}",
-)
 
 
 class Database:
     """One engine. `writing` transactions wait for each other; `reading` ones see one moment."""
 
-    def __init__(self, url: str) -> None:
-        try:
-            self._engine = sa.create_engine(url)
-        except (exc.ArgumentError, exc.NoSuchModuleError, ModuleNotFoundError) as error:
-            raise SettingsError(
-                f"ledger_url: {error}; write sqlite:///path/ledger.db or "
-                "postgresql+psycopg://user@host/name"
-            ) from error
-        self._place = self._engine.url.render_as_string(hide_password=True)
+    def __init__(self, place: Place | str, *, migrate: bool = True) -> None:
+        where = Place(url=place) if isinstance(place, str) else place
+        self._engine = connect(where)
+        self.name = self._engine.url.render_as_string(hide_password=True)
         self._lock = threading.RLock()
-        if self._engine.dialect.name == "sqlite":
-            sa.event.listen(self._engine, "connect", _connect_sqlite)
-            sa.event.listen(self._engine, "begin", _begin_sqlite)
+        self._open: sa.Connection | None = None  #: of the transaction that the lock's owner is in
+        self._after: list[Callable[[], None]] = []
         self._write_engine = self._engine.execution_options(immediate=True)
-        with self._translated():
-            self.migrate()
+        if migrate:
+            try:
+                self.migrate()
+            except BaseException:
+                self.close()
+                raise
+
+    @property
+    def dialect(self) -> str:
+        """`sqlite` or `postgresql`."""
+        return self._engine.dialect.name
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[sa.Connection]:
@@ -53,9 +51,31 @@ class Database:
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[sa.Connection]:
-        """A transaction: committed at the end, undone by any error."""
-        with self._lock, self._translated(), self._write_engine.begin() as connection:
-            yield connection
+        """A transaction: committed at the end, undone by any error. Within one: part of it."""
+        with self._lock:
+            if self._open is not None:
+                yield self._open
+                return
+            try:
+                with self._translated(), self._write_engine.begin() as connection:
+                    self._open = connection
+                    yield connection
+            except BaseException:
+                self._after.clear()
+                raise
+            finally:
+                self._open = None
+            calls, self._after = self._after, []
+        for call in calls:
+            call()
+
+    def committed(self, call: Callable[[], None]) -> None:
+        """Call `call` when the transaction that this thread is in is committed; else now."""
+        with self._lock:
+            if self._open is not None:
+                self._after.append(call)
+                return
+        call()
 
     def revision(self) -> str | None:
         """Return the revision of the tables (None: there are none)."""
@@ -67,8 +87,7 @@ class Database:
 
     def migrate(self, target: str = HEAD) -> None:
         """Bring the tables to a revision (`base` = none), all or nothing."""
-        found = self.revision()
-        if found == target:
+        if self.revision() == target:
             return
         from alembic import command  # noqa: PLC0415 - needed only when something is to be done
         from alembic.config import Config  # noqa: PLC0415
@@ -78,12 +97,15 @@ class Database:
         config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
         config.set_main_option("path_separator", "os")
         known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-        if found is not None and found not in known:
-            raise StoreError(
-                f"{self._place} was written by a newer forewarn (tables {found}, this program "
-                f"knows up to {HEAD}): install that one, or restore the backup from before"
-            )
         with self.writing() as connection:
+            found = self.revision()  # again: another process may have been at it
+            if found is not None and found not in known:
+                raise StoreError(
+                    f"{self.name} was written by a newer forewarn (tables {found}, this program "
+                    f"knows up to {HEAD}): install that one, or restore the backup from before"
+                )
+            if found == target:
+                return
             config.attributes["connection"] = connection
             up = target != "base" and (found is None or found < target)
             (command.upgrade if up else command.downgrade)(config, target)
@@ -96,29 +118,5 @@ class Database:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except exc.DBAPIError as error:
-            raise self._in_our_words(error) from error
-
-    def _in_our_words(self, error: exc.DBAPIError) -> StoreError:
-        text = str(error.orig)
-        low = text.lower()
-        if "full" in low or "no space" in low:
-            return StoreFull(f"{self._place}: {text}; free space on that disk")
-        if "malformed" in low or "not a database" in low:
-            return StoreCorrupt(f"{self._place}: {text}; restore the newest backup")
-        if "unable to open" in low:
-            return StoreError(f"{self._place}: {text}; does the folder exist, and may we write?")
-        if isinstance(error, exc.OperationalError):
-            return StoreBusy(f"{self._place}: {text}")
-        return StoreError(f"{self._place}: {text}")
-
-
-def _connect_sqlite(connection: Any, _record: object) -> None:
-    connection.isolation_level = None  # transactions begin where we say, not at the first write
-    for pragma in PRAGMAS:
-        connection.execute(pragma)
-
-
-def _begin_sqlite(connection: sa.Connection) -> None:
-    immediate = connection.get_execution_options().get("immediate", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+        except (exc.DBAPIError, exc.TimeoutError) as error:
+            raise in_our_words(self.name, error) from error

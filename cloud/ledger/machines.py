@@ -1,17 +1,22 @@
 """Machines: which profile they are bound to since when, and how they were last assessed."""
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
 
 from cloud.errors import NotFound
 from cloud.ledger import tables as t
-from cloud.ledger.base import Part, check_limit, unpack
-from cloud.ledger.records import AssessmentRow, Clock, MachineRow
+from cloud.ledger.base import Part, check_limit, chunks, save, unpack
+from cloud.ledger.records import AssessmentRow, Clock, MachineRow, Registering
 from models.assessment import State
 
 Key = tuple[int | str, ...]
+#: of a machine, what its registration says
+SAID: Final = (
+    "version", "device", "profile", "profile_version", "profile_since_ns", "name", "clock"
+)  # fmt: skip
 
 
 class Machines(Part):
@@ -25,76 +30,36 @@ class Machines(Part):
         Raises nothing for an unknown profile: the machine is judged as a `generic` one until the
         profile is there.
         """
-        known = self._profiles.get(profile)
-        version = known.version if known else None
-        with self._db.writing() as connection:
-            found = connection.execute(
-                sa.select(t.machine).where(t.machine.c.id == machine)
-            ).one_or_none()
-            old = unpack(MachineRow, found) if found else None
-            said = (profile, version, name, clock, device)
-            if old is not None and (
-                (old.profile, old.profile_version, old.name, old.clock, old.device) == said
-                or at_ns < old.profile_since_ns
-            ):
-                return old
-            self._ensure_device(connection, device, at_ns)
-            rebound = old is None or (old.profile, old.profile_version) != (profile, version)
-            since = at_ns if old is None or rebound else old.profile_since_ns
-            values = {
-                "version": old.version + 1 if old else 1,
-                "device": device,
-                "profile": profile,
-                "profile_version": version,
-                "profile_since_ns": since,
-                "name": name,
-                "clock": clock,
-            }
-            self._write(connection, machine, values, old, at_ns)
-            if rebound:
-                self._bind(connection, machine, values)
-            return self._get(connection, t.machine, MachineRow, machine)
-
-    def _ensure_device(self, connection: sa.Connection, device: str, at_ns: int) -> None:
-        if connection.scalar(sa.select(t.device.c.id).where(t.device.c.id == device)) is None:
-            values = {"id": device, "first_ns": at_ns, "recorded_ns": self._clock()}
-            connection.execute(sa.insert(t.device).values(values))
-
-    def _write(
-        self,
-        connection: sa.Connection,
-        machine: str,
-        values: dict[str, Any],
-        old: MachineRow | None,
-        at_ns: int,
-    ) -> None:
-        now = self._clock()
-        if old is None:
-            first = {"id": machine, "recorded_ns": now, "first_ns": at_ns, "state": State.UNKNOWN}
-            connection.execute(sa.insert(t.machine).values(**values, **first))
-        else:
-            connection.execute(
-                sa.update(t.machine).where(t.machine.c.id == machine).values(**values)
-            )
-        self._log(
-            connection,
-            ("machine", machine, machine),
-            "registered" if old is None else "changed",
-            at_ns=at_ns,
-            actor="device",
-            detail=values,
+        one = _Birth(
+            machine=machine, device=device, profile=profile, name=name, clock=clock, at_ns=at_ns
         )
+        self.register_all([one])
+        return self.machine(machine)
 
-    def _bind(self, connection: sa.Connection, machine: str, values: dict[str, Any]) -> None:
-        key = {"machine": machine, "since_ns": values["profile_since_ns"]}
-        rest = {
-            "profile": values["profile"],
-            "profile_version": values["profile_version"],
-            "recorded_ns": self._clock(),
-        }
-        same = (t.binding.c.machine == machine, t.binding.c.since_ns == key["since_ns"])
-        if connection.execute(sa.update(t.binding).where(*same).values(rest)).rowcount == 0:
-            connection.execute(sa.insert(t.binding).values(**key, **rest))
+    def register_all(self, births: Sequence[Registering]) -> int:
+        """Register machines in their order, in one transaction; return how many changed."""
+        if not births:
+            return 0
+        with self._db.writing() as connection:
+            known = self._known(connection, sorted({one.machine for one in births}))
+            book = _Book(self._clock(), self._new_id)
+            for one in births:
+                old = known.get(one.machine)
+                profile = self._profiles.get(one.profile)
+                new = _registered(old, one, profile.version if profile else None, book.now_ns)
+                if new is not None:
+                    book.enter(old, new, one.at_ns)
+                    known[one.machine] = new
+            book.write(connection)
+        return len(book.events)
+
+    @staticmethod
+    def _known(connection: sa.Connection, names: list[str]) -> dict[str, MachineRow]:
+        found: dict[str, MachineRow] = {}
+        for part in chunks(names):
+            rows = connection.execute(sa.select(t.machine).where(t.machine.c.id.in_(part)))
+            found.update({row.id: unpack(MachineRow, row) for row in rows})
+        return found
 
     def machine(self, machine: str) -> MachineRow:
         """Return one machine."""
@@ -158,9 +123,9 @@ class Machines(Part):
         page, _ = self.assessments(machine, limit=1)
         return page[0] if page else None
 
-    @staticmethod
-    def _must_exist(connection: sa.Connection, machine: str) -> None:
-        if connection.scalar(sa.select(t.machine.c.id).where(t.machine.c.id == machine)) is None:
+    def _must_exist(self, connection: sa.Connection, machine: str) -> None:
+        query = self._seen(sa.select(t.machine.c.id).where(t.machine.c.id == machine), t.machine)
+        if connection.scalar(query) is None:
             raise NotFound(f"there is no machine '{machine}'")
 
 
@@ -171,3 +136,117 @@ def _assessment(row: sa.Row[Any]) -> AssessmentRow:
         "assessment": row.assessment,
     }
     return msgspec.convert(values, AssessmentRow)
+
+
+class _Birth(msgspec.Struct, frozen=True, kw_only=True):
+    machine: str
+    device: str
+    profile: str
+    name: str | None
+    clock: Clock
+    at_ns: int
+
+
+def _registered(
+    old: MachineRow | None, one: Registering, version: int | None, now_ns: int
+) -> MachineRow | None:
+    """Return the machine as it is after a registration; None when that changes nothing."""
+    if old is None:
+        return MachineRow(
+            id=one.machine,
+            recorded_ns=now_ns,
+            version=1,
+            device=one.device,
+            profile=one.profile,
+            profile_version=version,
+            profile_since_ns=one.at_ns,
+            name=one.name,
+            clock=one.clock,
+            first_ns=one.at_ns,
+        )
+    said = (one.profile, version, one.name, one.clock, one.device)
+    same = said == (old.profile, old.profile_version, old.name, old.clock, old.device)
+    if same or one.at_ns < old.profile_since_ns:
+        return None
+    rebound = (old.profile, old.profile_version) != (one.profile, version)
+    return msgspec.structs.replace(
+        old,
+        version=old.version + 1,
+        device=one.device,
+        profile=one.profile,
+        profile_version=version,
+        profile_since_ns=one.at_ns if rebound else old.profile_since_ns,
+        name=one.name,
+        clock=one.clock,
+    )
+
+
+class _Book:
+    """What a group of registrations writes, each table once."""
+
+    def __init__(self, now_ns: int, new_id: Callable[[], str]) -> None:
+        self.now_ns = now_ns
+        self._new_id = new_id
+        self._machines: dict[str, MachineRow] = {}
+        self._fresh: set[str] = set()
+        self._bindings: dict[tuple[str, int], dict[str, Any]] = {}
+        self.events: list[dict[str, Any]] = []
+
+    def enter(self, old: MachineRow | None, new: MachineRow, at_ns: int) -> None:
+        """Note a machine that is new or changed."""
+        self._machines[new.id] = new
+        if old is None:
+            self._fresh.add(new.id)
+        if old is None or new.profile_since_ns == at_ns:
+            self._bindings[new.id, new.profile_since_ns] = {
+                "machine": new.id,
+                "since_ns": new.profile_since_ns,
+                "profile": new.profile,
+                "profile_version": new.profile_version,
+                "recorded_ns": self.now_ns,
+            }
+        self.events.append(
+            {
+                "id": self._new_id(),
+                "recorded_ns": self.now_ns,
+                "subject": "machine",
+                "subject_id": new.id,
+                "machine": new.id,
+                "type": "registered" if old is None else "changed",
+                "at_ns": at_ns,
+                "actor": "device",
+                "detail": {name: getattr(new, name) for name in SAID},
+            }
+        )
+
+    def write(self, connection: sa.Connection) -> None:
+        """Write it all: what is referred to first."""
+        if not self.events:
+            return
+        self._ensure_devices(connection)
+        save(connection, t.machine, list(self._machines.values()), self._fresh)
+        keys = list(self._bindings)
+        for name, since_ns in keys:
+            if name not in self._fresh:  # the same moment may have been bound before
+                connection.execute(
+                    sa.delete(t.binding).where(
+                        t.binding.c.machine == name, t.binding.c.since_ns == since_ns
+                    )
+                )
+        if keys:
+            connection.execute(sa.insert(t.binding), list(self._bindings.values()))
+        connection.execute(sa.insert(t.event), self.events)
+
+    def _ensure_devices(self, connection: sa.Connection) -> None:
+        first: dict[str, int] = {}
+        for row in self._machines.values():
+            first[row.device] = min(first.get(row.device, row.first_ns), row.first_ns)
+        for part in chunks(sorted(first)):
+            for name in connection.scalars(sa.select(t.device.c.id).where(t.device.c.id.in_(part))):
+                del first[name]
+        if first:
+            rows = [
+                {"id": name, "first_ns": at_ns, "recorded_ns": self.now_ns}
+                for name, at_ns in first.items()
+            ]
+            connection.execute(sa.insert(t.device), rows)

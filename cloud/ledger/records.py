@@ -199,13 +199,55 @@ class EventRow(Record, frozen=True, kw_only=True):
     """One change: who, when, what. Append-only; `seq` grows by the order of commits."""
 
     seq: int
-    subject: Literal["machine", "advisory", "ticket", "alert", "quarantine"]
+    subject: Literal["machine", "advisory", "ticket", "alert", "quarantine", "account", "device"]
     subject_id: str
     machine: str | None
     type: str
     at_ns: int
     actor: str
     detail: Mapping[str, object]
+
+
+class Registering(Protocol):
+    """A machine as its device announced it (`cloud.decode.Registration` is one)."""
+
+    @property
+    def machine(self) -> str:
+        """Its id."""
+        ...
+
+    @property
+    def device(self) -> str:
+        """Identity of its device."""
+        ...
+
+    @property
+    def profile(self) -> str:
+        """Name of its profile, known or not."""
+        ...
+
+    @property
+    def name(self) -> str | None:
+        """Its name for people."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """Whose time its readings carry."""
+        ...
+
+    @property
+    def at_ns(self) -> int:
+        """When it was said, ns since 1970 UTC."""
+        ...
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to a write, as it was first given."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
 
 
 class SetAside(Protocol):

@@ -10,22 +10,27 @@ from cloud.ledger.alerts import Alerts
 from cloud.ledger.database import Database
 from cloud.ledger.filing import Filing
 from cloud.ledger.machines import Machines
+from cloud.ledger.place import Place
 from cloud.ledger.quarantine import Quarantine
 from cloud.ledger.records import EventRow
+from cloud.ledger.replies import Replies
 from cloud.ledger.tickets import Tickets
 from models.profile import Profile, load_profiles
 
 Key = tuple[int | str, ...]
 
 
-class SqlLedger(Filing, Machines, Advisories, Tickets, Quarantine, Alerts):
+class SqlLedger(Filing, Machines, Advisories, Tickets, Quarantine, Alerts, Replies):
     """See `cloud.ledger.Ledger`."""
 
     def __init__(
-        self, url: str, clock: Callable[[], int], profiles: Mapping[str, Profile] | None = None
+        self,
+        place: Place | str,
+        clock: Callable[[], int],
+        profiles: Mapping[str, Profile] | None = None,
     ) -> None:
         known = load_profiles() if profiles is None else profiles
-        super().__init__(Database(url), clock, known)
+        super().__init__(Database(place), clock, known)
 
     def events(
         self,

@@ -9,8 +9,6 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import exc
-from sqlalchemy.dialects import postgresql
-from sqlalchemy.schema import CreateIndex, CreateTable
 
 import cloud.ledger
 from cloud.errors import SettingsError, StoreBusy, StoreCorrupt, StoreError
@@ -22,32 +20,77 @@ def _url(folder: Path) -> str:
     return f"sqlite:///{folder / 'ledger.db'}"
 
 
-def test_the_migrations_lead_to_the_tables_as_they_are(tmp_path: Path) -> None:
-    database = Database(_url(tmp_path))
+def test_the_migrations_lead_to_the_tables_as_they_are(empty: str) -> None:
+    database = Database(empty)
     assert database.revision() == HEAD
     with database.reading() as connection:
         assert compare_metadata(MigrationContext.configure(connection), tables.metadata) == []
     database.close()
 
 
-def test_head_is_the_newest_script() -> None:
+def _scripts() -> ScriptDirectory:
     config = Config()
     config.set_main_option(
         "script_location", str(Path(cloud.ledger.__file__).parent / "migrations")
     )
     config.set_main_option("path_separator", "os")
-    assert ScriptDirectory.from_config(config).get_heads() == [HEAD]
+    return ScriptDirectory.from_config(config)
 
 
-def test_down_removes_everything_and_up_brings_it_back(tmp_path: Path) -> None:
-    database = Database(_url(tmp_path))
-    database.migrate("base")
+def _revisions() -> list[str]:
+    """From the first to the newest."""
+    return [script.revision for script in _scripts().walk_revisions()][::-1]
+
+
+def test_head_is_the_newest_script() -> None:
+    assert _scripts().get_heads() == [HEAD]
+    assert _revisions() == sorted(_revisions())  # `migrate` compares them as texts
+
+
+def _names(database: Database) -> set[str]:
     with database.reading() as connection:
-        assert sa.inspect(connection).get_table_names() == ["alembic_version"]
-    database.migrate()
+        return set(sa.inspect(connection).get_table_names())
+
+
+def test_down_removes_everything_and_up_brings_it_back_step_by_step(empty: str) -> None:
+    database = Database(empty)
+    revisions = _revisions()
+    counts = []
+    for target in (*reversed(revisions[:-1]), "base"):
+        database.migrate(target)
+        assert database.revision() == (None if target == "base" else target)
+        counts.append(len(_names(database)))
+    assert counts == sorted(counts, reverse=True)
+    assert _names(database) == {"alembic_version"}
+    for target in revisions:
+        database.migrate(target)
+        assert database.revision() == target
     with database.reading() as connection:
-        names = set(sa.inspect(connection).get_table_names())
-    assert names == {*tables.metadata.tables, "alembic_version"}
+        assert compare_metadata(MigrationContext.configure(connection), tables.metadata) == []
+    assert _names(database) == {*tables.metadata.tables, "alembic_version"}
+    database.close()
+
+
+def _remark(connection: sa.Connection) -> None:
+    connection.execute(
+        sa.insert(tables.event).values(
+            id="a", recorded_ns=1, subject="ticket", subject_id="t", type="x",
+            at_ns=1, actor="ann", detail={"note": "call Ann"},
+        )
+    )  # fmt: skip
+
+
+def test_going_back_one_step_keeps_what_both_know(empty: str) -> None:
+    database = Database(empty)
+    with database.writing() as connection:
+        _remark(connection)
+    for target in (*reversed(_revisions()[:-1]), HEAD):
+        database.migrate(target)
+        with database.reading() as connection:
+            found = connection.execute(sa.select(tables.event)).one()
+        assert (found.actor, found.detail) == ("ann", {"note": "call Ann"})
+        with pytest.raises(StoreError, match="append-only"), database.writing() as connection:
+            connection.exec_driver_sql("UPDATE event SET actor = 'me'")
     database.close()
 
 
@@ -68,16 +111,14 @@ def test_a_commit_is_on_the_disk_and_references_are_checked(tmp_path: Path) -> N
     database.close()
 
 
-@pytest.mark.parametrize("change", ["UPDATE event SET actor = 'me'", "DELETE FROM event"])
-def test_the_event_log_cannot_be_changed(tmp_path: Path, change: str) -> None:
-    database = Database(_url(tmp_path))
+@pytest.mark.parametrize(
+    "change",
+    ["UPDATE event SET actor = 'me'", "DELETE FROM event", "UPDATE event SET type = 'y'"],
+)
+def test_the_event_log_cannot_be_changed(url: str, change: str) -> None:
+    database = Database(url)
     with database.writing() as connection:
-        connection.execute(
-            sa.insert(tables.event).values(
-                id="a", recorded_ns=1, subject="ticket", subject_id="t", type="x",
-                at_ns=1, actor="ann", detail={},
-            )
-        )  # fmt: skip
+        _remark(connection)
     with (
         pytest.raises(StoreError, match="append-only"),
         database.writing() as connection,
@@ -86,21 +127,49 @@ def test_the_event_log_cannot_be_changed(tmp_path: Path, change: str) -> None:
     database.close()
 
 
-def test_tables_of_a_newer_program_are_left_alone(tmp_path: Path) -> None:
-    database = Database(_url(tmp_path))
+def _begin_erasure(connection: sa.Connection) -> None:
+    connection.execute(
+        sa.insert(tables.erasure).values(
+            id="e", recorded_ns=1, pseudonym="p", actor="ann", removed={}
+        )
+    )
+
+
+def test_an_erasure_under_way_may_empty_an_event_and_nothing_else(url: str) -> None:
+    database = Database(url)
+    with database.writing() as connection:
+        _remark(connection)
+        _begin_erasure(connection)
+        connection.exec_driver_sql("UPDATE event SET actor = 'p', detail = '{}', machine = NULL")
+    for change in (
+        "DELETE FROM event",
+        "UPDATE event SET type = 'y'",
+        "UPDATE event SET at_ns = 2",
+        "UPDATE event SET seq = 99",
+    ):
+        with pytest.raises(StoreError, match="append-only"), database.writing() as connection:
+            connection.exec_driver_sql(change)
+    with database.writing() as connection:
+        connection.exec_driver_sql("UPDATE erasure SET finished_ns = 2")
+    with pytest.raises(StoreError, match="append-only"), database.writing() as connection:
+        connection.exec_driver_sql("UPDATE event SET actor = 'me'")
+    database.close()
+
+
+def test_tables_of_a_newer_program_are_left_alone(url: str) -> None:
+    database = Database(url)
     with database.writing() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
-    database.close()
     with pytest.raises(StoreError, match="newer forewarn"):
-        Database(_url(tmp_path))
-    again = sqlite3.connect(tmp_path / "ledger.db")
-    assert again.execute("SELECT count(*) FROM ticket").fetchone() == (0,)
-    again.close()
+        Database(url)
+    assert database.revision() == "9999"
+    assert _names(database) == {*tables.metadata.tables, "alembic_version"}
+    database.close()
 
 
 def test_a_locked_database_says_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "cloud.ledger.database.PRAGMAS", ("PRAGMA journal_mode=WAL", "PRAGMA busy_timeout=1")
+        "cloud.ledger.engines.PRAGMAS", ("PRAGMA journal_mode=WAL", "PRAGMA busy_timeout=1")
     )
     database = Database(_url(tmp_path))
     other = sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)
@@ -125,25 +194,17 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
         Database(f"sqlite:///{tmp_path / 'no' / 'ledger.db'}")
 
 
-@pytest.mark.parametrize("url", ["nonsense", "mysqlx://host/name"])
-def test_a_wrong_url_is_a_setting_to_mend(url: str) -> None:
+@pytest.mark.parametrize(
+    "wrong", ["nonsense", "mysqlx://host/name", "postgresql://me@host:many/name"]
+)
+def test_a_wrong_url_is_a_setting_to_mend(wrong: str) -> None:
     with pytest.raises(SettingsError, match="ledger_url"):
-        Database(url)
+        Database(wrong)
 
 
-def test_the_tables_can_be_made_on_postgresql() -> None:
-    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
-    for table in tables.metadata.sorted_tables:
-        assert str(CreateTable(table).compile(dialect=dialect))
-        for index in table.indexes:
-            text = str(CreateIndex(index).compile(dialect=dialect))
-            assert ("WHERE" in text) == (index.name == "advisory_one_a_key")
-
-
-def test_the_database_itself_refuses_a_second_standing_advisory(tmp_path: Path) -> None:
-    database = Database(_url(tmp_path))
+def test_the_database_itself_refuses_a_second_standing_advisory(url: str) -> None:
+    database = Database(url)
     with database.writing() as connection:
-        connection.exec_driver_sql("PRAGMA defer_foreign_keys=ON")
         connection.exec_driver_sql("INSERT INTO device VALUES ('a.b', 0, 0)")
         connection.exec_driver_sql(
             "INSERT INTO machine (id, recorded_ns, version, device, profile, profile_since_ns, "
@@ -153,18 +214,89 @@ def test_the_database_itself_refuses_a_second_standing_advisory(tmp_path: Path) 
         "INSERT INTO advisory (id, recorded_ns, version, machine, component, mode, profile, "
         "policy, state, severity, priority, title, action, duration_h, opened_ns, last_ns, "
         "due_earliest_ns, due_latest_ns, coverage, confidence) VALUES "
-        "(?, 0, 1, 'a.b', 'c', 'm', 'x', 'auto', ?, 2, 2, '{}', '{}', 1, 0, 0, 0, 0, 1, 'low')"
+        "(:id, 0, 1, 'a.b', 'c', 'm', 'x', 'auto', :state, 2, 2, '{}', '{}', 1, 0, 0, 0, 0, 1, "
+        "'low')"
     )
     with database.writing() as connection:
-        connection.exec_driver_sql(insert, ("1", "closed"))
-        connection.exec_driver_sql(insert, ("2", "open"))
-    with pytest.raises(StoreError, match="UNIQUE"), database.writing() as connection:
-        connection.exec_driver_sql(insert, ("3", "accepted"))
+        connection.execute(sa.text(insert), {"id": "1", "state": "closed"})
+        connection.execute(sa.text(insert), {"id": "2", "state": "open"})
+    with pytest.raises(StoreError, match=r"(?i)unique"), database.writing() as connection:
+        connection.execute(sa.text(insert), {"id": "3", "state": "accepted"})
     database.close()
 
 
-def test_writers_on_many_threads_wait_for_each_other(tmp_path: Path) -> None:
-    database = Database(_url(tmp_path))
+def test_a_transaction_within_one_is_part_of_it(url: str) -> None:
+    database = Database(url)
+    said: list[str] = []
+
+    def change(name: str) -> None:
+        with database.writing() as connection:
+            connection.execute(sa.insert(tables.position).values(name=name, n=1))
+            database.committed(lambda: said.append(name))
+
+    def change_twice() -> None:
+        with database.writing():
+            change("lost")
+            change("lost")
+
+    with pytest.raises(StoreError, match=r"(?i)unique"):
+        change_twice()
+    with database.writing():
+        change("kept")
+        assert said == []
+    assert said == ["kept"]
+    database.committed(lambda: said.append("now"))
+    assert said == ["kept", "now"]
+    with database.reading() as connection:
+        assert connection.scalars(sa.select(tables.position.c.name)).all() == ["kept"]
+    database.close()
+
+
+def test_a_reader_sees_one_moment(url: str) -> None:
+    database = Database(url)
+    count = sa.select(sa.func.count()).select_from(tables.position)
+    with database.reading() as reader:
+        assert reader.scalar(count) == 0
+        with database.writing() as connection:
+            connection.execute(sa.insert(tables.position).values(name="x", n=1))
+        assert reader.scalar(count) == 0
+    with database.reading() as reader:
+        assert reader.scalar(count) == 1
+    database.close()
+
+
+def test_writers_of_two_processes_wait_for_each_other(url: str) -> None:
+    """Two engines know nothing of each other, as two processes do."""
+    first, second = Database(url), Database(url)
+    _count(first, 0)
+    threads = [threading.Thread(target=_count_on, args=(one, 25)) for one in (first, second)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with first.reading() as connection:
+        assert connection.scalar(sa.select(tables.position.c.n)) == 50
+    first.close()
+    second.close()
+
+
+def _count_on(database: Database, times: int) -> None:
+    for _ in range(times):
+        _count(database, 1)
+
+
+def _count(database: Database, more: int) -> None:
+    here = tables.position.c.name == "x"
+    with database.writing() as connection:
+        old = connection.scalar(sa.select(tables.position.c.n).where(here))
+        if old is None:
+            connection.execute(sa.insert(tables.position).values(name="x", n=more))
+        else:
+            connection.execute(sa.update(tables.position).where(here).values(n=old + more))
+
+
+def test_writers_on_many_threads_wait_for_each_other(url: str) -> None:
+    database = Database(url)
     failures: list[BaseException] = []
 
     def work(name: str) -> None:

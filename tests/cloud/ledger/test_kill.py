@@ -3,7 +3,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from cloud.ledger import Ledger, open_ledger
+from cloud.ledger.database import HEAD, Database
 from tests.cloud.ledger.filer import LENGTH, run
 from tests.cloud.ledger.made import Clock, profiles
 
@@ -29,8 +32,8 @@ def _picture(url: str) -> list[tuple[object, ...]]:
     return [*tickets, *advisories, *events, (owed,)]
 
 
-def test_killed_while_filing_everything_is_filed_once(tmp_path: Path) -> None:
-    url, plain = f"sqlite:///{tmp_path / 'killed.db'}", f"sqlite:///{tmp_path / 'plain.db'}"
+def test_killed_while_filing_everything_is_filed_once(url: str, tmp_path: Path) -> None:
+    plain = f"sqlite:///{tmp_path / 'plain.db'}"
     chance = random.Random(7)
     reached = -1
     for _ in range(KILLS):
@@ -54,3 +57,29 @@ def test_killed_while_filing_everything_is_filed_once(tmp_path: Path) -> None:
     run(url)
     run(plain)
     assert _picture(url) == _picture(plain)
+
+
+def _kill_each_step(url: str, target: str, stride: int) -> list[str]:
+    """Return the revision found after each kill."""
+    words = [sys.executable, "-m", "tests.cloud.ledger.migrator", url, target, str(stride)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return [line.split()[1] for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize(
+    "stride", [pytest.param(7, id="some"), pytest.param(1, id="all", marks=pytest.mark.long)]
+)
+def test_a_migration_killed_at_any_step_leaves_what_was_there(empty: str, stride: int) -> None:
+    up = _kill_each_step(empty, HEAD, stride)
+    assert len(up) >= 45 // stride
+    assert set(up) == {"None"}
+    database = Database(empty, migrate=False)
+    assert database.revision() == HEAD
+    down = _kill_each_step(empty, "0001", stride)
+    assert set(down) == {HEAD}
+    assert database.revision() == "0001"
+    database.close()
+    ledger = open_ledger(empty, Clock(), profiles())  # the way up again, at an ordinary start
+    assert ledger.position() == -1
+    ledger.close()

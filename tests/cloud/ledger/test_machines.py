@@ -1,7 +1,11 @@
+from collections.abc import Callable
+
+import msgspec
 import pytest
 
+from cloud.decode import Registration
 from cloud.errors import NotFound
-from cloud.ledger import Ledger
+from cloud.ledger import Ledger, MachineRow
 from models.assessment import State
 from tests.cloud.ledger.made import MACHINE, SECOND, T0, Clock, assess, band, high
 
@@ -102,3 +106,51 @@ def test_times_of_tickets_follow_the_machines_clock(ledger: Ledger, clock: Clock
     assert times[MACHINE] == T0
     assert times["acme.wall"] is not None
     assert times["acme.wall"] >= T0 + 500 * SECOND
+
+
+def _births(count: int, at_ns: int = T0, profile: str = "pump") -> list[Registration]:
+    return [
+        Registration(
+            machine=f"acme.gw{n // 20}:m{n}", device=f"acme.gw{n // 20}", profile=profile,
+            name=f"Machine {n}", at_ns=at_ns,
+        )
+        for n in range(count)
+    ]  # fmt: skip
+
+
+def test_a_thousand_machines_in_one_transaction(ledger: Ledger) -> None:
+    before = len(ledger.events(limit=1000)[0])
+    births = _births(999)
+    assert ledger.register_all(births) == 999
+    rows, _ = ledger.machines(limit=1000)
+    assert {row.id for row in rows} == {MACHINE, *(one.machine for one in births)}
+    assert ledger.register_all(births) == 0
+    assert len(ledger.events(limit=1000)[0]) == min(1000, before + 999)
+
+
+def test_many_at_once_are_as_one_after_the_other(
+    ledger: Ledger, reopen: Callable[[], Ledger]
+) -> None:
+    births = [
+        *_births(30),
+        *_births(30, T0 + SECOND, "generic"),
+        *_births(5, T0 - SECOND),  # older: changes nothing
+        *_births(7, T0 + SECOND, "pump"),  # bound anew at the same moment
+    ]
+    ledger.register_all(births)
+    together = [_without_times(row) for row in ledger.machines(limit=100, query="gw")[0]]
+    events = [(e.subject_id, e.type, e.at_ns) for e in ledger.events(limit=1000)[0]][1:]
+    for one in births:
+        ledger.register(
+            machine=one.machine.replace("acme", "zeta"), device=one.device.replace("acme", "zeta"),
+            profile=one.profile, name=one.name, clock=one.clock, at_ns=one.at_ns,
+        )  # fmt: skip
+    single = [_without_times(row) for row in ledger.machines(limit=100, query="zeta")[0]]
+    assert [row.replace("zeta", "acme") for row in single] == together
+    later = [(e.subject_id, e.type, e.at_ns) for e in ledger.events(limit=1000)[0]]
+    after = [(i.replace("zeta", "acme"), k, at) for i, k, at in later[len(events) + 1 :]]
+    assert after == events
+
+
+def _without_times(row: MachineRow) -> str:
+    return repr(msgspec.structs.replace(row, recorded_ns=0))

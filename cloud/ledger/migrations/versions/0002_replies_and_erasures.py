@@ -9,8 +9,12 @@ branch_labels = None
 depends_on = None
 
 SAID = "the event log is append-only"
-#: what of an event stays for ever, whatever is erased
-KEPT = ("seq", "id", "recorded_ns", "subject", "type", "at_ns")
+#: touches what stays of an event for ever, whatever is erased (all of it NOT NULL)
+CHANGED = (
+    "NEW.seq <> OLD.seq OR NEW.id <> OLD.id OR NEW.recorded_ns <> OLD.recorded_ns "
+    "OR NEW.subject <> OLD.subject OR NEW.type <> OLD.type OR NEW.at_ns <> OLD.at_ns"
+)
+UNDER_WAY = "EXISTS (SELECT 1 FROM erasure WHERE finished_ns IS NULL)"
 
 
 def upgrade() -> None:
@@ -81,10 +85,9 @@ def _guard_postgresql() -> None:
         "CREATE TRIGGER event_no_delete BEFORE DELETE OR TRUNCATE ON event "
         "EXECUTE FUNCTION forewarn_append_only()"
     )
-    changed = " OR ".join(f"NEW.{name} IS DISTINCT FROM OLD.{name}" for name in KEPT)
     op.execute(
-        "CREATE FUNCTION forewarn_event_update() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-        f"IF {changed} OR NOT EXISTS (SELECT 1 FROM erasure WHERE finished_ns IS NULL) "
+        "CREATE FUNCTION forewarn_event_update() RETURNS trigger LANGUAGE plpgsql AS "
+        f"$$ BEGIN IF {CHANGED} OR NOT {UNDER_WAY} "
         f"THEN RAISE EXCEPTION '{SAID}'; END IF; RETURN NEW; END $$"
     )
     op.execute(
@@ -95,9 +98,7 @@ def _guard_postgresql() -> None:
 
 def _guard_sqlite() -> None:
     _refuse_sqlite("DELETE")
-    changed = " OR ".join(f"NEW.{name} IS NOT OLD.{name}" for name in KEPT)
-    unless = f"{changed} OR NOT EXISTS (SELECT 1 FROM erasure WHERE finished_ns IS NULL)"
-    _refuse_sqlite("UPDATE", f"WHEN {unless} ")
+    _refuse_sqlite("UPDATE", f"WHEN {CHANGED} OR NOT {UNDER_WAY} ")
 
 
 def _refuse_sqlite(change: str, when: str = "") -> None:
