@@ -82,6 +82,7 @@ class _Stream(Generic[T]):
     heard_ns: int = 0  #: when a batch of it last came
     held: list[_Held[T]] = field(default_factory=list)
     seqs: "array[int]" = field(default_factory=lambda: array("q"))
+    ends: "array[int]" = field(default_factory=lambda: array("q"))
     prints: "array[int]" = field(default_factory=lambda: array("Q"))
     cursor: int = 0
 
@@ -93,6 +94,7 @@ class _Stream(Generic[T]):
             heard_ns=self.heard_ns,
             held=list(self.held),
             seqs=self.seqs[:],
+            ends=self.ends[:],
             prints=self.prints[:],
             cursor=self.cursor,
         )
@@ -126,18 +128,24 @@ class _Stream(Generic[T]):
         else:
             self.expected = self.above.take_below(max(self.expected, end))
 
-    def remember(self, seq: int, fingerprint: int) -> None:
+    def remember(self, seq: int, end: int, fingerprint: int) -> None:
         if len(self.seqs) < REMEMBERED:
             self.seqs.append(seq)
+            self.ends.append(end)
             self.prints.append(fingerprint)
             return
         self.seqs[self.cursor] = seq
+        self.ends[self.cursor] = end
         self.prints[self.cursor] = fingerprint
         self.cursor = (self.cursor + 1) % REMEMBERED
 
-    def differs(self, seq: int, fingerprint: int) -> bool:
-        """Whether a remembered batch with this first number had other content."""
-        prints = [p for s, p in zip(self.seqs, self.prints, strict=True) if s == seq]
+    def differs(self, seq: int, end: int, fingerprint: int) -> bool:
+        """Whether the remembered batches with any of these numbers had other content.
+
+        A device sends a batch again as it was, so that one cut anew counts as other content.
+        """
+        remembered = zip(self.seqs, self.ends, self.prints, strict=True)
+        prints = [p for s, e, p in remembered if s < end and e > seq]
         return bool(prints) and fingerprint not in prints
 
 
@@ -190,7 +198,7 @@ class Sequencer(Generic[T]):
         stream.heard_ns = now_ns
         parts = stream.missing_of(seq, seq + count)
         if not parts:
-            other = stream.differs(seq, fingerprint)
+            other = stream.differs(seq, seq + count, fingerprint)
             return Decision(Verdict.CONFLICT if other else Verdict.REPEAT)
         if stream.crowded(seq, seq + count):
             return Decision(Verdict.LATER)
@@ -224,7 +232,7 @@ class Sequencer(Generic[T]):
 
     def _take(self, stream: _Stream[T], seq: int, count: int, fingerprint: int) -> None:
         stream.add(seq, seq + count)
-        stream.remember(seq, fingerprint)
+        stream.remember(seq, seq + count, fingerprint)
 
     def followers(self, key: Key) -> Iterator[tuple[T, Decision]]:
         """Yield batches that waited and are no longer beyond a hole, now accepted, in order."""
@@ -276,7 +284,7 @@ class Sequencer(Generic[T]):
         stream = self._known(key, batch.seq, batch.unreceipted)
         stream.heard_ns = at_ns
         stream.add(batch.seq + skip, batch.seq + skip + take)
-        stream.remember(batch.seq, batch.fingerprint)
+        stream.remember(batch.seq, batch.seq + batch.count, batch.fingerprint)
 
     def position(self, key: Key) -> tuple[int, tuple[tuple[int, int], ...]]:
         """Return the high-watermark and the inclusive holes above it (for the receipt)."""
@@ -305,7 +313,14 @@ class Sequencer(Generic[T]):
     def dump(self) -> list[list[Any]]:
         """Return the state without held batches (they have no receipt and come again)."""
         return [
-            [*key, s.expected, list(s.above), list(s.seqs), list(s.prints), s.cursor, s.heard_ns]
+            [
+                *key,
+                s.expected,
+                list(s.above),
+                list(zip(s.seqs, s.ends, s.prints, strict=True)),
+                s.cursor,
+                s.heard_ns,
+            ]
             for key, s in self._streams.items()
         ]
 
@@ -313,13 +328,14 @@ class Sequencer(Generic[T]):
     def load(cls, rows: list[list[Any]], shelf: Shelf | None = None) -> "Sequencer[T]":
         """Return a sequencer from `dump`."""
         self = cls(shelf)
-        for identity, boot, stream, expected, above, seqs, prints, cursor, *heard in rows:
+        for identity, boot, stream, expected, above, remembered, cursor, heard_ns in rows:
             self._streams[Key(identity, boot, stream)] = _Stream(
                 expected=expected,
                 above=Intervals(above),
-                heard_ns=heard[0] if heard else 0,
-                seqs=array("q", seqs),
-                prints=array("Q", prints),
+                heard_ns=heard_ns,
+                seqs=array("q", [seq for seq, _, _ in remembered]),
+                ends=array("q", [end for _, end, _ in remembered]),
+                prints=array("Q", [check for _, _, check in remembered]),
                 cursor=cursor,
             )
         return self

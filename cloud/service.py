@@ -280,6 +280,7 @@ class Service:
             ):
                 return
             self.ingest.sequencer.shelve(self._now())
+            self._quota.forget(self._now())
         except StoreError as error:
             log.warning("snapshot: %s; tried again at the next", error)
             return

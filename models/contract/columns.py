@@ -7,6 +7,7 @@ from typing import Final, TypeVar
 
 from models.contract.errors import BadPayload, Reason
 from models.contract.messages import (
+    MAX_NUMBER,
     MAX_SAMPLES,
     Batch,
     BrokenColumn,
@@ -117,7 +118,7 @@ def _declared(declared: int | None, offsets_ns: "int | array[int] | None") -> in
 def _check_numbers(head: Head, count: int, offsets_ns: "int | array[int] | None") -> None:
     if not 1 <= count <= MAX_SAMPLES:
         raise BadPayload(Reason.WRONG_LENGTH, f"{count} samples: give 1 to {MAX_SAMPLES}")
-    if head.s is not None and head.s + count > 2**63:
-        raise BadPayload(Reason.WRONG_TYPE, "s: the last sample's number is beyond 2^63 - 1")
+    if head.s is not None and head.s + count - 1 > MAX_NUMBER:
+        raise BadPayload(Reason.WRONG_TYPE, "s: the last sample's number is beyond 2^53 - 1")
     if isinstance(offsets_ns, int) and abs(offsets_ns) * count > MAX_OFFSET:
         raise BadPayload(Reason.WRONG_TYPE, "dt: the last sample is more than 73 years from t0")

@@ -19,6 +19,7 @@ MAX_PAYLOAD: Final = 256 * 1024  #: bytes a message; larger is refused as `too-l
 MAX_DEPTH: Final = 16  #: nesting levels; deeper is refused as `too-deep`
 MAX_COLUMNS: Final = 4096
 MAX_SAMPLES: Final = 65_536
+MAX_NUMBER: Final = 2**53 - 1  #: of a sample: every JSON reader keeps it exact
 STREAMS: Final = ("alarm", "live", "bulk", "backfill")
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta
 
-from models.contract.messages import MAX_COLUMNS, MAX_SAMPLES
+from models.contract.messages import MAX_COLUMNS, MAX_NUMBER, MAX_SAMPLES
 from models.contract.times import MAX_INSTANT, MAX_OFFSET
 
 VERSION: Final = 1
@@ -25,7 +25,7 @@ _TEXT: Final = r"[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]"
 #: A signal's name, with the machine's key before it where a device has several machines.
 NAME_PATTERN: Final = rf"^{_TEXT}{{1,120}}{_END}"
 
-Number = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Number = Annotated[int, Meta(ge=0, le=MAX_NUMBER)]
 Boot = Annotated[str, Meta(pattern=rf"^[0-9a-z-]{{8,36}}{_END}")]
 Hash = Annotated[str, Meta(pattern=rf"^[0-9a-f]{{8}}{_END}")]
 Text = Annotated[str, Meta(pattern=rf"^{_TEXT}{{1,120}}{_END}")]
@@ -206,7 +206,7 @@ class ReceiptWire(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     boot: Boot
     stream: Stream
-    hwm: Annotated[int, Meta(ge=-1, le=2**63 - 1)]
+    hwm: Annotated[int, Meta(ge=-1, le=MAX_NUMBER)]
     v: int = VERSION
     missing: Annotated[list[tuple[Number, Number]], Meta(max_length=MAX_RANGES)] = msgspec.field(
         default_factory=list

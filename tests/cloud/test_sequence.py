@@ -4,7 +4,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloud.sequence import HOLD_BATCHES, HOLD_NS, Key, Numbered, Sequencer, Verdict
+from cloud.sequence import (
+    HOLD_BATCHES,
+    HOLD_NS,
+    MAX_HOLES,
+    MAX_ISLANDS,
+    Key,
+    Numbered,
+    Sequencer,
+    Verdict,
+)
 
 KEY = Key("acme.pump1", "0190aaaa-boot", "live")
 
@@ -85,6 +94,37 @@ def test_overlapping_batches_store_only_what_is_new() -> None:
     offer(s, numbered(0))
     decision = s.offer(KEY, numbered(5, 10), 0, 5)
     assert decision.parts == ((5, 5),)
+
+
+def test_known_numbers_cut_anew_are_a_conflict_not_a_repeat() -> None:
+    s: Sequencer[int] = Sequencer()
+    offer(s, numbered(0))
+    offer(s, numbered(10))
+    again: Sequencer[int] = Sequencer.load(s.dump())
+    for known in (s, again):
+        assert offer(known, numbered(5, 10, content=77)) is Verdict.CONFLICT
+        assert offer(known, numbered(10)) is Verdict.REPEAT
+
+
+def test_one_island_too_many_is_left_with_the_device() -> None:
+    s: Sequencer[int] = Sequencer()
+    offer(s, numbered(0, 1))
+    for i in range(MAX_ISLANDS + 50):
+        s.account(KEY, 10 + 2 * i, 10 + 2 * i)
+    edge = 10 + 2 * MAX_ISLANDS
+    assert offer(s, numbered(edge + 1, 1)) is Verdict.LATER
+    hwm, holes = s.position(KEY)
+    assert (hwm, len(holes)) == (0, MAX_HOLES)
+    assert offer(s, numbered(1, 9)) is Verdict.ACCEPT
+    assert s.position(KEY)[0] == 10
+    assert offer(s, numbered(edge + 1, 1)) is not Verdict.LATER, "the first hole made room"
+
+
+def test_a_clock_set_back_does_not_keep_batches_waiting() -> None:
+    s: Sequencer[int] = Sequencer()
+    offer(s, numbered(20), now=10**15)
+    assert len(list(s.overdue(10**15 + 1))) == 0
+    assert len(list(s.overdue(10**15 - 1))) == 1
 
 
 def test_declared_gaps_advance_the_watermark() -> None:

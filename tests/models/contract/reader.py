@@ -20,6 +20,7 @@ from tests.models.contract.reader_rules import (
     is_boot,
     is_clock,
     is_int,
+    is_number,
     is_text,
     matches,
     optional,
@@ -115,8 +116,9 @@ def quality(value: Any, count: int) -> None:
 
 def batch(body: dict[str, Any], seen: Seen) -> None:
     optional(body, "b", is_boot)
-    for name in ("s", "u", "m0"):
-        optional(body, name, is_int)
+    for name in ("s", "u"):
+        optional(body, name, is_number)
+    optional(body, "m0", is_int)
     optional(body, "n", lambda n: is_int(n, 1, 65_536))
     optional(body, "cq", is_clock)
     optional(body, "dh", lambda h: matches(r"[0-9a-f]{8}", h))
@@ -146,7 +148,7 @@ def batch(body: dict[str, Any], seen: Seen) -> None:
     seen.count = declared
     need(1 <= declared <= 65_536, "count")
     need(not isinstance(steps, list) or len(steps) == declared, "offsets")
-    need(seen.seq is None or seen.seq + declared <= 2**63, "numbers")
+    need(seen.seq is None or seen.seq + declared <= 2**53, "numbers")
     if not isinstance(steps, list):
         need(abs(steps or 0) * declared <= 2**61, "step")
         steps = [(steps or 0) * i for i in range(declared)]

@@ -17,6 +17,10 @@ def is_int(value: Any, low: int = 0, high: int = 2**63 - 1) -> bool:
     return type(value) is int and low <= value <= high
 
 
+def is_number(value: Any, low: int = 0) -> bool:
+    return is_int(value, low, 2**53 - 1)
+
+
 def is_text(value: Any, most: int = 120) -> bool:
     return (
         isinstance(value, str)
@@ -159,8 +163,8 @@ def is_ranges(value: Any, size: int = 2) -> bool:
         and all(
             isinstance(r, list)
             and len(r) == size
-            and is_int(r[0])
-            and is_int(r[1])
+            and is_number(r[0])
+            and is_number(r[1])
             and r[0] <= r[1]
             for r in value
         )
@@ -175,8 +179,8 @@ def gap(body: dict[str, Any]) -> None:
 
 def receipt(body: dict[str, Any]) -> None:
     need(is_boot(body.get("boot")) and body.get("stream") in STREAMS, "stream")
-    need(is_int(body.get("hwm"), -1), "hwm")
+    need(is_number(body.get("hwm"), -1), "hwm")
     need(is_ranges(body.get("missing", [])), "missing")
     refused = body.get("refused", [])
     need(is_ranges(refused, 3) and all(isinstance(r[2], str) for r in refused), "refused")
-    optional(body, "credit", is_int)
+    optional(body, "credit", is_number)

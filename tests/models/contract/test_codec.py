@@ -30,7 +30,7 @@ LIVE = topics.parse("pm/1/acme.gw1/up/t/live")
 names = st.text(
     st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp", "Cf"]), min_size=1, max_size=20
 )
-numbers = st.integers(0, 2**62)
+numbers = st.integers(0, 2**53 - 2**16)
 
 
 @dataclass
@@ -230,11 +230,11 @@ def test_a_boot_is_8_to_36_plain_characters(boot: str) -> None:
         )
 
 
-def test_numbers_stay_below_2_to_the_63() -> None:
-    last = {"s": 2**63 - 2, "d": {"a": [1, 2]}}
-    beyond = {"s": 2**63 - 1, "d": {"a": [1, 2]}}
+def test_numbers_stay_exact_in_every_json_reader() -> None:
+    last = {"s": 2**53 - 2, "d": {"a": [1, 2]}}
+    beyond = {"s": 2**53 - 1, "d": {"a": [1, 2]}}
     for form in (msgspec.json.encode, cbor2.dumps):
-        assert codec.decode(LIVE, form(last)).seq == 2**63 - 2  # type: ignore[union-attr]
+        assert codec.decode(LIVE, form(last)).seq == 2**53 - 2  # type: ignore[union-attr]
         assert reason(form(beyond)) is Reason.WRONG_TYPE
 
 
