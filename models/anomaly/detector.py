@@ -31,6 +31,8 @@ Factory = Callable[[], Detector]
 DETECTORS: Final[Mapping[str, str]] = {
     "forest": "models.anomaly.forest:Forest",
     "gaussian": "models.anomaly.gaussian:Gaussian",
+    "lof": "models.anomaly.factor:local_outlier_factor",
+    "onesvm": "models.anomaly.support:one_class_svm",
 }
 
 

@@ -14,7 +14,7 @@ def test_conformance(name: str) -> None:
 
 
 def test_an_unknown_detector() -> None:
-    with pytest.raises(UnknownPluginError, match="there are: forest, gaussian"):
+    with pytest.raises(UnknownPluginError, match="there are: forest, gaussian, lof, onesvm"):
         detector("crystal-ball")
 
 
