@@ -100,9 +100,9 @@ class Pipeline:
     def file(self) -> None:
         """File what waits for the ledger; a ledger that is busy gets it with the next group."""
         try:
-            while self._unregistered:
-                self._register(self._unregistered[0])
-                del self._unregistered[0]
+            if self._unregistered:
+                self._register(self._unregistered)
+                self._unregistered = []
             if self._aside:
                 self._ledger.quarantine_add(self._aside)
                 self._aside = []
@@ -112,19 +112,17 @@ class Pipeline:
         except StoreError as error:
             log.warning("ledger: %s; %d assessments wait", error, len(self._unfiled))
 
-    def _register(self, item: Registration) -> None:
-        known = self._known.get(item.machine)
-        if known and replace(known, at_ns=item.at_ns) == item:
-            return
-        self._ledger.register(
-            machine=item.machine,
-            device=item.device,
-            profile=item.profile,
-            name=item.name,
-            clock=item.clock,
-            at_ns=item.at_ns,
-        )
-        self._known[item.machine] = item
+    def _register(self, items: Sequence[Registration]) -> None:
+        """Register what is new, all in one transaction."""
+        known: dict[str, Registration] = {}
+        fresh = []
+        for item in items:
+            before = known.get(item.machine) or self._known.get(item.machine)
+            if before is None or replace(before, at_ns=item.at_ns) != item:
+                known[item.machine] = item
+                fresh.append(item)
+        self._ledger.register_all(fresh)
+        self._known |= known
 
     def _store(self, blocks: list[Block], position: int) -> None:
         fresh = [block for block in blocks if block.n > self._stored]
