@@ -100,7 +100,7 @@ def test_a_store_away_for_long_makes_the_intake_pause(
 def test_a_busy_ledger_gets_machines_and_findings_with_the_next_group(
     path: BehindBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def busy(**_: object) -> None:
+    def busy(*_: object) -> None:
         raise StoreBusy("locked")
 
     with monkeypatch.context() as patch:
