@@ -19,6 +19,7 @@ from cloud.ledger import Ledger, open_ledger
 from cloud.link import Link
 from cloud.live import Live
 from cloud.notify import Notifier, channels_from
+from cloud.places import places
 from cloud.quota import Limits
 from cloud.service import Service
 from cloud.settings import CloudSettings, LimitSettings
@@ -70,9 +71,9 @@ class App:
         self.folder = Path(settings.data)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.profiles = profiles or load_profiles()
-        url = settings.ledger_url or f"sqlite:///{self.folder / 'ledger.db'}"
+        where = places(settings)
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="ledger")
-        self.ledger: Ledger = open_ledger(url, now_ns, self.profiles)
+        self.ledger: Ledger = open_ledger(where.ledger, now_ns, self.profiles)
         self.telemetry: TelemetryStore = SqliteTelemetry(self.folder / "telemetry.db")
         self.notifier = Notifier(
             self.ledger, channels_from(settings.notify, self.folder), submit=self.submit, now=now_ns

@@ -36,18 +36,45 @@ class BrokerSettings(_Strict, frozen=True, kw_only=True):
 
     def password(self) -> str | None:
         """Read the password from where the settings point; `SettingsError` names the place."""
-        if self.password_env:
-            if self.password_env not in os.environ:
-                raise SettingsError(f"broker.password_env: {self.password_env} is not set")
-            return os.environ[self.password_env]
-        if self.password_file:
-            try:
-                return Path(self.password_file).read_text("utf-8").strip()
-            except OSError as error:
-                raise SettingsError(
-                    f"broker.password_file: cannot read {self.password_file}: {error.strerror}"
-                ) from error
-        return None
+        return _secret("broker.password", self.password_env, self.password_file)
+
+
+def _secret(name: str, variable: str | None, file: str | None) -> str | None:
+    if variable:
+        if variable not in os.environ:
+            raise SettingsError(f"{name}_env: {variable} is not set")
+        return os.environ[variable]
+    if file:
+        try:
+            return Path(file).read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"{name}_file: cannot read {file}: {error}") from error
+    return None
+
+
+class LedgerSettings(_Strict, frozen=True, kw_only=True):
+    """Which database holds the ledger. `ca_file` verifies a server on another machine."""
+
+    url: str | None = None  #: default: SQLite in `data`
+    password_file: str | None = None
+    password_env: str | None = None
+    ca_file: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a password where everybody who may read the settings sees it."""
+        if self.url and "@" in self.url and ":" in self.url.partition("://")[2].rpartition("@")[0]:
+            raise ValueError("the url names a password; write it to password_file instead")
+
+    def password(self) -> str | None:
+        """Read the password from where the settings point; `SettingsError` names the place."""
+        return _secret("ledger.password", self.password_env, self.password_file)
+
+
+class LogSettings(_Strict, frozen=True, kw_only=True):
+    """How the service writes down what it does, on its standard error."""
+
+    format: Literal["text", "json"] = "text"
+    level: Literal["debug", "info", "warning", "error"] = "info"
 
 
 class ApiSettings(_Strict, frozen=True, kw_only=True):
@@ -104,9 +131,10 @@ class CloudSettings(_Strict, frozen=True, kw_only=True):
     """Everything `forewarn serve` needs. `data` holds journal, stores and snapshots."""
 
     data: str = "var/cloud"
-    ledger_url: str | None = None  #: default: SQLite in `data`
     snapshot_s: float = 60.0
     journal_segment_mb: int = 64
+    ledger: LedgerSettings = LedgerSettings()
+    log: LogSettings = LogSettings()
     broker: BrokerSettings = BrokerSettings()
     api: ApiSettings = ApiSettings()
     notify: NotifySettings = NotifySettings()

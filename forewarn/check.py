@@ -11,7 +11,7 @@ from edge_agent import settings as edge_settings
 from edge_agent.errors import AgentError
 from models.profile import ProfileError, parse_profile
 
-CLOUD_KEYS = {"data", "ledger_url", "api", "journal_segment_mb", "snapshot_s"}
+CLOUD_KEYS = {"data", "ledger", "api", "journal_segment_mb", "snapshot_s"}
 
 
 def kind_of(path: Path) -> str:

@@ -45,7 +45,7 @@ def connect(place: Place) -> sa.Engine:
     except (exc.ArgumentError, exc.NoSuchModuleError, ModuleNotFoundError, ValueError) as error:
         said = "install forewarn[postgres]" if isinstance(error, ModuleNotFoundError) else error
         raise SettingsError(
-            f"ledger_url: {said}; write sqlite:///path/ledger.db or postgresql://user@host/name"
+            f"ledger.url: {said}; write sqlite:///path/ledger.db or postgresql://user@host/name"
         ) from error
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _connect_sqlite)
@@ -91,7 +91,7 @@ def _trust(ca_file: str | None) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=ca_file)
     except OSError as error:
         raise SettingsError(
-            f"ledger_ca_file: {ca_file} is no readable file of certificates: {error}"
+            f"ledger.ca_file: {ca_file} is no readable file of certificates: {error}"
         ) from error
 
 

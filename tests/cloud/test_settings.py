@@ -5,6 +5,7 @@ import msgspec
 import pytest
 
 from cloud.errors import SettingsError
+from cloud.places import places
 from cloud.settings import CloudSettings, load
 
 SAMPLE = Path("deploy/cloud.toml")
@@ -66,3 +67,17 @@ def test_a_password_comes_from_where_the_settings_point(
         load(path).broker.password()
     monkeypatch.setenv("FOREWARN_TEST_SECRET", "swordfish")
     assert load(path).broker.password() == "swordfish"
+
+
+def test_the_ledgers_password_is_never_in_the_settings(tmp_path: Path) -> None:
+    path = tmp_path / "cloud.toml"
+    path.write_text('[ledger]\nurl = "postgresql://me:swordfish@host/name"\n')
+    with pytest.raises(SettingsError, match=r"cloud\.toml.*password_file") as raised:
+        load(path)
+    assert "swordfish" not in str(raised.value)
+    (tmp_path / "secret").write_text("swordfish\n")
+    path.write_text(
+        f'[ledger]\nurl = "postgresql://me@host/name"\npassword_file = "{tmp_path / "secret"}"\n'
+    )
+    assert load(path).ledger.password() == "swordfish"
+    assert "swordfish" not in repr(places(load(path)))
