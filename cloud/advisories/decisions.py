@@ -9,13 +9,13 @@ from cloud.advisories.values import OBSERVE_NS
 from cloud.errors import Conflict, Refused
 from cloud.ledger.records import AdvisoryRow, AdvisoryState
 
-Decision = Literal["accept", "defer", "reject"]
+Decision = Literal["accept", "defer", "shelve", "reject"]
 
 #: state -> what can be decided in it
 TABLE: Final[Mapping[AdvisoryState, tuple[Decision, ...]]] = {
     AdvisoryState.SHADOW: ("reject",),
-    AdvisoryState.OPEN: ("accept", "defer", "reject"),
-    AdvisoryState.DEFERRED: ("accept", "defer", "reject"),
+    AdvisoryState.OPEN: ("accept", "defer", "shelve", "reject"),
+    AdvisoryState.DEFERRED: ("accept", "defer", "shelve", "reject"),
 }
 
 
@@ -48,7 +48,9 @@ def decide(
             decided, state=AdvisoryState.DEFERRED, defer_until_ns=until_ns
         )
     if not (reason or "").strip():
-        raise Refused("/reason", "say why it is rejected: the models learn from it")
+        raise Refused("/reason", f"say why: '{decision}' without a reason helps nobody")
+    if decision == "shelve":  # no time: it comes back when it gets worse
+        return msgspec.structs.replace(decided, state=AdvisoryState.DEFERRED, defer_until_ns=None)
     return msgspec.structs.replace(
         decided,
         state=AdvisoryState.REJECTED,

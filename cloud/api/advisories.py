@@ -13,7 +13,7 @@ from cloud.api.pages import Paging, answer, one, single, tagged
 from cloud.api.problems import declared
 from cloud.api.why import explain
 from cloud.api.wire import Json
-from cloud.api.writes import PROBLEMS, Signed, Text, Write
+from cloud.api.writes import PROBLEMS, Creation, Signed, Text, Write
 from cloud.ledger import AdvisoryRow, AdvisoryState, EvidenceRow
 from cloud.ledger.records import Clock
 from cloud.times import parse_time
@@ -42,6 +42,22 @@ class Deferral(Signed, frozen=True, kw_only=True):
 
     until: Annotated[str, msgspec.Meta(max_length=40)]
     reason: Text | None = None
+
+
+class Shelving(Signed, frozen=True, kw_only=True):
+    """Put away until it gets worse."""
+
+    reason: Text
+
+
+class Seen(Signed, frozen=True, kw_only=True):
+    """Somebody looks into it; nothing is decided."""
+
+
+class Note(Signed, frozen=True, kw_only=True):
+    """A remark for the others."""
+
+    text: Text
 
 
 class Rejection(Signed, frozen=True, kw_only=True):
@@ -91,7 +107,7 @@ def evidence(deps: Deps, advisory: str) -> Json:
 
 
 _WRITTEN: Final = tagged("AdvisoryView") | declared(*PROBLEMS)
-Decision = Literal["accept", "defer", "reject"]
+Decision = Literal["accept", "defer", "shelve", "reject"]
 
 
 async def _decide(
@@ -120,7 +136,7 @@ async def accept(
     write: Annotated[Write, Depends()],
 ) -> Response:
     """Accept an advisory: its ticket is made."""
-    return await _decide(write, advisory, "accept", actor=given.actor)
+    return await _decide(write, advisory, "accept", actor=write.actor(given))
 
 
 @router.post("/{advisory}/defer", responses=_WRITTEN, openapi_extra=takes(Deferral))
@@ -132,7 +148,38 @@ async def defer(
     """Defer an advisory until a time."""
     until_ns = parse_time(given.until, "body/until")
     return await _decide(
-        write, advisory, "defer", actor=given.actor, reason=given.reason, until_ns=until_ns
+        write,
+        advisory,
+        "defer",
+        actor=write.actor(given),
+        reason=given.reason,
+        until_ns=until_ns,
+    )
+
+
+@router.post("/{advisory}/shelve", responses=_WRITTEN, openapi_extra=takes(Shelving))
+async def shelve(
+    advisory: str,
+    given: Annotated[Shelving, Depends(body(Shelving))],
+    write: Annotated[Write, Depends()],
+) -> Response:
+    """Put an advisory away until it gets worse, with the reason."""
+    actor = write.actor(given)
+    return await _decide(write, advisory, "shelve", actor=actor, reason=given.reason)
+
+
+@router.post("/{advisory}/acknowledge", responses=_WRITTEN, openapi_extra=takes(Seen))
+async def acknowledge_advisory(
+    advisory: str,
+    given: Annotated[Seen, Depends(body(Seen))],
+    write: Annotated[Write, Depends()],
+) -> Response:
+    """Say that somebody looks into an advisory; the decision stays open."""
+    ledger, actor = write.deps.ledger, write.actor(given)
+    return await write.change(
+        lambda: ledger.advisory(advisory),
+        lambda version: ledger.acknowledge_advisory(advisory, version, actor=actor),
+        lambda row: _view(row, Clocks(write.deps)),
     )
 
 
@@ -143,4 +190,28 @@ async def reject(
     write: Annotated[Write, Depends()],
 ) -> Response:
     """Reject an advisory, with the reason."""
-    return await _decide(write, advisory, "reject", actor=given.actor, reason=given.reason)
+    return await _decide(write, advisory, "reject", actor=write.actor(given), reason=given.reason)
+
+
+@router.get("/{advisory}/history", responses=answer("EventPage") | declared(404))
+def advisory_history(paging: Paging, advisory: str) -> Json:
+    """List what happened to an advisory, oldest first, remarks included."""
+    ledger = paging.deps.ledger
+    ledger.advisory(advisory)
+    return paging.show(ledger.events, subject_id=advisory)
+
+
+@router.post(
+    "/{advisory}/notes",
+    status_code=201,
+    responses=tagged("EventRow", status=201) | declared(404, 409, 415, 507),
+    openapi_extra=takes(Note),
+)
+async def note_advisory(
+    advisory: str,
+    given: Annotated[Note, Depends(body(Note))],
+    creation: Annotated[Creation, Depends()],
+) -> Response:
+    """Add a remark to an advisory's history."""
+    ledger, actor = creation.deps.ledger, creation.deps.signed(given.actor)
+    return await creation.add(lambda: ledger.note(advisory, actor=actor, text=given.text))

@@ -3,24 +3,31 @@
 from functools import cache
 from typing import Any, Final
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
 
 from cloud.api import (
     advisories,
+    alerts,
     assessments,
     board,
     events,
+    export,
     health,
     machines,
+    parts,
     problems,
     profiles,
     quarantine,
     series,
+    session,
+    sites,
     tickets,
+    tokens,
     trend,
+    users,
 )
-from cloud.api.deps import ApiDeps
+from cloud.api.deps import ApiDeps, admit
 from cloud.api.guard import Guard
 from cloud.api.openapi import describe
 
@@ -29,12 +36,19 @@ NOUNS: Final = (
     board,
     events,
     machines,
+    parts,
+    sites,
     series,
+    export,
     assessments,
     trend,
     advisories,
     tickets,
+    alerts,
     profiles,
+    session,
+    users,
+    tokens,
     quarantine,
     health,
 )
@@ -57,6 +71,7 @@ def bare() -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        dependencies=[Depends(admit)],
         generate_unique_id_function=_operation,
     )
     for noun in NOUNS:

@@ -1,13 +1,20 @@
 """What the API needs from the rest of the service."""
 
-from collections.abc import Awaitable, Callable, Mapping
+import copy
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Protocol, TypeVar
+from typing import Annotated, Final, Protocol, TypeVar
 
 from fastapi import Depends, Request
 
+from cloud.accounts.desk import TRIAL, Desk
+from cloud.accounts.errors import NotAllowed, SignInNeeded
+from cloud.accounts.values import Principal, Role
+from cloud.api.access import NOBODY, rule_of
+from cloud.api.cookies import bearer_of, cookie_of
 from cloud.api.cursors import Cursors
 from cloud.api.repeats import Repeats
+from cloud.errors import Refused
 from cloud.ledger import Ledger, Repair
 from cloud.live import Live
 from cloud.telemetry import TelemetryStore
@@ -67,11 +74,44 @@ class Submit(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Outlet:
+    """A channel over which people are told, without its secrets."""
+
+    name: str
+    languages: tuple[str, ...]
+    fallback: bool
+
+
+class Outlets(Protocol):
+    """The channels of the notifier."""
+
+    def outlets(self) -> Sequence[Outlet]:
+        """Return the channels."""
+        ...
+
+    async def send_test(self, name: str) -> str | None:
+        """Send a test message over a channel; return what went wrong, without secrets."""
+        ...
+
+
+class NoOutlets:
+    """Nobody is told."""
+
+    def outlets(self) -> Sequence[Outlet]:
+        """Return no channel."""
+        return ()
+
+    async def send_test(self, name: str) -> str | None:
+        """Say that there is no such channel."""
+        return f"there is no channel '{name}'"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ApiDeps:
     """What the routes reach. `secret` signs cursors; `repaired(repair)` says that one is due.
 
-    `public_url` is the address people use when a proxy stands in front; `demo` is shown on the
-    health page.
+    `public_url` is the address people use when a proxy stands in front. In a `demo` nobody signs
+    in. A route gets it for who asks: `principal`, and a `ledger` with the machines within reach.
     """
 
     ledger: Ledger
@@ -83,18 +123,66 @@ class ApiDeps:
     secret: bytes
     public_url: str | None = None
     demo: bool = False
+    outlets: Outlets = field(default_factory=NoOutlets)
+    principal: Principal = TRIAL
+    desk: Desk = field(init=False)
     live: Live | None = None  #: what is pushed to watchers; None: nothing is
     cursors: Cursors = field(init=False)
     repeats: Repeats = field(init=False, default_factory=Repeats)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "cursors", Cursors(self.secret))
+        desk = Desk(self.ledger, lambda: self.health().now_ns, demo=self.demo)
+        object.__setattr__(self, "desk", desk)
+
+    def of(self, principal: Principal) -> "ApiDeps":
+        """Return this for who asks."""
+        mine = copy.copy(self)
+        object.__setattr__(mine, "principal", principal)
+        object.__setattr__(mine, "ledger", self.ledger.reaching(principal.reach))
+        return mine
+
+    def signed(self, actor: str | None) -> str:
+        """Return who acts: who is signed in; on a trial installation, who says so.
+
+        Raises:
+            Refused: somebody signed in says to be somebody else.
+        """
+        if self.principal.account is None:
+            return actor or self.principal.name
+        if actor not in (None, self.principal.name):
+            raise Refused("body/actor", "you act in your own name; leave it out")
+        return self.principal.name
 
 
-async def _deps(request: Request) -> ApiDeps:
+_STRANGER: Final = Principal(account=None, name="", role=Role.CUSTOMER, reach=NOBODY)
+
+
+def admit(request: Request) -> ApiDeps:
+    """Let in whoever may call the route, and return what it reaches for them.
+
+    Raises:
+        SignInNeeded: nobody known asks.
+        NotAllowed: the role or the token's scope is not enough.
+    """
     deps = request.app.state.deps
     assert isinstance(deps, ApiDeps)
-    return deps
+    rule = rule_of(request.scope["route"].name)
+    if rule.blind:
+        return deps
+    try:
+        principal = deps.desk.principal(cookie_of(request), bearer_of(request))
+    except SignInNeeded:
+        if rule.roles is not None:
+            raise
+        principal = _STRANGER
+    if rule.roles is not None and not principal.may(rule.roles, rule.scope):
+        roles = ", ".join(role for role in Role if role in rule.roles)
+        raise NotAllowed(
+            f"this is for {roles} with scope '{rule.scope}'; you are {principal.role} "
+            f"with scope '{principal.scope}'"
+        )
+    return deps.of(principal)
 
 
-Deps = Annotated[ApiDeps, Depends(_deps)]
+Deps = Annotated[ApiDeps, Depends(admit)]

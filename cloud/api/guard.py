@@ -2,7 +2,8 @@
 
 Binding to loopback alone does not keep a browser's other pages out: a page may post to 127.0.0.1,
 and a name that is made to point there (DNS rebinding) may read. So the host must be one of ours,
-and a write must come from our own origin (or from no page at all) and be JSON.
+and a write must come from our own origin (or from no page at all) and be JSON. Forms are taken by
+the few pages that work without scripts, under the same rule of origin.
 """
 
 import logging
@@ -14,11 +15,15 @@ from fastapi.responses import Response
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cloud.api.problems import internal, problem
+from cloud.api.problems import FOREIGN_ORIGIN, internal, problem
 
 LARGEST_BODY: Final = 1 << 20  #: bytes; the largest write is a comment
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+JSON: Final = "application/json"
+FORM: Final = "application/x-www-form-urlencoded"
+#: pages that work without scripts: their forms are taken, and nothing else
+FORMS: Final = ("/sign-in", "/sign-out", "/setup/", "/password/", "/acknowledge/")
 PORTS: Final = {"http": 80, "https": 443}
 HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
@@ -105,10 +110,15 @@ class Guard:
         for origin in headers.getlist("origin"):
             source = origin_of(origin)
             if source is None or source not in (own, self._public):
-                return problem(403, f"a page of '{origin}' may not change anything here", path)
+                detail = f"a page of '{origin}' may not change anything here"
+                return problem(403, detail, path, kind=FOREIGN_ORIGIN)
+        if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+            detail = "a page of another site may not change anything here"
+            return problem(403, detail, path, kind=FOREIGN_ORIGIN)
         media = headers.get("content-type", "").partition(";")[0].strip().lower()
-        if media != "application/json":
-            return problem(415, "send the body as Content-Type: application/json", path)
+        wanted = FORM if path.startswith(FORMS) else JSON
+        if media != wanted:
+            return problem(415, f"send the body as Content-Type: {wanted}", path)
         return None
 
 

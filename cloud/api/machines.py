@@ -1,16 +1,17 @@
 """Machines: list, one with its newest assessment, its signals with their newest values."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
+from cloud.accounts.values import Site
 from cloud.api.deps import ApiDeps, Deps
 from cloud.api.pages import Paging, answer, one, single
 from cloud.api.problems import declared
 from cloud.api.wire import Json
-from cloud.ledger import MachineRow
+from cloud.ledger import Key, MachineRow
 from cloud.ledger.records import Clock
 from models.assessment import Assessment, State
 from models.profile import Limits, Words
@@ -18,7 +19,14 @@ from models.profile import Limits, Words
 router = APIRouter(prefix="/api/v1/machines", tags=["machines"])
 
 
-class MachineDetail(MachineRow, frozen=True, kw_only=True):
+class MachineView(MachineRow, frozen=True, kw_only=True):
+    """A machine, whose it is and where it stands; times are on the machine's `clock`."""
+
+    customer: str
+    site: str | None
+
+
+class MachineDetail(MachineView, frozen=True, kw_only=True):
     """A machine with its newest assessment; times are on the machine's `clock`."""
 
     assessment: Assessment | None
@@ -56,7 +64,14 @@ def list_machines(
     state: Annotated[State | None, Query(description="only machines in this state")] = None,
 ) -> Json:
     """List machines by id."""
-    return paging.show(paging.deps.ledger.machines, query=q, state=state)
+    ledger = paging.deps.ledger
+
+    def read(**filters: Any) -> tuple[list[MachineView], Key | None]:
+        rows, following = ledger.machines(**filters)
+        sites = ledger.sites([row.id for row in rows])
+        return [MachineView(**_known(row, sites[row.id])) for row in rows], following
+
+    return paging.show(read, query=q, state=state)
 
 
 @router.get("/{machine}", responses=one("MachineDetail") | declared(404))
@@ -64,10 +79,22 @@ def one_machine(request: Request, deps: Deps, machine: str) -> Response:
     """Return one machine with its newest assessment."""
     row = deps.ledger.machine(machine)
     current = deps.ledger.current(machine)
-    detail = MachineDetail(
-        **msgspec.structs.asdict(row), assessment=current.assessment if current else None
+    known = _known(row, deps.ledger.site(machine))
+    return single(
+        request, MachineDetail(**known, assessment=current.assessment if current else None)
     )
-    return single(request, detail)
+
+
+def _known(row: MachineRow, site: Site) -> dict[str, Any]:
+    return {**msgspec.structs.asdict(row), "customer": site.customer, "site": site.site}
+
+
+@router.get("/{machine}/history", responses=answer("EventPage") | declared(404))
+def machine_history(paging: Paging, machine: str) -> Json:
+    """List what happened to a machine, its advisories and its tickets, oldest first."""
+    ledger = paging.deps.ledger
+    ledger.machine(machine)
+    return paging.show(ledger.events, machine=machine)
 
 
 @router.get("/{machine}/signals", responses=answer("Signals") | declared(404))

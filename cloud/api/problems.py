@@ -15,6 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
+from cloud.accounts.errors import Crowded, NotAllowed, SignInNeeded, Wait
 from cloud.errors import Conflict, NotFound, Refused, StoreBusy, StoreError, StoreFull
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -22,7 +23,8 @@ RETRY_AFTER_S: Final = 1
 #: status -> (last part of the URN, title)
 KINDS: Final[Mapping[int, tuple[str, str]]] = {
     400: ("bad-request", "The request cannot be read"),
-    403: ("foreign-origin", "Another site may not change anything here"),
+    401: ("sign-in-needed", "Sign in first"),
+    403: ("forbidden", "You may not do this"),
     404: ("not-found", "There is no such thing"),
     405: ("method-not-allowed", "This address does not take that method"),
     409: ("conflict", "The state forbids it"),
@@ -32,10 +34,14 @@ KINDS: Final[Mapping[int, tuple[str, str]]] = {
     421: ("foreign-host", "This service does not answer under that name"),
     422: ("invalid", "The request is wrong"),
     428: ("version-needed", "If-Match is needed"),
+    429: ("too-many", "Too many attempts"),
     500: ("fault", "The service has a fault"),
+    501: ("not-installed", "This service cannot do that"),
     503: ("busy", "Try again"),
     507: ("full", "There is no room left"),
 }
+#: kinds that share a status with another one
+FOREIGN_ORIGIN: Final = ("foreign-origin", "Another site may not change anything here")
 log = logging.getLogger(__name__)
 
 
@@ -72,12 +78,14 @@ def problem(
     detail: str,
     instance: str,
     errors: Sequence[Fault] = (),
+    *,
     headers: Mapping[str, str] | None = None,
+    kind: tuple[str, str] | None = None,
 ) -> Response:
-    """Return the answer for an error."""
-    kind, title = KINDS.get(status, (f"http-{status}", _phrase(status)))
+    """Return the answer for an error; its kind follows from the status unless it is given."""
+    name, title = kind or KINDS.get(status, (f"http-{status}", _phrase(status)))
     body = Problem(
-        type=f"urn:forewarn:problem:{kind}",
+        type=f"urn:forewarn:problem:{name}",
         title=title,
         status=status,
         detail=detail,
@@ -103,7 +111,7 @@ def declared(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the OpenAPI responses of problems; what every route may answer is among them."""
     return {
         status: {"description": KINDS[status][1]}
-        for status in sorted({400, 413, 421, 422, 500, 503, *statuses})
+        for status in sorted({400, 401, 403, 413, 421, 422, 500, 503, *statuses})
     }
 
 
@@ -164,6 +172,26 @@ def _store(request: Request, error: Exception) -> Response:
     return internal(request.url.path)
 
 
+def _unknown(request: Request, error: Exception) -> Response:
+    how = {"WWW-Authenticate": "Bearer"}
+    return problem(401, str(error), request.url.path, headers=how)
+
+
+def _not_allowed(request: Request, error: Exception) -> Response:
+    return problem(403, str(error), request.url.path)
+
+
+def _wait(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Wait)
+    after = {"Retry-After": str(error.seconds)}
+    return problem(429, str(error), request.url.path, headers=after)
+
+
+def _crowded(request: Request, error: Exception) -> Response:
+    after = {"Retry-After": str(RETRY_AFTER_S)}
+    return problem(503, str(error), request.url.path, headers=after)
+
+
 def internal(path: str) -> Response:
     """Return the answer to a fault of ours; its particulars stay in the log."""
     return problem(500, "this is a fault of the service; its log says more", path)
@@ -178,3 +206,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(NotFound, _not_found)
     app.add_exception_handler(Conflict, _conflict)
     app.add_exception_handler(StoreError, _store)
+    app.add_exception_handler(SignInNeeded, _unknown)
+    app.add_exception_handler(NotAllowed, _not_allowed)
+    app.add_exception_handler(Wait, _wait)
+    app.add_exception_handler(Crowded, _crowded)

@@ -76,7 +76,16 @@ def _span(
     start: Moment = None,
     end: Moment = None,
 ) -> Span:
-    """Return what is asked for; without times the 24 h up to the newest reading."""
+    return span_of(deps, machine, signal, start, end)
+
+
+def span_of(deps: ApiDeps, machine: str, signal: str, start: str | None, end: str | None) -> Span:
+    """Return what is asked for; without times the 24 h up to the newest reading.
+
+    Raises:
+        NotFound: there is no such machine or signal.
+        Refused: the times are wrong.
+    """
     row = deps.ledger.machine(machine)
     profile = deps.profiles.get(row.profile)
     said = profile.signals.get(signal) if profile else None

@@ -15,6 +15,7 @@ from cloud.api.problems import declared
 from cloud.api.why import explain
 from cloud.api.wire import Json
 from cloud.api.writes import PROBLEMS, Creation, Name, Signed, Text, Write
+from cloud.errors import Refused
 from cloud.ledger import EventRow, Resolved, TicketRow, TicketState, Verdict
 from cloud.ledger.records import Clock
 
@@ -54,9 +55,10 @@ class Reason(Signed, frozen=True, kw_only=True):
 
 
 class Comment(Signed, frozen=True, kw_only=True):
-    """A remark."""
+    """A remark; an `internal` one is not for the customer."""
 
     text: Text
+    internal: bool = False
 
 
 def _view(row: TicketRow, clocks: Clocks) -> TicketView:
@@ -119,8 +121,8 @@ async def acknowledge(
     write: Writing,
 ) -> Response:
     """Take a new ticket on."""
-    ledger = write.deps.ledger
-    return await _change(write, ticket, lambda v: ledger.acknowledge(ticket, v, actor=given.actor))
+    ledger, actor = write.deps.ledger, write.actor(given)
+    return await _change(write, ticket, lambda v: ledger.acknowledge(ticket, v, actor=actor))
 
 
 @router.post("/{ticket}/resolve", responses=_WRITTEN, openapi_extra=takes(Resolution))
@@ -128,13 +130,13 @@ async def resolve(
     ticket: str, given: Annotated[Resolution, Depends(body(Resolution))], write: Writing
 ) -> Response:
     """Say what was found and done; a replaced component begins anew in the models."""
-    deps = write.deps
+    deps, actor = write.deps, write.actor(given)
 
     def resolved(version: int) -> TicketRow:
         done: Resolved = deps.ledger.resolve(
             ticket,
             version,
-            actor=given.actor,
+            actor=actor,
             verdict=given.verdict,
             as_found=given.as_found,
             note=given.note,
@@ -152,9 +154,11 @@ async def reopen(
     ticket: str, given: Annotated[Reason, Depends(body(Reason))], write: Writing
 ) -> Response:
     """Take a resolved ticket up again."""
-    ledger = write.deps.ledger
+    ledger, actor = write.deps.ledger, write.actor(given)
     return await _change(
-        write, ticket, lambda v: ledger.reopen(ticket, v, actor=given.actor, note=given.note)
+        write,
+        ticket,
+        lambda v: ledger.reopen(ticket, v, actor=actor, note=given.note),
     )
 
 
@@ -163,12 +167,16 @@ async def close(
     ticket: str, given: Annotated[Closing, Depends(body(Closing))], write: Writing
 ) -> Response:
     """Close a resolved ticket."""
-    ledger = write.deps.ledger
+    ledger, actor = write.deps.ledger, write.actor(given)
     return await _change(
         write,
         ticket,
         lambda v: ledger.close_ticket(
-            ticket, v, actor=given.actor, confirmed=given.confirmed, note=given.note
+            ticket,
+            v,
+            actor=actor,
+            confirmed=given.confirmed,
+            note=given.note,
         ),
     )
 
@@ -178,9 +186,11 @@ async def cancel(
     ticket: str, given: Annotated[Reason, Depends(body(Reason))], write: Writing
 ) -> Response:
     """End a ticket without work."""
-    ledger = write.deps.ledger
+    ledger, actor = write.deps.ledger, write.actor(given)
     return await _change(
-        write, ticket, lambda v: ledger.cancel(ticket, v, actor=given.actor, note=given.note)
+        write,
+        ticket,
+        lambda v: ledger.cancel(ticket, v, actor=actor, note=given.note),
     )
 
 
@@ -194,9 +204,11 @@ async def comment(
     creation: Annotated[Creation, Depends()],
 ) -> Response:
     """Add a remark to a ticket's history."""
-    ledger = creation.deps.ledger
+    if given.internal and creation.deps.principal.reach is not None:
+        raise Refused("body/internal", "what a customer writes is for everybody")
+    ledger, actor = creation.deps.ledger, creation.deps.signed(given.actor)
 
     def added() -> EventRow:
-        return ledger.comment(ticket, actor=given.actor, text=given.text)
+        return ledger.comment(ticket, actor=actor, text=given.text, internal=given.internal)
 
     return await creation.add(added)

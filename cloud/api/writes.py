@@ -31,9 +31,9 @@ PROBLEMS: Final = (403, 404, 409, 412, 415, 428, 507)
 
 
 class Signed(Body, frozen=True, kw_only=True):
-    """A body that names who acts. Until there are accounts, it is taken at its word."""
+    """A body that may name who acts: believed on a trial installation, where nobody signs in."""
 
-    actor: Name = "local"
+    actor: Name | None = None
 
 
 class Versioned(Protocol):
@@ -62,6 +62,10 @@ class Write:
         self._request = request
         self._if_match = if_match
         self._key = idempotency_key
+
+    def actor(self, given: Signed) -> str:
+        """Return who acts (see `ApiDeps.signed`)."""
+        return self.deps.signed(given.actor)
 
     async def change(
         self, read: Callable[[], Versioned], work: Callable[[int], R], show: Callable[[R], Any]
@@ -100,12 +104,19 @@ class Creation:
         self._request = request
         self._key = idempotency_key
 
-    async def add(self, work: Callable[[], Any]) -> Response:
-        """Run `work` on the writer thread, once for an Idempotency-Key; 201."""
+    async def add(
+        self, work: Callable[[], Any], *, status: int = 201, once: bool = True
+    ) -> Response:
+        """Run `work` on the writer thread, once for an Idempotency-Key.
+
+        An answer with a secret in it must not be kept: `once` False does `work` again.
+        """
 
         async def reply() -> Response:
-            return single(self._request, await self.deps.submit(work), status=201)
+            return single(self._request, await self.deps.submit(work), status=status)
 
+        if not once:
+            return await reply()
         return await self.deps.repeats.once(self._request, self._key, reply)
 
 

@@ -8,10 +8,13 @@ rows with the key of the next page (None = that was all). Newest first unless sa
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, Protocol, TypeVar
 
+from cloud.accounts.store import AccountStore
+from cloud.accounts.values import Reach
 from cloud.ledger.place import Place
 from cloud.ledger.records import (
     AdvisoryRow,
     AdvisoryState,
+    AlertNote,
     AlertRow,
     AssessmentRow,
     Clock,
@@ -37,6 +40,7 @@ from models.profile import Profile
 __all__ = [
     "AdvisoryRow",
     "AdvisoryState",
+    "AlertNote",
     "AlertRow",
     "AssessmentRow",
     "DeliveryRow",
@@ -65,7 +69,7 @@ Key = tuple[int | str, ...]
 Page = tuple[list[T], Key | None]
 
 
-class Ledger(Protocol):
+class Ledger(AccountStore, Protocol):
     """Keeps what people decide on. Each method is one transaction.
 
     Reading and writing are safe from any thread; writes wait for each other. Raises `NotFound` for
@@ -167,13 +171,24 @@ class Ledger(Protocol):
         self,
         advisory_id: str,
         version: int,
-        decision: Literal["accept", "defer", "reject"],
+        decision: Literal["accept", "defer", "shelve", "reject"],
         *,
         actor: str,
         reason: str | None = None,
         until_ns: int | None = None,
     ) -> AdvisoryRow:
-        """Accept (makes the ticket), defer until a time, or reject with a reason."""
+        """Accept (makes the ticket), defer until a time, shelve, or reject with a reason.
+
+        What is shelved comes back when it gets worse.
+        """
+        ...
+
+    def acknowledge_advisory(self, advisory_id: str, version: int, *, actor: str) -> AdvisoryRow:
+        """Note who looks into it; `Conflict` when it is decided already."""
+        ...
+
+    def note(self, advisory_id: str, *, actor: str, text: str) -> EventRow:
+        """Add a remark to an advisory's events."""
         ...
 
     # -- tickets
@@ -225,8 +240,8 @@ class Ledger(Protocol):
         """End a ticket without work."""
         ...
 
-    def comment(self, ticket_id: str, *, actor: str, text: str) -> EventRow:
-        """Add a remark to a ticket's events."""
+    def comment(self, ticket_id: str, *, actor: str, text: str, internal: bool = False) -> EventRow:
+        """Add a remark to a ticket's events; customers do not see an internal one."""
         ...
 
     # -- events and quarantine
@@ -291,6 +306,17 @@ class Ledger(Protocol):
         """End a batch: every channel has it, or it is given up."""
         ...
 
+    def alerts(
+        self,
+        *,
+        after: Key | None = None,
+        limit: int = 100,
+        machine: str | None = None,
+        state: str | None = None,
+    ) -> Page[AlertNote]:
+        """List alerts, newest first."""
+        ...
+
     def deliveries(
         self, *, after: Key | None = None, limit: int = 100, machine: str | None = None
     ) -> Page[DeliveryRow]:
@@ -298,6 +324,13 @@ class Ledger(Protocol):
         ...
 
     # -- what the API calls
+
+    def reaching(self, reach: Reach | None) -> "Ledger":
+        """Return this ledger with only the machines within reach (None: all) to be seen.
+
+        Everything that belongs to another machine is not there: not in lists, and not by its id.
+        """
+        ...
 
     def once(self, key: str, fingerprint: str, work: Callable[[], Reply]) -> Reply:
         """Do `work` in one transaction with its reply, or return the reply of the first time.

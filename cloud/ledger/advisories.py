@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 
+import msgspec
 import sqlalchemy as sa
 
 from cloud.advisories.decisions import Decision, decide
-from cloud.advisories.values import Standing
+from cloud.advisories.values import UNDECIDED, Standing
+from cloud.errors import Conflict, Refused
 from cloud.ledger import tables as t
 from cloud.ledger.base import Part, check_version, unpack
 from cloud.ledger.docket import Docket
-from cloud.ledger.records import AdvisoryRow, AdvisoryState, EvidenceRow
+from cloud.ledger.records import INTERNAL, AdvisoryRow, AdvisoryState, EventRow, EvidenceRow
 
 Key = tuple[int | str, ...]
 
@@ -59,7 +61,7 @@ class Advisories(Part):
         reason: str | None = None,
         until_ns: int | None = None,
     ) -> AdvisoryRow:
-        """Accept (makes the ticket), defer until a time, or reject with a reason."""
+        """Accept (makes the ticket), defer until a time, shelve, or reject with a reason."""
         with self._db.writing() as connection:
             old = self._get(connection, t.advisory, AdvisoryRow, advisory_id)
             check_version(old.version, version, "advisory")
@@ -68,10 +70,41 @@ class Advisories(Part):
             docket = Docket(connection, self._stamp())
             docket.advisory(new)
             detail = {"before": old.state, "reason": reason, "until_ns": until_ns}
-            docket.event(new, new.state, at_ns, actor, detail)
+            kind = "shelved" if decision == "shelve" else new.state
+            docket.event(new, kind, at_ns, actor, detail)
             if decision == "accept":
                 new = docket.open_ticket(Standing(advisory=new), at_ns, actor).advisory
             docket.write()
         if docket.alerts:
             self._alerted()
         return new
+
+    def acknowledge_advisory(self, advisory_id: str, version: int, *, actor: str) -> AdvisoryRow:
+        """Note who looks into it; `Conflict` when it is decided already."""
+        with self._db.writing() as connection:
+            old = self._get(connection, t.advisory, AdvisoryRow, advisory_id)
+            check_version(old.version, version, "advisory")
+            if old.state not in UNDECIDED:
+                raise Conflict(f"the advisory is '{old.state}': there is nothing left to look into")
+            at_ns = self._machine_now(connection, old.machine)
+            new = msgspec.structs.replace(
+                old, version=old.version + 1, acknowledged_by=actor, acknowledged_ns=at_ns
+            )
+            docket = Docket(connection, self._stamp())
+            docket.advisory(new)
+            docket.event(new, "acknowledged", at_ns, actor)
+            docket.write()
+        return new
+
+    def note(self, advisory_id: str, *, actor: str, text: str) -> EventRow:
+        """Add a remark to an advisory's events."""
+        if not text.strip():
+            raise Refused("/text", "write something")
+        with self._db.writing() as connection:
+            advisory = self._get(connection, t.advisory, AdvisoryRow, advisory_id)
+            docket = Docket(connection, self._stamp())
+            at_ns = self._machine_now(connection, advisory.machine)
+            event = docket.event(advisory, INTERNAL, at_ns, actor, {"text": text})
+            docket.write()
+            seq = connection.scalar(sa.select(t.event.c.seq).where(t.event.c.id == event.id))
+        return msgspec.structs.replace(event, seq=seq)

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from cloud.ledger import tables as t
 from cloud.ledger.base import Part, chunks, pack, unpack
-from cloud.ledger.records import AlertRow, DeliveryRow
+from cloud.ledger.records import AlertNote, AlertRow, DeliveryRow
 from cloud.ledger.standing import load_tickets
 
 PENDING: Final = "pending"
@@ -160,6 +160,23 @@ class Alerts(Part):
             error=error,
         )
         connection.execute(sa.insert(t.delivery).values(pack(attempt)))
+
+    def alerts(
+        self,
+        *,
+        after: Key | None = None,
+        limit: int = 100,
+        machine: str | None = None,
+        state: str | None = None,
+    ) -> tuple[list[AlertNote], Key | None]:
+        """List alerts, newest first."""
+        columns = [t.alert.c[name] for name in AlertNote.__struct_fields__ if name in t.alert.c]
+        rows = sa.select(*columns, t.alert.c.next_ns.label("next_recorded_ns"))
+        if machine is not None:
+            rows = rows.where(t.alert.c.machine == machine)
+        if state is not None:
+            rows = rows.where(t.alert.c.state == state)
+        return self._page(rows, AlertNote, t.alert.c.id, after, limit)
 
     def deliveries(
         self, *, after: Key | None = None, limit: int = 100, machine: str | None = None

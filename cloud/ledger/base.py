@@ -6,11 +6,13 @@ from typing import Any, Final, TypeVar
 import msgspec
 import sqlalchemy as sa
 
+from cloud.accounts.values import Reach
 from cloud.advisories.values import Stamp
 from cloud.errors import Conflict, NotFound, Refused
 from cloud.ledger import tables as t
 from cloud.ledger.database import Database
 from cloud.ledger.ids import Ids
+from cloud.ledger.reach import within
 from cloud.ledger.records import Record
 from models.profile import Profile
 
@@ -62,6 +64,7 @@ class Part:
         self._profiles = profiles
         self._new_id = Ids(clock)
         self._on_alert: list[Callable[[], None]] = []
+        self._reach: Reach | None = None  #: which machines are to be seen (None: all)
 
     def on_alert(self, call: Callable[[], None]) -> None:
         """Call `call`, from the writing thread, after each commit that left an alert to send."""
@@ -69,7 +72,7 @@ class Part:
 
     def _alerted(self) -> None:
         for call in self._on_alert:
-            call()
+            self._db.committed(call)
 
     def _stamp(self) -> Stamp:
         return Stamp(new_id=self._new_id, recorded_ns=self._clock())
@@ -114,9 +117,18 @@ class Part:
             return int(found.seen_ns if found.seen_ns is not None else found.first_ns)
         return self._clock()
 
-    @staticmethod
-    def _get(connection: sa.Connection, table: sa.Table, kind: type[R], key: str) -> R:
-        row = connection.execute(sa.select(table).where(table.c.id == key)).one_or_none()
+    def _seen(self, query: sa.Select[Any], table: sa.Table) -> sa.Select[Any]:
+        """Return a query without what belongs to machines out of reach."""
+        if self._reach is None:
+            return query
+        machine = table.c.id if table is t.machine else table.c.get("machine")
+        if machine is None:  # it belongs to no machine: nothing for somebody with a reach
+            return query.where(sa.false())
+        return query.where(within(self._reach, machine))
+
+    def _get(self, connection: sa.Connection, table: sa.Table, kind: type[R], key: str) -> R:
+        query = self._seen(sa.select(table).where(table.c.id == key), table)
+        row = connection.execute(query).one_or_none()
         if row is None:
             raise NotFound(f"there is no {table.name} '{key}'")
         return unpack(kind, row)
@@ -136,6 +148,7 @@ class Part:
         if after is not None:
             (last,) = after
             query = query.where(column > last if ascending else column < last)
+        query = self._seen(query, column.table)
         query = query.order_by(column if ascending else column.desc()).limit(limit + 1)
         with self._db.reading() as connection:
             rows = connection.execute(query).all()

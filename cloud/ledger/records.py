@@ -7,13 +7,14 @@ own clock (for `clock = "data"` its newest data time); `recorded_ns` is the wall
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 import msgspec
 
 from models.assessment import Assessment, Check, Life, State
 from models.profile import Words
 
+INTERNAL: Final = "noted"  #: type of an event that customers do not see
 Clock = Literal["wall", "data"]
 Policy = Literal["shadow", "advise", "auto"]
 Confidence = Literal["low", "medium", "high"]
@@ -124,6 +125,8 @@ class AdvisoryRow(Record, frozen=True, kw_only=True):
     defer_until_ns: int | None = None
     observe_until_ns: int | None = None
     previous_id: str | None = None
+    acknowledged_by: str | None = None  #: who looks into it, while nothing is decided
+    acknowledged_ns: int | None = None
 
 
 class EvidenceRow(Record, frozen=True, kw_only=True):
@@ -325,6 +328,20 @@ class AlertRow(Record, frozen=True, kw_only=True):
     state: Literal["pending", "sent", "given-up"]
     attempts: int
     next_ns: int  #: wall clock
+    delivered: tuple[str, ...]  #: channels that have it
+
+
+class AlertNote(Record, frozen=True, kw_only=True):
+    """An alert in short: what it is about and what became of it."""
+
+    machine: str
+    ticket_id: str
+    kind: Literal["opened", "raised", "reopened"]
+    severity: int
+    batch_id: str | None
+    state: Literal["pending", "sent", "given-up"]
+    attempts: int
+    next_recorded_ns: int  #: when it goes next, wall clock
     delivered: tuple[str, ...]  #: channels that have it
 
 

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 import sqlalchemy as sa
 
 from cloud.ledger import tables as t
+from cloud.ledger.accounts import Accounts
+from cloud.ledger.accounts_sites import Sites
 from cloud.ledger.advisories import Advisories
 from cloud.ledger.alerts import Alerts
 from cloud.ledger.database import Database
@@ -12,7 +14,7 @@ from cloud.ledger.filing import Filing
 from cloud.ledger.machines import Machines
 from cloud.ledger.place import Place
 from cloud.ledger.quarantine import Quarantine
-from cloud.ledger.records import EventRow
+from cloud.ledger.records import INTERNAL, EventRow
 from cloud.ledger.replies import Replies
 from cloud.ledger.tickets import Tickets
 from models.profile import Profile, load_profiles
@@ -20,7 +22,9 @@ from models.profile import Profile, load_profiles
 Key = tuple[int | str, ...]
 
 
-class SqlLedger(Filing, Machines, Advisories, Tickets, Quarantine, Alerts, Replies):
+class SqlLedger(
+    Filing, Machines, Advisories, Tickets, Quarantine, Alerts, Replies, Accounts, Sites
+):
     """See `cloud.ledger.Ledger`."""
 
     def __init__(
@@ -46,6 +50,9 @@ class SqlLedger(Filing, Machines, Advisories, Tickets, Quarantine, Alerts, Repli
             rows = rows.where(t.event.c.machine == machine)
         if subject_id is not None:
             rows = rows.where(t.event.c.subject_id == subject_id)
+        if self._reach is not None:
+            told = t.event.c.subject.in_(("machine", "ticket"))
+            rows = rows.where(told, t.event.c.type != INTERNAL)
         return self._page(rows, EventRow, t.event.c.seq, after, limit, ascending=True)
 
     def close(self) -> None:

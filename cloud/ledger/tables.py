@@ -120,6 +120,8 @@ advisory = sa.Table(
     Column("defer_until_ns", BigInteger),
     Column("observe_until_ns", BigInteger),
     Column("previous_id", Uuid, ForeignKey("advisory.id")),
+    Column("acknowledged_by", Text),
+    Column("acknowledged_ns", BigInteger),
     Index("advisory_by_machine", "machine", "id"),
 )
 _standing = advisory.c.state.not_in(("closed", "expired"))

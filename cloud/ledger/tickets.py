@@ -12,6 +12,7 @@ from cloud.ledger import tables as t
 from cloud.ledger.base import Part, check_version
 from cloud.ledger.docket import Docket
 from cloud.ledger.records import (
+    INTERNAL,
     AdvisoryRow,
     AdvisoryState,
     EventRow,
@@ -152,15 +153,16 @@ class Tickets(Part):
             }
             return self._finish(connection, old, new, at_ns=at_ns, actor=actor, advisory=changes)
 
-    def comment(self, ticket_id: str, *, actor: str, text: str) -> EventRow:
-        """Add a remark to a ticket's events."""
+    def comment(self, ticket_id: str, *, actor: str, text: str, internal: bool = False) -> EventRow:
+        """Add a remark to a ticket's events; customers do not see an internal one."""
         if not text.strip():
             raise Refused("/text", "write something")
         with self._db.writing() as connection:
             ticket = self._get(connection, t.ticket, TicketRow, ticket_id)
             docket = Docket(connection, self._stamp())
             at_ns = self._machine_now(connection, ticket.machine)
-            event = docket.event(ticket, "commented", at_ns, actor, {"text": text})
+            kind = INTERNAL if internal else "commented"
+            event = docket.event(ticket, kind, at_ns, actor, {"text": text})
             docket.write()
             seq = connection.scalar(sa.select(t.event.c.seq).where(t.event.c.id == event.id))
         return replace(event, seq=seq)

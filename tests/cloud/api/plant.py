@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 import httpx
 import numpy as np
 
+from cloud.accounts.desk import Desk, blank
+from cloud.accounts.values import Account, Role, Scope, Token
 from cloud.api import ApiDeps, HealthReport, create_app
 from cloud.ledger import Ledger
 from cloud.telemetry.sqlite import SqliteTelemetry
@@ -74,6 +76,16 @@ class Plant:
         self.ledger.register(
             machine=machine, device=device, profile="press", name=name, clock=clock, at_ns=T0
         )
+
+    def person(
+        self, role: Role, *, scope: Scope = Scope.MANAGE, **more: Any
+    ) -> tuple[Account, Token, str]:
+        """Add somebody; return the account, and a token with its secret."""
+        self.n += 1
+        account = self.ledger.account_add(blank(f"{role}-{self.n}", role, **more), None, actor="x")
+        desk = Desk(self.ledger, lambda: self.clock[0])
+        token, secret = desk.make_token(account.id, "test", scope, 1, actor=account.name)
+        return account, token, secret
 
     def find(self, machine: str, signal: str, at_ns: int = T0, severity: int = 3) -> None:
         """Let the models find something."""

@@ -47,6 +47,12 @@ class Locked:
     def position(self) -> int:
         raise StoreBusy("ledger.db is locked")
 
+    def accounts_exist(self) -> bool:
+        return False
+
+    def reaching(self, reach: Any) -> "Locked":
+        return self
+
 
 async def test_a_locked_ledger_is_not_ready(opened: Opened) -> None:
     transport = httpx.ASGITransport(opened.app(ledger=Locked()))

@@ -54,6 +54,12 @@ class Failing:
     def machine(self, machine: str) -> Any:
         raise self._error
 
+    def accounts_exist(self) -> bool:
+        return False
+
+    def reaching(self, reach: Any) -> "Failing":
+        return self
+
 
 @pytest.mark.parametrize(
     ("error", "status", "kind", "said"),
