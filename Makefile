@@ -27,7 +27,20 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.run
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@touch $@
 
-setup: $(VENV)/.run ## make the environment in .venv (what the demo and the service need)
+# The pages are built with Node 20 or newer from PATH, else with the one in the environment.
+PAGES := cloud/ui/web
+PAGES_FROM := $(shell find $(PAGES) -path $(PAGES)/node_modules -prune -o -type f -print)
+NODE := PATH="$$(node -e 'process.exit(parseInt(process.versions.node) < 20)' 2>/dev/null || echo '$(CURDIR)/$(BIN):')$$PATH"
+
+$(PAGES)/node_modules/.stamp: $(PAGES)/package-lock.json | $(VENV)/.run
+	@cd $(PAGES) && $(NODE) npm ci --silent
+	@touch $@
+
+$(VENV)/.pages: $(PAGES)/node_modules/.stamp $(PAGES_FROM)
+	@cd $(PAGES) && $(NODE) npm run --silent build -- --logLevel warn
+	@touch $@
+
+setup: $(VENV)/.run $(VENV)/.pages ## make the environment in .venv (what the demo and the service need)
 
 setup-dev: $(VENV)/.dev ## the same, with what the tests and checks need
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
 
+from cloud import ui
 from cloud.api import (
     advisories,
     alerts,
@@ -57,6 +58,7 @@ NOUNS: Final = (
 def create_app(deps: ApiDeps) -> FastAPI:
     """Return the API over these parts."""
     app = bare()
+    app.include_router(ui.router)
     app.state.deps = deps
     app.add_middleware(Guard, public_url=deps.public_url)
     return app

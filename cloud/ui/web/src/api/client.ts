@@ -1,0 +1,57 @@
+import createClient from 'openapi-fetch';
+import type { components, paths } from './schema';
+
+type Schemas = components['schemas'];
+export type Board = Schemas['Board'];
+export type BoardRow = Schemas['BoardRow'];
+export type LifeLeft = Schemas['LifeLeft'];
+export type Work = Schemas['Work'];
+export type MachineDetail = Schemas['MachineDetail'];
+export type MachineType = Schemas['MachineType'];
+export type PartType = Schemas['PartType'];
+export type Signals = Schemas['Signals'];
+export type SignalView = Schemas['SignalView'];
+export type Limits = Schemas['Limits'];
+export type BucketSeries = Schemas['BucketSeries'];
+export type Trend = Schemas['Trend'];
+export type Advisory = Schemas['AdvisoryView'];
+export type Why = Schemas['Why'];
+export type Evidence = Schemas['EvidenceRow'];
+export type Ticket = Schemas['TicketView'];
+export type EventRow = Schemas['EventRow'];
+export type Health = Schemas['Health'];
+export type Problem = Schemas['Problem'];
+export type State = Schemas['State'];
+export type Verdict = Schemas['Verdict'];
+export type TicketState = Schemas['TicketState'];
+export type AdvisoryState = Schemas['AdvisoryState'];
+export type Life = Schemas['Life'];
+export type Words = Record<string, string>;
+
+export const api = createClient<paths>({ baseUrl: '' });
+
+/** What the service answered instead of what was asked for. */
+export class ApiError extends Error {
+  constructor(
+    readonly problem: Problem,
+  ) {
+    super(`${problem.title}: ${problem.detail}`);
+  }
+}
+
+/** Returns the data of an answer, or throws what went wrong as something a page can show. */
+export async function got<T>(
+  answer: Promise<{ data?: T; error?: unknown; response: Response }>,
+): Promise<T> {
+  const { data, error, response } = await answer;
+  if (data !== undefined) return data;
+  if (error && typeof error === 'object' && 'type' in error) throw new ApiError(error as Problem);
+  throw new ApiError({
+    type: `urn:forewarn:problem:http-${response.status}`,
+    title: response.statusText || `HTTP ${response.status}`,
+    status: response.status,
+    detail: response.url,
+    instance: '',
+    errors: [],
+  });
+}

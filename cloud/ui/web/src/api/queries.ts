@@ -1,0 +1,294 @@
+import { keepPreviousData, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import type { QueryClient } from '@tanstack/react-query';
+import { api, got } from './client';
+import type { Advisory, AdvisoryState, Ticket, TicketState } from './client';
+
+const LONG = 1000 * 60 * 60;
+const MOST_PAGES = 10;
+
+/** Every list of the API goes on at `next`; pages of people want it whole, within reason. */
+async function whole<T>(first: Promise<{ items: T[]; next: string | null }>): Promise<T[]> {
+  let page = await first;
+  const items = [...page.items];
+  for (let n = 1; page.next !== null && n < MOST_PAGES; n += 1) {
+    const answer = await fetch(page.next);
+    page = (await answer.json()) as { items: T[]; next: string | null };
+    items.push(...page.items);
+  }
+  return items;
+}
+
+export const useBoard = () =>
+  useQuery({
+    queryKey: ['board'],
+    queryFn: () => got(api.GET('/api/v1/board')),
+    staleTime: 30_000,
+  });
+
+export const useMachine = (machine: string) =>
+  useQuery({
+    queryKey: ['machine', machine],
+    queryFn: () =>
+      got(api.GET('/api/v1/machines/{machine}', { params: { path: { machine } } })),
+  });
+
+export const useSignals = (machine: string) =>
+  useQuery({
+    queryKey: ['signals', machine],
+    queryFn: () =>
+      got(api.GET('/api/v1/machines/{machine}/signals', { params: { path: { machine } } })),
+  });
+
+export const useTrend = (machine: string) =>
+  useQuery({
+    queryKey: ['trend', machine],
+    queryFn: () =>
+      got(api.GET('/api/v1/machines/{machine}/trend', { params: { path: { machine } } })),
+    placeholderData: keepPreviousData,
+  });
+
+export const useProfile = (profile: string | undefined) =>
+  useQuery({
+    queryKey: ['profile', profile],
+    queryFn: () =>
+      got(
+        api.GET('/api/v1/profiles/{profile}', { params: { path: { profile: profile ?? '' } } }),
+      ),
+    enabled: Boolean(profile),
+    staleTime: LONG,
+    retry: false,
+  });
+
+export const useProfiles = () =>
+  useQuery({
+    queryKey: ['profiles'],
+    queryFn: () => got(api.GET('/api/v1/profiles')),
+    staleTime: LONG,
+  });
+
+export const useHealth = () =>
+  useQuery({
+    queryKey: ['health'],
+    queryFn: () => got(api.GET('/api/v1/health')),
+    refetchInterval: 15_000,
+  });
+
+export interface Span {
+  from: number; // ms
+  to: number; // ms
+}
+
+export const useSeries = (machine: string, signal: string, span: Span | null, width: number) =>
+  useQuery({
+    queryKey: ['series', machine, signal, span?.from, span?.to, width],
+    queryFn: ({ signal: abort }) =>
+      got(
+        api.GET('/api/v1/machines/{machine}/series', {
+          params: {
+            path: { machine },
+            query: {
+              signal,
+              start: new Date(span?.from ?? 0).toISOString(),
+              end: new Date(span?.to ?? 0).toISOString(),
+              width: String(width),
+            },
+          },
+          signal: abort,
+        }),
+      ),
+    enabled: span !== null,
+    placeholderData: keepPreviousData,
+    staleTime: LONG,
+    gcTime: 60_000,
+  });
+
+export const useAdvisories = (filter: { machine?: string; state?: AdvisoryState[] }) =>
+  useQuery({
+    queryKey: ['advisories', filter],
+    queryFn: () =>
+      whole(
+        got(api.GET('/api/v1/advisories', { params: { query: { ...filter, limit: 200 } } })),
+      ),
+  });
+
+export const useAdvisory = (advisory: string | undefined) =>
+  useQuery({
+    queryKey: ['advisory', advisory],
+    queryFn: () =>
+      got(
+        api.GET('/api/v1/advisories/{advisory}', {
+          params: { path: { advisory: advisory ?? '' } },
+        }),
+      ),
+    enabled: Boolean(advisory),
+  });
+
+export const useWhy = (advisory: string | undefined | null) =>
+  useQuery({
+    queryKey: ['why', advisory],
+    queryFn: () =>
+      got(
+        api.GET('/api/v1/advisories/{advisory}/why', {
+          params: { path: { advisory: advisory ?? '' } },
+        }),
+      ),
+    enabled: Boolean(advisory),
+  });
+
+export const useEvidence = (advisory: string | undefined | null) =>
+  useQuery({
+    queryKey: ['evidence', advisory],
+    queryFn: () =>
+      got(
+        api.GET('/api/v1/advisories/{advisory}/evidence', {
+          params: { path: { advisory: advisory ?? '' } },
+        }),
+      ),
+    enabled: Boolean(advisory),
+  });
+
+export const useTickets = (filter: { machine?: string; state?: TicketState[] }) =>
+  useQuery({
+    queryKey: ['tickets', filter],
+    queryFn: () =>
+      whole(got(api.GET('/api/v1/tickets', { params: { query: { ...filter, limit: 200 } } }))),
+  });
+
+export const useTicket = (ticket: string | undefined) =>
+  useQuery({
+    queryKey: ['ticket', ticket],
+    queryFn: () =>
+      got(
+        api.GET('/api/v1/tickets/{ticket}', { params: { path: { ticket: ticket ?? '' } } }),
+      ),
+    enabled: Boolean(ticket),
+  });
+
+export const useHistory = (ticket: string) =>
+  useQuery({
+    queryKey: ['history', ticket],
+    queryFn: () =>
+      whole(
+        got(
+          api.GET('/api/v1/tickets/{ticket}/history', {
+            params: { path: { ticket }, query: { limit: 200 } },
+          }),
+        ),
+      ),
+  });
+
+export const useQuarantineCounts = () =>
+  useQuery({
+    queryKey: ['quarantine-counts'],
+    queryFn: () => got(api.GET('/api/v1/quarantine/counts')),
+    staleTime: 30_000,
+  });
+
+/** Writes name the version they saw, so that nobody overwrites what a colleague just did. */
+const written = (version: number) => ({
+  header: { 'If-Match': `"${version}"`, 'Idempotency-Key': crypto.randomUUID() },
+});
+
+export function refreshWork(client: QueryClient): void {
+  for (const key of ['advisories', 'advisory', 'tickets', 'ticket', 'history', 'why', 'board']) {
+    void client.invalidateQueries({ queryKey: [key] });
+  }
+}
+
+export type Decision =
+  | { kind: 'accept' }
+  | { kind: 'defer'; until: string; reason?: string }
+  | { kind: 'reject'; reason: string };
+
+export function useDecide() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: ({ advisory, decision, actor }: {
+      advisory: Advisory;
+      decision: Decision;
+      actor: string;
+    }) => {
+      const params = { path: { advisory: advisory.id }, ...written(advisory.version) };
+      if (decision.kind === 'accept') {
+        return got(
+          api.POST('/api/v1/advisories/{advisory}/accept', { params, body: { actor } }),
+        );
+      }
+      if (decision.kind === 'defer') {
+        const { until, reason } = decision;
+        const body = { actor, until, ...(reason ? { reason } : {}) };
+        return got(api.POST('/api/v1/advisories/{advisory}/defer', { params, body }));
+      }
+      const body = { actor, reason: decision.reason };
+      return got(api.POST('/api/v1/advisories/{advisory}/reject', { params, body }));
+    },
+    onSettled: () => refreshWork(client),
+  });
+}
+
+export type Step =
+  | { kind: 'acknowledge' }
+  | { kind: 'resolve'; verdict: 'confirmed' | 'no_fault_found' | 'inconclusive';
+      as_found?: string; note?: string; replaced?: string }
+  | { kind: 'reopen'; note: string }
+  | { kind: 'close'; confirmed: boolean; note?: string }
+  | { kind: 'cancel'; note: string };
+
+export function useStep() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: ({ ticket, step, actor }: { ticket: Ticket; step: Step; actor: string }) => {
+      const params = { path: { ticket: ticket.id }, ...written(ticket.version) };
+      switch (step.kind) {
+        case 'acknowledge':
+          return got(api.POST('/api/v1/tickets/{ticket}/acknowledge', { params, body: { actor } }));
+        case 'resolve': {
+          const { verdict, as_found, note, replaced } = step;
+          const body = {
+            actor,
+            verdict,
+            ...(as_found ? { as_found } : {}),
+            ...(note ? { note } : {}),
+            ...(replaced ? { replaced } : {}),
+          };
+          return got(api.POST('/api/v1/tickets/{ticket}/resolve', { params, body }));
+        }
+        case 'reopen': {
+          const body = { actor, note: step.note };
+          return got(api.POST('/api/v1/tickets/{ticket}/reopen', { params, body }));
+        }
+        case 'close': {
+          const body = {
+            actor,
+            confirmed: step.confirmed,
+            ...(step.note ? { note: step.note } : {}),
+          };
+          return got(api.POST('/api/v1/tickets/{ticket}/close', { params, body }));
+        }
+        case 'cancel': {
+          const body = { actor, note: step.note };
+          return got(api.POST('/api/v1/tickets/{ticket}/cancel', { params, body }));
+        }
+      }
+    },
+    onSettled: () => refreshWork(client),
+  });
+}
+
+export function useComment() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: ({ ticket, text, actor }: { ticket: string; text: string; actor: string }) =>
+      got(
+        api.POST('/api/v1/tickets/{ticket}/comments', {
+          params: {
+            path: { ticket },
+            header: { 'Idempotency-Key': crypto.randomUUID() },
+          },
+          body: { actor, text },
+        }),
+      ),
+    onSettled: (_data, _error, { ticket }) =>
+      client.invalidateQueries({ queryKey: ['history', ticket] }),
+  });
+}

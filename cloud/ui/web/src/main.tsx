@@ -1,0 +1,48 @@
+import '@mantine/core/styles.css';
+import './global.css';
+import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
+import { MantineProvider } from '@mantine/core';
+import { StrictMode } from 'react';
+import { createRoot } from 'react-dom/client';
+import { BrowserRouter } from 'react-router';
+import { ApiError } from './api/client';
+import { App } from './app';
+import { startI18n } from './i18n';
+import { LiveProvider } from './live';
+import { PrefsProvider } from './parts/prefs';
+import { resolver, theme } from './theme';
+
+const nonce = document.querySelector<HTMLMetaElement>('meta[property="csp-nonce"]')?.nonce;
+
+const client = new QueryClient({
+  defaultOptions: {
+    queries: {
+      staleTime: 5_000,
+      refetchOnWindowFocus: false,
+      retry: (count, error) =>
+        count < 3 && !(error instanceof ApiError && error.problem.status < 500),
+    },
+  },
+});
+
+await startI18n();
+createRoot(document.getElementById('root') as HTMLElement).render(
+  <StrictMode>
+    <MantineProvider
+      theme={theme}
+      cssVariablesResolver={resolver}
+      defaultColorScheme="auto"
+      getStyleNonce={() => nonce ?? ''}
+    >
+      <QueryClientProvider client={client}>
+        <PrefsProvider>
+          <LiveProvider>
+            <BrowserRouter>
+              <App />
+            </BrowserRouter>
+          </LiveProvider>
+        </PrefsProvider>
+      </QueryClientProvider>
+    </MantineProvider>
+  </StrictMode>,
+);

@@ -1,0 +1,365 @@
+import { Anchor, Button, Group, NativeSelect, Text, TextInput, Title } from '@mantine/core';
+import { useVirtualizer } from '@tanstack/react-virtual';
+import { memo, useDeferredValue, useEffect, useMemo, useRef, useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import { Link, useNavigate, useSearchParams } from 'react-router';
+import type { BoardRow, Work } from '../api/client';
+import { useBoard } from '../api/queries';
+import { Problem } from '../parts/failing';
+import { useFormats } from '../parts/format';
+import { Icon } from '../parts/icons';
+import { Ago, DaysLeft, dueText, HealthBar, SeverityMark, Sparkline, StateMark } from '../parts/marks';
+import { matching, ranked, STATES, urgency, type Filter } from '../parts/rank';
+import { useTitle } from '../parts/title';
+import { Waiting } from '../parts/waiting';
+import classes from './board.module.css';
+
+const ROW = 52;
+const CARD = 128;
+const URGENT_SHOWN = 3;
+
+export const machineLink = (machine: string) => `/machines/${encodeURIComponent(machine)}`;
+
+function useFilter(): [Filter, (part: Partial<Record<keyof Filter, string>>) => void] {
+  const [params, setParams] = useSearchParams();
+  const filter = useMemo(
+    () => ({
+      q: params.get('q') ?? '',
+      states: (params.get('state') ?? '').split(',').filter(Boolean),
+      type: params.get('type') ?? '',
+      site: params.get('site') ?? '',
+    }),
+    [params],
+  );
+  const change = (part: Partial<Record<keyof Filter, string>>) =>
+    setParams(
+      (before) => {
+        const next = new URLSearchParams(before);
+        for (const [key, value] of Object.entries(part)) {
+          const name = key === 'states' ? 'state' : key;
+          if (value) next.set(name, value);
+          else next.delete(name);
+        }
+        return next;
+      },
+      { replace: true },
+    );
+  return [filter, change];
+}
+
+/** The machine's own "now": wall time, or its newest data time. */
+export const machineNow = (row: { clock: string; data: string | null; seen: string | null }) =>
+  row.clock === 'data' ? Date.parse(row.data ?? row.seen ?? '') || Date.now() : Date.now();
+
+function workOf(row: BoardRow): { work: Work; to: string } | null {
+  if (row.ticket) return { work: row.ticket, to: `/tickets/${row.ticket.id}` };
+  if (row.advisory) return { work: row.advisory, to: `/inbox/${row.advisory.id}` };
+  return null;
+}
+
+const NeedsYou = memo(function NeedsYou({ rows }: { rows: BoardRow[] }) {
+  const { t } = useTranslation();
+  const formats = useFormats();
+  const waiting = useMemo(
+    () =>
+      ranked(
+        rows.filter((row) => row.ticket?.state === 'new' || row.advisory?.state === 'open'),
+      ),
+    [rows],
+  );
+  return (
+    <section className={classes.needs} aria-labelledby="needs">
+      <h2 id="needs">{t('board.needsYou')}</h2>
+      {waiting.length === 0 && (
+        <Text size="sm" c="dimmed">{t('board.nothing')} {t('board.nothingHint')}</Text>
+      )}
+      <ul>
+        {waiting.slice(0, URGENT_SHOWN).map((row) => {
+          const found = workOf(row);
+          if (!found) return null;
+          const { work, to } = found;
+          return (
+            <li key={row.machine} className={urgency(row) === 0 ? classes.hot : classes.warm}>
+              <Link to={to} className={classes.need ?? ''}>
+                <span className={classes.needTop}>
+                  <SeverityMark severity={work.severity} />
+                  <span className="small">{dueText(work.due_latest, machineNow(row), formats, t)}</span>
+                </span>
+                <span className="strong">{row.name ?? row.machine}</span>
+                <span className="break">{formats.text(work.title, '')}</span>
+                <span className="dim small">
+                  {work.number === null ? t('board.advisory') : t('board.openTicket', { number: work.number })}
+                </span>
+              </Link>
+            </li>
+          );
+        })}
+        {waiting.length > URGENT_SHOWN && (
+          <li className={classes.moreNeeds}>
+            <Anchor component={Link} to="/tickets" size="sm">
+              {t('board.more', { count: waiting.length - URGENT_SHOWN })}
+            </Anchor>
+          </li>
+        )}
+      </ul>
+    </section>
+  );
+});
+
+function StateChips({ rows, chosen, choose }: {
+  rows: BoardRow[];
+  chosen: string[];
+  choose: (states: string[]) => void;
+}) {
+  const { t } = useTranslation();
+  const counts = new Map<string, number>();
+  for (const row of rows) counts.set(row.state, (counts.get(row.state) ?? 0) + 1);
+  return (
+    <div className={classes.chips} role="group" aria-label={t('board.filterState')}>
+      {STATES.filter((state) => counts.get(state) || chosen.includes(state)).map((state) => {
+        const on = chosen.includes(state);
+        return (
+          <button
+            key={state}
+            type="button"
+            aria-pressed={on}
+            className={classes.chip}
+            onClick={() => choose(on ? chosen.filter((one) => one !== state) : [...chosen, state])}
+          >
+            <StateMark state={state} />
+            <span>{counts.get(state) ?? 0}</span>
+          </button>
+        );
+      })}
+    </div>
+  );
+}
+
+const Row = memo(function Row({ row, narrow }: { row: BoardRow; narrow: boolean }) {
+  const { t } = useTranslation();
+  const formats = useFormats();
+  const found = workOf(row);
+  const name = row.name ?? row.machine;
+  const work = found && (
+    <Link to={found.to} className={classes.work ?? ''}>
+      <span className={classes.workTitle}>{formats.text(found.work.title, '')}</span>
+      <span className="dim small nowrap">
+        {found.work.number === null ? t('board.advisory') : `#${found.work.number}`}
+        {' · '}
+        {dueText(found.work.due_latest, machineNow(row), formats, t)}
+      </span>
+    </Link>
+  );
+  const title = (
+    <span className={classes.name}>
+      <Link to={machineLink(row.machine)} className={`plain strong ${classes.open}`}>{name}</Link>
+      <span className={`dim small ${classes.id}`}>
+        {formats.text(row.type, row.profile)} · {row.machine}
+      </span>
+    </span>
+  );
+  if (narrow) {
+    return (
+      <td className={classes.cardCell}>
+        <div className={classes.cardTop}>{title}<StateMark state={row.state} /></div>
+        <div className={classes.cardMid}>
+          <HealthBar health={row.health} />
+          <DaysLeft left={row.left} />
+          <span className="dim small"><Ago at={row.heard} /></span>
+        </div>
+        {work}
+      </td>
+    );
+  }
+  return (
+    <>
+      <td><StateMark state={row.state} /></td>
+      <td className={classes.wide}>{title}</td>
+      <td><HealthBar health={row.health} /></td>
+      <td className={classes.sparkCell}><Sparkline at={row.trail_ms} values={row.trail} /></td>
+      <td><DaysLeft left={row.left} /></td>
+      <td className={classes.wide}>{work ?? <span className="dim">{t('common.none')}</span>}</td>
+      <td className="small"><Ago at={row.heard} /></td>
+    </>
+  );
+});
+
+/** Keeps the order while somebody points at the table: rows must not move under a hand. */
+function useSteadyOrder(rows: BoardRow[], held: boolean, key: string): BoardRow[] {
+  const kept = useRef<{ key: string; order: string[] }>({ key: '', order: [] });
+  return useMemo(() => {
+    if (held && kept.current.key === key) {
+      const place = new Map(kept.current.order.map((machine, n) => [machine, n]));
+      return [...rows].sort(
+        (a, b) => (place.get(a.machine) ?? Infinity) - (place.get(b.machine) ?? Infinity),
+      );
+    }
+    const fresh = ranked(rows);
+    kept.current = { key, order: fresh.map((row) => row.machine) };
+    return fresh;
+  }, [rows, held, key]);
+}
+
+export function useNarrow(limit = 800): boolean {
+  const [narrow, setNarrow] = useState(() => window.innerWidth <= limit);
+  useEffect(() => {
+    const query = matchMedia(`(max-width: ${limit}px)`);
+    const listen = () => setNarrow(query.matches);
+    listen();
+    query.addEventListener('change', listen);
+    return () => query.removeEventListener('change', listen);
+  }, [limit]);
+  return narrow;
+}
+
+function Table({ rows, filterKey }: { rows: BoardRow[]; filterKey: string }) {
+  const { t } = useTranslation();
+  const narrow = useNarrow();
+  const navigate = useNavigate();
+  const box = useRef<HTMLDivElement>(null);
+  const [held, setHeld] = useState(false);
+  const ordered = useSteadyOrder(rows, held, filterKey);
+  const virtual = useVirtualizer({
+    count: ordered.length,
+    getScrollElement: () => box.current,
+    estimateSize: () => (narrow ? CARD : ROW),
+    getItemKey: (n) => ordered[n]?.machine ?? n,
+    overscan: 8,
+  });
+  useEffect(() => virtual.measure(), [narrow, virtual]);
+  const items = virtual.getVirtualItems();
+  const before = items[0]?.start ?? 0;
+  const behind = virtual.getTotalSize() - (items.at(-1)?.end ?? 0);
+  const columns = narrow
+    ? ['machine' as const]
+    : (['state', 'machine', 'health', 'trend', 'left', 'work', 'heard'] as const);
+  return (
+    <div
+      ref={box}
+      className={classes.box}
+      onPointerEnter={(event) => setHeld(event.pointerType === 'mouse')}
+      onPointerLeave={() => setHeld(false)}
+      tabIndex={0}
+      role="region"
+      aria-label={t('board.title')}
+    >
+      <table className={`grid ${classes.table}`} aria-rowcount={ordered.length + 1}>
+        <thead className={narrow ? classes.hidden : ''}>
+          <tr aria-rowindex={1}>
+            {columns.map((column) => (
+              <th key={column} scope="col" className={classes[`col_${column}`]}>{t(`board.${column}`)}</th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {before > 0 && <tr aria-hidden><td colSpan={7} className={classes.pad} style={{ height: before }} /></tr>}
+          {items.map((item) => {
+            const row = ordered[item.index];
+            if (!row) return null;
+            return (
+              <tr
+                key={item.key}
+                ref={virtual.measureElement}
+                data-index={item.index}
+                data-machine={row.machine}
+                aria-rowindex={item.index + 2}
+                className={`${classes.row} ${classes[`urgency_${urgency(row)}`]}`}
+                onClick={(event) => {
+                  const on = event.target as HTMLElement;
+                  if (!on.closest('a') && !window.getSelection()?.toString()) {
+                    void navigate(machineLink(row.machine));
+                  }
+                }}
+              >
+                <Row row={row} narrow={narrow} />
+              </tr>
+            );
+          })}
+          {behind > 0 && <tr aria-hidden><td colSpan={7} className={classes.pad} style={{ height: behind }} /></tr>}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+export function Board() {
+  const { t } = useTranslation();
+  const formats = useFormats();
+  const { data, error, refetch } = useBoard();
+  const [filter, change] = useFilter();
+  const search = useRef<HTMLInputElement>(null);
+  useTitle(t('board.title'));
+  useEffect(() => {
+    const focus = (event: KeyboardEvent) => {
+      const typing = (event.target as HTMLElement).closest('input, textarea, select');
+      if (event.key === '/' && !typing) {
+        event.preventDefault();
+        search.current?.focus();
+      }
+    };
+    addEventListener('keydown', focus);
+    return () => removeEventListener('keydown', focus);
+  }, []);
+  const rows = data?.items;
+  const shown = useDeferredValue(useMemo(() => matching(rows ?? [], filter), [rows, filter]));
+  if (!rows) return error ? <Problem error={error} retry={() => void refetch()} /> : <Waiting />;
+  const types = [...new Map(rows.map((row) => [row.profile, formats.text(row.type, row.profile)]))];
+  const sites = [...new Set(rows.map((row) => row.device))].sort();
+  const filtered = Boolean(filter.q || filter.states.length || filter.type || filter.site);
+  return (
+    <div className={classes.page}>
+      <Group justify="space-between" align="baseline" mb={6} gap="xs">
+        <Title order={1}>{t('board.title')}</Title>
+        <Text size="sm" c="dimmed">
+          {filtered
+            ? t('board.shown', { shown: shown.length, count: rows.length })
+            : t('board.count', { count: rows.length })}
+        </Text>
+      </Group>
+      {rows.length > 0 && <NeedsYou rows={rows} />}
+      <div className={classes.tools}>
+        <TextInput
+          ref={search}
+          value={filter.q}
+          onChange={(event) => change({ q: event.currentTarget.value })}
+          placeholder={t('board.searchHint')}
+          aria-label={t('board.search')}
+          leftSection={<Icon name="search" />}
+          rightSection={<kbd aria-hidden>/</kbd>}
+          className={classes.search ?? ''}
+        />
+        <StateChips rows={rows} chosen={filter.states} choose={(s) => change({ states: s.join(',') })} />
+        <NativeSelect
+          aria-label={t('board.type')}
+          value={filter.type}
+          onChange={(event) => change({ type: event.currentTarget.value })}
+          data={[{ value: '', label: t('board.allTypes') }, ...types.map(([value, label]) => ({ value, label }))]}
+        />
+        {sites.length > 1 && (
+          <NativeSelect
+            aria-label={t('board.site')}
+            value={filter.site}
+            onChange={(event) => change({ site: event.currentTarget.value })}
+            data={[{ value: '', label: t('board.allSites') }, ...sites]}
+          />
+        )}
+        {filtered && (
+          <Button variant="subtle" onClick={() => change({ q: '', states: '', type: '', site: '' })}>
+            {t('board.clear')}
+          </Button>
+        )}
+      </div>
+      {rows.length === 0 ? (
+        <div className="card">
+          <Text fw={600}>{t('board.none')}</Text>
+          <Text size="sm" c="dimmed">{t('board.noneHint')}</Text>
+        </div>
+      ) : shown.length === 0 ? (
+        <div className="card"><Text>{t('board.empty')}</Text></div>
+      ) : (
+        <Table rows={shown} filterKey={JSON.stringify(filter)} />
+      )}
+      <Text size="xs" c="dimmed" mt={6}>{t('board.ranking')}</Text>
+    </div>
+  );
+}

@@ -1,0 +1,104 @@
+/** Numbers, units, spans and times as people write them. Pure. */
+import { useMemo } from 'react';
+import { useTranslation } from 'react-i18next';
+import { textLanguage } from '../i18n';
+import type { Words } from '../api/client';
+import { usePrefs, type Prefs } from './prefs';
+
+export const MINUTE = 60;
+export const HOUR = 3_600;
+export const DAY = 86_400;
+export const YEAR = 365.25 * DAY;
+
+const SHOWN: Record<string, string> = {
+  Cel: '°C', '1': '', 'm3/h': 'm³/h', 'ug/m3': 'µg/m³', '/min': '1/min', mOhm: 'mΩ', Ohm: 'Ω',
+};
+
+type Converter = { unit: string; by: (value: number) => number };
+const IMPERIAL: Record<string, Converter> = {
+  Cel: { unit: '°F', by: (v) => v * 1.8 + 32 },
+  K: { unit: '°F', by: (v) => v * 1.8 }, // a difference of temperatures
+  'mm/s': { unit: 'in/s', by: (v) => v / 25.4 },
+  bar: { unit: 'psi', by: (v) => v * 14.5037738 },
+  kPa: { unit: 'psi', by: (v) => v * 0.145037738 },
+  'm3/h': { unit: 'gal/min', by: (v) => v * 4.40286754 },
+  mm: { unit: 'in', by: (v) => v / 25.4 },
+};
+
+export function converter(code: string | null | undefined, units: Prefs['units']): Converter {
+  const known = code && units === 'imperial' ? IMPERIAL[code] : undefined;
+  if (known) return known;
+  const unit = code ? (SHOWN[code] ?? code).replace(/^\{(.*)\}$/, '$1') : '';
+  return { unit, by: (v) => v };
+}
+
+/** Three figures, without a power of ten for what people read every day. */
+export function figure(value: number, language: string): string {
+  const size = Math.abs(value);
+  const digits = size >= 100 || size === 0 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3;
+  return new Intl.NumberFormat(language, { maximumFractionDigits: digits }).format(value);
+}
+
+export interface Formats {
+  language: string;
+  zone: string | undefined;
+  text: (words: Words | undefined, fallback: string) => string;
+  quantity: (value: number | null | undefined, unit: string | null | undefined) => string;
+  convert: (unit: string | null | undefined) => Converter;
+  span: (seconds: number) => string;
+  short: (seconds: number) => string;
+  date: (at: string | number) => string;
+  time: (at: string | number) => string;
+  moment: (at: string | number) => string;
+  zoneName: string;
+}
+
+export function useFormats(): Formats {
+  const { i18n, t } = useTranslation();
+  const { prefs } = usePrefs();
+  return useMemo(() => {
+    const language = i18n.language === 'qps' ? 'en' : i18n.language;
+    const zone = prefs.zone || undefined;
+    const format = (options: Intl.DateTimeFormatOptions) => {
+      const made = new Intl.DateTimeFormat(language, { timeZone: zone, ...options });
+      return (at: string | number) => made.format(typeof at === 'string' ? Date.parse(at) : at);
+    };
+    const convert = (unit: string | null | undefined) => converter(unit, prefs.units);
+    const sized = (seconds: number): [string, number] => {
+      const size = Math.abs(seconds);
+      if (size >= 2 * YEAR) return ['year', Math.round((seconds / YEAR) * 10) / 10];
+      if (size >= 2 * DAY) return ['day', Math.round(seconds / DAY)];
+      if (size >= 2 * HOUR) return ['hour', Math.round(seconds / HOUR)];
+      if (size >= 100) return ['minute', Math.round(seconds / MINUTE)];
+      return ['second', Math.round(seconds)];
+    };
+    const zoned = new Intl.DateTimeFormat(language, { timeZone: zone, timeZoneName: 'short' });
+    return {
+      language,
+      zone,
+      text: (words, fallback) => words?.[textLanguage(language)] ?? words?.en ?? fallback,
+      convert,
+      quantity: (value, unit) => {
+        if (value === null || value === undefined) return '–';
+        const { unit: shown, by } = convert(unit);
+        const space = shown === '%' || shown === '' ? '' : '\u00a0';
+        return `${figure(by(value), language)}${space}${shown}`;
+      },
+      span: (seconds) => {
+        const [unit, count] = sized(seconds);
+        return t(`span.${unit}`, { count });
+      },
+      short: (seconds) => {
+        const [unit, n] = sized(seconds);
+        return t(`span.${unit.charAt(0)}`, { n });
+      },
+      date: format({ year: 'numeric', month: 'short', day: 'numeric' }),
+      time: format({ hour: '2-digit', minute: '2-digit', second: '2-digit' }),
+      moment: format({
+        year: 'numeric', month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit',
+      }),
+      zoneName:
+        zoned.formatToParts(0).find((part) => part.type === 'timeZoneName')?.value ?? 'UTC',
+    };
+  }, [i18n.language, prefs.zone, prefs.units, t]);
+}

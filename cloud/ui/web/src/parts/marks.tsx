@@ -1,0 +1,154 @@
+/** Small marks that say one thing each: state, health, days left, freshness, trend. */
+import type { TFunction } from 'i18next';
+import { memo } from 'react';
+import { useTranslation } from 'react-i18next';
+import type { LifeLeft, State } from '../api/client';
+import { useNow } from '../live';
+import { DAY, useFormats, type Formats } from './format';
+import { Icon, type IconName } from './icons';
+import classes from './marks.module.css';
+
+export const StateMark = memo(function StateMark({ state }: { state: State }) {
+  const { t } = useTranslation();
+  return (
+    <span className={`state ${classes[state]}`} title={t(`state.${state}Hint`)}>
+      <Icon name={state} size={14} />
+      {t(`state.${state}`)}
+    </span>
+  );
+});
+
+const SEVERITY: Record<number, [State, IconName]> = {
+  1: ['learning', 'alert'], 2: ['alert', 'alert'], 3: ['alarm', 'alarm'],
+};
+
+export function SeverityMark({ severity }: { severity: number }) {
+  const { t } = useTranslation();
+  const [state, icon] = SEVERITY[severity] ?? ['alert', 'alert'];
+  return (
+    <span className={`state ${classes[state]}`}>
+      <Icon name={icon} size={14} />
+      {t(`severity.${severity as 1 | 2 | 3}`)}
+    </span>
+  );
+}
+
+export const healthState = (health: number): State =>
+  health >= 70 ? 'normal' : health >= 40 ? 'alert' : 'alarm';
+
+export const HealthBar = memo(function HealthBar({ health }: { health: number | null }) {
+  const { t } = useTranslation();
+  if (health === null) return <span className="dim">{t('common.none')}</span>;
+  const value = Math.round(health);
+  return (
+    <span className={classes.health} title={t('board.healthOf', { value })}>
+      <svg width="60" height="8" viewBox="0 0 60 8" preserveAspectRatio="none" aria-hidden>
+        <rect width="60" height="8" rx="2" className={classes.rail} />
+        <rect width={Math.max(2, value * 0.6)} height="8" rx="2" className={classes[`fill_${healthState(value)}`]} />
+      </svg>
+      <span className={classes.number}>{value}</span>
+    </span>
+  );
+});
+
+const W = 108;
+const H = 24;
+const WINDOW_MS = 30 * DAY * 1000;
+
+export const Sparkline = memo(function Sparkline({ at, values }: { at: number[]; values: number[] }) {
+  const { t } = useTranslation();
+  const last = at.at(-1);
+  const first = values[0];
+  const end = values.at(-1);
+  if (last === undefined || first === undefined || end === undefined || at.length < 2) {
+    return <span className="dim">{t('common.none')}</span>;
+  }
+  const from = last - WINDOW_MS;
+  const x = (ms: number) => Math.max(0, ((ms - from) / WINDOW_MS) * (W - 3));
+  const y = (value: number) => 2 + (1 - value / 100) * (H - 4);
+  const points = at.map((ms, n) => `${x(ms).toFixed(1)},${y(values[n] ?? 0).toFixed(1)}`);
+  const label = t('board.trendOf', { from: Math.round(first), to: Math.round(end) });
+  return (
+    <svg width={W} height={H} viewBox={`0 0 ${W} ${H}`} role="img" aria-label={label} className={classes.spark}>
+      <title>{label}</title>
+      <line x1="0" x2={W} y1={H - 1} y2={H - 1} className={classes.base} />
+      <polyline points={points.join(' ')} className={classes[`line_${healthState(end)}`]} />
+      <circle cx={x(last)} cy={y(end)} r="2.2" className={classes[`fill_${healthState(end)}`]} />
+    </svg>
+  );
+});
+
+const FAR_D = 365;
+
+const dayFigure = (days: number): string =>
+  days >= 10 || days === 0 ? Math.round(days).toString() : (Math.round(days * 10) / 10).toString();
+
+/** A band such as 9–14 d; `gone` seconds have passed since it was said. */
+export function leftText(
+  left: { p10_s: number | null; p50_s: number | null; p90_s: number | null } | null,
+  t: TFunction,
+  gone = 0,
+): string | null {
+  if (!left || left.p50_s === null || left.p10_s === null) return null;
+  const days = (seconds: number) => Math.max(0, (seconds - gone) / DAY);
+  const middle = days(left.p50_s);
+  const high = left.p90_s === null ? Infinity : days(left.p90_s);
+  if (high <= 0) return t('left.over');
+  if (days(left.p10_s) > FAR_D) return t('left.far', { days: FAR_D });
+  const top = high > 9 * FAR_D ? '∞' : dayFigure(high);
+  return middle > 9 * FAR_D
+    ? t('left.far', { days: dayFigure(days(left.p10_s)) })
+    : t('left.days', { low: dayFigure(days(left.p10_s)), high: top });
+}
+
+export const DaysLeft = memo(function DaysLeft({ left }: { left: LifeLeft | null }) {
+  const { t } = useTranslation();
+  const formats = useFormats();
+  const text = leftText(left, t);
+  if (!left || text === null) return <span className="dim">{t('common.none')}</span>;
+  const urgent = (left.p10_s ?? Infinity) < 7 * DAY;
+  return (
+    <span className={classes.left} title={bandWords(left, formats, t)}>
+      <span className={urgent ? `strong ${classes.urgent}` : 'strong'}>{text}</span>
+      <span className="dim small"> {formats.text(left.title, left.component)}</span>
+    </span>
+  );
+});
+
+export function bandWords(
+  left: { p10_s: number | null; p50_s: number | null; p90_s: number | null },
+  formats: Formats,
+  t: TFunction,
+): string {
+  if (left.p10_s === null || left.p50_s === null || left.p90_s === null) return t('left.unknown');
+  return t('left.explain', {
+    low: formats.span(Math.max(0, left.p10_s)),
+    high: formats.span(Math.max(0, left.p90_s)),
+    middle: formats.span(Math.max(0, left.p50_s)),
+  });
+}
+
+/** "3 s ago", kept current without help from the page. */
+export function Ago({ at }: { at: string | null }) {
+  const { t } = useTranslation();
+  const { short, moment } = useFormats();
+  const now = useNow();
+  if (at === null) return <span className="dim">{t('ago.never')}</span>;
+  const seconds = Math.max(0, (now - Date.parse(at)) / 1000);
+  const text = seconds < 1 ? t('ago.now') : t('ago.at', { span: short(seconds) });
+  return <time dateTime={at} title={moment(at)} className="nowrap">{text}</time>;
+}
+
+/** How long until a due time, on the clock the due time is on. */
+export function dueText(
+  latest: string,
+  nowMs: number,
+  formats: Formats,
+  t: TFunction,
+): string {
+  const seconds = (Date.parse(latest) - nowMs) / 1000;
+  if (Math.abs(seconds) < 3600) return t('due.now');
+  return seconds > 0
+    ? t('due.in', { span: formats.span(seconds) })
+    : t('due.over', { span: formats.span(-seconds) });
+}
