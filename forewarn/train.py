@@ -1,0 +1,125 @@
+"""`forewarn train`: train a model on recordings of healthy machines, show one, activate one."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from forewarn import recordings
+from forewarn.recordings import RecordingError
+from forewarn.trainer import Options, Trained, train
+from models.anomaly.card import Card, ModelError, written
+from models.anomaly.files import card_of, load, load_card
+from models.profile import load_profiles
+
+ENDING: Final = ".onnx"
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line."""
+    found = argparse.ArgumentParser(
+        prog="forewarn train",
+        description=__doc__,
+        epilog="exit status: 0 done, 1 it failed (the reason is on stderr), 2 wrong arguments",
+    )
+    verbs = found.add_subparsers(dest="verb", required=True)
+    anomaly = verbs.add_parser("anomaly", help="train an autoencoder or a forecaster")
+    anomaly.add_argument("--data", type=Path, nargs="+", required=True, metavar="FILE",
+                         help="CSV of a healthy machine: time (ISO 8601), signals")  # fmt: skip
+    anomaly.add_argument("--out", type=Path, required=True, metavar="NAME.onnx")
+    anomaly.add_argument("--kind", choices=("autoencoder", "forecaster"), default="autoencoder")
+    anomaly.add_argument("--lags", type=int, default=8, help="rows that a forecaster reads")
+    anomaly.add_argument("--signals", help="names, with commas (default: all that change)")
+    anomaly.add_argument("--profile", default="generic", help="whose limits the default has")
+    anomaly.add_argument("--seed", type=int, default=0)
+    anomaly.add_argument("--trials", type=int, default=24, help="faults put in to compare with "
+                         "the default detector")  # fmt: skip
+    show = verbs.add_parser("show", help="check a model's two files and say what is on the card")
+    activate = verbs.add_parser("activate", help="let a model out of the shadow, unless it is "
+                                "worse than the default detector")  # fmt: skip
+    for verb in (show, activate):
+        verb.add_argument("model", type=Path, metavar="NAME.onnx")
+    for verb in verbs.choices.values():
+        verb.add_argument("--json", action="store_true", help="the card as JSON")
+    return found
+
+
+def summary(card: Card) -> str:
+    """Return a card in words."""
+    m = card.metrics
+    verdict = "worse than the default: it stays in the shadow" if m.worse else "may be activated"
+    return (
+        f"{card.name}: {card.kind} of {', '.join(card.signals)}; {card.state}\n"
+        f"  trained on       {m.train_rows:,} rows of {len(card.sources)} recordings\n"
+        f"  error            {m.train_error:.3f} in training, {m.validation_error:.3f} in "
+        f"validation ({m.validation_rows:,} rows; 1 is no better than the mean)\n"
+        f"  faults caught    {m.learned.caught} of {m.trials}; the default {m.default.caught}\n"
+        f"  false onsets     {m.learned.false_onsets}; the default {m.default.false_onsets}\n"
+        f"  verdict          {verdict}"
+    )
+
+
+def write(path: Path, trained: Trained) -> None:
+    """Write both files; the card last, since it says that the model is there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for place, content in ((path, trained.model), (card_of(path), written(trained.card))):
+        new = place.with_name(place.name + ".new")
+        new.write_bytes(content)
+        new.replace(place)
+
+
+def anomaly(options: argparse.Namespace) -> Card:
+    """Train, write, and return the card."""
+    if options.out.suffix != ENDING:
+        raise ModelError(f"--out {options.out}: give a name that ends with {ENDING}")
+    profiles = load_profiles()
+    if options.profile not in profiles:
+        raise ModelError(f"there is no profile '{options.profile}': use {', '.join(profiles)}")
+    wanted = Options(
+        name=options.out.stem,
+        kind=options.kind,
+        lags=options.lags,
+        signals=tuple(filter(None, (options.signals or "").split(","))),
+        profile=options.profile,
+        seed=options.seed,
+        trials=options.trials,
+    )
+    trained = train([recordings.read(path) for path in options.data], wanted, profiles)
+    for notice in trained.notices:
+        print(f"forewarn train: {notice}", file=sys.stderr)
+    write(options.out, trained)
+    return load(options.out)[0]
+
+
+def activate(path: Path) -> Card:
+    """Let a model out of the shadow; `ModelError` when it is worse than the default detector."""
+    card = load_card(path)
+    m = card.metrics
+    if m.worse:
+        raise ModelError(
+            f"{path}: not activated, it is worse than the default detector on its validation part "
+            f"({m.learned.caught} against {m.default.caught} faults caught, "
+            f"{m.learned.false_onsets} against {m.default.false_onsets} false onsets)"
+        )
+    active = msgspec.structs.replace(card, state="active")
+    card_of(path).write_bytes(written(active))
+    return load_card(path)
+
+
+def main(arguments: list[str]) -> int:
+    """Run one verb; status 1 with the reason on stderr when it fails."""
+    options = parser().parse_args(arguments)
+    try:
+        if options.verb == "anomaly":
+            card = anomaly(options)
+        elif options.verb == "activate":
+            card = activate(options.model)
+        else:
+            card = load(options.model)[0]
+    except (ModelError, RecordingError, OSError, msgspec.ValidationError) as error:
+        print(f"forewarn train: {error}", file=sys.stderr)
+        return 1
+    print(written(card).decode() if options.json else summary(card))
+    return 0
