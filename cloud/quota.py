@@ -47,7 +47,7 @@ class _Limit(NamedTuple):
 
 
 @dataclass(slots=True)
-class Refused:
+class Throttled:
     """What was refused of one device: by which limit, how many messages, when last."""
 
     limit: str
@@ -60,7 +60,7 @@ class Quota:
     """The buckets of all devices and tenants. One thread uses it."""
 
     limits: Limits = field(default_factory=Limits)
-    refusals: dict[str, Refused] = field(default_factory=dict)
+    refusals: dict[str, Throttled] = field(default_factory=dict)
     _buckets: dict[tuple[str, str], _Bucket] = field(default_factory=dict)
     _before: dict[tuple[str, str], float] = field(default_factory=dict)
 
@@ -108,7 +108,7 @@ class Quota:
     def _note(self, limit: str, identity: str, now_ns: int) -> None:
         known = self.refusals.get(identity)
         if known is None and len(self.refusals) < MAX_NAMED:
-            self.refusals[identity] = Refused(limit, 1, now_ns)
+            self.refusals[identity] = Throttled(limit, 1, now_ns)
         elif known is not None:
             known.limit, known.messages, known.last_ns = limit, known.messages + 1, now_ns
 

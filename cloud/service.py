@@ -18,7 +18,7 @@ from cloud.journal import Entry, Kind, Record, SegmentJournal
 from cloud.ledger import Ledger, Repair
 from cloud.link import Link
 from cloud.pipeline import Pipeline
-from cloud.quota import Limits, Quota, Refused
+from cloud.quota import Limits, Quota, Throttled
 from cloud.sequence import Sequencer
 from cloud.shelf import SqliteShelf
 from cloud.telemetry import TelemetryStore
@@ -42,7 +42,7 @@ class Status:
     store_error: str | None
     broker_error: str | None
     disk_error: str | None
-    refusals: Mapping[str, Refused]  #: device -> which limit refused how many messages of it
+    refusals: Mapping[str, Throttled]  #: device -> which limit refused how many messages of it
     counters: Counters
 
 

@@ -17,6 +17,7 @@ from cloud.api.repeats import Repeats
 from cloud.errors import Refused
 from cloud.ledger import Ledger, Repair
 from cloud.live import Live
+from cloud.quota import Throttled
 from cloud.telemetry import TelemetryStore
 from models.profile import Profile
 
@@ -39,6 +40,21 @@ class ServiceStatus(Protocol):
     @property
     def waiting(self) -> int:
         """Batches held for an earlier one."""
+        ...
+
+    @property
+    def parked(self) -> int:
+        """Batches that wait for the birth which explains them."""
+        ...
+
+    @property
+    def refusals(self) -> Mapping[str, Throttled]:
+        """Devices that ran into a limit."""
+        ...
+
+    @property
+    def disk_error(self) -> str | None:
+        """Why no telemetry is taken for want of room."""
         ...
 
     @property

@@ -39,15 +39,31 @@ class Counters(msgspec.Struct, frozen=True, kw_only=True):
     repeats: int
     conflicts: int
     aside: int
+    refused: int
     held: int
     samples: int
 
 
+class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+    """A device that ran into a limit: which one, how many messages were refused, when last."""
+
+    device: str
+    limit: str
+    messages: int
+    last_ns: int
+
+
 class Intake(msgspec.Struct, frozen=True, kw_only=True):
-    """What was taken in: journal `position` of the models, batches `waiting` for an earlier one."""
+    """What was taken in: journal `position` of the models, batches `waiting` for an earlier one.
+
+    `parked` batches wait for the birth which explains them. `refusals` names at most 100 devices;
+    the limits are in the settings `[limits]`.
+    """
 
     position: int
     waiting: int
+    parked: int
+    refusals: list[Refusal]
     counters: Counters
 
 
@@ -61,6 +77,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     broker: Part
     telemetry: Part
     ledger: Part
+    disk: Part
 
 
 def examine(deps: ApiDeps) -> Health:
@@ -73,7 +90,8 @@ def examine(deps: ApiDeps) -> Health:
     )
     telemetry = _store(deps.telemetry.position, service.store_error)
     ledger = _store(deps.ledger.position, None)
-    ready = broker.ok and telemetry.ok and ledger.ok
+    disk = Part(ok=service.disk_error is None, error=service.disk_error)
+    ready = broker.ok and telemetry.ok and ledger.ok and disk.ok
     return Health(
         status="ok" if ready else "degraded",
         now_ns=report.now_ns,
@@ -81,11 +99,17 @@ def examine(deps: ApiDeps) -> Health:
         service=Intake(
             position=service.position,
             waiting=service.waiting,
+            parked=service.parked,
+            refusals=[
+                Refusal(device=device, limit=r.limit, messages=r.messages, last_ns=r.last_ns)
+                for device, r in service.refusals.items()
+            ],
             counters=msgspec.convert(service.counters, Counters, from_attributes=True),
         ),
         broker=broker,
         telemetry=telemetry,
         ledger=ledger,
+        disk=disk,
     )
 
 

@@ -62,10 +62,20 @@ class Plant:
             connected=True,
             position=7,
             waiting=0,
+            parked=0,
+            refusals={},
+            disk_error=None,
             store_error=None,
             broker_error=None,
             counters=SimpleNamespace(
-                messages=9, accepted=4, repeats=2, conflicts=1, aside=1, held=1, samples=40
+                messages=9,
+                accepted=4,
+                repeats=2,
+                conflicts=1,
+                aside=1,
+                refused=2,
+                held=1,
+                samples=40,
             ),
         )
     )

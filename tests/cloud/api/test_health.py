@@ -4,7 +4,8 @@ import httpx
 import pytest
 
 from cloud.errors import StoreBusy
-from tests.cloud.api.plant import BASE, Opened, Plant
+from cloud.quota import Throttled
+from tests.cloud.api.plant import BASE, T0, Opened, Plant
 
 
 async def test_all_is_well(api: httpx.AsyncClient) -> None:
@@ -17,7 +18,7 @@ async def test_all_is_well(api: httpx.AsyncClient) -> None:
     assert body["broker"] == {"ok": True, "error": None, "position": None}
     assert (body["service"]["position"], body["service"]["waiting"]) == (7, 0)
     totals = body["service"]["counters"]
-    parts = ("accepted", "repeats", "conflicts", "aside", "held")
+    parts = ("accepted", "repeats", "aside", "refused")
     assert totals["messages"] == sum(totals[part] for part in parts)
 
 
@@ -27,6 +28,7 @@ async def test_all_is_well(api: httpx.AsyncClient) -> None:
         ("broker", {"connected": False}, "no connection yet"),
         ("broker", {"connected": False, "broker_error": "refused"}, "refused"),
         ("telemetry", {"store_error": "disk full"}, "disk full"),
+        ("disk", {"disk_error": "too few bytes are free"}, "too few bytes are free"),
     ],
 )
 async def test_what_is_wrong_is_said_on_the_health_page_alone(
@@ -39,6 +41,15 @@ async def test_what_is_wrong_is_said_on_the_health_page_alone(
     assert words not in ready.text
     body = (await api.get("/api/v1/health")).json()
     assert (body["status"], body[part]["ok"], body[part]["error"]) == ("degraded", False, words)
+
+
+async def test_a_device_over_its_limit_is_named_with_the_limit(
+    api: httpx.AsyncClient, plant: Plant
+) -> None:
+    plant.status.refusals = {"acme.pump1": Throttled("device_values_per_s", 12, T0)}
+    (refusal,) = (await api.get("/api/v1/health")).json()["service"]["refusals"]
+    assert refusal.pop("last").endswith("Z")
+    assert refusal == {"device": "acme.pump1", "limit": "device_values_per_s", "messages": 12}
 
 
 class Locked:
