@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-VERSION: Final = 1
+VERSION: Final = 2
 CONTEXTS: Final = 4  #: so many context signals of a machine can explain the others
 POINTS: Final = 160  #: most points of a history: 16 levels of up to 9, rounded up
 LEVELS: Final = 16
@@ -157,6 +157,8 @@ HISTORY: Final = np.dtype(
         ("start", "f8"),  # counter: use in all when the part was new
         ("raw", "f8"),
         ("pending", "f8"),
+        ("low", "f8"),  # a reading beyond these asks for an estimate at once
+        ("high", "f8"),
         ("sample", "f8", (SAMPLES,)),
         ("time", "f8", (POINTS,)),  # s since first_ns
         ("value", "f8", (POINTS,)),
