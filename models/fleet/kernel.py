@@ -214,7 +214,7 @@ def _tell(lanes: Any, m: Any, rules: Any) -> bool:
     _judge(lanes, m, rules)
     moved = m.state != m.told_state or abs(m.health - m.told_health) >= rules.health_told
     if flags & CHANGED or moved or period:
-        m.flags = CHANGED
+        m.flags = CHANGED | (flags & ESTIMATE)
         return True
     m.flags = flags & ESTIMATE
     return bool(m.flags != 0)
