@@ -19,6 +19,9 @@ def remember(h: Any, lane: Any, m: Any, t: int, x: float, rules: Any) -> None:
     A bucket is 8 usual intervals wide; of each width at most 9 are kept, then the two oldest become
     one of twice the width. So 160 points hold the last hours finely and years coarsely.
     """
+    if x < h.low or x > h.high:
+        h.due = 1
+        m.flags |= ESTIMATE
     if h.counter == 1:
         if x < h.raw:
             if not x >= h.pending:  # one lower reading may be a glitch, two that count on are not

@@ -67,7 +67,8 @@ def new_history(lane: int) -> NDArray[Any]:
     history = np.zeros(1, HISTORY)
     history["lane"] = lane
     history["pending"] = np.inf
-    history["raw"] = -np.inf
+    history["raw"] = history["low"] = -np.inf
+    history["high"] = np.inf
     return history
 
 

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from models.assessment import Life
 from models.fleet.lanes import grown
 from models.fleet.layout import LIFE
+from models.fleet.wear import Wears
+from models.life import online
 from models.life.predictor import GROUP, PREDICTORS, Band, LifePredictor, Past
 from models.plugins import find
 from models.profile import Consumable, Profile
@@ -21,6 +23,9 @@ Key = tuple[int, str, str]  #: machine number, component, basis
 def parts(profile: Profile) -> Iterator[tuple[str, str, str, Consumable]]:
     """Yield (component, basis, signal, part) of everything whose life can be read."""
     for component, part in profile.consumables.items():
+        if part.indicator is not None and online.measured(part):
+            yield component, "wear", part.indicator, part
+            continue
         if part.counter is not None and part.rated is not None:
             yield component, "counter", part.counter, part
         if part.indicator is not None and part.limit is not None:
@@ -33,6 +38,7 @@ class Lives:
     def __init__(self, told_share: float) -> None:
         self._told_share = told_share
         self._rows: NDArray[Any] = np.zeros(0, LIFE)
+        self._wears = Wears()
         self.keys: list[Key] = []
         self._of: dict[int, dict[tuple[str, str], int]] = {}
         self._predictors: dict[str, LifePredictor] = {}
@@ -40,32 +46,40 @@ class Lives:
     def follow(self, number: int, profile: Profile, signals: Mapping[str, int]) -> None:
         """Keep a row for each life that can be read on a machine."""
         of = self._of.setdefault(number, {})
-        for component, basis, signal, _ in parts(profile):
+        for component, basis, signal, part in parts(profile):
             if (component, basis) not in of:
                 row = len(self.keys)
                 self._rows = grown(self._rows, row)
                 self._rows[row]["machine"] = number
                 of[(component, basis)] = row
                 self.keys.append((number, component, basis))
-            self._rows[of[(component, basis)]]["lane"] = signals[signal]
+            row = of[(component, basis)]
+            self._rows[row]["lane"] = signals[signal]
+            if basis != "trend":
+                self._wears.follow(row, (profile.name, component), part, signals)
 
     def estimate(
         self, number: int, profile: Profile, lanes: NDArray[Any], histories: NDArray[Any]
     ) -> bool:
         """Estimate again what has new points; True when a band moved enough to be told."""
         moved = False
+        seen: list[int] = []
         for component, basis, _, part in parts(profile):
-            row = self._rows[self._of[number][(component, basis)]]
+            index = self._of[number][(component, basis)]
+            row = self._rows[index]
             lane = lanes[row["lane"]]
-            history = histories[lane["history"]]
-            if not history["due"]:
+            history = int(lane["history"])
+            sources = [history] if basis == "trend" else self._wears.histories(index, lanes)
+            if not any(histories[source]["due"] for source in sources):
                 continue
+            seen += sources
             if basis == "trend":
-                _renewed(history, part, float(lane["spread"]))
-            band = self._predictor(basis).predict(_past(history, lane), part)
+                _renewed(histories[history], part, float(lane["spread"]))
+                band = self._predictor(basis).predict(_past(histories[history], lane), part)
+            else:
+                band = self._wears.estimate(index, part, lanes, histories)
             moved |= self._take(row, band, int(lane["last_ns"]))
-        for lane in {int(self._rows[row]["lane"]) for row in self._of[number].values()}:
-            histories[lanes[lane]["history"]]["due"] = 0
+        histories["due"][seen] = 0
         return moved
 
     def read(self, number: int, profile: Profile, at_ns: int) -> list[Life]:
@@ -89,10 +103,12 @@ class Lives:
 
     def renew(self, number: int, component: str | None) -> None:
         """Forget the bands of a component (None: of all): the part is new."""
-        for (name, _), index in self._of.get(number, {}).items():
+        for (name, basis), index in self._of.get(number, {}).items():
             if component in (None, name):
                 self._rows[index]["known"] = 0
                 self._rows[index]["fraction"] = np.nan
+                if basis != "trend":
+                    self._wears.renew(index)
 
     def dump(self) -> dict[str, NDArray[Any]]:
         """Return the rows and their names as arrays."""
@@ -100,11 +116,12 @@ class Lives:
             "lives": self._rows[: len(self.keys)].copy(),
             "components": np.array([component for _, component, _ in self.keys], "U"),
             "bases": np.array([basis for _, _, basis in self.keys], "U"),
-        }
+        } | self._wears.dump(len(self.keys))
 
     def load(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take the rows of `dump`."""
         self._rows = arrays["lives"].copy()
+        self._wears.load(arrays)
         for i, row in enumerate(self._rows):
             key = (int(row["machine"]), str(arrays["components"][i]), str(arrays["bases"][i]))
             self.keys.append(key)

@@ -116,14 +116,14 @@ def test_one_low_reading_of_a_counter_is_a_glitch() -> None:
     )
 
 
-def test_a_counter_that_begins_again_means_a_new_part() -> None:
+def test_a_counter_that_begins_again_makes_no_new_part() -> None:
     fleet = bound()
     run(fleet, hours(40, start=3000), "hours")
     assert life(fleet.current("m"), "seal").fraction == pytest.approx(0.565, abs=0.01)
     run(fleet, hours(10), "hours", first=40 * 24)
     after = life(fleet.current("m"), "seal")
-    assert after.fraction == pytest.approx(1 - 120 / 8000, abs=0.01)
-    assert after.p50_s == pytest.approx((8000 - 120) / 0.5 * HOUR, rel=0.05)
+    assert after.fraction == pytest.approx(1 - 3600 / 8000, abs=0.01)
+    assert after.p50_s == pytest.approx((8000 - 3600) / 0.5 * HOUR, rel=0.05)
 
 
 def test_a_counter_that_rolls_over_goes_on() -> None:

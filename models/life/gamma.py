@@ -1,0 +1,45 @@
+"""The band of a part's life from its wear and rate, compiled.
+
+Wear that only grows crosses its limit later than t just when it is below the limit at t. For a
+gamma process the time then follows the Birnbaum-Saunders distribution (Park and Padgett, Lifetime
+Data Analysis 11, 2005), whose quantiles need roots alone. What is not known of the rate and of the
+use to come adds to its variance; what is not known of the present wear shifts both ends.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+
+from models.life.compiled import part
+
+NORMAL_90: Final = 1.2816  #: 90 % quantile of the normal distribution
+
+
+@part
+def stretched(variance: Any) -> Any:
+    """Return by how much the 90 % quantile is longer than the median, for a relative variance."""
+    half = 0.5 * NORMAL_90 * np.sqrt(variance)
+    root = half + np.sqrt(half * half + 1.0)
+    return root * root
+
+
+@part
+def passage(s: Any, c: Any, per_s: float, use_var_s: float, mean_var: float) -> Any:
+    """Return (p10, p50, p90) in s until the wear is 1.
+
+    `per_s` is the use a second, `use_var_s` the variance over one second of the use to come
+    by its mean, s; `mean_var` the relative variance of `per_s` itself.
+    """
+    left = 1.0 - s.w
+    if left <= 0.0:
+        return 0.0, 0.0, 0.0
+    tau = left / s.r
+    likely = tau / per_s
+    rate_var = s.rr + 2.0 * max(s.wr, 0.0) / tau + c.diffusion * s.r * s.r / tau
+    relative = rate_var / (s.r * s.r) + mean_var + use_var_s / likely
+    x = stretched(relative)
+    level = NORMAL_90 * np.sqrt(s.ww) / (s.r * per_s)
+    late = likely * (x - 1.0)
+    early = likely * (1.0 - 1.0 / x)
+    p10 = max(likely - np.sqrt(early * early + level * level), 0.0)
+    return p10, likely, likely + np.sqrt(late * late + level * level)

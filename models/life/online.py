@@ -1,0 +1,138 @@
+"""Lives a reading later: the entries that Python calls into the compiled models of wear.
+
+State and settings are rows of plain arrays (`wiener.WEAR`, `wiener.PART`), one a part.
+"""
+# ruff: noqa: PLR0917  compiled code: no keywords, and a call costs a look-up
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.interpolate import PchipInterpolator
+
+from models.life import gamma, replacement, use, wiener
+from models.life.compiled import build_of, entry
+from models.life.gamma import passage
+from models.life.replacement import DISTURBED, NEW, fall_line, verdict
+from models.life.use import recent_use, season_total, season_until
+from models.life.wiener import CURVE, PART, WEAR, again, begin, curve_at, forward, read
+from models.profile import Consumable
+
+Rows = NDArray[Any]
+Floats = NDArray[np.float64]
+
+RAW_NOISE: Final = 6.0  #: variance of a reading by that of the median of a bucket
+_BUILD: Final = build_of(gamma, replacement, use, wiener)
+
+
+def measured(part: Consumable) -> bool:
+    """Whether a part's wear is measured and its usual life is known."""
+    return bool(part.curve) and (part.life_d is not None or counted(part))
+
+
+def counted(part: Consumable) -> bool:
+    """Whether a counter says how much a part is used."""
+    return part.counter is not None and part.rated is not None
+
+
+def way(part: Consumable) -> float:
+    """Return how far a part's indicator goes from new to its limit (0: nothing measures it)."""
+    return abs(part.curve[-1] - part.curve[0]) if part.curve else 0.0
+
+
+def usual(part: Consumable) -> NDArray[Any]:
+    """Return what a profile says of a part (1,), in the units of `wiener`.
+
+    The rate is one by the life of a part, so its spread is taken of log life.
+    """
+    row = np.zeros(1, PART)
+    if part.curve:
+        given = np.linspace(0.0, 1.0, len(part.curve))
+        row["curve"] = PchipInterpolator(given, part.curve)(np.linspace(0.0, 1.0, CURVE))
+        row["points"] = CURVE
+    row["offset_var"] = part.new_spread**2
+    row["rate"] = 1.0
+    row["rate_var"] = part.spread**2
+    if not counted(part) and part.life_d is not None:
+        row["diffusion"] = part.varies**2 / part.life_d
+    return row
+
+
+def _make_following(build: int) -> tuple[Any, ...]:
+    """Compile what changes a part's state. Each function names `build`, so its cache is keyed."""
+
+    def start(wears: Rows, i: int, parts: Rows, j: int, used: float, known: bool) -> None:
+        """Begin row i with the prior of a part that has been used so much (usual lives)."""
+        if build >= 0:
+            begin(wears[i], parts[j], used, known)
+
+    def take(
+        wears: Rows, i: int, parts: Rows, j: int, times: Floats, uses: Floats, values: Floats
+    ) -> int:
+        """Take readings (n,) of row i's indicator after `uses` (n,) usual lives each.
+
+        Returns the number taken: all, or those before the first that shows a new part.
+        """
+        s, c = wears[i], parts[j]
+        for k in range(len(values)):
+            found = verdict(s, c, uses[k], values[k], s.noise, False)
+            if found == NEW and build >= 0:
+                return k
+            if found == DISTURBED:
+                again(s, c, uses[k], values[k])
+            else:
+                read(s, c, uses[k], values[k])
+            s.last_s = times[k]
+        return len(values)
+
+    def judge(wears: Rows, i: int, parts: Rows, j: int, used: float, y: float, fell: bool) -> int:
+        """Return the verdict (`replacement`) of one raw reading: noisier than a bucket's median."""
+        noise = RAW_NOISE * wears[i].noise
+        return verdict(wears[i], parts[j], used, y, noise, fell and build >= 0)
+
+    def line(wears: Rows, i: int, parts: Rows, j: int, used: float) -> float:
+        """Return `replacement.fall_line` of row i."""
+        return fall_line(wears[i], parts[j], used) if build >= 0 else 0.0
+
+    return entry(start), entry(take), entry(judge), entry(line)
+
+
+def _make_telling(build: int) -> tuple[Any, ...]:
+    """Compile what reads a part's state and a counter's past."""
+
+    def band(
+        wears: Rows, i: int, parts: Rows, j: int, used: float, use: Floats, out: Floats
+    ) -> None:
+        """Write (p10, p50, p90 in s, fraction left, slope by usual life) of a part used so much.
+
+        `use` (3,): see `gamma.passage`.
+        """
+        now = np.empty(1, WEAR)
+        now[0] = wears[i]
+        forward(now[0], parts[j], used)
+        if use[0] > 0.0 and build >= 0:
+            out[0], out[1], out[2] = passage(now[0], parts[j], use[0], use[1], use[2])
+        out[3] = min(max(1.0 - now[0].w, 0.0), 1.0)
+        out[4] = now[0].r
+        if parts[j].points > 0:
+            out[4] *= curve_at(parts[j], now[0].w)[1]
+
+    def in_season(t_s: float, ends: Floats, season: float, peak_day: float) -> None:
+        """Turn the first three of `ends` from seconds of mean use into seconds of the calendar."""
+        for k in range(3):
+            if build >= 0:
+                ends[k] = season_until(t_s, ends[k], season, peak_day)
+
+    def seasonal(t_s: float, season: float, peak_day: float) -> float:
+        """Return the seconds of mean use up to a time, s since 1970 UTC."""
+        return season_total(t_s, season, peak_day) if build >= 0 else 0.0
+
+    def recent(times: Floats, values: Floats, varies: float) -> tuple[float, float, float]:
+        """Return `use.recent_use` of a counter's past."""
+        return recent_use(times, values, varies) if build >= 0 else (0.0, 0.0, 0.0)
+
+    return entry(band), entry(in_season), entry(seasonal), entry(recent)
+
+
+start, take, judge, line = _make_following(_BUILD)
+band, in_season, seasonal, recent = _make_telling(_BUILD)

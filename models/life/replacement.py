@@ -1,0 +1,60 @@
+"""A new part is recognised by its indicator, which falls back; never by a counter alone.
+
+A counter that falls was set back, rolled over, or belongs to another controller: none of these
+makes a part new. Wear itself never goes back, so an indicator that does, by far more than its noise
+and all the way to that of a new part, shows a new part. One that comes back only partly was
+disturbed (a sensor, a cleaning): the wear is then read anew, what is known of the rate stays.
+"""
+# ruff: noqa: PLR0917  compiled code: no keywords, and a call costs a look-up
+
+from typing import Any, Final
+
+import numpy as np
+
+from models.life.compiled import part
+from models.life.wiener import curve_at, wear_of
+
+LEAST_WEAR: Final = 0.1  #: a fall by less wear is not worth a part
+CERTAIN: Final = 4.5  #: standard deviations of the fall
+APART: Final = 6.0  #: standard deviations between a new part and the old one
+NEW_WEAR: Final = 0.12  #: a new part shows less wear than this
+SAME: Final = 0  #: what a reading says of the part
+NEW: Final = 1
+DISTURBED: Final = 2
+
+
+@part
+def fall_line(s: Any, c: Any, use: float) -> Any:
+    """Return the reading beyond which a verdict is worth while; infinite for a part so new."""
+    w = min(s.w + s.r * max(use - s.use, 0.0), 1.2)
+    sign = 1.0 if c.curve[c.points - 1] > c.curve[0] else -1.0
+    if w <= LEAST_WEAR or s.points < 2:
+        return -sign * np.inf
+    return curve_at(c, w - LEAST_WEAR)[0] + s.b * (1.0 - curve_at(c, w)[2])
+
+
+@part
+def verdict(s: Any, c: Any, use: float, y: float, noise: float, fell: bool) -> int:
+    """Say whether a reading after `use` is of the same part, a new one, or a disturbed sensor.
+
+    `noise` is the reading's variance. `fell`: the part's own counter fell with this reading; that
+    alone proves nothing, but of two parts that the indicator can tell apart the nearer one is it.
+    """
+    if s.points < 2 or c.points == 0:
+        return SAME
+    sign = 1.0 if c.curve[c.points - 1] > c.curve[0] else -1.0
+    w = s.w + s.r * max(use - s.use, 0.0)
+    expected, slope, share = curve_at(c, min(w, 1.2))
+    expected += s.b * (1.0 - share)
+    spread = np.sqrt(noise + slope * slope * s.ww)
+    if fell:
+        apart = sign * (expected - c.curve[0])
+        nearer = sign * (0.5 * (expected + c.curve[0]) - y) > 0.0
+        if apart >= APART * np.sqrt(spread * spread + c.offset_var):
+            return NEW if nearer else SAME
+    seen = wear_of(c, y)
+    if w - seen < LEAST_WEAR or sign * (expected - y) < CERTAIN * spread:
+        return SAME
+    near = c.curve[0] + sign * (4.0 * np.sqrt(c.offset_var) + CERTAIN * np.sqrt(noise))
+    new = seen < NEW_WEAR or sign * (near - y) > 0.0
+    return NEW if new else DISTURBED

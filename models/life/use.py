@@ -1,0 +1,111 @@
+"""How much a part is used, and how much it will be: counters, seasons, days that differ. Compiled.
+
+Where a counter counts, the use is its rate over whole weeks, so that weekends weigh as they should;
+how single weeks differed, and before that the profile, tells how far the future may be off. Where
+nothing counts, time itself does, by the season that the profile names.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.life.compiled import part
+
+DAY_S: Final = 86_400.0
+WEEK_S: Final = 7 * DAY_S
+YEAR_S: Final = 365.2425 * DAY_S
+LONGEST_WEEKS: Final = 26  #: older use says little of the use to come
+SHORTEST_S: Final = 2 * DAY_S
+PRIOR_WEEKS: Final = 8.0  #: the profile's spread of use counts as so many weeks
+UNEVEN: Final = 0.35  #: relative error of a rate from less than a week: weekends
+TURN: Final = 2.0 * np.pi
+
+
+@part
+def value_at(times: NDArray[np.float64], values: NDArray[np.float64], t: float) -> Any:
+    """Return a series (n,), n >= 1, at a time: by the line, level beyond the ends."""
+    n = len(times)
+    if t <= times[0]:
+        return values[0]
+    if t >= times[n - 1]:
+        return values[n - 1]
+    low, high = 0, n - 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        if times[middle] <= t:
+            low = middle
+        else:
+            high = middle
+    share = (t - times[low]) / (times[high] - times[low])
+    return values[low] + share * (values[high] - values[low])
+
+
+@part
+def recent_use(
+    times: NDArray[np.float64], values: NDArray[np.float64], varies: float
+) -> tuple[float, float, float]:
+    """Return (use a second, variance over a second by the mean, relative variance of the mean).
+
+    `times` (n,) in s and `values` (n,) are a counter's past; `varies` is the profile's relative
+    standard deviation of a day's use. The rate is 0 while there is too little to say.
+    """
+    n = len(times)
+    prior = varies * varies * DAY_S
+    if n < 2 or times[n - 1] - times[0] < SHORTEST_S:
+        return 0.0, prior, 0.0
+    end = times[n - 1]
+    weeks = min(int((end - times[0]) / WEEK_S), LONGEST_WEEKS)
+    if weeks == 0:
+        span = end - times[0]
+        rate = (values[n - 1] - values[0]) / span
+        return rate, prior, UNEVEN * UNEVEN + prior / span
+    span = weeks * WEEK_S
+    rate = (values[n - 1] - value_at(times, values, end - span)) / span
+    if rate <= 0.0:
+        return 0.0, prior, 0.0
+    total = PRIOR_WEEKS * prior
+    newer = values[n - 1]
+    for k in range(1, weeks + 1):
+        older = value_at(times, values, end - k * WEEK_S)
+        off = (newer - older) / (rate * WEEK_S) - 1.0
+        total += off * off * WEEK_S
+        newer = older
+    variance = total / (PRIOR_WEEKS + max(weeks - 1, 0))
+    return rate, variance, variance / span
+
+
+@part
+def _sine(turns: Any) -> Any:
+    """Return the sine of an angle in turns, by sums and products alone: the same everywhere."""
+    x = TURN * (turns - np.floor(turns + 0.5))
+    square = x * x
+    term = x
+    total = x
+    for k in range(1, 12):
+        term *= -square / ((2.0 * k) * (2.0 * k + 1.0))
+        total += term
+    return total
+
+
+@part
+def season_total(t_s: float, season: float, peak_day: float) -> Any:
+    """Return the seconds of mean use from the peak of 1970 to a time (s since 1970 UTC)."""
+    since = t_s - peak_day * DAY_S
+    return since + season * YEAR_S / TURN * _sine(since / YEAR_S)
+
+
+@part
+def season_until(t_s: float, mean_s: float, season: float, peak_day: float) -> Any:
+    """Return the seconds from a time on in which `mean_s` seconds of mean use come together."""
+    if season == 0.0:
+        return mean_s
+    goal = season_total(t_s, season, peak_day) + mean_s
+    low, high = mean_s / (1.0 + season), mean_s / (1.0 - season)
+    for _ in range(40):
+        middle = 0.5 * (low + high)
+        if season_total(t_s + middle, season, peak_day) < goal:
+            low = middle
+        else:
+            high = middle
+    return 0.5 * (low + high)
