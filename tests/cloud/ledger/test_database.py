@@ -198,7 +198,7 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     "wrong", ["nonsense", "mysqlx://host/name", "postgresql://me@host:many/name"]
 )
 def test_a_wrong_url_is_a_setting_to_mend(wrong: str) -> None:
-    with pytest.raises(SettingsError, match="ledger_url"):
+    with pytest.raises(SettingsError, match=r"ledger\.url"):
         Database(wrong)
 
 

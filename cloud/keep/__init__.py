@@ -1,0 +1,1 @@
+"""Keeping an installation: backups, restores, erasures, findings, metrics of its stores."""

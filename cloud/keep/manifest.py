@@ -1,0 +1,128 @@
+"""What a backup holds, written last: a folder without a manifest is no backup."""
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import msgspec
+
+from cloud.errors import StoreCorrupt, StoreError
+
+FORMAT: Final = 1
+NAME: Final = "manifest.json"
+LEDGER: Final = "ledger.dump"
+DATA: Final = "data"  #: folder within a backup: the installation's own files
+PIECE: Final = 1 << 20
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One file, by its path within the backup."""
+
+    path: str
+    size: int  #: bytes
+    sha256: str
+
+
+class Positions(msgspec.Struct, frozen=True, kw_only=True):
+    """Journal positions (-1: nothing)."""
+
+    telemetry: int
+    ledger: int
+    snapshot: int
+    journal_first: int
+    journal_end: int
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a backup holds. Times are RFC 3339, UTC.
+
+    Everything that the service had accepted by `began_at` is in it. `machines` counts them by
+    tenant, so that it can be said which backups hold somebody's data.
+    """
+
+    format: int
+    forewarn: str
+    began_at: str
+    finished_at: str
+    positions: Positions
+    rows: Mapping[str, int]  #: of the ledger, by table
+    machines: Mapping[str, int]
+    files: tuple[Entry, ...]
+
+    def size(self) -> int:
+        """Return the bytes of all files."""
+        return sum(entry.size for entry in self.files)
+
+
+def copy(source: BinaryIO, target: Path) -> Entry:
+    """Copy bytes to a new file, on the disk when this returns. The entry names only the file."""
+    digest = hashlib.sha256()
+    size = 0
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.open("xb") as file:
+        while piece := source.read(PIECE):
+            digest.update(piece)
+            size += len(piece)
+            file.write(piece)
+        file.flush()
+        os.fsync(file.fileno())
+    return Entry(path=target.name, size=size, sha256=digest.hexdigest())
+
+
+def enter(path: Path, root: Path) -> Entry:
+    """Return the entry of a file that is there, and see that it is on the disk."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        for piece in iter(lambda: file.read(PIECE), b""):
+            digest.update(piece)
+    return Entry(
+        path=path.relative_to(root).as_posix(), size=path.stat().st_size, sha256=digest.hexdigest()
+    )
+
+
+def write(folder: Path, manifest: Manifest) -> None:
+    """Write the manifest, durably."""
+    path = folder / NAME
+    with path.open("wb") as file:
+        file.write(msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def read(folder: Path) -> Manifest:
+    """Read a backup's manifest. `StoreError` when the folder is no backup."""
+    try:
+        found = msgspec.json.decode((folder / NAME).read_bytes(), type=Manifest)
+    except OSError as error:
+        raise StoreError(f"{folder} is no finished backup: {NAME}: {error.strerror}") from error
+    except msgspec.DecodeError as error:
+        raise StoreCorrupt(f"{folder / NAME}: {error}; use another backup") from error
+    if found.format != FORMAT:
+        raise StoreError(f"{folder} has format {found.format}; this program reads {FORMAT}")
+    return found
+
+
+def verify(folder: Path, manifest: Manifest) -> None:
+    """Compare every file with its checksum. `StoreCorrupt` names the first that differs."""
+    for entry in manifest.files:
+        path = folder / entry.path
+        if ".." in Path(entry.path).parts or Path(entry.path).is_absolute():
+            raise StoreCorrupt(f"{folder / NAME}: '{entry.path}' leads out of the backup")
+        if not path.is_file():
+            raise StoreCorrupt(f"{path} is missing; use another backup")
+        if enter(path, folder) != entry:
+            raise StoreCorrupt(f"{path} is not what was written; use another backup")
+
+
+def within(folder: Path) -> Iterator[tuple[Path, Manifest]]:
+    """Yield the backups in a folder, oldest first."""
+    for path in sorted(folder.glob(f"*/{NAME}")):
+        yield path.parent, read(path.parent)

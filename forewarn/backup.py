@@ -1,0 +1,66 @@
+"""`forewarn backup cloud.toml FOLDER`: copy everything while the service runs."""
+
+import argparse
+import sys
+from pathlib import Path
+
+import msgspec
+
+from cloud.app import now_ns
+from cloud.errors import CloudError
+from cloud.keep import backup, manifest
+from cloud.keep.manifest import Manifest
+from cloud.places import places
+from cloud.settings import load
+
+
+def described(folder: Path, found: Manifest) -> str:
+    """Return a backup in a few lines."""
+    where = found.positions
+    rows = sum(found.rows.values())
+    whose = ", ".join(f"{name} ({n})" for name, n in sorted(found.machines.items())) or "nobody"
+    return "\n".join(
+        (
+            f"{folder}: {len(found.files)} files, {found.size() / 1e6:,.1f} MB, "
+            f"taken {found.began_at} to {found.finished_at} by forewarn {found.forewarn}",
+            f"  journal {where.journal_first} to {where.journal_end}, telemetry to "
+            f"{where.telemetry}, models to {where.snapshot}",
+            f"  ledger to {where.ledger}: {rows:,} rows, machines of {whose}",
+        )
+    )
+
+
+def main(arguments: list[str]) -> int:
+    """Make a backup, or verify one."""
+    parser = argparse.ArgumentParser(prog="forewarn backup", description=__doc__)
+    parser.add_argument("settings", type=Path, metavar="cloud.toml")
+    parser.add_argument(
+        "folder", type=Path, help="a folder named by the time is made in it (--verify: that folder)"
+    )
+    parser.add_argument("--keep", type=int, metavar="N", help="delete all but the newest N")
+    parser.add_argument(
+        "--verify", action="store_true", help="compare a backup with its checksums; make none"
+    )
+    parser.add_argument("--json", action="store_true", help="print the manifest")
+    options = parser.parse_args(arguments)
+    if options.keep is not None and options.keep < 1:
+        parser.error("--keep: write a number from 1")
+    try:
+        if options.verify:
+            target = options.folder
+            found = manifest.read(target)
+            manifest.verify(target, found)
+        else:
+            where = places(load(options.settings))
+            target = options.folder / backup.name_for(now_ns())
+            found = backup.back_up(where, target, now_ns)
+        print(
+            msgspec.json.encode(found).decode() if options.json else described(target, found),
+        )
+        if options.keep is not None and not options.verify:
+            for gone in backup.drop_old(options.folder, options.keep):
+                print(f"deleted {gone}", file=sys.stderr)
+    except CloudError as error:
+        print(f"forewarn backup: {error}", file=sys.stderr)
+        return 1
+    return 0
