@@ -48,7 +48,7 @@ def nothing() -> Partials:
 
 
 @njit(cache=True, nogil=True)
-def _add(total: float, lost: float, value: float) -> tuple[float, float]:
+def add(total: float, lost: float, value: float) -> tuple[float, float]:
     """Add with Neumaier's compensation."""
     out = total + value
     if np.isfinite(out):
@@ -92,14 +92,14 @@ def _reduce(  # noqa: PLR0917 (a kernel: one pass, arrays in and out)
         if value > floats[MAX, at]:
             floats[MAX, at] = value
             ints[MAX_NS, at] = when
-        floats[SUM, at], lost = _add(floats[SUM, at], lost, value)
+        floats[SUM, at], lost = add(floats[SUM, at], lost, value)
     if at >= 0:
         floats[SUM, at] += lost
     return at + 1
 
 
 @njit(cache=True, nogil=True)
-def _join(  # noqa: PLR0917 (a kernel)
+def join_into(  # noqa: PLR0917 (a kernel)
     ints: Any, floats: Any, at: int, more: Any, values: Any, i: int
 ) -> None:
     """Join partial bucket `i` into bucket `at`; `i` arrived later."""
@@ -140,9 +140,9 @@ def _fold(more: Any, values: Any, width: int, ints: Any, floats: Any) -> int:
                 ints[k, at] = start if k < COUNT else 0
             for k in range(5):
                 floats[k, at] = 0.0
-        _join(ints, floats, at, more, values, i)
+        join_into(ints, floats, at, more, values, i)
         if more[COUNT, i]:
-            floats[SUM, at], lost = _add(floats[SUM, at], lost, values[SUM, i])
+            floats[SUM, at], lost = add(floats[SUM, at], lost, values[SUM, i])
     if at >= 0:
         floats[SUM, at] += lost
     return at + 1

@@ -1,0 +1,1 @@
+"""Telemetry on InfluxDB 2: `store.InfluxTelemetry` and its parts."""

@@ -1,0 +1,317 @@
+"""Reading back: one request where one will do, and the coarsest exact tier for buckets.
+
+Every minute before that of a machine's newest stored sample is in the minutes, every hour before
+its hour in the hours (`shipment` stores roll-ups before raw samples). What lies behind comes from
+the finer tier.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from cloud.telemetry import Latest, rollup
+from cloud.telemetry.fresh import MISSING, QUALITY
+from cloud.telemetry.identity import Run
+from cloud.telemetry.influx import names, tables
+from cloud.telemetry.influx.http import Connection, Table
+from cloud.telemetry.influx.influxql import FLOOR_NS, quoted, select, since, source, tagged, within
+from cloud.telemetry.influx.setup import Buckets
+from cloud.telemetry.query import Samples, Span
+from cloud.telemetry.reduction import RAW, Part, plan
+from cloud.telemetry.rollup import HOUR_NS, MINUTE_NS, Partials
+
+PAGE: Final = 20_000
+LETTERS: Final = (*names.LETTERS.values(), names.STATE)
+_ROLLED: Final = ",".join([*tables.FLOATS, *tables.OFFSETS, *tables.COUNTS])
+
+
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """Up to where each tier is complete, and from where the finer tiers are kept (None: all)."""
+
+    minute_ns: int | None
+    raw_from_ns: int | None
+    minute_from_ns: int | None
+
+
+class Reader:
+    """Answers the store's questions. Safe from any thread."""
+
+    def __init__(self, connection: Connection, buckets: Buckets) -> None:
+        self._connection = connection
+        self._buckets = buckets
+
+    def ask(self, statements: Sequence[str]) -> list[list[Table]]:
+        """Run statements that name their buckets."""
+        return self._connection.query(self._buckets.ever, statements)
+
+    def _from(self, measurement: str) -> Iterator[str]:
+        """Yield where a measurement may lie: its own bucket, and that of late samples."""
+        if measurement != names.HOUR:
+            own = self._buckets.minute if measurement == names.MINUTE else self._buckets.raw
+            yield source(own, measurement)
+        yield source(self._buckets.ever, measurement)
+
+    def _asking(
+        self, machine: str, signal: str, span: Span, limit: int | None = None, *, live: bool = False
+    ) -> list[str]:
+        letters = LETTERS if live else (*LETTERS, *map(str.upper, LETTERS))
+        fields = quoted(*(f"{letter}.{names.safe(signal)}" for letter in letters), names.OWN)
+        mine = (tagged("machine", machine), within(span))
+        return [
+            select(fields, place, *mine, by="stream", limit=limit)
+            for place in self._from(names.READING)
+        ]
+
+    def _tables(self, machine: str, signal: str, span: Span, limit: int | None) -> list[Table]:
+        """Return samples by stored time, a table a series; `limit` holds for each."""
+        found = self.ask(self._asking(machine, signal, span, limit))
+        return [table for answer in found for table in answer]
+
+    def series(self, machine: str, signal: str, span: Span, limit: int | None) -> Samples:
+        """Return the first `limit` samples of a span (None: all)."""
+        whole = _moved(span)
+        want = limit if limit is not None and limit <= PAGE else None
+        while want is not None:
+            found = self._tables(machine, signal, whole, want)
+            cut = [table.rows[-1][0] for table in found if len(table.rows) == want]
+            if not cut:
+                return tables.between(tables.samples(found), span).take(slice(0, limit))
+            # Complete up to `reach`, but for samples moved behind it from before.
+            reach = min(cut) + 1
+            begun = [_until(table, reach) for table in found]
+            behind = Span(reach, min(reach + names.FARTHEST_NS, whole.end_ns))
+            begun += self._tables(machine, signal, behind, None)
+            sure = tables.between(
+                tables.samples(begun), Span(span.start_ns, min(reach, span.end_ns))
+            )
+            if len(sure.times) >= (limit or 0):
+                return sure.take(slice(0, limit))
+            want = want * 4 if want * 4 <= PAGE * 4 else None
+        found = self._tables(machine, signal, whole, None)
+        return tables.between(tables.samples(found), span).take(slice(0, limit))
+
+    def edges(self, machine: str, start_ns: int) -> Edges:
+        """Return how far each tier reaches."""
+        kept = source(self._buckets.ever, names.KEPT)
+        trimmed, *rows = self.ask(
+            [
+                select("raw_from,minute_from", kept, tagged("machine", machine)),
+                *self._newest_rows(machine, start_ns),
+            ]
+        )
+        times = [row[0] for found in rows for table in found for row in table.rows]
+        raw_from, minute_from = trimmed[0].rows[-1][1:3] if trimmed else (None, None)
+        minute = max(times) // MINUTE_NS * MINUTE_NS if times else None
+        return Edges(minute, raw_from, minute_from)
+
+    def _each_row_field(self, function: str, *conditions: str, by: str | None = None) -> list[str]:
+        """Return a function of the fields that every sample has one of."""
+        return [
+            select(f"{function}({quoted(field)})", place, *conditions, by=by)
+            for place in self._from(names.READING)
+            for field in (names.ROW, names.OLD_ROW)
+        ]
+
+    def _newest_rows(self, machine: str, start_ns: int, by: str | None = None) -> list[str]:
+        return self._each_row_field("last", tagged("machine", machine), since(start_ns), by=by)
+
+    def newest_rows(self, machine: str) -> dict[str, int]:
+        """Return the newest stored time of each stream."""
+        out: dict[str, int] = {}
+        for answer in self.ask(self._newest_rows(machine, FLOOR_NS, "stream")):
+            for table in answer:
+                stream = table.tags["stream"]
+                out[stream] = max(out.get(stream, FLOOR_NS), table.rows[0][0])
+        return out
+
+    def taken(self, machine: str, stream: str, spans: Sequence[tuple[int, int]]) -> dict[int, int]:
+        """Return the stored times of a series in some spans, with the rows that hold them."""
+        mine = tagged("machine", machine), tagged("stream", stream)
+        rows = quoted(names.ROW, names.OLD_ROW)
+        found = self.ask(
+            [
+                select(rows, place, *mine, within(Span(*span)))
+                for place in self._from(names.READING)
+                for span in spans
+            ]
+        )
+        return {
+            at: live if live is not None else old
+            for answer in found
+            for table in answer
+            for at, live, old in table.rows
+        }
+
+    def _asking_stored(self, measurement: str, machine: str, signal: str, span: Span) -> list[str]:
+        mine = tagged("machine", machine), tagged("signal", signal), within(span)
+        return [select(_ROLLED, place, *mine) for place in self._from(measurement)]
+
+    def stored(self, measurement: str, machine: str, signal: str, span: Span) -> Partials:
+        """Return stored minutes or hours of a signal that start in a span."""
+        found = self.ask(self._asking_stored(measurement, machine, signal, span))
+        width = HOUR_NS if measurement == names.HOUR else MINUTE_NS
+        return tables.partials([table for answer in found for table in answer], width)
+
+    def unclosed(
+        self, machine: str, signals: Sequence[str], minute: int
+    ) -> dict[str, tuple[Partials, Partials]]:
+        """Return what the open minute and its hour hold of each signal (see `rolls`)."""
+        hour = minute // HOUR_NS * HOUR_NS
+        inside, before = Span(minute, minute + MINUTE_NS), Span(hour, minute)
+        asked: list[str] = []
+        for signal in signals:
+            asked += self._asking(machine, signal, _moved(inside))
+            asked += self._asking_stored(names.MINUTE, machine, signal, before)
+        answers = iter(self.ask(asked))
+        out = {}
+        for signal in signals:
+            raw = tables.samples([*next(answers), *next(answers)])
+            rolled = tables.partials([*next(answers), *next(answers)], MINUTE_NS, late=False)
+            whole = rollup.join([rolled], HOUR_NS)
+            out[signal] = (_reduced(tables.between(raw, inside), MINUTE_NS), whole)
+        return out
+
+    def buckets(self, machine: str, signal: str, span: Span, width_ns: int) -> Partials:
+        """Return a signal's buckets of `width_ns` over a span."""
+        edges = self.edges(machine, span.start_ns)
+        out: list[Partials] = []
+        for part in plan(span, width_ns, edges.raw_from_ns, edges.minute_from_ns):
+            for level, inner in _complete(part, edges.minute_ns):
+                if level == RAW:
+                    found = self.series(machine, signal, inner, None)
+                    out.append(_reduced(found, width_ns))
+                else:
+                    measurement = names.HOUR if level == HOUR_NS else names.MINUTE
+                    out.append(self.stored(measurement, machine, signal, inner))
+        return rollup.join(out, width_ns)
+
+    def count(self, machine: str) -> int:
+        """Return how many samples (rows) a machine has."""
+        found = self.ask(self._each_row_field("count", tagged("machine", machine)))
+        return sum(row[1] for answer in found for table in answer for row in table.rows)
+
+    def oldest(self, measurement: str) -> dict[str, int]:
+        """Return, by machine, the first time that the bucket for ever holds of a measurement."""
+        fields = ["count"] if measurement == names.MINUTE else [names.ROW, names.OLD_ROW]
+        place = source(self._buckets.ever, measurement)
+        out: dict[str, int] = {}
+        for answer in self.ask(
+            [select(f"first({quoted(f)})", place, by="machine") for f in fields]
+        ):
+            for table in answer:
+                machine = names.plain(table.tags["machine"])
+                out[machine] = min(out.get(machine, names.EDGE_NS), table.rows[0][0])
+        return out
+
+    def identities(self, machine: str) -> Iterator[Run]:
+        """Yield (boot, stream, first seq, count) of runs of stored samples."""
+        mine = tagged("machine", machine)
+        boots, *found = self.ask(
+            [
+                select("boot", source(self._buckets.ever, names.BOOT), mine),
+                *(
+                    select(quoted(field), place, mine, by="stream")
+                    for place in self._from(names.READING)
+                    for field in (names.ROW, names.OLD_ROW)
+                ),
+            ]
+        )
+        named = {number: boot for table in boots for number, boot in table.rows}
+        for answer in found:
+            for table in answer:
+                rows = np.array([row[1] for row in table.rows], np.int64)
+                cuts = np.flatnonzero(np.diff(rows) != 1) + 1
+                for run in np.split(rows, cuts):
+                    boot, seq = divmod(int(run[0]), 1 << names.SEQ_BITS)
+                    yield named[boot], names.plain(table.tags["stream"]), seq, len(run)
+
+    def signals(self, machine: str) -> dict[str, set[str]]:
+        """Return the signals of a machine, each with the letters of its fields."""
+        place = source(self._buckets.ever, names.SIGNAL)
+        answer = self.ask([select("*", place, tagged("machine", machine), by="signal")])
+        return {
+            names.plain(table.tags["signal"]): {
+                column
+                for column, cell in zip(table.columns, table.rows[0], strict=True)
+                if cell is not None and column not in {"time", "machine"}
+            }
+            for table in answer[0]
+        }
+
+    def latest(self, machine: str) -> list[Latest]:
+        """Return the newest live value of each signal."""
+        known = self.signals(machine)
+        mine = tagged("machine", machine)
+        asked = [
+            select(
+                f"last({quoted(f'{letter}.{names.safe(signal)}')}),{quoted(names.OWN)}", place, mine
+            )
+            for signal, letters in sorted(known.items())
+            for letter in sorted(letters & set(LETTERS))
+            for place in self._from(names.READING)
+        ]
+        answers = iter(self.ask(asked))
+        spans: dict[str, Span] = {}
+        for signal, letters in sorted(known.items()):
+            found = [
+                (row[0], row[0] if row[2] is None else row[2])
+                for _ in range(2 * len(letters & set(LETTERS)))
+                for table in next(answers)
+                for row in table.rows
+            ]
+            if found:
+                stored = max(at for at, _ in found)
+                spans[signal] = Span(min(own for at, own in found if at == stored), stored + 1)
+        return self._newest(machine, spans)
+
+    def _newest(self, machine: str, spans: dict[str, Span]) -> list[Latest]:
+        """Return the newest live sample of each signal among those stored in its span."""
+        asked: list[str] = []
+        for signal, span in spans.items():
+            asked += self._asking(machine, signal, span, live=True)
+        answers = iter(self.ask(asked))
+        out = []
+        for signal in spans:
+            live = tables.samples([*next(answers), *next(answers)])
+            state, value = int(live.states[-1]), live.values[-1].item()
+            missing = state & MISSING or value != value  # noqa: PLR0124 (NaN)
+            out.append(
+                Latest(
+                    signal=signal,
+                    at_ns=int(live.times[-1]),
+                    value=None if missing else float(value),
+                    quality=state & QUALITY,
+                )
+            )
+        return out
+
+
+def _moved(span: Span) -> Span:
+    """Return where samples of a span may be stored."""
+    return Span(span.start_ns, span.end_ns + names.FARTHEST_NS)
+
+
+def _until(table: Table, end_ns: int) -> Table:
+    """Return a table without the rows stored from `end_ns` on."""
+    return Table(table.tags, table.columns, [row for row in table.rows if row[0] < end_ns])
+
+
+def _complete(part: Part, minute_ns: int | None) -> Iterator[Part]:
+    """Cut a part where its tier is not complete yet; the rest comes from the finer one."""
+    level, span = part
+    if level == RAW or minute_ns is None:
+        yield part
+        return
+    edge = minute_ns // level * level
+    if span.start_ns < edge:
+        yield level, Span(span.start_ns, min(span.end_ns, edge))
+    if span.end_ns > edge:
+        finer = MINUTE_NS if level == HOUR_NS else RAW
+        yield from _complete((finer, Span(max(span.start_ns, edge), span.end_ns)), minute_ns)
+
+
+def _reduced(found: Samples, width_ns: int) -> Partials:
+    return rollup.reduce(found.times, found.values, found.states, width_ns)

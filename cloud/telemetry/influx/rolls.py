@@ -1,0 +1,382 @@
+"""Roll-ups at ingest: open buckets of every signal, filled by one kernel as readings pass.
+
+A machine's open minute is that of its newest reading. When a later minute begins, the buckets of
+the old one are closed: handed out to be stored, and joined into the hour's. Samples of a minute
+that is closed are late: they become partial buckets of their own, which readers join
+(`cloud.telemetry.rollup`), so that nothing has to be computed again.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from cloud.telemetry.fresh import MISSING, QUALITY
+from cloud.telemetry.influx.lines import BAD, SINGLE, TRUTH
+from cloud.telemetry.rollup import (
+    COUNT,
+    FIRST,
+    FIRST_NS,
+    HOUR_NS,
+    LAST,
+    LAST_NS,
+    MAX,
+    MAX_NS,
+    MIN,
+    MIN_NS,
+    MINUTE_NS,
+    START,
+    SUM,
+    WORST,
+    Partials,
+    add,
+    join_into,
+)
+
+NEVER: Final = -(2**63)
+MINUTES, HOURS = 0, 1
+_GROW: Final = 1_024
+_ROOM: Final = 4_096
+
+
+@dataclass(slots=True)
+class Closed:
+    """Closed buckets, n of them: `slots` and `levels` (n,), `ints` (7, n), `floats` (5, n)."""
+
+    slots: NDArray[np.int64]
+    levels: NDArray[np.int64]
+    ints: NDArray[np.int64]
+    floats: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.slots)
+
+
+@njit(cache=True, nogil=True)
+def _take(  # noqa: PLR0917 (a kernel)
+    ints: Any, floats: Any, lost: Any, s: int, when: int, value: float, quality: int, seen: bool
+) -> None:
+    """Add one sample to open bucket `s`; samples of one minute may come in any order."""
+    ints[WORST, s] = max(ints[WORST, s], quality)
+    if not seen:
+        return
+    fresh = ints[COUNT, s] == 0
+    if fresh or when < ints[FIRST_NS, s]:
+        ints[FIRST_NS, s] = when
+        floats[FIRST, s] = value
+    if fresh or when >= ints[LAST_NS, s]:
+        ints[LAST_NS, s] = when
+        floats[LAST, s] = value
+    low, high = floats[MIN, s], floats[MAX, s]
+    if fresh or value < low or (value == low and when < ints[MIN_NS, s]):
+        ints[MIN_NS, s] = when
+        floats[MIN, s] = value
+    if fresh or value > high or (value == high and when < ints[MAX_NS, s]):
+        ints[MAX_NS, s] = when
+        floats[MAX, s] = value
+    ints[COUNT, s] += 1
+    floats[SUM, s], lost[s] = add(floats[SUM, s], lost[s], value)
+
+
+@njit(cache=True, nogil=True)
+def _clear(ints: Any, floats: Any, lost: Any, s: int) -> None:
+    for i in range(7):
+        ints[i, s] = 0
+    for i in range(5):
+        floats[i, s] = 0.0
+    lost[s] = 0.0
+
+
+@njit(cache=True, nogil=True)
+def _emit(  # noqa: PLR0917 (a kernel)
+    ints: Any, floats: Any, lost: Any, s: int, start: int, out: Any, values: Any, at: int
+) -> None:
+    for i in range(7):
+        out[i, at] = ints[i, s]
+    for i in range(5):
+        values[i, at] = floats[i, s]
+    values[SUM, at] += lost[s]
+    out[START, at] = start
+
+
+@njit(cache=True, nogil=True)
+def _close(  # noqa: PLR0917 (a kernel)
+    m: int,
+    minute: int,
+    first: Any,
+    following: Any,
+    open_at: Any,
+    ints: Any,
+    floats: Any,
+    lost: Any,
+    slots: Any,
+    levels: Any,
+    out: Any,
+    values: Any,
+    at: int,
+) -> int:
+    """Close machine `m`'s open minute, and its hour when `minute` lies in another."""
+    hour = open_at[m] // HOUR_NS * HOUR_NS
+    over = minute // HOUR_NS * HOUR_NS != hour
+    s = first[m]
+    while s >= 0:
+        if ints[MINUTES, COUNT, s] or ints[MINUTES, WORST, s]:
+            _emit(ints[MINUTES], floats[MINUTES], lost[MINUTES], s, open_at[m], out, values, at)
+            slots[at] = s
+            levels[at] = MINUTES
+            join_into(ints[HOURS], floats[HOURS], s, out, values, at)
+            if out[COUNT, at]:
+                floats[HOURS, SUM, s], lost[HOURS, s] = add(
+                    floats[HOURS, SUM, s], lost[HOURS, s], values[SUM, at]
+                )
+            _clear(ints[MINUTES], floats[MINUTES], lost[MINUTES], s)
+            at += 1
+        if over and (ints[HOURS, COUNT, s] or ints[HOURS, WORST, s]):
+            _emit(ints[HOURS], floats[HOURS], lost[HOURS], s, hour, out, values, at)
+            slots[at] = s
+            levels[at] = HOURS
+            _clear(ints[HOURS], floats[HOURS], lost[HOURS], s)
+            at += 1
+        s = following[s]
+    return at
+
+
+@njit(cache=True, nogil=True)
+def _advance(  # noqa: PLR0917 (a kernel: one pass, arrays in and out)
+    begin: int,
+    times: Any,
+    machine: Any,
+    block: Any,
+    columns: Any,
+    kinds: Any,
+    cells: Any,
+    doubles: Any,
+    states: Any,
+    late: Any,
+    first: Any,
+    following: Any,
+    width: Any,
+    open_at: Any,
+    ints: Any,
+    floats: Any,
+    lost: Any,
+    slots: Any,
+    levels: Any,
+    out: Any,
+    values: Any,
+) -> tuple[int, int]:
+    """Take rows from `begin` on; return the first row not taken, and how many buckets closed."""
+    at = 0
+    stated = states.shape[0] > 0
+    for r in range(begin, len(times)):
+        m = machine[r]
+        when = times[r]
+        minute = when // MINUTE_NS * MINUTE_NS
+        if minute < open_at[m]:
+            late[r] = True
+            continue
+        if minute > open_at[m]:
+            if open_at[m] != NEVER:
+                if at + 2 * width[m] > len(slots):
+                    return r, at
+                at = _close(
+                    m,
+                    minute,
+                    first,
+                    following,
+                    open_at,
+                    ints,
+                    floats,
+                    lost,
+                    slots,
+                    levels,
+                    out,
+                    values,
+                    at,
+                )
+            open_at[m] = minute
+        for j in range(cells.shape[0]):
+            state: Any = np.int64(states[j, r]) if stated else 0
+            quality = state & QUALITY
+            seen = (state & MISSING) == 0
+            value = 0.0
+            if kinds[j] <= SINGLE:
+                value = doubles[j, r]
+                if np.isnan(value):
+                    seen = False
+                elif np.isinf(value):
+                    seen = False
+                    quality = max(quality, BAD)
+            elif kinds[j] == TRUTH:
+                value = 1.0 if cells[j, r] else 0.0
+            else:
+                value = np.float64(cells[j, r])
+            s = columns[block[r], j]
+            _take(ints[MINUTES], floats[MINUTES], lost[MINUTES], s, when, value, quality, seen)
+    return len(times), at
+
+
+@dataclass(slots=True, kw_only=True)
+class Passing:
+    """Rows on their way: n rows of k columns, from blocks of machines.
+
+    Shapes: `times` (n,), `machine` (n,) int32, `block` (n,) int32, `columns` (blocks, k) int32
+    slots, `kinds` (k,) uint8, `cells` (k, n) int64, `states` (k, n) uint8 or (0, 0).
+    """
+
+    times: NDArray[np.int64]
+    machine: NDArray[np.int32]
+    block: NDArray[np.int32]
+    columns: NDArray[np.int32]
+    kinds: NDArray[np.uint8]
+    cells: NDArray[np.int64]
+    states: NDArray[np.uint8]
+
+
+class OpenBuckets:
+    """The open minute and hour of every signal. A slot is a signal of a machine."""
+
+    def __init__(self) -> None:
+        self._first = np.zeros(0, np.int64)
+        self._width = np.zeros(0, np.int64)
+        self._open = np.zeros(0, np.int64)
+        self._following = np.zeros(0, np.int64)
+        self._ints = np.zeros((2, 7, 0), np.int64)
+        self._floats = np.zeros((2, 5, 0))
+        self._lost = np.zeros((2, 0))
+        self._machines = 0
+        self._slots = 0
+
+    def add_machine(self) -> int:
+        """Return the number of a new machine."""
+        if self._machines == len(self._first):
+            self._first = _longer(self._first, -1)
+            self._width = _longer(self._width, 0)
+            self._open = _longer(self._open, NEVER)
+        self._machines += 1
+        return self._machines - 1
+
+    def add_slot(self, machine: int) -> int:
+        """Return the number of a new signal of a machine."""
+        if self._slots == len(self._following):
+            self._following = _longer(self._following, -1)
+            self._ints = _longer(self._ints, 0)
+            self._floats = _longer(self._floats, 0.0)
+            self._lost = _longer(self._lost, 0.0)
+        slot = self._slots
+        self._slots += 1
+        self._following[slot] = self._first[machine]
+        self._first[machine] = slot
+        self._width[machine] += 1
+        return slot
+
+    def opened(self, machine: int) -> int:
+        """Return the start of a machine's open minute (`NEVER`: it has none)."""
+        return int(self._open[machine])
+
+    def restore(
+        self, machine: int, minute: int, found: dict[int, tuple[Partials, Partials]]
+    ) -> None:
+        """Set a machine's open minute and, by slot, what its minute and its hour hold so far."""
+        self._open[machine] = minute
+        for slot, levels in found.items():
+            for level, part in enumerate(levels):
+                if len(part):
+                    self._ints[level, :, slot] = part.ints[:, 0]
+                    self._floats[level, :, slot] = part.floats[:, 0]
+
+    def forget(self, machine: int) -> None:
+        """Empty a machine's buckets (it was erased); its numbers stay taken."""
+        self._open[machine] = NEVER
+        slot = int(self._first[machine])
+        while slot >= 0:
+            self._ints[:, :, slot] = 0
+            self._floats[:, :, slot] = 0.0
+            self._lost[:, slot] = 0.0
+            slot = int(self._following[slot])
+
+    def advance(self, rows: Passing) -> tuple[list[Closed], NDArray[np.bool_]]:
+        """Take rows in order of arrival; return what closed, and which rows are late (n,)."""
+        late = np.zeros(len(rows.times), np.bool_)
+        closed: list[Closed] = []
+        begin = 0
+        room = _ROOM + 2 * int(self._width.max(initial=0))
+        while begin < len(rows.times):
+            out = Closed(
+                np.empty(room, np.int64),
+                np.empty(room, np.int64),
+                np.empty((7, room), np.int64),
+                np.empty((5, room)),
+            )
+            begin, count = _advance(
+                begin,
+                rows.times,
+                rows.machine,
+                rows.block,
+                rows.columns,
+                rows.kinds,
+                rows.cells,
+                rows.cells.view(np.float64),
+                rows.states,
+                late,
+                self._first,
+                self._following,
+                self._width,
+                self._open,
+                self._ints,
+                self._floats,
+                self._lost,
+                out.slots,
+                out.levels,
+                out.ints,
+                out.floats,
+            )
+            if count:
+                closed.append(_part(out, count))
+        return closed, late
+
+    def standing(self) -> Closed:
+        """Return the open minutes and hours of all machines as they are now, left open."""
+        slots: list[int] = []
+        levels: list[int] = []
+        starts: list[int] = []
+        for machine in range(self._machines):
+            minute = int(self._open[machine])
+            slot = int(self._first[machine]) if minute != NEVER else -1
+            while slot >= 0:
+                slots += [slot, slot]
+                levels += [MINUTES, HOURS]
+                starts += [minute, minute // HOUR_NS * HOUR_NS]
+                slot = int(self._following[slot])
+        ints = np.zeros((7, len(slots)), np.int64)
+        floats = np.zeros((5, len(slots)))
+        for at, (slot, level) in enumerate(zip(slots, levels, strict=True)):
+            ints[:, at] = self._ints[level, :, slot]
+            floats[:, at] = self._floats[level, :, slot]
+            floats[SUM, at] += self._lost[level, slot]
+            if level == HOURS:
+                minute_ints = self._ints[MINUTES, :, slot : slot + 1]
+                minute_floats = self._floats[MINUTES, :, slot : slot + 1]
+                join_into(ints, floats, at, minute_ints, minute_floats, 0)
+                floats[SUM, at] += minute_floats[SUM, 0] + self._lost[MINUTES, slot]
+            ints[START, at] = starts[at]
+        kept = (ints[COUNT] > 0) | (ints[WORST] > 0)
+        found = np.array(slots, np.int64), np.array(levels, np.int64)
+        return Closed(found[0][kept], found[1][kept], ints[:, kept], floats[:, kept])
+
+
+def _longer(array: NDArray[Any], fill: float) -> NDArray[Any]:
+    """Return a copy with room for more at the end of the last axis."""
+    more = np.full((*array.shape[:-1], max(_GROW, array.shape[-1])), fill, array.dtype)
+    return np.concatenate([array, more], axis=-1)
+
+
+def _part(closed: Closed, count: int) -> Closed:
+    return Closed(
+        closed.slots[:count].copy(),
+        closed.levels[:count].copy(),
+        closed.ints[:, :count].copy(),
+        closed.floats[:, :count].copy(),
+    )

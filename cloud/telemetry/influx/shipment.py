@@ -1,0 +1,369 @@
+"""From blocks to the requests of one shipment: placed, rolled up, and formatted.
+
+Roll-ups come before the raw samples, so that a reader who finds a sample of a later minute also
+finds the minutes before it.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cloud.telemetry import fresh, rollup
+from cloud.telemetry.fresh import MISSING, QUALITY, Layout
+from cloud.telemetry.influx import names
+from cloud.telemetry.influx.lines import BAD, KINDS, NONE, Fields, Rows, Texts, write
+from cloud.telemetry.influx.machines import Machine, Machines
+from cloud.telemetry.influx.placing import Placed, place
+from cloud.telemetry.influx.rolls import HOURS, MINUTES, Closed, Passing
+from cloud.telemetry.influx.setup import Buckets, Retention
+from cloud.telemetry.influx.tables import COUNTS, FLOATS, OFFSETS
+from cloud.telemetry.rollup import COUNT, HOUR_NS, MINUTE_NS, START, SUM, Partials
+from models.rows import Block
+
+DAY_NS: Final = 86_400 * 10**9
+LATE_ROOM: Final = MINUTE_NS - 1
+_NO_STATES: Final = np.zeros((0, 0), np.uint8)
+_MEASUREMENTS: Final = {MINUTES: names.MINUTE, HOURS: names.HOUR}
+_ROLLED: Final = [*FLOATS, *OFFSETS, *COUNTS]
+_ROLLED_FIELDS: Final = Fields(
+    values=Texts.of([f"{name}=".encode() for name in _ROLLED]),
+    states=Texts.of([b""] * len(_ROLLED)),
+    kinds=np.array([KINDS["d" if name in FLOATS else "q"] for name in _ROLLED], np.uint8),
+    row=Texts.of([b"", b""]),
+)
+
+
+@dataclass(slots=True)
+class Shipment:
+    """What one position's blocks become: bodies with the bucket each goes to, in order."""
+
+    position: int
+    bodies: list[tuple[str, bytes]]
+
+
+@dataclass(slots=True)
+class _Group:
+    """Blocks of one layout: neighbours of each machine, so that their order is kept."""
+
+    layout: Layout
+    historical: bool
+    blocks: list[int] = field(default_factory=list)
+    stated: bool = False
+
+
+Late = dict[int, list[tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.uint8]]]]
+
+
+class Builder:
+    """Makes shipments. One thread uses it."""
+
+    def __init__(
+        self,
+        machines: Machines,
+        buckets: Buckets,
+        retention: Retention,
+        now: Callable[[], int],
+    ) -> None:
+        self._machines = machines
+        self._buckets = buckets
+        self._retention = retention
+        self._now = now
+
+    def build(self, blocks: Sequence[Block], position: int) -> Shipment:
+        """Turn blocks into requests. `StoreBusy` when the server must be asked and is away."""
+        blocks = [block for block in blocks if len(block.times_ns)]
+        known = [self._machines.get(block.machine) for block in blocks]
+        bodies: list[tuple[str, bytes]] = []
+        raw: list[tuple[str, bytes]] = []
+        closed: list[Closed] = []
+        late: Late = {}
+        if blocks:
+            counts = np.array([len(block.times_ns) for block in blocks])
+            ids = self._ids(blocks, known)
+            placed = self._place(blocks, known, counts, ids)
+            ends = np.concatenate([[0], np.cumsum(counts)])
+            for group in _groups(blocks):
+                rows = _rows_of(group, ends)
+                part = self._passing(group, blocks, known, counts)
+                found, behind = self._machines.open.advance(part)
+                closed += found
+                if behind.any():
+                    self._keep_late(part, behind, late)
+                raw += self._raw(group, part, placed, rows, ids, blocks, known)
+            closed += self._partials(late, position)
+        bodies += self._rolled(closed)
+        if self._machines.lines:
+            bodies.append((self._buckets.ever, b"\n".join(self._machines.lines) + b"\n"))
+            self._machines.lines = []
+        return Shipment(position, _joined([*bodies, *raw]))
+
+    def standing(self, position: int) -> Shipment:
+        """Return a shipment of all open buckets as they are now; they stay open."""
+        return Shipment(position, _joined(self._rolled([self._machines.open.standing()])))
+
+    def _ids(self, blocks: Sequence[Block], known: Sequence[Machine]) -> NDArray[np.int64]:
+        firsts = [
+            self._machines.source(machine, block) + block.seq
+            for machine, block in zip(known, blocks, strict=True)
+        ]
+        parts = [
+            np.arange(first, first + len(block.times_ns))
+            for first, block in zip(firsts, blocks, strict=True)
+        ]
+        return np.concatenate(parts)
+
+    def _place(
+        self,
+        blocks: Sequence[Block],
+        known: Sequence[Machine],
+        counts: NDArray[np.int64],
+        ids: NDArray[np.int64],
+    ) -> Placed:
+        series = [
+            self._machines.series(machine, block.stream)
+            for machine, block in zip(known, blocks, strict=True)
+        ]
+        times = np.concatenate([block.times_ns for block in blocks])
+        newest = self._machines.newest
+        return place(times, np.repeat(series, counts), ids, newest, self._machines.taken)
+
+    def _passing(
+        self,
+        group: _Group,
+        blocks: Sequence[Block],
+        known: Sequence[Machine],
+        counts: NDArray[np.int64],
+    ) -> Passing:
+        mine = [blocks[b] for b in group.blocks]
+        owners = [known[b] for b in group.blocks]
+        lengths = counts[group.blocks]
+        for machine in {owner.name: owner for owner in owners}.values():
+            self._machines.tell(
+                machine, group.layout, historical=group.historical, stated=group.stated
+            )
+        columns = np.stack([self._machines.columns(owner, group.layout) for owner in owners])
+        numbers = np.array([owner.number for owner in owners], np.int32)
+        return Passing(
+            times=np.concatenate([block.times_ns for block in mine]),
+            machine=np.repeat(numbers, lengths),
+            block=np.repeat(np.arange(len(mine), dtype=np.int32), lengths),
+            columns=columns,
+            kinds=_fields(group.layout, group.historical).kinds,
+            cells=_cells(mine, group.layout, int(lengths.sum())),
+            states=_states(mine, group.layout, lengths) if group.stated else _NO_STATES,
+        )
+
+    def _raw(  # noqa: PLR0917 (the parts of one step of `build`)
+        self,
+        group: _Group,
+        part: Passing,
+        placed: Placed,
+        rows: NDArray[np.int64],
+        ids: NDArray[np.int64],
+        blocks: Sequence[Block],
+        known: Sequence[Machine],
+    ) -> Iterator[tuple[str, bytes]]:
+        series = [self._machines.series(known[b], blocks[b].stream) for b in group.blocks]
+        distinct, which = np.unique(series, return_inverse=True)
+        lines = Rows(
+            heads=Texts.of([self._machines.series_heads[s] for s in distinct.tolist()]),
+            head=which.astype(np.int32)[part.block],
+            times=placed.times[rows],
+            own=placed.own[rows] if len(placed.own) else NONE,
+            ids=ids[rows],
+            cells=part.cells,
+            states=part.states,
+        )
+        fields = _fields(group.layout, group.historical)
+        edge = self._edge(self._retention.raw_days)
+        yield from _split(lines, fields, edge, self._buckets.raw, self._buckets.ever)
+
+    def _edge(self, days: int) -> int:
+        """Return the time before which a bucket with this retention takes nothing."""
+        return self._now() - days * DAY_NS if days else names.EDGE_NS * -1
+
+    @staticmethod
+    def _keep_late(part: Passing, behind: NDArray[np.bool_], late: Late) -> None:
+        at = np.flatnonzero(behind)
+        doubles = part.cells.view(np.float64)
+        for block in np.unique(part.block[at]).tolist():
+            mine = at[part.block[at] == block]
+            for j, slot in enumerate(part.columns[block].tolist()):
+                whole = part.kinds[j] > KINDS["f"]
+                values = part.cells[j, mine].astype(np.float64) if whole else doubles[j, mine]
+                states = part.states[j, mine] if len(part.states) else np.zeros(len(mine), np.uint8)
+                endless = np.isinf(values)
+                if endless.any():
+                    states = np.where(endless, np.maximum(states, BAD), states)
+                    values = np.where(endless, np.nan, values)
+                late.setdefault(slot, []).append((part.times[mine], values, states))
+
+    @staticmethod
+    def _partials(late: Late, position: int) -> Iterator[Closed]:
+        """Yield late samples as partial buckets, each at a place of its own in its bucket."""
+        offset = 1 + position % LATE_ROOM
+        for slot, parts in late.items():
+            times, values, states = (np.concatenate(column) for column in zip(*parts, strict=True))
+            order = np.argsort(times, kind="stable")
+            for level, width in ((MINUTES, MINUTE_NS), (HOURS, HOUR_NS)):
+                found = rollup.reduce(times[order], values[order], states[order], width)
+                ints = found.ints.copy()
+                ints[START] += offset
+                count = len(found)
+                yield Closed(np.full(count, slot), np.full(count, level), ints, found.floats)
+
+    def _rolled(self, closed: Sequence[Closed]) -> list[tuple[str, bytes]]:
+        out: list[tuple[str, bytes]] = []
+        if not closed:
+            return out
+        slots = np.concatenate([part.slots for part in closed])
+        levels = np.concatenate([part.levels for part in closed])
+        ints = np.concatenate([part.ints for part in closed], axis=1)
+        floats = np.concatenate([part.floats for part in closed], axis=1)
+        for level, width in ((MINUTES, MINUTE_NS), (HOURS, HOUR_NS)):
+            mine = levels == level
+            if not mine.any():
+                continue
+            distinct, which = np.unique(slots[mine], return_inverse=True)
+            owners = [self._machines.slot_of[slot] for slot in distinct.tolist()]
+            heads = [
+                f"{_MEASUREMENTS[level]},machine={names.safe(m)},signal={names.safe(s)} ".encode()
+                for m, s in owners
+            ]
+            part = Partials(ints[:, mine], floats[:, mine])
+            lines = Rows(
+                heads=Texts.of(heads),
+                head=which.astype(np.int32),
+                times=part.ints[START],
+                own=NONE,
+                ids=NONE,
+                cells=_rolled_cells(part, width),
+                states=_NO_STATES,
+            )
+            if level == HOURS:
+                out.append((self._buckets.ever, write(lines, _ROLLED_FIELDS)))
+            else:
+                edge = self._edge(self._retention.minute_days)
+                buckets = (self._buckets.minute, self._buckets.ever)
+                out += _split(lines, _ROLLED_FIELDS, edge, *buckets)
+        return out
+
+
+def _rolled_cells(part: Partials, width_ns: int) -> NDArray[np.int64]:
+    count = len(part)
+    cells = np.zeros((len(_ROLLED), count), np.int64)
+    doubles = cells.view(np.float64)
+    empty = part.ints[COUNT] == 0
+    start = part.ints[START] // width_ns * width_ns
+    for j, name in enumerate(_ROLLED):
+        if name in FLOATS:
+            doubles[j] = np.where(empty, np.nan, part.floats[FLOATS[name]])
+        elif name in OFFSETS:
+            cells[j] = np.where(empty, 0, part.ints[OFFSETS[name]] - start)
+        else:
+            cells[j] = part.ints[COUNTS[name]]
+    total = doubles[_ROLLED.index("sum")]
+    total[~np.isfinite(part.floats[SUM])] = np.nan
+    return cells
+
+
+def _split(
+    rows: Rows, fields: Fields, edge_ns: int, young: str, old: str
+) -> Iterator[tuple[str, bytes]]:
+    """Yield the lines of each bucket: rows before `edge_ns` go where they are kept."""
+    before = rows.times < edge_ns
+    if not before.any():
+        yield young, write(rows, fields)
+        return
+    for bucket, mine in ((young, np.flatnonzero(~before)), (old, np.flatnonzero(before))):
+        if len(mine):
+            yield bucket, write(_only(rows, mine), fields)
+
+
+def _only(rows: Rows, mine: NDArray[np.int64]) -> Rows:
+    return Rows(
+        heads=rows.heads,
+        head=rows.head[mine],
+        times=rows.times[mine],
+        own=rows.own[mine] if len(rows.own) else rows.own,
+        ids=rows.ids[mine] if len(rows.ids) else rows.ids,
+        cells=np.ascontiguousarray(rows.cells[:, mine]),
+        states=rows.states[:, mine] if len(rows.states) else rows.states,
+    )
+
+
+def _joined(bodies: Sequence[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+    """Join neighbouring bodies of one bucket."""
+    out: list[tuple[str, list[bytes]]] = []
+    for bucket, body in bodies:
+        if out and out[-1][0] == bucket:
+            out[-1][1].append(body)
+        elif body:
+            out.append((bucket, [body]))
+    return [(bucket, b"".join(parts)) for bucket, parts in out]
+
+
+def _groups(blocks: Sequence[Block]) -> list[_Group]:
+    """Group blocks by layout; where a machine changes its layout, later groups follow."""
+    out: dict[Any, _Group] = {}
+    turns: dict[str, tuple[int, Layout, bool]] = {}
+    for number, block in enumerate(blocks):
+        layout = fresh.layout_of(block)
+        turn, last, historical = turns.get(block.machine, (0, layout, block.historical))
+        if last != layout or historical != block.historical:
+            turn += 1
+        turns[block.machine] = (turn, layout, block.historical)
+        key = (turn, layout, block.historical)
+        group = out.get(key)
+        if group is None:
+            group = out[key] = _Group(layout, block.historical)
+        group.blocks.append(number)
+        group.stated |= bool(block.quality or block.missing)
+    return [out[key] for key in sorted(out, key=lambda key: key[0])]
+
+
+def _rows_of(group: _Group, ends: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.concatenate([np.arange(ends[b], ends[b + 1]) for b in group.blocks])
+
+
+@lru_cache(maxsize=4_096)
+def _fields(layout: Layout, historical: bool) -> Fields:
+    values = [names.field(code, name, historical=historical) for name, code in layout]
+    states = [names.state_field(name, historical=historical) for name, _ in layout]
+    row = names.OLD_ROW if historical else names.ROW
+    return Fields(
+        values=Texts.of([f"{name}=".encode() for name in values]),
+        states=Texts.of([f"{name}=".encode() for name in states]),
+        kinds=np.array([KINDS[code] for _, code in layout], np.uint8),
+        row=Texts.of([f"{row}=".encode(), f",{names.OWN}=".encode()]),
+    )
+
+
+def _cells(blocks: Sequence[Block], layout: Layout, count: int) -> NDArray[np.int64]:
+    cells = np.empty((len(layout), count), np.int64)
+    doubles = cells.view(np.float64)
+    columns = zip(*[block.columns for block in blocks], strict=True)
+    for j, ((_, code), parts) in enumerate(zip(layout, columns, strict=True)):
+        np.concatenate(parts, out=(doubles if code in "df" else cells)[j])
+    return cells
+
+
+def _states(
+    blocks: Sequence[Block], layout: Layout, lengths: NDArray[np.int64]
+) -> NDArray[np.uint8]:
+    states = np.zeros((len(layout), int(lengths.sum())), np.uint8)
+    at = 0
+    for block, count in zip(blocks, lengths.tolist(), strict=True):
+        for j, (name, _) in enumerate(layout):
+            if name in block.quality:
+                states[j, at : at + count] = np.minimum(block.quality[name], QUALITY)
+            if name in block.missing:
+                states[j, at : at + count] |= np.where(block.missing[name], MISSING, 0).astype(
+                    np.uint8
+                )
+        at += count
+    return states

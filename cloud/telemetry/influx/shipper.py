@@ -1,0 +1,251 @@
+"""The thread that brings what waits to the server: merge, build, note, send, and again.
+
+A server that is away or busy is tried again with growing, jittered pauses, without end: what waits
+lies in the spool. What the server refuses is narrowed down to single lines, which are handed to the
+quarantine with the server's reason; all others are stored.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+import numpy as np
+
+from cloud.errors import StoreBusy, StoreError
+from cloud.telemetry.influx import names
+from cloud.telemetry.influx.http import Away, Connection, Rejected
+from cloud.telemetry.influx.log import ShipmentLog
+from cloud.telemetry.influx.setup import Buckets
+from cloud.telemetry.influx.shipment import Builder, Shipment
+from cloud.telemetry.influx.spool import Spool
+from models.rows import Block
+
+MERGED_VALUES: Final = 60_000  #: about how many values go into one shipment
+FIRST_WAIT_S: Final = 0.1
+LONGEST_WAIT_S: Final = 10.0
+POSITION_EVERY: Final = 64  #: shipments between two notes of the position in the server
+BODY_BYTES: Final = 4 << 20
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A line that the server does not take, with its reason."""
+
+    line: bytes
+    reason: str
+
+
+class Shipper:
+    """Owns the thread. `pass_on` gets the refused lines."""
+
+    def __init__(
+        self,
+        *,
+        connection: Connection,
+        builder: Builder,
+        spool: Spool,
+        shipments: ShipmentLog,
+        buckets: Buckets,
+        pass_on: Callable[[Sequence[Refused]], None],
+        position: int,
+    ) -> None:
+        self._connection = connection
+        self._builder = builder
+        self._spool = spool
+        self._shipments = shipments
+        self._buckets = buckets
+        self._pass_on = pass_on
+        self._rng = np.random.default_rng()
+        self._moved = threading.Condition()
+        self._stop = threading.Event()
+        self._wake = threading.Event()
+        self.hands_on = threading.Lock()  #: held while a shipment is made and sent
+        self.shipped = position
+        self.noted = -1  #: position that the server knows
+        self.trouble: str | None = None
+        self.failure: Exception | None = None
+        self.refused = 0
+        self.target = position
+        self._repeat = shipments.last
+        self._since_noted = 0
+        self._thread = threading.Thread(target=self._run, name="influx", daemon=True)
+
+    def start(self) -> None:
+        """Begin; first of all what was in hand when the process before ended."""
+        self._thread.start()
+
+    def stop(self, wait_s: float) -> None:
+        """Ship what waits if that takes no longer than `wait_s`, then end."""
+        self.settle(self.target, wait_s)
+        self._stop.set()
+        self._wake.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def wake(self, target: int) -> None:
+        """Say that the spool now reaches `target`."""
+        self.target = target
+        self._wake.set()
+
+    def settle(self, target: int, wait_s: float) -> bool:
+        """Wait until everything up to a position is stored, unless the server is in trouble."""
+        with self._moved:
+            return self._moved.wait_for(
+                lambda: (
+                    (self.shipped >= target and self._repeat is None)
+                    or self.trouble is not None
+                    or not self._thread.is_alive()
+                ),
+                wait_s,
+            ) and (self.shipped >= target and self._repeat is None)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                if not self._once():
+                    self._wake.wait()
+                    self._wake.clear()
+            except StoreError as error:  # only while stopping: retries know no end
+                log.warning("telemetry store: %s", error)
+            except Exception as error:
+                log.exception("the writer of the telemetry store stopped")
+                self.failure = error
+                self._say(f"the writer stopped ({error!r}); start the service again")
+                return
+
+    def _once(self) -> bool:
+        """Ship one shipment; False when nothing waits."""
+        if self._repeat is not None:
+            with self.hands_on:
+                self._send(self._repeat)
+            self._repeat = None
+            self._arrived(self.shipped)
+            return True
+        first = self._spool.take()
+        if first is None:
+            return False
+        blocks, position = first
+        values = _values(blocks)
+        while values < MERGED_VALUES and (more := self._spool.take()):
+            blocks = [*blocks, *more[0]]
+            values += _values(more[0])
+            position = more[1]
+        with self.hands_on:
+            shipment = self._again(lambda: self._builder.build(blocks, position))
+            self._again(lambda: self._shipments.note(shipment))
+            self._send(shipment)
+            self._since_noted += 1
+            if self._since_noted >= POSITION_EVERY:
+                self.note_position(position)
+        self._arrived(position)
+        return True
+
+    def _arrived(self, position: int) -> None:
+        with self._moved:
+            self.shipped = position
+            self._moved.notify_all()
+
+    def _say(self, trouble: str | None) -> None:
+        with self._moved:
+            if trouble and self.trouble is None:
+                log.error("telemetry store: %s; readings wait", trouble)
+            elif self.trouble and not trouble:
+                log.info("telemetry store: back again")
+            self.trouble = trouble
+            self._moved.notify_all()
+
+    def note_position(self, position: int) -> None:
+        """Tell the server how far it is, for a service whose own folder is lost."""
+        self._post(self._buckets.ever, f"{names.POSITION} n={position}i 0".encode())
+        self.noted = position
+        self._since_noted = 0
+
+    def send(self, shipment: Shipment) -> None:
+        """Send a shipment from another thread, which holds `hands_on`; once, without patience."""
+        for bucket, body in shipment.bodies:
+            for part in _cut(body):
+                self._connection.write(bucket, part)
+
+    def _send(self, shipment: Shipment) -> None:
+        for bucket, body in shipment.bodies:
+            for part in _cut(body):
+                self._post(bucket, part)
+
+    def _post(self, bucket: str, body: bytes) -> None:
+        refused = self._stored(bucket, body)
+        if refused:
+            self.refused += len(refused)
+            log.error(
+                "%d lines refused by the telemetry store, the first with: %s",
+                len(refused),
+                refused[0].reason,
+            )
+            self._pass_on(refused)
+
+    def _stored(self, bucket: str, body: bytes) -> list[Refused]:
+        """Store lines; return those that the server does not take."""
+        try:
+            self._again(lambda: self._connection.write(bucket, body))
+        except Rejected as error:
+            return self._narrow(bucket, body, error)
+        return []
+
+    def _narrow(self, bucket: str, body: bytes, error: Rejected) -> list[Refused]:
+        """Find the lines that are refused and store the others; repeating one changes nothing."""
+        lines = body.splitlines(keepends=True)
+        if len(lines) == 1:
+            return [Refused(lines[0].rstrip(b"\n"), error.reason)]
+        quoted = [line for line in lines if f"'{line[:-1].decode()}'" in error.reason]
+        if quoted:
+            rest = b"".join(line for line in lines if line not in quoted)
+            found = [Refused(line[:-1], error.reason) for line in quoted]
+            return found + (self._stored(bucket, rest) if rest else [])
+        half = len(lines) // 2
+        return [
+            *self._stored(bucket, b"".join(lines[:half])),
+            *self._stored(bucket, b"".join(lines[half:])),
+        ]
+
+    def _again(self, action: Callable[[], T]) -> T:
+        """Do something until the server (or the disk) lets it; `Rejected` comes through."""
+        wait = FIRST_WAIT_S
+        while True:
+            try:
+                done = action()
+            except Rejected:
+                self._say(None)
+                raise
+            except StoreError as error:
+                self._say(str(error))
+                asked = error.wait_s if isinstance(error, Away) and error.wait_s else 0.0
+                pause = max(asked, wait * float(self._rng.uniform(0.5, 1.0)))
+                if self._stop.wait(pause):
+                    raise StoreBusy("the store was closed while readings waited") from error
+                wait = min(2 * wait, LONGEST_WAIT_S)
+            else:
+                if self.trouble is not None:
+                    self._say(None)
+                return done
+
+
+def _values(blocks: Sequence[Block]) -> int:
+    return sum(len(block.times_ns) * len(block.columns) for block in blocks)
+
+
+def _cut(body: bytes) -> Sequence[bytes]:
+    """Cut a long body at line ends."""
+    if len(body) <= BODY_BYTES:
+        return [body]
+    out = []
+    at = 0
+    while at < len(body):
+        end = body.rfind(b"\n", at, at + BODY_BYTES) + 1
+        if not end or at + BODY_BYTES >= len(body):
+            end = len(body) if at + BODY_BYTES >= len(body) else body.find(b"\n", at) + 1
+        out.append(body[at:end])
+        at = end
+    return out
