@@ -124,6 +124,7 @@ class Profile(_Strict, frozen=True, kw_only=True):
     channels: Mapping[str, Channel] = msgspec.field(default_factory=dict)  #: high-rate channels
     trigger: Rule = Rule()
     planning_d: float = 2.0  #: days a planner needs to place a visit
+    visit_d: float = 2.0  #: days from which the customer chooses the one of the visit
 
     def __post_init__(self) -> None:
         for name, mode in self.failure_modes.items():

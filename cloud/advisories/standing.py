@@ -179,6 +179,7 @@ def _seen(advisory: AdvisoryRow, case: Case, *, fresh: bool) -> AdvisoryRow:
     }
     if fresh:
         due = window(at_ns, life, advisory.severity, mode, case.profile)
+        due = case.fitted(due, advisory.id)
         changes["due_earliest_ns"] = due.earliest_ns
         changes["due_latest_ns"] = due.latest_ns
         changes["order_by_ns"] = due.order_by_ns

@@ -13,8 +13,8 @@ from cloud.advisories.evidence import Finding
 from cloud.advisories.modes import mode_of
 from cloud.advisories.standing import annotate, carry_on, observation_over
 from cloud.advisories.values import TRIGGER, Case, Outcome, Stamp, Standing
-from cloud.advisories.window import confidence, priority, window
-from cloud.ledger.records import AdvisoryRow, AdvisoryState
+from cloud.advisories.window import Window, confidence, priority, window
+from cloud.ledger.records import AdvisoryRow, AdvisoryState, TicketState
 from models.assessment import Assessment
 from models.profile import Profile
 
@@ -26,7 +26,7 @@ def triage(
 
     A second look at the past (`revision` > 0) opens and annotates, and never orders a ticket.
     """
-    case = Case(assessment=assessment, profile=profile, stamp=stamp)
+    case = Case(assessment=assessment, profile=profile, stamp=stamp, planned=_planned(standing))
     found = proof.findings(assessment, profile)
     out: list[Outcome] = []
     for one in standing:
@@ -51,6 +51,22 @@ def triage(
     return out
 
 
+def _planned(standing: Sequence[Standing]) -> dict[str, Window]:
+    """Return the windows of the visits that tickets of the machine have planned."""
+    found = {}
+    for one in standing:
+        if one.ticket is not None and one.ticket.state in {
+            TicketState.NEW,
+            TicketState.IN_PROGRESS,
+        }:
+            found[one.advisory.id] = Window(
+                earliest_ns=one.ticket.due_earliest_ns,
+                latest_ns=one.ticket.due_latest_ns,
+                order_by_ns=one.ticket.order_by_ns,
+            )
+    return found
+
+
 def _open(key: tuple[str, str], finding: Finding, case: Case, previous: str | None) -> Outcome:
     component, name = key
     assessment, profile, stamp = case.assessment, case.profile, case.stamp
@@ -58,6 +74,7 @@ def _open(key: tuple[str, str], finding: Finding, case: Case, previous: str | No
     auto = mode.policy == "auto" and not assessment.revision
     state = AdvisoryState.SHADOW if mode.policy == "shadow" else AdvisoryState.OPEN
     due = window(assessment.at_ns, finding.life, finding.severity, mode, profile)
+    due = case.fitted(due, None)
     part = profile.consumables.get(component)
     advisory = AdvisoryRow(
         id=stamp.new_id(),

@@ -5,6 +5,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from cloud.advisories.window import Window, absorbed
 from cloud.ledger.records import AdvisoryRow, AdvisoryState, EvidenceRow, TicketRow
 from models.assessment import Assessment
 from models.profile import Profile
@@ -34,11 +35,17 @@ class Stamp(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
-    """One assessment to be judged."""
+    """One assessment to be judged. `planned`: the machine's visits, by their advisories."""
 
     assessment: Assessment
     profile: Profile
     stamp: Stamp
+    planned: Mapping[str, Window] = msgspec.field(default_factory=dict)
+
+    def fitted(self, due: Window, advisory_id: str | None) -> Window:
+        """Return an advisory's window, within that of another planned visit if one suits."""
+        others = (visit for key, visit in self.planned.items() if key != advisory_id)
+        return absorbed(due, others, self.assessment.at_ns)
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):

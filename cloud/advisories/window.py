@@ -1,5 +1,6 @@
 """When the work is due, how urgent it is, and how sure that is."""
 
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -33,8 +34,8 @@ def lead_s(mode: FailureMode, profile: Profile) -> float:
 
 
 def horizon_s(mode: FailureMode, profile: Profile) -> float:
-    """Return how long ahead a planner must know: the part's lead time and the planning time."""
-    return lead_s(mode, profile) + profile.planning_d * DAY_S
+    """Return how long ahead a planner must know: lead time, planning time, customer's window."""
+    return lead_s(mode, profile) + (profile.planning_d + profile.visit_d) * DAY_S
 
 
 def life_due(life: Life, mode: FailureMode, profile: Profile, assessment: Assessment) -> bool:
@@ -64,8 +65,9 @@ def window(
     """Return the due window as seen at `at_ns`.
 
     The visit comes when part and planner are ready, and ends before the component has failed with
-    10 % probability (p10). The part is ordered a lead time and a planning time before p10, or now;
-    when even that is too late by the usual way, the visit may come as soon as it can be planned.
+    10 % probability (p10). The part is ordered so that it is there when the customer's window opens
+    before p10, or now; when even that is too late by the usual way, the visit may come as soon as
+    it can be planned.
     """
     lead, planning = lead_s(mode, profile), profile.planning_d * DAY_S
     if life is None or life.p10_s is None:
@@ -75,8 +77,25 @@ def window(
     latest = at_ns + int(max(left, 0.0) * NS)
     ready = planning if lead > left else max(lead, planning)
     earliest = min(latest, at_ns + int(ready * NS))
-    order_by = at_ns + int(max(left - lead - planning, 0.0) * NS) if lead else None
+    order_by = at_ns + int(max(left - horizon_s(mode, profile), 0.0) * NS) if lead else None
     return Window(earliest_ns=earliest, latest_ns=latest, order_by_ns=order_by)
+
+
+def absorbed(due: Window, planned: Iterable[Window], at_ns: int) -> Window:
+    """Return the window of a visit that may be spared: the nearest planned one that suits.
+
+    One suits when the two windows have time in common; that time is then the window of both. Of
+    several the earliest is taken. The part must be there by then: its order moves as much.
+    """
+    for visit in sorted(planned, key=lambda one: (one.earliest_ns, one.latest_ns)):
+        earliest = max(due.earliest_ns, visit.earliest_ns)
+        latest = min(due.latest_ns, visit.latest_ns)
+        if earliest < latest:
+            order_by = due.order_by_ns
+            if order_by is not None:
+                order_by = max(order_by - (due.latest_ns - latest), at_ns)
+            return Window(earliest_ns=earliest, latest_ns=latest, order_by_ns=order_by)
+    return due
 
 
 def priority(severity: int, life: Life | None, mode: FailureMode, profile: Profile) -> int:

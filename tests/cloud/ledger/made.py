@@ -10,6 +10,7 @@ name = "pump"
 version = 3
 title = { en = "Pump", zh = "泵" }
 planning_d = 2.0
+visit_d = 0.0
 [signals.vibration]
 unit = "mm/s"
 worse = "high"
