@@ -1,4 +1,4 @@
-"""Checks on one signal, compiled: limits, votes, the adaptive level. See `models.fleet.kernel`."""
+"""Checks on one signal, compiled: limits, votes, notices. See `models.fleet.kernel`."""
 
 from typing import Any
 
@@ -64,9 +64,8 @@ def limits(lane: Any, t: int, x: float) -> None:
 
 
 @part
-def level(lane: Any, t: int, x: float, rules: Any) -> float:
-    """Score against the adaptive level, then learn what is not suspicious. Returns odds."""
-    odds: float = 0.0
+def level(lane: Any, x: float, rules: Any) -> None:
+    """Follow the adaptive level and the fast mean; what is suspicious does not widen the spread."""
     r = x - lane.level
     share = rules.level_share
     known = lane.learned
@@ -79,25 +78,25 @@ def level(lane: Any, t: int, x: float, rules: Any) -> float:
         step = 0.5 * lane.step if lane.step < np.inf else 0.0
         sigma = max(1.2533 * lane.spread, step, 1e-12 * abs(lane.level))
         lane.fast += rules.fast_share * (x - lane.fast)
-        limit = rules.level_on * sigma
-        if (lane.active >> LEVEL) & 1:
-            limit *= 0.5
-        hit = abs(lane.fast - lane.level) > limit
-        if hit or lane.register[LEVEL] != 0:  # else the vote is 0 of M already
-            vote(lane, LEVEL, hit, t)
         if sigma > 0.0:
-            z = min(abs(r) / (sigma * rules.half_score), 1e6)
-            odds = z * z
-            odds *= odds
             top = rules.clip * sigma
             strange = abs(r) > rules.suspicious * sigma
             r = min(max(r, -top), top)
             if strange:
                 lane.level += share * r
-                return odds
+                return
     lane.level += share * r
     lane.spread += share * (abs(r) - lane.spread)
-    return odds
+
+
+@part
+def notice(lane: Any, t: int, odds: float, alarm: bool, rules: Any) -> None:
+    """Begin the notice of an onset on the signals beyond the limit; end it after a while."""
+    if alarm and odds >= 1.0:
+        set_condition(lane, LEVEL, True, t)
+        lane.notice_until = lane.rows + int(rules.notice_rows)
+    elif lane.active & (1 << LEVEL) and lane.rows >= lane.notice_until:
+        set_condition(lane, LEVEL, False, t)
 
 
 @part

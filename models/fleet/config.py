@@ -26,10 +26,53 @@ class Config:
     clip: float = 3.0
     #: beyond it a row is suspicious and does not widen the spread
     suspicious: float = 5.0
-    #: the fast mean so many sigma off the level is an onset; it ends at half of that
-    level_on: float = 4.0
-    #: sigma at which one signal alone brings the fused score to 0.5
-    half_score: float = 5.0
+    #: an onset stands for so many readings of its signal, so that people see it
+    notice_rows: float = 30.0
+
+    #: evidence (-ln p over the root of the layers) that makes an onset alarm in the first 1000 rows
+    onset_limit: float = 1.4
+    #: it grows by so much for each e-fold of the rows: the alarms of a healthy signal die out
+    onset_growth: float = 1.0
+    #: ten readings beyond the 95 % quantile must be known before evidence counts
+    onset_rows: float = 200.0
+    #: rows without a second alarm: at least, and as a share of all rows seen
+    onset_pause: float = 30.0
+    onset_pause_share: float = 0.05
+    #: share of a row in the evidence: two strange rows count more than one twice as strange
+    evidence_share: float = 0.4
+    #: 1 / sqrt(layers): independent layers keep the spread of one
+    layer_weight: float = 5**-0.5
+    #: after a gap of so many usual intervals, and so long, the level is learned anew
+    gap_rows: float = 20.0
+    gap_s: float = 6 * 3600.0
+    #: rows after a start or a long gap that are no evidence
+    settle_rows: float = 30.0
+    #: least scale of the excesses: level (mean absolute deviations), season (the same), patterns
+    level_least: float = 0.1
+    season_least: float = 0.25
+    pattern_least: float = 0.05
+    #: readings that start a tail; then the share of a row in its quantile and of an excess in it
+    tail_rows: float = 20.0
+    tail_rate: float = 1 / 200
+    tail_share: float = 1 / 64
+    #: an excess teaches as at most so many scales; a scale counts as known from so many excesses
+    tail_clip: float = 8.0
+    tail_known: float = 32.0
+    #: readings of a part of the day that are remembered, and weight of the spread of all parts
+    season_rows: float = 64.0
+    season_prior: float = 4.0
+    #: share of a row in the patterns: about the last four
+    pattern_share: float = 0.25
+
+    #: the early state needs so many rows, and so much memory for where a signal was
+    early_rows: float = 100.0
+    early_share: float = 1 / 384
+    #: share of a row in its quick mean; weight of the wander of block means beside the noise
+    early_fast: float = 1 / 16
+    early_wander: float = 6.0
+    #: it ends at this share of where it began, or after this share of all rows before it
+    early_off: float = 0.6
+    early_longest: float = 0.75
 
     #: the healthy reference needs so many rows: standard error of its spread below 10 %
     reference_rows: int = 60

@@ -22,10 +22,23 @@ from models.fleet.lanes import (
     new_machine,
     signals_of,
 )
-from models.fleet.layout import CHANGED, COUNTER, ESTIMATE, HISTORY, ITEM, LANE, MACHINE
+from models.fleet.layout import (
+    CHANGED,
+    COUNTER,
+    ESTIMATE,
+    FAULTY,
+    HISTORY,
+    ITEM,
+    LANE,
+    MACHINE,
+    ONSET,
+    ONSET_ALARM,
+    STAYS,
+)
 from models.fleet.lives import Lives, forget_past
 from models.fleet.report import assess
 from models.fleet.shadow import Shadow
+from models.fleet.watch import watch
 from models.profile import Profile
 from models.rows import Block, Tick
 
@@ -36,9 +49,29 @@ _NOTHING_KNOWN: Final = Profile(name=GENERIC, version=0, title={"en": "Machine",
 
 @dataclass(slots=True)
 class Trace:
-    """Fused scores of every row, one array (n,) a block, in the order of the blocks."""
+    """What was found in every row, one array (n,) a block, in the order of the blocks.
+
+    `strengths`: the strongest evidence of an onset over its limit, 0 while too little is known;
+    `alarms`: bool, onset alarms; `faulty`: bool, a signal is in a lasting shift or, while the daily
+    cycle is not known, stays away from where it was.
+    """
 
     scores: list[NDArray[np.float64]] = field(default_factory=list)
+    strengths: list[NDArray[np.float64]] = field(default_factory=list)
+    alarms: list[NDArray[np.bool_]] = field(default_factory=list)
+    faulty: list[NDArray[np.bool_]] = field(default_factory=list)
+
+    def add(
+        self,
+        scores: NDArray[np.float64],
+        strengths: NDArray[np.float64],
+        flags: NDArray[np.uint8],
+    ) -> None:
+        """Add a block's rows. `flags`: bits of the watch and the kernel (`models.fleet.layout`)."""
+        self.scores.append(scores)
+        self.strengths.append(strengths)
+        self.alarms.append(flags & ONSET_ALARM != 0)
+        self.faulty.append(flags & (STAYS | FAULTY) != 0)
 
 
 class Fleet:
@@ -60,6 +93,7 @@ class Fleet:
         self._rules = (config or Config()).record()
         self._generic = self._profiles.get(GENERIC, _NOTHING_KNOWN)
         self._lanes: NDArray[Any] = np.zeros(0, LANE)
+        self._onsets: NDArray[Any] = np.zeros(0, ONSET)  # one a lane
         self._machines: NDArray[Any] = np.zeros(0, MACHINE)
         self._histories: NDArray[Any] = np.zeros(0, HISTORY)
         self._lives = Lives(float(self._rules[0]["life_told"]))
@@ -107,19 +141,36 @@ class Fleet:
         if self._shadow is not None:
             rows = [self._widened(item) for item in rows]
         items, times, cells = self._gather(rows)
-        scores = np.zeros(len(times))
+        scores, strengths = np.zeros(len(times)), np.zeros(len(times))
+        odds, flags = np.zeros(len(cells)), np.zeros(len(times), np.uint8)
+        machines = self._machines[: len(self._names)]
+        watch(
+            self._onsets,
+            self._lanes,
+            machines,
+            self._rules,
+            items,
+            self._layout,
+            times,
+            cells,
+            odds,
+            strengths,
+            flags,
+        )
         told: list[Assessment] = []
         self._cursor[:] = 0
         while True:
             number = kernel.run(
                 self._lanes,
-                self._machines[: len(self._names)],
+                machines,
                 self._histories,
                 self._rules,
                 items,
                 self._layout,
                 times,
                 cells,
+                odds,
+                flags,
                 scores,
                 self._cursor,
             )
@@ -131,7 +182,8 @@ class Fleet:
         if trace is not None:
             for item in items[items["machine"] >= 0]:
                 first = int(item["first_row"])
-                trace.scores.append(scores[first : first + int(item["rows"])])
+                part = slice(first, first + int(item["rows"]))
+                trace.add(scores[part], strengths[part], flags[part])
         return told
 
     def current(self, machine: str) -> Assessment:
@@ -155,6 +207,7 @@ class Fleet:
             if component is not None and name not in signals_of(component, profile):
                 continue
             forget(self._lanes[lane])
+            self._onsets[lane] = np.zeros((), ONSET)
             history = int(self._lanes[lane]["history"])
             if history >= 0:
                 past = self._histories[history]
@@ -180,6 +233,7 @@ class Fleet:
             persist.dump(
                 machines=self._machines[: len(self._names)],
                 lanes=self._lanes[: self._lane_count],
+                onsets=self._onsets[: self._lane_count],
                 histories=self._histories[: self._history_count],
                 names=self._names,
                 bound=self._bound,
@@ -204,6 +258,7 @@ class Fleet:
         state = persist.load(arrays)
         fleet._machines = state.machines
         fleet._lanes = state.lanes
+        fleet._onsets = state.onsets
         fleet._histories = state.histories
         fleet._lane_count = len(state.lanes)
         fleet._history_count = len(state.histories)
@@ -244,6 +299,7 @@ class Fleet:
             return lane
         lane = self._lane_count
         self._lanes = grown(self._lanes, lane)
+        self._onsets = grown(self._onsets, lane)
         self._lanes[lane : lane + 1] = new_lane()
         self._lanes[lane]["machine"] = number
         self._lanes[lane]["history"] = -1

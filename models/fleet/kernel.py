@@ -20,6 +20,7 @@ from models.fleet.checks import (
     LIMIT_BITS,
     level,
     limits,
+    notice,
     set_condition,
     vote,
     wear,
@@ -34,10 +35,12 @@ from models.fleet.layout import (
     DETECTOR,
     DROPOUT,
     ESTIMATE,
+    FAULTY,
     LEARNING,
     MOVED,
     NEVER,
     NORMAL,
+    ONSET_ALARM,
     RATE,
     SHIFT,
     SILENT,
@@ -78,8 +81,13 @@ def _timing(lane: Any, t: int, received: int, x: float, seconds: float) -> None:
 
 
 @part
-def _row(lane: Any, m: Any, t: int, received: int, x: float, rules: Any) -> bool:
-    """Take one reading of one signal; False when it has no part in the score (late, shadow)."""
+def _row(
+    lane: Any, m: Any, t: int, received: int, x: float, strange: float, alarm: bool, rules: Any
+) -> bool:
+    """Take one reading of one signal; False when it has no part in the score (late, shadow).
+
+    `strange`: odds of the watch for this reading; `alarm`: whether its row is an onset alarm.
+    """
     seconds = 0.0
     if lane.rows == 0:
         lane.same_ns = t
@@ -100,7 +108,9 @@ def _row(lane: Any, m: Any, t: int, received: int, x: float, rules: Any) -> bool
         set_condition(lane, DROPOUT, False, t)
     odds = 0.0
     if lane.role == CONDITION:
-        odds = level(lane, t, x, rules) + compare(lane, m, t, x, seconds, rules)
+        notice(lane, t, strange, alarm, rules)
+        level(lane, x, rules)
+        odds = strange + compare(lane, m, t, x, seconds, rules)
     elif lane.role == CONTEXT:
         share = max(rules.level_share, 1.0 / (lane.rows + 1.0))
         r = x - lane.level
@@ -249,6 +259,8 @@ def _telling_row(
     layout: NDArray[np.int64],
     times: NDArray[np.int64],
     cells: NDArray[np.float64],
+    odds_of: NDArray[np.float64],
+    flags: NDArray[np.uint8],
     scores: NDArray[np.float64],
     start: int,
 ) -> int:
@@ -259,7 +271,9 @@ def _telling_row(
     while r < rows:
         if r >= calm:
             taken = r
-            r = quiet(lanes, m, histories, rules, item, layout, times, cells, scores, r)
+            r = quiet(
+                lanes, m, histories, rules, item, layout, times, cells, odds_of, flags, scores, r
+            )
             calm = r + (1 if r > taken else PATIENCE)
             if m.flags != 0 and _tell(lanes, m, rules):
                 return r - 1
@@ -267,17 +281,22 @@ def _telling_row(
                 continue
         t = times[item.first_row + r]
         odds = 0.0
+        faulty = False
+        alarm = flags[item.first_row + r] & ONSET_ALARM != 0
         first = item.first_cell + r
         for j in range(begin, end, 2):
             lane = lanes[layout[j]]
-            x = cells[first + layout[j + 1] * rows] + 0.0  # no negative zero
+            cell = first + layout[j + 1] * rows
+            x = cells[cell] + 0.0  # no negative zero
             if not np.isfinite(x):
                 lane.missing += 1
-                continue
-            if _row(lane, m, t, item.at_ns, x, rules):
+            elif _row(lane, m, t, item.at_ns, x, odds_of[cell], alarm, rules):
                 odds += lane.odds
                 if lane.history >= 0:
                     remember(histories[lane.history], lane, m, t, x, rules)
+            faulty = faulty or lane.active & (1 << SHIFT) != 0
+        if faulty:
+            flags[item.first_row + r] |= FAULTY
         m.score = odds / (1.0 + odds)
         scores[item.first_row + r] = m.score
         m.rows += 1
@@ -301,6 +320,8 @@ def _make(build: int) -> Any:
         layout: NDArray[np.int64],
         times: NDArray[np.int64],
         cells: NDArray[np.float64],
+        odds_of: NDArray[np.float64],
+        flags: NDArray[np.uint8],
         scores: NDArray[np.float64],
         cursor: NDArray[np.int64],
     ) -> int:
@@ -308,6 +329,8 @@ def _make(build: int) -> Any:
 
         Returns the machine's number, or -1 when all items are done. `cells` holds an item's columns
         one after the other; `layout` its lane numbers, contexts first, and the column of each.
+        `odds_of` (one a cell) and `flags` (one a row) are the watch's (`models.fleet.watch`);
+        `flags` gets the bit of rows in a lasting shift.
         """
         rules = constants[0]
         while (
@@ -321,7 +344,18 @@ def _make(build: int) -> Any:
             else:
                 m = machines[item.machine]
                 row = _telling_row(
-                    lanes, m, histories, rules, item, layout, times, cells, scores, cursor[1]
+                    lanes,
+                    m,
+                    histories,
+                    rules,
+                    item,
+                    layout,
+                    times,
+                    cells,
+                    odds_of,
+                    flags,
+                    scores,
+                    cursor[1],
                 )
                 if row >= 0:
                     cursor[1] = row + 1

@@ -25,7 +25,7 @@ STUCK: Final = 6
 DROPOUT: Final = 7
 SHIFT: Final = 8
 CHECKS: Final = 9
-REGISTERS: Final = 6  #: the first six go through N of M
+REGISTERS: Final = 5  #: the first five go through N of M
 
 CONDITION: Final = 0
 CONTEXT: Final = 1
@@ -43,6 +43,11 @@ SILENT: Final = 5
 CHANGED: Final = 1
 MOVED: Final = 2
 ESTIMATE: Final = 4
+
+# What the watch says of a row: bits of `flags`, one a row.
+ONSET_ALARM: Final = 1
+STAYS: Final = 2  #: a signal stays away from where it was (early state)
+FAULTY: Final = 4  #: a signal is in a lasting shift (set by the kernel)
 
 NEVER: Final = np.iinfo(np.int64).max
 
@@ -103,6 +108,7 @@ LANE_STATE: Final = [
     ("register", "u8", (REGISTERS,)),
     ("next", "i8"),  # next lane of the same machine, -1 last
     ("late", "i8"),
+    ("notice_until", "i8"),  # row of the signal
     ("missing", "i8"),
     ("since_ns", "i8", (CHECKS,)),
     ("group_s", "f8"),  # usual time between receipts
@@ -138,6 +144,58 @@ MACHINE: Final = np.dtype(
         ("coverage", "f8"),
         ("context", "f8", (CONTEXTS,)),
         ("context_ns", "i8", (CONTEXTS,)),
+        # of the watch alone (`models.fleet.watch`)
+        ("begin_ns", "i8"),  # first row
+        ("watch_ns", "i8"),  # newest row
+        ("watched", "i8"),  # rows
+        ("alarm_row", "i8"),  # row of the last onset alarm, 0 none
+        ("session", "i8"),  # long gaps so far
+        ("usual_s", "f8"),  # usual interval
+        ("day", "i8"),  # since the first row
+        ("slot", "i8"),  # part of the day
+        ("slot_end_ns", "i8"),
+    ]
+)
+
+#: what the watch knows of a signal; under 2 KB (`models.fleet.onset`, `models.fleet.early`)
+ONSET: Final = np.dtype(
+    [
+        ("rows", "i8"),
+        ("since", "f8"),  # rows since the start or the last long gap
+        ("session", "i8"),
+        ("evidence", "f8"),
+        ("last", "f8"),
+        ("step", "f8"),  # smallest change ever seen: the resolution
+        ("recent", "f8", (4,)),
+        ("level", "f8"),
+        ("spread", "f8"),  # mean absolute deviation
+        ("low", "f8"),  # the range that the cells divide
+        ("high", "f8"),
+        ("around", "f8"),  # mean distance from the part of the day
+        ("fresh", "f8", (3,)),  # share of new triples, lately
+        ("edge", "f8", (5,)),  # running 95 % quantile of each surprise
+        ("scale", "f8", (5,)),  # mean excess over it
+        ("seen", "f8", (5,)),
+        # the early state
+        ("early", "i8"),
+        ("early_rows", "i8"),
+        ("early_since", "i8"),
+        ("known", "f8"),
+        ("base", "f8"),
+        ("noise", "f8"),
+        ("quick", "f8"),
+        ("wander", "f8"),
+        ("moves", "f8"),
+        ("blocks", "i8"),
+        ("block_rows", "i8"),
+        ("block_sum", "f8"),
+        ("block_mean", "f8", (2,)),
+        # the day and the patterns
+        ("middle", "f8", (48,)),
+        ("width", "f8", (48,)),
+        ("visits", "u1", (48,)),
+        ("cell", "u1", (32,)),
+        ("triples", "u8", (3, 27)),
     ]
 )
 

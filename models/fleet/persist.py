@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.fleet.layout import HISTORY, LANE, LIFE, MACHINE, VERSION
+from models.fleet.layout import HISTORY, LANE, LIFE, MACHINE, ONSET, VERSION
 
 
 class SnapshotError(ValueError):
@@ -20,6 +20,7 @@ class Saved:
 
     machines: NDArray[Any]
     lanes: NDArray[Any]
+    onsets: NDArray[Any]
     histories: NDArray[Any]
     names: list[str]
     bound: list[str]
@@ -30,6 +31,7 @@ def dump(
     *,
     machines: NDArray[Any],
     lanes: NDArray[Any],
+    onsets: NDArray[Any],
     histories: NDArray[Any],
     names: Sequence[str],
     bound: Sequence[str],
@@ -46,6 +48,7 @@ def dump(
         "version": np.array([VERSION]),
         "machines": machines.copy(),
         "lanes": lanes.copy(),
+        "onsets": onsets.copy(),
         "histories": histories.copy(),
         "names": np.array(names, "U"),
         "bound": np.array(bound, "U"),
@@ -56,14 +59,14 @@ def dump(
 
 def load(arrays: Mapping[str, NDArray[Any]]) -> Saved:
     """Read a snapshot; `SnapshotError` says what does not fit."""
-    missing = {"version", "machines", "lanes", "histories", "names", "bound", "signals", "order"}
-    missing |= {"lives", "components", "bases"}
+    missing = {"version", "machines", "lanes", "onsets", "histories", "names", "bound", "signals"}
+    missing |= {"order", "lives", "components", "bases"}
     missing -= set(arrays)
     if missing:
         raise SnapshotError(f"snapshot lacks {sorted(missing)}; rebuild from the journal")
     found = arrays["version"].tolist()
-    kinds = [arrays[k].dtype for k in ("machines", "lanes", "histories", "lives")]
-    if found != [VERSION] or kinds != [MACHINE, LANE, HISTORY, LIFE]:
+    kinds = [arrays[k].dtype for k in ("machines", "lanes", "onsets", "histories", "lives")]
+    if found != [VERSION] or kinds != [MACHINE, LANE, ONSET, HISTORY, LIFE]:
         raise SnapshotError(
             f"snapshot has state version {found}, this program {[VERSION]}; "
             "rebuild from the journal"
@@ -75,6 +78,7 @@ def load(arrays: Mapping[str, NDArray[Any]]) -> Saved:
     return Saved(
         machines=arrays["machines"].copy(),
         lanes=arrays["lanes"].copy(),
+        onsets=arrays["onsets"].copy(),
         histories=arrays["histories"].copy(),
         names=[str(name) for name in arrays["names"]],
         bound=[str(name) for name in arrays["bound"]],

@@ -15,7 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.fleet.history import remember
-from models.fleet.layout import CONDITION, CONTEXT, CONTEXTS, DETECTOR, NEVER, REGISTERS
+from models.fleet.layout import (
+    CONDITION,
+    CONTEXT,
+    CONTEXTS,
+    DETECTOR,
+    NEVER,
+    ONSET_ALARM,
+    REGISTERS,
+)
 from models.life.compiled import part
 
 WIDTH = 16  #: signals in a table: vectors need a fixed width
@@ -25,9 +33,9 @@ SMALLEST = 8  #: rows for which filling the table pays
 LAST, INTERVAL, STEP, FAST, LEVEL, SPREAD, RISE, FALL, BAD, EXPECTED, ODDS = range(11)
 NEW = 11
 X = 2 * NEW
-RATE, HIGH, LOW, CLIP, STRANGE, ON, SHARE, QUICK, SCORED = range(X + 1, X + 10)
-MEAN, SLACK, TOP, GAIN, MOST, UP, DOWN, SIGMA = range(X + 10, X + 18)
-GOAL_HIGH, GOAL_LOW, SEEN = range(X + 18, X + 21)
+RATE, HIGH, LOW, CLIP, STRANGE, SHARE, QUICK, SCORED = range(X + 1, X + 9)
+MEAN, SLACK, TOP, GAIN, MOST, UP, DOWN, SIGMA = range(X + 9, X + 17)
+GOAL_HIGH, GOAL_LOW, SEEN, ODD = range(X + 17, X + 21)
 SLOPE = X + 21
 CENTRE = SLOPE + CONTEXTS
 C_LOW = CENTRE + CONTEXTS
@@ -72,7 +80,6 @@ def _fill(s: Any, j: int, lane: Any, contexts: int, rules: Any) -> None:
     scored = lane.role == CONDITION
     s[CLIP, j] = rules.clip if scored else np.inf
     s[STRANGE, j] = rules.suspicious if scored else np.inf
-    s[ON, j] = rules.level_on if scored else np.inf
     s[SCORED, j] = 1.0 if scored else 0.0
     learns = scored or lane.role == CONTEXT
     s[SHARE, j] = rules.level_share if learns else 0.0
@@ -96,7 +103,7 @@ def _pad(s: Any, first: int) -> None:
     """Fill the columns that no signal uses with one that stands still."""
     for j in range(first, WIDTH):
         s[INTERVAL, j] = s[STEP, j] = s[SPREAD, j] = 1.0
-        s[RATE, j] = s[HIGH, j] = s[CLIP, j] = s[STRANGE, j] = s[ON, j] = np.inf
+        s[RATE, j] = s[HIGH, j] = s[CLIP, j] = s[STRANGE, j] = np.inf
         s[GOAL_HIGH, j] = s[GOAL_LOW, j] = np.inf
         s[LOW, j] = -np.inf
         for i in range(CONTEXTS):
@@ -113,6 +120,8 @@ def quiet(
     layout: NDArray[np.int64],
     times: NDArray[np.int64],
     cells: NDArray[np.float64],
+    odds_of: NDArray[np.float64],
+    flags: NDArray[np.uint8],
     scores: NDArray[np.float64],
     start: int,
 ) -> int:
@@ -152,7 +161,7 @@ def quiet(
         if lane.role == CONTEXT:
             slot[j] = lane.slot
     _pad(s, columns)
-    half, cap, on = rules.half_score, 2.0 * rules.shift_on, rules.shift_on
+    cap, on = 2.0 * rules.shift_on, rules.shift_on
     inverse = 1.0 / on
     at, score, r = m.at_ns, m.score, start
     while r < rows:
@@ -160,9 +169,12 @@ def quiet(
         now = max(at, t)
         if t <= last_ns or now >= m.report_ns or (m.data_clock == 1 and now > m.due_ns):
             break
+        if flags[item.first_row + r] & ONSET_ALARM:
+            break
         seconds = (t - last_ns) * 1e-9
         for j in range(columns):
             s[X, j] = cells[offset[j] + r] + 0.0
+            s[ODD, j] = odds_of[offset[j] + r]
         if contexts > 0:
             for j in range(columns):
                 if slot[j] >= 0:
@@ -191,16 +203,12 @@ def quiet(
             fast = s[FAST, j] + s[QUICK, j] * (x - s[FAST, j])
             s[NEW + FAST, j] = fast
             r_level = x - level
-            z = min(abs(r_level) / (sigma * half), 1e6)
-            odds = z * z
-            odds *= odds
             top = s[CLIP, j] * sigma
             out = (
                 (not np.isfinite(x))
                 | (d > s[RATE, j] * seconds)
                 | (x >= s[HIGH, j])
                 | (x <= s[LOW, j])
-                | (abs(fast - level) > s[ON, j] * sigma)
                 | (abs(r_level) > s[STRANGE, j] * sigma)
             )
             r_level = min(max(r_level, -top), top)
@@ -213,7 +221,7 @@ def quiet(
             s[NEW + RISE, j], s[NEW + FALL, j] = rise, fall
             g = max(rise * s[UP, j], fall * s[DOWN, j])
             q = g * inverse
-            s[NEW + ODDS, j] = (odds + q * q) * s[SCORED, j]
+            s[NEW + ODDS, j] = (s[ODD, j] + q * q) * s[SCORED, j]
             eventful += out | (g >= on)
         for j in range(WIDTH):
             eventful += (s[X, j] == s[LAST, j]) & (t - same[j] >= stuck[j])

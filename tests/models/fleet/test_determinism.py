@@ -20,6 +20,10 @@ QUICK = Config(
     freeze_span_s=3 * 3600.0,
     shift_span_s=1800.0,
     report_every_s=3600.0,
+    onset_rows=30.0,
+    onset_limit=0.7,
+    settle_rows=5.0,
+    early_rows=20.0,
 )
 
 

@@ -1,0 +1,79 @@
+"""The state of fault before the daily cycle is known: a fast reference of one signal, compiled.
+
+The slow reference (`models.fleet.reference`) knows what is healthy only after three full days.
+Until then this holds a reading that stays away from where the signal was: against a clipped running
+mean that stands still while the state lasts. A signal that wanders by itself is allowed to: how far
+the means of blocks of rows move from one another is learned, and counts as noise (a local-level
+model: Harvey, Forecasting, structural time series models and the Kalman filter, 1989, chapter 2).
+"""
+
+from typing import Any
+
+from models.life.compiled import part
+
+BLOCK = 32  #: rows of a block mean
+LAG = 2  #: blocks between the means that are compared
+NOISE = 1.25  #: standard deviations in a mean absolute deviation of normal noise
+
+
+@part
+def _wander(o: Any, x: float) -> None:
+    """Learn how far the means of blocks move."""
+    o.block_sum += x
+    o.block_rows += 1
+    if o.block_rows < BLOCK:
+        return
+    mean = o.block_sum / BLOCK
+    if o.blocks >= LAG:
+        o.moves += 1.0
+        move = abs(mean - o.block_mean[o.blocks % LAG])
+        if o.moves > 3.0:
+            move = min(move, 4.0 * o.wander)
+        o.wander += max(0.125, 1.0 / o.moves) * (move - o.wander)
+    o.block_mean[o.blocks % LAG] = mean
+    _new_blocks(o)
+    o.blocks += 1
+
+
+@part
+def _new_blocks(o: Any) -> None:
+    o.block_sum = 0.0
+    o.block_rows = 0
+
+
+@part
+def stay(o: Any, x: float, rules: Any) -> None:
+    """Take a reading: enter the state, hold it or leave it (`o.early`), and learn if healthy.
+
+    A state that lasts for most of what was ever seen of the signal is its new normal.
+    """
+    n = o.early_rows
+    if n == 0:
+        o.base = o.quick = x
+    o.early_rows = n + 1
+    o.known += 1.0
+    r = x - o.base
+    o.quick += rules.early_fast * (x - o.quick)
+    noise = NOISE * o.noise
+    sigma = noise + rules.early_wander * o.wander
+    if n >= rules.early_rows and sigma > 0.0 and o.moves >= 2.0:
+        z = abs(o.quick - o.base) / sigma
+        if o.early == 0:
+            if z > 1.0:
+                o.early = 1
+                o.early_since = n
+        elif z < rules.early_off or n - o.early_since > rules.early_longest * o.early_since:
+            if z >= rules.early_off:
+                o.base = o.quick
+                o.known = 1.0 / rules.early_share
+            o.early = 0
+            _new_blocks(o)
+            o.blocks = 0
+        if o.early == 1:
+            return
+    _wander(o, x)
+    if n >= rules.warm_rows:
+        r = min(max(r, -3.0 * noise), 3.0 * noise)
+    share = max(rules.early_share, 1.0 / o.known)
+    o.base += share * r
+    o.noise += share * (abs(r) - o.noise)

@@ -1,0 +1,186 @@
+"""How surprising a reading is to its own signal, compiled: the layers behind onset alarms.
+
+Each layer gives a surprise without a unit; its own running upper tail turns it into an exponent of
+a probability; the exponents are added, and half-forgotten from row to row, so that two strange rows
+count for more than one. Nothing here knows what a fault is.
+
+* *level*: the mean of four readings against a slow, clipped mean, in mean absolute deviations;
+* *season*: the reading against what the same half hour of the day has brought, each half hour
+  with a spread of its own;
+* *patterns*: how often, lately, the reading and two earlier ones made a triple never seen before;
+  three pairs of lags, each with a set of triples as bits.
+
+Only element-wise IEEE operations enter the state, row by row (`math.log` is called for one number
+at a time), so any cut of the stream gives the same bits.
+"""
+# ruff: noqa: PLR0917  compiled code: no keywords, and a call costs a look-up
+
+import math
+from typing import Any, Final
+
+import numpy as np
+
+from models.life.compiled import part
+
+LAYERS: Final = 5
+SEASONS: Final = 48  #: parts of a day
+CELLS: Final = 12  #: cells of a signal's range, for the patterns
+WORDS: Final = 27  #: 64-bit words that hold one bit for each of CELLS^3 triples
+PAST: Final = 32  #: cells remembered; more than the longest lag, a power of two
+LAGS: Final = ((1, 2), (5, 10), (10, 20))
+LEVEL: Final = 0  #: places of the layers
+SEASON: Final = 1
+PATTERN: Final = 2
+TOP: Final = 3.75  #: three standard deviations of normal noise, in mean absolute deviations
+
+
+@part
+def _tail(o: Any, layer: int, s: float, least: float, rules: Any) -> float:
+    """Return the exponent of a surprise under an exponential tail, then learn quantile and scale.
+
+    Peaks over a running 95 % quantile (stochastic approximation, Robbins and Monro, Ann. Math.
+    Stat. 22, 1951) with exponential excesses, as in Siffer et al., KDD 2017, with shape 0. The
+    scale is known from few excesses only, so what counts is the predictive tail (Lomax).
+    """
+    seen = o.seen[layer] + 1.0
+    o.seen[layer] = seen
+    scale = o.scale[layer]
+    if seen <= rules.tail_rows:
+        o.edge[layer] = max(o.edge[layer], s)
+        o.scale[layer] = max(scale, least, 0.25 * s)
+        return 0.0
+    rate = max(rules.tail_rate, 1.0 / seen)
+    excess = s - o.edge[layer]
+    if excess <= 0.0:
+        o.edge[layer] = max(0.0, o.edge[layer] - 0.5 * rate * scale)
+        return 0.0
+    known = 1.0 + 0.05 * seen
+    share = max(rules.tail_share, 1.0 / (1.0 + known))
+    o.scale[layer] = max(least, scale + share * (min(excess, rules.tail_clip * scale) - scale))
+    o.edge[layer] += 9.5 * rate * scale
+    known = min(known, rules.tail_known)
+    return float(known * math.log(1.0 + excess / (scale * known)))
+
+
+@part
+def _season(o: Any, slot: int, day: int, x: float, least: float, rules: Any) -> float:
+    """Return the distance from what this part of the day is like, in its spread, and learn.
+
+    -1 on the first day. The spread of one part of the day is known from few readings, so that of
+    all parts counts as `season_prior` readings more.
+    """
+    visits = o.visits[slot]
+    own = rules.season_prior * o.around + visits * o.width[slot]
+    width = max(own / (rules.season_prior + visits), 0.25 * o.around, least)
+    r = x - o.middle[slot]
+    s = -1.0
+    if visits >= 2 and day >= 1 and width > 0.0:
+        s = abs(r) / width
+    if visits < rules.season_rows:
+        visits += 1
+        o.visits[slot] = visits
+    if visits > 4:
+        top = TOP * width
+        r = min(max(r, -top), top)
+    o.middle[slot] += r / visits
+    if visits > 1:
+        o.around += max(rules.level_share, 1.0 / (o.rows + 1.0)) * (abs(r) - o.around)
+        o.width[slot] += (abs(r) - o.width[slot]) / (visits - 1)
+    return float(s)
+
+
+@part
+def _cell(o: Any, x: float, rules: Any) -> int:
+    """Return the cell of the signal's range that a reading falls into; the range grows with it.
+
+    It at most doubles to each side in a row: one absurd reading must not hide all that follow.
+    """
+    wide = o.high - o.low
+    reach = wide if o.rows > rules.warm_rows and wide > 0.0 else np.inf
+    if x > o.high:
+        o.high = min(x, o.high + reach)
+    elif x < o.low:
+        o.low = max(x, o.low - reach)
+    wide = o.high - o.low
+    if wide < 2.0 * o.step or wide <= 0.0:
+        return 0
+    return int(min(max((x - o.low) / wide * CELLS + 1e-9, 0.0), CELLS - 1.0))
+
+
+@part
+def _pattern(o: Any, which: int, first: int, second: int, cell: int, rules: Any) -> float:
+    """Return the share of triples never seen before among the last few, and keep this one."""
+    n = o.rows
+    if n < second:
+        return -1.0
+    triple = cell * CELLS + o.cell[(n - first) % PAST]
+    triple = triple * CELLS + o.cell[(n - second) % PAST]
+    bit = np.uint64(1) << np.uint64(triple % 64)
+    word = o.triples[which, triple // 64]
+    new = 0.0
+    if word & bit == np.uint64(0):
+        new = 1.0
+        o.triples[which, triple // 64] = word | bit
+    o.fresh[which] += rules.pattern_share * (new - o.fresh[which])
+    return float(o.fresh[which])
+
+
+@part
+def begin(o: Any, x: float) -> None:
+    """Set what the first reading of a signal sets."""
+    o.level = o.last = o.low = o.high = x
+    o.step = np.inf
+    for i in range(4):
+        o.recent[i] = x
+
+
+@part
+def _level(o: Any, x: float, least: float, rules: Any) -> float:
+    """Return how far the mean of four readings is off the slow mean, -1 unknown, and learn."""
+    sigma = max(o.spread, least)
+    s = -1.0
+    r = x - o.level
+    if o.since >= rules.warm_rows and sigma > 0.0:
+        mean = 0.25 * ((o.recent[0] + o.recent[1]) + (o.recent[2] + o.recent[3]))
+        s = abs(mean - o.level) / sigma
+        r = min(max(r, -TOP * sigma), TOP * sigma)
+    o.level += max(rules.level_share, 1.0 / (o.since + 1.0)) * r
+    o.spread += max(rules.level_share, 1.0 / (o.rows + 1.0)) * (abs(r) - o.spread)
+    return float(s)
+
+
+@part
+def surprise(o: Any, slot: int, day: int, x: float, rules: Any) -> float:
+    """Return the evidence after a reading that something changed, and learn the reading.
+
+    `slot`, `day`: part of the day and day since the machine's first row. The evidence is in units
+    of -ln(probability) over the root of the number of layers; 0 while too little is known.
+    """
+    n = o.rows
+    if n == 0:
+        begin(o, x)
+    d = abs(x - o.last)
+    if d > 0.0:
+        o.step = min(o.step, d)
+    o.last = x
+    o.recent[n % 4] = x
+    least = max(0.5 * o.step if o.step < np.inf else 0.0, 1e-12 * abs(o.level))
+    total = 0.0
+    s = _level(o, x, least, rules)
+    if s >= 0.0:
+        total += _tail(o, LEVEL, s, rules.level_least, rules)
+    s = _season(o, slot, day, x, least, rules)
+    if s >= 0.0:
+        total += _tail(o, SEASON, s, rules.season_least, rules)
+    cell = _cell(o, x, rules)
+    o.cell[n % PAST] = cell
+    for i in range(3):
+        s = _pattern(o, i, LAGS[i][0], LAGS[i][1], cell, rules)
+        if s >= 0.0:
+            total += _tail(o, PATTERN + i, s, rules.pattern_least, rules)
+    o.rows = n + 1
+    o.since += 1.0
+    if o.since <= rules.settle_rows:
+        total = 0.0  # after a start or a long gap everything is new
+    o.evidence += rules.evidence_share * (total * rules.layer_weight - o.evidence)
+    return float(o.evidence) if o.rows > rules.onset_rows else 0.0

@@ -1,0 +1,162 @@
+"""Onset alarms and the early state of whole blocks, signal after signal, compiled.
+
+A pass of its own before `models.fleet.kernel.run`: it owns its state, reads none of the kernel's
+and gives it one number a reading and two bits a row. So a signal's state stays in the cache for a
+whole block, and what the layers cost can be measured alone. `models.fleet.onset` is one reading.
+"""
+# ruff: noqa: PLR0917  compiled code: no keywords, and a call costs a look-up
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.fleet import early, onset
+from models.fleet.early import stay
+from models.fleet.layout import CONDITION, ONSET_ALARM, STAYS
+from models.fleet.onset import SEASONS, surprise
+from models.life.compiled import build_of, entry, part
+
+DAY_NS = 86_400 * 10**9
+SLOT_NS = DAY_NS // SEASONS
+
+
+@part
+def _clock(m: Any, t: int, rules: Any) -> None:
+    """Move a machine's clock to a row: part of the day, day, and whether a long gap ended."""
+    if m.watched == 0:
+        m.begin_ns = t
+        m.slot_end_ns = t
+    else:
+        seconds = (t - m.watch_ns) * 1e-9
+        usual = m.usual_s
+        if usual > 0.0 and seconds > max(rules.gap_rows * usual, rules.gap_s):
+            m.session += 1
+        if usual == 0.0:
+            m.usual_s = seconds
+        elif seconds > 0.0:
+            m.usual_s = usual + (min(max(seconds, 0.25 * usual), 4.0 * usual) - usual) / 16.0
+    m.watch_ns = t
+    m.watched += 1
+    if t >= m.slot_end_ns:
+        age = t - m.begin_ns
+        m.day = age // DAY_NS
+        m.slot = (age - m.day * DAY_NS) // SLOT_NS
+        m.slot_end_ns = m.begin_ns + m.day * DAY_NS + (m.slot + 1) * SLOT_NS
+
+
+@part
+def _signal(
+    o: Any,
+    clock: NDArray[np.int64],
+    cells: NDArray[np.float64],
+    odds: NDArray[np.float64],
+    flags: NDArray[np.uint8],
+    first: int,
+    row: int,
+    early_days: int,
+    rules: Any,
+) -> None:
+    """Take a signal's readings of a block: evidence into `odds`, the early state into `flags`."""
+    for r in range(clock.shape[0]):
+        day = clock[r, 1]
+        if day >= 0:
+            x = cells[first + r] + 0.0  # no negative zero
+            if np.isfinite(x):
+                if o.session != clock[r, 2]:
+                    o.session = clock[r, 2]
+                    o.since = 0.0
+                odds[first + r] = surprise(o, clock[r, 0], day, x, rules)
+                if day < early_days:
+                    stay(o, x, rules)
+                else:
+                    o.early = 0
+        if o.early == 1:
+            flags[row + r] |= STAYS
+
+
+@part
+def _block(
+    onsets: Any,
+    lanes: Any,
+    m: Any,
+    rules: Any,
+    item: Any,
+    layout: NDArray[np.int64],
+    times: NDArray[np.int64],
+    cells: NDArray[np.float64],
+    odds: NDArray[np.float64],
+    strengths: NDArray[np.float64],
+    flags: NDArray[np.uint8],
+) -> None:
+    """Watch one block. Late rows (before the machine's newest) are left out."""
+    rows = item.rows
+    clock = np.empty((rows, 4), np.int64)
+    for r in range(rows):
+        t = times[item.first_row + r]
+        clock[r, 1] = -1
+        if m.watched == 0 or t >= m.watch_ns:
+            _clock(m, t, rules)
+            clock[r, 0], clock[r, 1], clock[r, 2] = m.slot, m.day, m.session
+        clock[r, 3] = m.watched
+    early_days = int(rules.reference_span_s / 86_400.0)
+    begin = item.first_column
+    strongest = np.zeros(rows)
+    for j in range(begin, begin + 2 * item.columns, 2):
+        lane = layout[j]
+        if lanes[lane].role != CONDITION:
+            continue
+        first = item.first_cell + layout[j + 1] * rows
+        _signal(onsets[lane], clock, cells, odds, flags, first, item.first_row, early_days, rules)
+        for r in range(rows):
+            strongest[r] = max(strongest[r], odds[first + r])
+    for r in range(rows):
+        if strongest[r] == 0.0:
+            continue
+        n = clock[r, 3]
+        limit = rules.onset_limit
+        if n > 1000:
+            limit += rules.onset_growth * math.log(n * 1e-3)
+        ratio = strongest[r] / limit
+        strengths[item.first_row + r] = ratio
+        quiet = max(rules.onset_pause, rules.onset_pause_share * n)
+        if ratio >= 1.0 and (m.alarm_row == 0 or n - m.alarm_row > quiet):
+            m.alarm_row = n
+            flags[item.first_row + r] |= ONSET_ALARM
+        inverse = 1.0 / limit
+        for j in range(begin, begin + 2 * item.columns, 2):
+            cell = item.first_cell + layout[j + 1] * rows + r
+            odds[cell] *= inverse
+            odds[cell] *= odds[cell]
+
+
+def _make(build: int) -> Any:
+    def watch(
+        onsets: NDArray[Any],
+        lanes: NDArray[Any],
+        machines: NDArray[Any],
+        constants: NDArray[Any],
+        items: NDArray[Any],
+        layout: NDArray[np.int64],
+        times: NDArray[np.int64],
+        cells: NDArray[np.float64],
+        odds: NDArray[np.float64],
+        strengths: NDArray[np.float64],
+        flags: NDArray[np.uint8],
+    ) -> None:
+        """Watch all items. Out: `odds` of each cell, `strengths` (1 = at the limit) and `flags`.
+
+        All three must come in as zeros. `strengths` and `flags` are one a row.
+        """
+        rules = constants[0]
+        for i in range(items.shape[0]):
+            item = items[i]
+            if item.machine >= 0 and build >= 0:  # names it, so that the cache is keyed by it
+                m = machines[item.machine]
+                _block(onsets, lanes, m, rules, item, layout, times, cells, odds, strengths, flags)
+
+    return entry(watch)
+
+
+watch = _make(build_of(onset, early))
