@@ -18,6 +18,7 @@ VERBS: Final = {
     "machines": ("forewarn.machines", "list machines, or show one"),
     "tickets": ("forewarn.tickets", "list, acknowledge, resolve and close tickets"),
     "advisories": ("forewarn.advisories", "list advisories and decide about them"),
+    "backtest": ("forewarn.backtest", "try the models on recordings (CSV) as if they were live"),
     "series": ("forewarn.series", "show a signal's readings"),
 }
 
