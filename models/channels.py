@@ -4,9 +4,26 @@ They are part of a profile (`bearings` and `channels`); `models.features` comput
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
+
+UNITS: Final[Mapping[str, str]] = {  #: feature -> UCUM unit
+    "acceleration_rms": "m/s2",
+    "peak": "m/s2",
+    "crest": "1",
+    "kurtosis": "1",
+    "velocity_rms": "mm/s",
+    "bearing_band": "mm/s",
+    "running_speed": "mm/s",
+    "envelope_rms": "m/s2",
+    "bpfo": "1",
+    "bpfi": "1",
+    "bsf": "1",
+    "ftf": "1",
+    "speed": "/min",
+}
+TACHO: Final = "tacho"  #: the column of a layout that holds the pulses of the shaft
 
 
 class Bearing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -46,3 +63,7 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             low, high = getattr(self, key)
             if not 0.0 < low < high:
                 raise ValueError(f"{key}: give two frequencies above 0 Hz, the lower one first")
+
+    def signal(self, name: str, feature: str) -> str:
+        """Return under which signal a feature of this channel, called `name`, is published."""
+        return self.signals.get(feature, f"{name}.{feature}")

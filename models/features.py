@@ -10,7 +10,7 @@ Everything is a function of its arguments; arrays are float64 of shape (n,). Onl
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,21 +28,6 @@ HARMONICS: Final = 3  #: of a defect frequency that are added up
 SLIP: Final = 0.02  #: rolling elements slip: a defect is 1-2 % off its computed frequency
 FLOOR_SPAN: Final = 0.25  #: the floor is the median over this share to both sides
 PULSE_SHARE: Final = 0.5  #: a tacho pulse begins where it crosses the middle of its range
-UNITS: Final[Mapping[str, str]] = {  #: feature -> UCUM unit
-    "acceleration_rms": "m/s2",
-    "peak": "m/s2",
-    "crest": "1",
-    "kurtosis": "1",
-    "velocity_rms": "mm/s",
-    "bearing_band": "mm/s",
-    "running_speed": "mm/s",
-    "envelope_rms": "m/s2",
-    "bpfo": "1",
-    "bpfi": "1",
-    "bsf": "1",
-    "ftf": "1",
-    "speed": "/min",
-}
 
 
 class WindowError(ValueError):
@@ -60,6 +45,22 @@ class Spectrum:
         """Return the lines from `low` to `high`, both included as far as they exist."""
         first = math.ceil(low / self.step - 1e-9)
         return self.power[max(first, 0) : math.floor(high / self.step + 1e-9) + 1]
+
+
+#: how samples are written -> numpy's word for it; all little-endian
+SAMPLES: Final = {"f4": "<f4", "f8": "<f8", "i2": "<i2", "i4": "<i4"}
+
+
+def columns(raw: bytes, layout: Sequence[str], sample: str, scale: float) -> dict[str, Array]:
+    """Return each named column (n,) of interleaved samples times `scale`; "" names none.
+
+    `WindowError` when the bytes are not a whole number of rows.
+    """
+    kind = np.dtype(SAMPLES[sample])
+    if len(raw) % (kind.itemsize * len(layout)):
+        raise WindowError(f"{len(raw)} bytes are not rows of {len(layout)} samples ({sample})")
+    table = np.frombuffer(raw, kind).reshape(-1, len(layout)).astype(np.float64)
+    return {name: table[:, i] * scale for i, name in enumerate(layout) if name}
 
 
 def rms(x: Array) -> float:
@@ -193,6 +194,11 @@ def turns_of(pulses: Array, per_turn: int = 1) -> Array:
     return np.asarray(angle - angle[0], np.float64)
 
 
+def steady_turns(turn_hz: float, n: int, rate_hz: float) -> Array:
+    """Return the angle (turns) at each of n samples of a shaft of constant speed."""
+    return np.asarray(np.arange(n) * (turn_hz / rate_hz), np.float64)
+
+
 def at_constant_angle(x: Array, turns: Array, per_turn: int) -> Array:
     """Return `x` at `per_turn` equal steps of angle (computed order tracking, Fyfe & Munck 1997).
 
@@ -233,7 +239,7 @@ def features(
     bearing: Bearing | None = None,
     turns: Array | None = None,
 ) -> dict[str, float]:
-    """Return the features of one window of acceleration, by the names of `UNITS`.
+    """Return the features of one window of acceleration, by the names of `channels.UNITS`.
 
     `x` (n,) in the channel's unit at `rate_hz`; `turns` (n,) the angle of the channel's shaft, or
     None when its speed is not known: then those that need the speed are left out. A window that is

@@ -16,6 +16,8 @@ Value = float | int | bool | None
 
 #: name -> "module:attribute"; imported only when asked for
 DRIVERS: Final[Mapping[str, str]] = {
+    "high-rate": "edge_agent.drivers.highrate:HighRateDriver",
+    "high-rate-file": "edge_agent.drivers.highrate_file:HighRateFileDriver",
     "host": "edge_agent.drivers.host:HostDriver",
     "program": "edge_agent.drivers.program:ProgramDriver",
     "replay": "edge_agent.drivers.replay:ReplayDriver",

@@ -128,7 +128,7 @@ class ProgramDriver:
             status = await process.wait()
             log.warning("%s ended with status %d", self._command[0], status)
         finally:
-            await _stop(process)
+            await stop(process)
 
     async def _lines(self, stream: asyncio.StreamReader) -> AsyncGenerator[Reading, None]:
         while True:
@@ -153,7 +153,8 @@ class ProgramDriver:
             log.warning("%s: bad line %d: %s", self._command[0], self.bad_lines, why)
 
 
-async def _stop(process: asyncio.subprocess.Process) -> None:
+async def stop(process: asyncio.subprocess.Process) -> None:
+    """End a process: SIGTERM, and SIGKILL when it is still there after `STOP_S`."""
     if process.returncode is not None:
         return
     with contextlib.suppress(ProcessLookupError):

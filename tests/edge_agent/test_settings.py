@@ -48,7 +48,7 @@ def test_the_sample_holds_the_defaults_and_every_setting() -> None:
             ":3: machines[1].key",
             "give every machine a key",
         ),
-        ('[[sources]]\ndriver = "modem"\n', ":2: sources[0].driver", "use host, program, replay"),
+        ('[[sources]]\ndriver = "modem"\n', ":2: sources[0].driver", "host, program, replay"),
         ('[[sources]]\nmachine = "x"\n', ":2: sources[0].machine", "not a machine"),
         (
             '[[sources]]\ndriver="host"\n[[sources]]\ndriver = "program"\n'

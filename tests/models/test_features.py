@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import signal, stats
 
 from models import features as f
-from models.channels import Bearing, Channel
+from models.channels import UNITS, Bearing, Channel
 
 RATE = 20_000.0
 #: Rexnord ZA-2115 of the IMS bearing tests; its frequencies at 2,000 /min are published with them
@@ -149,7 +149,7 @@ def test_constant_angle_gives_back_a_smooth_signal() -> None:
 def test_what_needs_the_speed_is_left_out_without_it() -> None:
     found = f.features(NOISE, RATE, Channel(), bearing=ZA_2115)
     assert not {"speed", "running_speed", "bpfo"} & set(found)
-    assert set(found) <= set(f.UNITS)
+    assert set(found) <= set(UNITS)
 
 
 def test_a_slow_channel_has_no_envelope() -> None:
@@ -177,3 +177,18 @@ def test_a_tacho_that_stands_still_says_so() -> None:
 def test_an_envelope_band_out_of_reach_says_so() -> None:
     with pytest.raises(f.WindowError, match="above half the rate"):
         f.squared_envelope(NOISE, 2_000.0, (2_000.0, 8_000.0))
+
+
+@pytest.mark.parametrize("sample", list(f.SAMPLES))
+def test_interleaved_samples_become_columns(sample: str) -> None:
+    table = np.arange(12).reshape(4, 3).astype(f.SAMPLES[sample])
+    found = f.columns(table.tobytes(), ("a", "", "tacho"), sample, 0.5)
+    assert {name: column.tolist() for name, column in found.items()} == {
+        "a": [0.0, 1.5, 3.0, 4.5],
+        "tacho": [1.0, 2.5, 4.0, 5.5],
+    }
+
+
+def test_half_a_row_is_refused() -> None:
+    with pytest.raises(f.WindowError, match="10 bytes are not rows of 2 samples"):
+        f.columns(bytes(10), ("a", "b"), "f4", 1.0)
