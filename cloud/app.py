@@ -13,8 +13,10 @@ from typing import Final, TypeVar
 
 import uvicorn
 
+from cloud.accounts.desk import Desk
+from cloud.admission import Admission
 from cloud.api import ApiDeps, HealthReport, create_app
-from cloud.errors import CloudError, StoreError
+from cloud.errors import CloudError, SettingsError, StoreError
 from cloud.ledger import Ledger, open_ledger
 from cloud.link import Link
 from cloud.live import Live
@@ -24,7 +26,7 @@ from cloud.quota import Limits
 from cloud.service import Service
 from cloud.settings import CloudSettings, LimitSettings
 from cloud.telemetry import TelemetryStore
-from cloud.telemetry.sqlite import SqliteTelemetry
+from cloud.telemetry.opening import open_telemetry
 from models.profile import Profile, load_profiles
 
 T = TypeVar("T")
@@ -66,15 +68,25 @@ class _Server(uvicorn.Server):
 class App:
     """Everything that runs, and the order in which it starts and stops."""
 
-    def __init__(self, settings: CloudSettings, profiles: dict[str, Profile] | None = None) -> None:
+    def __init__(
+        self,
+        settings: CloudSettings,
+        profiles: dict[str, Profile] | None = None,
+        *,
+        demo: bool = False,
+    ) -> None:
         self.settings = settings
+        self.demo = demo
         self.folder = Path(settings.data)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.profiles = profiles or load_profiles()
         where = places(settings)
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self.ledger: Ledger = open_ledger(where.ledger, now_ns, self.profiles)
-        self.telemetry: TelemetryStore = SqliteTelemetry(self.folder / "telemetry.db")
+        self._check_reachable()
+        self.telemetry: TelemetryStore = open_telemetry(
+            settings.telemetry, self.folder, now_ns, self.ledger.quarantine_add
+        )
         self.notifier = Notifier(
             self.ledger, channels_from(settings.notify, self.folder), submit=self.submit, now=now_ns
         )
@@ -92,7 +104,28 @@ class App:
         )
         self.live = Live(self.ledger, now_ns)
         self.service.pipeline.on_heard = self.live.heard
+        if settings.broker.registered:
+            self.service.ingest.admission = Admission(self.ledger.devices_registered, now_ns)
         self.server = _Server(self._uvicorn())
+
+    def _check_reachable(self) -> None:
+        """Raise `SettingsError` when other machines would reach it and nobody could sign in."""
+        if self.settings.api.reachable and (self.demo or not self.ledger.accounts_exist()):
+            self.ledger.close()
+            raise SettingsError(
+                "api: other machines would reach this service, and there is no account to sign in "
+                "with: make one first (forewarn user add NAME --role administrator cloud.toml), or "
+                "listen on 127.0.0.1 without public_url"
+            )
+
+    def setup_link(self) -> str | None:
+        """Return a new address at which the administrator is made; None: there is one already."""
+        if self.demo or self.ledger.accounts_exist():
+            return None
+        api = self.settings.api
+        host = f"[{api.host}]" if ":" in api.host else api.host
+        secret = Desk(self.ledger, now_ns).setup_link()
+        return f"{api.public_url or f'http://{host}:{api.port}'}/setup/{secret}"
 
     async def submit(self, work: Callable[[], T]) -> T:
         """Run a ledger write on the one writer thread."""
@@ -109,12 +142,17 @@ class App:
             repaired=self.service.repaired,
             secret=_secret(self.folder / "cursor.key"),
             public_url=api.public_url,
+            demo=self.demo,
+            outlets=self.notifier,
             live=self.live,
         )
         return uvicorn.Config(
             create_app(deps),
             host=api.host,
             port=api.port,
+            ssl_certfile=api.cert_file,
+            ssl_keyfile=api.key_file,
+            forwarded_allow_ips=list(api.proxies),
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=DRAIN_S,
@@ -203,6 +241,9 @@ def _secret(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def build(settings: CloudSettings) -> App:
-    """Open the stores, recover from snapshot and journal, and return what is ready to run."""
-    return App(settings)
+def build(settings: CloudSettings, *, demo: bool = False) -> App:
+    """Open the stores, recover from snapshot and journal, and return what is ready to run.
+
+    In a `demo` nobody signs in.
+    """
+    return App(settings, demo=demo)

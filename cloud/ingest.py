@@ -4,7 +4,7 @@
 has returned.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Final
@@ -78,6 +78,8 @@ class Ingest:
         self.sequencer = sequencer
         self.quota = quota or Quota()
         self.counters = Counters()
+        #: says why a device's message is not taken (None: it is)
+        self.admission: Callable[[str, Message], str | None] | None = None
         self._births: dict[str, int] = {}  #: checksum of each device's newest birth
         self._fresh: dict[str, int] = {}  #: those of the group in hand
         self._touched: dict[Key, _Answer] = {}
@@ -128,6 +130,7 @@ class Ingest:
         try:
             topic = topics.parse(arrived.topic)
             message = codec.decode(topic, arrived.payload, arrived.content_type)
+            self._admit(topic.identity, message)
         except ContractError as error:
             return [self._aside(arrived, error.reason, error.detail)]
         entry = Entry(Kind.MESSAGE, arrived.received_ns, arrived.topic, arrived.payload)
@@ -146,6 +149,12 @@ class Ingest:
             self._touched.setdefault(key, _Answer())
             return [(entry, message), *self._followers(key)]
         return [(entry, message)]
+
+    def _admit(self, identity: str, message: Message) -> None:
+        """Raise `ContractError` for a device that is not taken."""
+        stranger = self.admission(identity, message) if self.admission else None
+        if stranger is not None:
+            raise ContractError(Reason.UNKNOWN_DEVICE, stranger)
 
     def _again(self, identity: str, birth: bytes) -> bool:
         """Whether a device's birth is the one that is known."""

@@ -9,11 +9,21 @@ import ipaddress
 import os
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
 from cloud.errors import SettingsError
 from models.toml import TomlError, parse
+
+
+def is_loopback(name: str) -> bool:
+    """Whether a name or address means this computer alone."""
+    if name == "localhost":
+        return True
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(name).is_loopback
+    return False
 
 
 class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -33,6 +43,17 @@ class BrokerSettings(_Strict, frozen=True, kw_only=True):
     ca_file: str | None = None
     cert_file: str | None = None
     key_file: str | None = None
+    devices: Literal["any", "registered"] | None = None  #: which are taken; see `registered`
+
+    @property
+    def registered(self) -> bool:
+        """Whether only registered devices are taken: unless said, on a broker beyond loopback.
+
+        A broker of this computer that asks us for a name takes others too, so it counts as beyond.
+        """
+        if self.devices is not None:
+            return self.devices == "registered"
+        return not is_loopback(self.host) or self.username is not None
 
     def password(self) -> str | None:
         """Read the password from where the settings point; `SettingsError` names the place."""
@@ -70,6 +91,40 @@ class LedgerSettings(_Strict, frozen=True, kw_only=True):
         return _secret("ledger.password", self.password_env, self.password_file)
 
 
+class TelemetrySettings(_Strict, frozen=True, kw_only=True):
+    """Where readings are kept: a file in `data` (`sqlite`), or an InfluxDB 2 server (`influx`).
+
+    `bucket` begins the names of the three buckets that `forewarn setup influx` makes.
+    """
+
+    store: Literal["sqlite", "influx"] = "sqlite"
+    url: str = "http://127.0.0.1:8086"
+    org: str = "forewarn"
+    bucket: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,40}$")] = "forewarn"
+    token_file: str | None = None
+    token_env: str | None = None
+    gzip: bool = False  #: worth it over a network, not on loopback
+    raw_days: Annotated[int, msgspec.Meta(ge=0)] = 90  #: 0: for ever
+    minute_days: Annotated[int, msgspec.Meta(ge=0)] = 730
+    queue_mb: Annotated[int, msgspec.Meta(ge=1)] = 16  #: readings waiting in memory
+    spool_mb: Annotated[int, msgspec.Meta(ge=1)] = 4096  #: and on disk, while the server is away
+
+    def __post_init__(self) -> None:
+        """Refuse an address that is none, and a token sent in the clear to another machine."""
+        parts = urlsplit(self.url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError(f"url: '{self.url}' is not an http or https address")
+        if parts.scheme == "http" and not is_loopback(parts.hostname):
+            raise ValueError("url: the token would cross the network in the clear; use https")
+
+    def token(self) -> str:
+        """Return the token; `SettingsError` says where it was looked for."""
+        found = _secret("telemetry.token", self.token_env, self.token_file)
+        if not found:
+            raise SettingsError("telemetry.token_file or token_env: InfluxDB needs a token")
+        return found
+
+
 class LogSettings(_Strict, frozen=True, kw_only=True):
     """How the service writes down what it does, on its standard error."""
 
@@ -78,23 +133,48 @@ class LogSettings(_Strict, frozen=True, kw_only=True):
 
 
 class ApiSettings(_Strict, frozen=True, kw_only=True):
-    """Where the HTTP API listens."""
+    """Where pages and API listen, and under which address people reach them.
+
+    `cert_file` and `key_file` are for TLS of our own; else a proxy with TLS stands in front, at
+    one of the addresses `proxies`, whose word about the caller's address and scheme is taken.
+    """
 
     host: str = "127.0.0.1"
     port: int = 8470
     public_url: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+    proxies: tuple[str, ...] = ("127.0.0.1", "::1")
 
     def __post_init__(self) -> None:
-        """Refuse what would be reachable from other machines: there are no accounts yet."""
-        name = self.host
-        loopback = name == "localhost"
-        with contextlib.suppress(ValueError):
-            loopback = loopback or ipaddress.ip_address(name).is_loopback
-        if not loopback:
+        """Refuse what would send passwords over a network in the clear."""
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("cert_file and key_file belong together")
+        public = urlsplit(self.public_url or "")
+        if self.public_url is not None and (
+            public.scheme not in ("http", "https") or not public.hostname or public.path.strip("/")
+        ):
             raise ValueError(
-                f"'{name}' is reachable from other machines, and there are no accounts yet: "
-                "use 127.0.0.1, ::1 or localhost"
+                f"public_url '{self.public_url}': write https://host or https://host:port"
             )
+        if not self.reachable:
+            return
+        if self.public_url is None:
+            raise ValueError(
+                f"'{self.host}' is reachable from other machines: say under which address people "
+                "reach it (public_url), or use 127.0.0.1, ::1 or localhost"
+            )
+        if public.scheme != "https":
+            raise ValueError(
+                f"public_url '{self.public_url}': other machines must not reach it without TLS: "
+                "give cert_file and key_file, or put a proxy with TLS in front; write https://"
+            )
+
+    @property
+    def reachable(self) -> bool:
+        """Whether other machines reach it, directly or through a proxy."""
+        public = urlsplit(self.public_url or "").hostname
+        return not (is_loopback(self.host) and (public is None or is_loopback(public)))
 
 
 class ChannelSettings(_Strict, frozen=True, kw_only=True):
@@ -134,6 +214,7 @@ class CloudSettings(_Strict, frozen=True, kw_only=True):
     snapshot_s: float = 60.0
     journal_segment_mb: int = 64
     ledger: LedgerSettings = LedgerSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
     log: LogSettings = LogSettings()
     broker: BrokerSettings = BrokerSettings()
     api: ApiSettings = ApiSettings()

@@ -103,7 +103,7 @@ async def perform(
     ends = loop.time() + options.seconds if options.seconds else float("inf")
     begun = loop.time()
     failure = SimulatedFleet(story).failures()[0]
-    app = await asyncio.to_thread(build, stage.service(folder, broker))
+    app = await asyncio.to_thread(build, stage.service(folder, broker), demo=True)
     speed = pace(failure, options.seconds, options.speed)
     agents = [stage.host(folder, broker), *stage.fleet(folder, broker, story, speed)]
     view = FleetView(Client(f"http://127.0.0.1:{app.settings.api.port}"), app.profiles)

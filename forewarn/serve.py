@@ -8,6 +8,7 @@ import signal
 import sys
 import tempfile
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -17,6 +18,10 @@ from cloud.errors import CloudError
 from forewarn.broker import BrokerError, embedded
 
 log = logging.getLogger("forewarn")
+WELCOME: Final = (
+    "\nno accounts yet: everybody on this computer may do everything.\n"
+    "To make the administrator, open {link} (works once, for a day)\n"
+)
 
 
 async def serve(settings: cloud_settings.CloudSettings) -> None:
@@ -28,7 +33,11 @@ async def serve(settings: cloud_settings.CloudSettings) -> None:
         loop.add_signal_handler(number, stop.set)
     async with app.running():
         api = settings.api
-        log.info("ready: http://%s:%d/api/v1/machines", api.host, api.port)
+        scheme = "https" if api.cert_file else "http"
+        log.info("ready: %s://%s:%d/api/v1/machines", scheme, api.host, api.port)
+        link = await asyncio.to_thread(app.setup_link)
+        if link is not None:
+            print(WELCOME.format(link=link), flush=True)
         await app.until(stop.wait())
         log.info("stopping")
 

@@ -45,11 +45,6 @@ def matches(password: str, kept: str | None) -> bool:
     return kept is not None
 
 
-def outdated(kept: str) -> bool:
-    """Whether a hash was made with other parameters and should be made anew."""
-    return _hasher.check_needs_rehash(kept)
-
-
 def _plain(password: str) -> str:
     """Return one form for what keyboards spell in two (RFC 8265)."""
     return unicodedata.normalize("NFC", password)

@@ -7,12 +7,13 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import Response
 
 from cloud.api.bodies import body, takes
-from cloud.api.deps import Deps, Outlet
+from cloud.api.deps import Deps
 from cloud.api.pages import Paging, answer
 from cloud.api.problems import declared
 from cloud.api.session import Nothing
 from cloud.api.wire import Json
 from cloud.errors import NotFound
+from cloud.notify.channels import Outlet
 
 router = APIRouter(prefix="/api/v1", tags=["alerts"])
 

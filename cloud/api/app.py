@@ -29,6 +29,7 @@ from cloud.api import (
     users,
 )
 from cloud.api.deps import ApiDeps, admit
+from cloud.api.forms import routes as forms
 from cloud.api.guard import Guard
 from cloud.api.openapi import describe
 
@@ -78,6 +79,7 @@ def bare() -> FastAPI:
     )
     for noun in NOUNS:
         app.include_router(noun.router)
+    app.include_router(forms.router)
     problems.install(app)
 
     @cache

@@ -13,10 +13,10 @@ from cloud.accounts.values import Principal, Role
 from cloud.api.access import NOBODY, rule_of
 from cloud.api.cookies import bearer_of, cookie_of
 from cloud.api.cursors import Cursors
-from cloud.api.repeats import Repeats
 from cloud.errors import Refused
 from cloud.ledger import Ledger, Repair
 from cloud.live import Live
+from cloud.notify.channels import Outlet
 from cloud.quota import Throttled
 from cloud.telemetry import TelemetryStore
 from models.profile import Profile
@@ -89,15 +89,6 @@ class Submit(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outlet:
-    """A channel over which people are told, without its secrets."""
-
-    name: str
-    languages: tuple[str, ...]
-    fallback: bool
-
-
 class Outlets(Protocol):
     """The channels of the notifier."""
 
@@ -142,14 +133,15 @@ class ApiDeps:
     outlets: Outlets = field(default_factory=NoOutlets)
     principal: Principal = TRIAL
     desk: Desk = field(init=False)
+    whole: Ledger = field(init=False)  #: for links that bring their own right
     live: Live | None = None  #: what is pushed to watchers; None: nothing is
     cursors: Cursors = field(init=False)
-    repeats: Repeats = field(init=False, default_factory=Repeats)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "cursors", Cursors(self.secret))
         desk = Desk(self.ledger, lambda: self.health().now_ns, demo=self.demo)
         object.__setattr__(self, "desk", desk)
+        object.__setattr__(self, "whole", self.ledger)
 
     def of(self, principal: Principal) -> "ApiDeps":
         """Return this for who asks."""

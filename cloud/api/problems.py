@@ -5,7 +5,7 @@ parts of the request that are wrong.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from cloud.accounts.errors import Crowded, NotAllowed, SignInNeeded, Wait
+from cloud.api.forms.render import error_page, wants_page
 from cloud.errors import Conflict, NotFound, Refused, StoreBusy, StoreError, StoreFull
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -197,16 +198,40 @@ def internal(path: str) -> Response:
     return problem(500, "this is a fault of the service; its log says more", path)
 
 
+Handler = Callable[[Request, Exception], Response]
+#: error -> what answers it
+HANDLERS: Final[Mapping[type[Exception], Handler]] = {
+    HTTPException: _http,
+    RequestValidationError: _invalid,
+    Refused: _refused,
+    HttpProblem: _precondition,
+    NotFound: _not_found,
+    Conflict: _conflict,
+    StoreError: _store,
+    SignInNeeded: _unknown,
+    NotAllowed: _not_allowed,
+    Wait: _wait,
+    Crowded: _crowded,
+}
+
+
+def _for_people_too(handler: Handler) -> Handler:
+    """Return a handler that gives browsers a page, with the headers of the problem."""
+
+    def handle(request: Request, error: Exception) -> Response:
+        found = handler(request, error)
+        if not wants_page(request):
+            return found
+        page = error_page(request, found.status_code)
+        for name in ("Allow", "Retry-After", "WWW-Authenticate"):
+            if name in found.headers:
+                page.headers[name] = found.headers[name]
+        return page
+
+    return handle
+
+
 def install(app: FastAPI) -> None:
-    """Let every error leave as a problem."""
-    app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(Refused, _refused)
-    app.add_exception_handler(HttpProblem, _precondition)
-    app.add_exception_handler(NotFound, _not_found)
-    app.add_exception_handler(Conflict, _conflict)
-    app.add_exception_handler(StoreError, _store)
-    app.add_exception_handler(SignInNeeded, _unknown)
-    app.add_exception_handler(NotAllowed, _not_allowed)
-    app.add_exception_handler(Wait, _wait)
-    app.add_exception_handler(Crowded, _crowded)
+    """Let every error leave as a problem, or as a page where a browser shows it to a person."""
+    for error, handler in HANDLERS.items():
+        app.add_exception_handler(error, _for_people_too(handler))

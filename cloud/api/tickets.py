@@ -16,7 +16,7 @@ from cloud.api.why import explain
 from cloud.api.wire import Json
 from cloud.api.writes import PROBLEMS, Creation, Name, Signed, Text, Write
 from cloud.errors import Refused
-from cloud.ledger import EventRow, Resolved, TicketRow, TicketState, Verdict
+from cloud.ledger import EventRow, Repair, Resolved, TicketRow, TicketState, Verdict
 from cloud.ledger.records import Clock
 
 router = APIRouter(prefix="/api/v1/tickets", tags=["tickets"])
@@ -131,6 +131,7 @@ async def resolve(
 ) -> Response:
     """Say what was found and done; a replaced component begins anew in the models."""
     deps, actor = write.deps, write.actor(given)
+    repairs: list[Repair] = []
 
     def resolved(version: int) -> TicketRow:
         done: Resolved = deps.ledger.resolve(
@@ -143,10 +144,13 @@ async def resolve(
             replaced=given.replaced,
         )
         if done.repair is not None:
-            deps.repaired(done.repair)
+            repairs.append(done.repair)
         return done.ticket
 
-    return await _change(write, ticket, resolved)
+    answer = await _change(write, ticket, resolved)
+    for repair in repairs:  # committed by now
+        deps.repaired(repair)
+    return answer
 
 
 @router.post("/{ticket}/reopen", responses=_WRITTEN, openapi_extra=takes(Reason))

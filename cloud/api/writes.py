@@ -8,9 +8,10 @@ from fastapi import Header, Request
 from fastapi.responses import Response
 
 from cloud.api.bodies import Body
-from cloud.api.deps import Deps
+from cloud.api.deps import ApiDeps, Deps
 from cloud.api.pages import single
 from cloud.api.problems import HttpProblem
+from cloud.api.repeats import keeping
 from cloud.errors import Conflict
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f]+$")]
@@ -87,11 +88,11 @@ class Write:
                     raise HttpProblem(412, f"it changed meanwhile: {error}") from error
                 raise
 
-        async def reply() -> Response:
-            row = await self.deps.submit(guarded)
+        def reply() -> Response:
+            row = guarded()
             return single(self._request, show(row), row.version)
 
-        return await self.deps.repeats.once(self._request, self._key, reply)
+        return await _once(self.deps, self._request, self._key, reply)
 
 
 class Creation:
@@ -112,12 +113,17 @@ class Creation:
         An answer with a secret in it must not be kept: `once` False does `work` again.
         """
 
-        async def reply() -> Response:
-            return single(self._request, await self.deps.submit(work), status=status)
+        def reply() -> Response:
+            return single(self._request, work(), status=status)
 
-        if not once:
-            return await reply()
-        return await self.deps.repeats.once(self._request, self._key, reply)
+        return await _once(self.deps, self._request, self._key if once else None, reply)
+
+
+async def _once(
+    deps: ApiDeps, request: Request, key: str | None, reply: Callable[[], Response]
+) -> Response:
+    """Answer on the writer thread, once for an Idempotency-Key."""
+    return await deps.submit(await keeping(deps.ledger, request, deps.principal, key, reply))
 
 
 def _match(if_match: str | None, version: int) -> None:

@@ -94,7 +94,7 @@ class Accounts(Part):
             .where(t.account.c.role == Role.ADMINISTRATOR.value, t.account.c.active)
             .limit(1)
         )
-        if left is None:
+        if left is None and old.role is Role.ADMINISTRATOR:
             raise Conflict("this is the last administrator: make another one first")
         changed = [name for name in RIGHTS if getattr(old, name) != getattr(new, name)]
         if changed:

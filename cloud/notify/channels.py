@@ -5,6 +5,7 @@ import os
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, Protocol
@@ -46,6 +47,15 @@ class Channel(Protocol):
     def send(self, batch_id: str, texts: Mapping[Language, Text]) -> None:
         """Hand over one message; it may come again with the same `batch_id`."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlet:
+    """A channel over which people are told, without its secrets."""
+
+    name: str
+    languages: tuple[str, ...]
+    fallback: bool
 
 
 class LogChannel:

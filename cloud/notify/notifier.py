@@ -15,8 +15,8 @@ from typing import Final, Literal, Protocol, TypeVar
 
 from cloud.errors import StoreError
 from cloud.ledger import AlertRow, Ledger
-from cloud.notify.channels import Channel, NotSent
-from cloud.notify.texts import compose
+from cloud.notify.channels import Channel, NotSent, Outlet
+from cloud.notify.texts import TEST, Language, Text, compose
 from models.profile import Profile, load_profiles
 
 T = TypeVar("T")
@@ -100,6 +100,23 @@ class Notifier:
                 _, late = await asyncio.wait(self._busy.values(), timeout=DRAIN_S)
                 for task in late:
                     task.cancel()
+
+    def outlets(self) -> Sequence[Outlet]:
+        """Return the channels, without their secrets."""
+        return [
+            Outlet(name=c.name, languages=tuple(c.languages), fallback=c.fallback)
+            for c in self._channels.values()
+        ]
+
+    async def send_test(self, name: str) -> str | None:
+        """Send a test message over a channel; return what went wrong, without secrets."""
+        channel = self._channels[name]
+        try:
+            texts = {language: TEST[language] for language in channel.languages}
+            await self._hand_over(channel, f"test-{self._now()}", texts)
+        except NotSent as error:
+            return str(error)
+        return None
 
     async def drain(self) -> None:
         """Make one attempt at everything that is due, and wait for the outcome."""
@@ -187,13 +204,17 @@ class Notifier:
         await self._submit(lambda: self._ledger.alert_failed(key, channel, error, retry_ns))
 
     async def _send(self, channel: Channel, key: str, batch: Batch) -> None:
+        """Compose a message and make one attempt."""
+        name = batch[0].advisory.profile
+        profile = self._profiles.get(name) or Profile(name=name, version=0, title={})
+        texts = {language: compose(batch, language, profile) for language in channel.languages}
+        await self._hand_over(channel, key, texts)
+
+    async def _hand_over(self, channel: Channel, key: str, texts: Mapping[Language, Text]) -> None:
         """Make one attempt on a thread of its own, which cannot hold up the end of the program."""
         before = self._stuck.get(channel.name)
         if before is not None and before.is_alive():
             raise NotSent("the attempt before still hangs")
-        name = batch[0].advisory.profile
-        profile = self._profiles.get(name) or Profile(name=name, version=0, title={})
-        texts = {language: compose(batch, language, profile) for language in channel.languages}
         loop = asyncio.get_running_loop()
         outcome: asyncio.Future[NotSent | None] = loop.create_future()
 

@@ -73,6 +73,13 @@ class Text(msgspec.Struct, frozen=True, kw_only=True):
     body: str
 
 
+#: what "send test" sends
+TEST: Final[Mapping[Language, Text]] = {
+    "en": Text(title="forewarn: test", body="This is a test. Alerts will reach you this way."),
+    "zh": Text(title="forewarn:测试", body="这是一条测试消息。告警将以此方式送达。"),
+}
+
+
 def fill(template: str, values: Mapping[str, object]) -> str:
     """Put values in the place of `{name}`; names that are not given stay as they are.
 

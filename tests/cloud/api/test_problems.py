@@ -9,7 +9,7 @@ from tests.cloud.api.plant import BASE, Opened
 
 
 async def test_an_unknown_address(api: httpx.AsyncClient) -> None:
-    for path in ("/", "/api/v1", "/api/v1/machines/", "/docs", "/redoc", "/api/v1/machines/a/b"):
+    for path in ("/api/v1", "/api/v1/machines/", "/docs", "/redoc", "/api/v1/machines/a/b"):
         answer = await api.get(path)
         assert answer.status_code == 404
         assert answer.headers["content-type"] == "application/problem+json"
