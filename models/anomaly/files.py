@@ -1,10 +1,10 @@
 """A learned model's two files on disk: `NAME.onnx` and, beside it, `NAME.json`."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from models.anomaly.card import MAX_CARD, MAX_MODEL, Card, ModelError, read
-from models.anomaly.detector import Factory
-from models.anomaly.learned import learned
+from models.anomaly.learned import Drift, Learned, learned
 
 
 def card_of(model: Path) -> Path:
@@ -12,9 +12,12 @@ def card_of(model: Path) -> Path:
     return model.with_suffix(".json")
 
 
-def load(model: Path) -> tuple[Card, Factory]:
+def load(
+    model: Path, drift: Callable[[], Drift] | None = None
+) -> tuple[Card, Callable[[], Learned]]:
     """Return the card and what makes detectors; `ModelError` says what is wrong with a file."""
-    return learned(_content(card_of(model), MAX_CARD), _content(model, MAX_MODEL), str(model))
+    text, content = _content(card_of(model), MAX_CARD), _content(model, MAX_MODEL)
+    return learned(text, content, str(model), drift)
 
 
 def load_card(model: Path) -> Card:

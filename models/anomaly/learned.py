@@ -8,14 +8,13 @@ replay on the same type of processor with the same onnxruntime.
 
 import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.anomaly.card import Card, ModelError, read
-from models.anomaly.detector import Factory
 from models.anomaly.tail import score_of
 
 INPUT_CLIP: Final = 8.0  #: standard deviations; the network saw nothing further out
@@ -25,12 +24,15 @@ Vector = NDArray[np.float64]
 
 
 class Drift(Protocol):
-    """Watches the model's error in standard deviations of its calibration."""
+    """Watches whether rows are still like those of the calibration."""
 
-    drifted: bool
+    @property
+    def drifted(self) -> bool:
+        """Whether they have not been for long."""
+        ...
 
-    def learn(self, error: float) -> None:
-        """Take the error of one row."""
+    def learn(self, probability: float) -> None:
+        """Take the tail probability of one row: uniform from 0 to 1 while the model fits."""
         ...
 
 
@@ -64,7 +66,7 @@ class Learned:
     def learn_one(self, x: Mapping[str, float]) -> None:
         """Take the row into the lags; the weights stay as they are."""
         if self._drift is not None and (error := self.error_one(x)) is not None:
-            self._drift.learn(error)
+            self._drift.learn(self.card.tail.probability(error))
         if self.card.lags:
             self._past.append(np.nan_to_num(self._standard(x)))
 
@@ -121,12 +123,14 @@ def session_of(model: bytes, card: Card, origin: str = "model") -> Any:
     return made
 
 
-def learned(text: bytes, model: bytes, origin: str = "model") -> tuple[Card, Factory]:
-    """Return the card and what makes detectors of a model's two files.
+def learned(
+    text: bytes, model: bytes, origin: str = "model", drift: Callable[[], Drift] | None = None
+) -> tuple[Card, Callable[[], Learned]]:
+    """Return the card and what makes detectors of a model's two files, each with its `drift`.
 
     The detectors share one session, which keeps nothing from row to row. `ModelError` says what is
     wrong with the files.
     """
     card = read(text, model, origin)
     session = session_of(model, card, origin)
-    return card, lambda: Learned(card, session)
+    return card, lambda: Learned(card, session, None if drift is None else drift())

@@ -7,14 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from forewarn.recordings import blocks
 from forewarn.trainer import Options, train
 from models.anomaly.card import written
 from models.anomaly.checks import check_detector, rows
 from models.anomaly.detector import Factory
+from models.anomaly.drift import ErrorDrift
 from models.anomaly.files import load
-from models.anomaly.learned import Learned, learned, session_of
+from models.anomaly.learned import Learned, learned
 from models.assessment import Assessment, Check
 from models.fleet import Fleet
 from models.profile import load_profiles
@@ -115,22 +117,27 @@ def test_a_broken_bond_between_usual_values_is_seen_and_named() -> None:
     assert sum(made.explain_one(broken).values()) == pytest.approx(1.0)
 
 
-class Count:
-    def __init__(self) -> None:
-        self.errors: list[float] = []
-        self.drifted = False
-
-    def learn(self, error: float) -> None:
-        self.errors.append(error)
-
-
-def test_the_drift_monitor_sees_every_learned_row_once() -> None:
-    drift = Count()
+def drifted(values: NDArray[np.float64]) -> list[bool]:
     made = trained()
-    detector = Learned(made.card, session_of(made.model, made.card), drift)
-    x = dict(zip(SIGNALS, plant(1).tolist()[0], strict=True))
-    detector.score_one(x)
-    detector.learn_one(x)
+    _, make = learned(written(made.card), made.model, drift=ErrorDrift)
+    detector, found = make(), []
+    for row in values.tolist():
+        detector.learn_one(dict(zip(SIGNALS, row, strict=True)))
+        found.append(detector.drifted)
+    return found
+
+
+def test_drift_is_told_while_it_lasts() -> None:
+    values = plant(2_400, seed=9)
+    assert not any(drifted(values))
+    values[800:1_600, 3] += 0.4
+    found = drifted(values)
+    assert not any(found[:800])
+    assert all(found[1_300:1_600])
+    assert not any(found[2_100:])
+
+
+def test_without_a_monitor_there_is_no_drift() -> None:
+    detector = learned(written(trained().card), trained().model)[1]()
     detector.learn_one({})
-    assert drift.errors == [detector.error_one(x)]
     assert not detector.drifted
