@@ -9,7 +9,10 @@ from numpy.typing import NDArray
 
 from models.rows import Block
 
-STORES: Mapping[str, str] = {"sqlite": "cloud.telemetry.sqlite:SqliteTelemetry"}
+STORES: Mapping[str, str] = {
+    "sqlite": "cloud.telemetry.sqlite:SqliteTelemetry",
+    "influx": "cloud.telemetry.influx.store:InfluxTelemetry",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,11 +66,15 @@ class TelemetryStore(Protocol):
     """Keeps readings. `write` is called by one thread; reading is safe from any thread."""
 
     def position(self) -> int:
-        """Journal position up to which everything is stored (-1: nothing)."""
+        """Journal position up to which everything is taken over (-1: nothing)."""
         ...
 
     def write(self, blocks: Sequence[Block], position: int) -> None:
-        """Store the blocks and the position in one transaction. `StoreBusy`, `StoreFull`."""
+        """Take the blocks over; a position reached already is ignored. `StoreBusy`, `StoreFull`.
+
+        After a crash they are there up to `position`, all or none of a group: those behind it are
+        given again. What a crash can take back is what `durable_position` does not cover yet.
+        """
         ...
 
     def series(self, machine: str, signal: str, start_ns: int, end_ns: int, limit: int) -> Series:

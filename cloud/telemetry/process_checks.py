@@ -35,7 +35,7 @@ def _write_on(open_store: Open, path: Path, pipe: Connection) -> None:
     while True:
         n += 1
         store.write(_group(n), n)
-        pipe.send(n)
+        pipe.send(store.durable_position())
 
 
 def _complete(store: TelemetryStore) -> int:
@@ -49,7 +49,7 @@ def _complete(store: TelemetryStore) -> int:
 
 
 def survives_being_killed(open_store: Open, folder: Path, kills: int = 5) -> None:
-    """SIGKILL while writing: position and data agree, nothing reported written is missing."""
+    """SIGKILL while writing: position and data agree, nothing reported durable is missing."""
     context = multiprocessing.get_context("spawn")
     rng = np.random.default_rng(kills)
     reported = -1
@@ -98,6 +98,7 @@ def another_process_reads_along(open_store: Open, folder: Path) -> None:
     mine.recv()
     for n in range(300):
         store.write(_group(n), n)
+    assert store.durable_position() == 299
     mine.send(0)
     assert mine.recv() == 30_000
     reader.join()

@@ -30,6 +30,7 @@ from cloud.telemetry.rollup import HOUR_NS
 from models.rows import Block
 
 SETTLE_S: Final = 10.0  #: how long a reader waits for what was just written
+DURABLE_S: Final = 2.0  #: how long ingest waits for it before a snapshot; else it takes the next
 CLOSE_S: Final = 5.0
 LOAD_SLICE: Final = 50
 MEMORY_BYTES: Final = 16 << 20
@@ -242,7 +243,7 @@ class InfluxTelemetry:
         """See `TelemetryStore.durable_position`: what the server has."""
         if self._shipper is None:
             return self._stored_position()
-        self._shipper.settle(self._position, SETTLE_S)
+        self._shipper.settle(self._position, DURABLE_S)
         return self._shipper.shipped
 
     def close(self) -> None:
