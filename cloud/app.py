@@ -16,6 +16,7 @@ import uvicorn
 from cloud.accounts.desk import Desk
 from cloud.admission import Admission
 from cloud.api import ApiDeps, HealthReport, create_app
+from cloud.detectors import detectors_of
 from cloud.errors import CloudError, SettingsError, StoreError
 from cloud.ledger import Ledger, open_ledger
 from cloud.link import Link
@@ -101,6 +102,7 @@ class App:
             segment_bytes=settings.journal_segment_mb << 20,
             limits=_limits(settings.limits),
             free_percent=settings.limits.free_disk_percent,
+            detectors=detectors_of(settings.detectors, self.profiles),
         )
         self.live = Live(self.ledger, now_ns)
         self.service.pipeline.on_heard = self.live.heard

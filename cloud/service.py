@@ -22,6 +22,7 @@ from cloud.quota import Limits, Quota, Throttled
 from cloud.sequence import Sequencer
 from cloud.shelf import SqliteShelf
 from cloud.telemetry import TelemetryStore
+from models.anomaly.detector import Factory
 from models.fleet import Fleet, SnapshotError
 from models.profile import Profile
 
@@ -62,9 +63,11 @@ class Service:
         segment_bytes: int = 64 << 20,
         limits: Limits | None = None,
         free_percent: float = 5.0,
+        detectors: Mapping[str, Mapping[str, Factory]] | None = None,
     ) -> None:
         self._folder = folder
         self._profiles = profiles
+        self._detectors = detectors
         self._telemetry = telemetry
         self._ledger = ledger
         self._link = link
@@ -133,10 +136,11 @@ class Service:
     def _recover(self) -> None:
         stored = self._telemetry.position()
         found = snapshot.load(self._folder / "snapshots", stored)
-        fleet = Fleet(self._profiles)
+        fleet = Fleet(self._profiles, detectors=self._detectors)
         if found:
             try:
-                fleet = Fleet.restore(self._profiles, dict(found.arrays))
+                arrays = dict(found.arrays)
+                fleet = Fleet.restore(self._profiles, arrays, detectors=self._detectors)
             except SnapshotError as error:
                 # Numbers and births still hold; only what was learned begins anew.
                 log.warning("snapshot at %d: %s", found.n, error)

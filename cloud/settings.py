@@ -7,6 +7,7 @@ environment variable, never written inline.
 import contextlib
 import ipaddress
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -220,6 +221,7 @@ class CloudSettings(_Strict, frozen=True, kw_only=True):
     api: ApiSettings = ApiSettings()
     notify: NotifySettings = NotifySettings()
     limits: LimitSettings = LimitSettings()
+    detectors: Mapping[str, tuple[str, ...]] = {}  #: profile -> plug-in detectors, see that module
 
 
 def load(path: Path) -> CloudSettings:

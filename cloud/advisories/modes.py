@@ -65,7 +65,8 @@ def modes_for(condition: Condition, profile: Profile, state: State) -> list[str]
     named = [
         name
         for name, mode in profile.failure_modes.items()
-        if check in mode.checks and condition.signal in mode.signals
+        if (check in mode.checks and condition.signal in mode.signals)
+        or (check is Check.DETECTOR and condition.signal in mode.detectors)
     ]
     if named:
         return [] if _for_the_better(condition, profile) else named
