@@ -16,6 +16,7 @@ from cloud.api.cursors import Cursors
 from cloud.errors import Refused
 from cloud.ledger import Ledger, Repair
 from cloud.live import Live
+from cloud.metrics import Metrics
 from cloud.notify.channels import Outlet
 from cloud.quota import Throttled
 from cloud.telemetry import TelemetryStore
@@ -135,6 +136,7 @@ class ApiDeps:
     desk: Desk = field(init=False)
     whole: Ledger = field(init=False)  #: for links that bring their own right
     live: Live | None = None  #: what is pushed to watchers; None: nothing is
+    metrics: Metrics | None = None  #: None: nothing is counted
     cursors: Cursors = field(init=False)
 
     def __post_init__(self) -> None:
@@ -191,6 +193,15 @@ def admit(request: Request) -> ApiDeps:
             f"with scope '{principal.scope}'"
         )
     return deps.of(principal)
+
+
+def welcome(request: Request) -> bool:
+    """Whether whoever made a request that goes on may still do so."""
+    try:
+        admit(request)
+    except (SignInNeeded, NotAllowed):
+        return False
+    return True
 
 
 Deps = Annotated[ApiDeps, Depends(admit)]

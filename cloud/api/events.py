@@ -7,16 +7,16 @@ closing.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from typing import Annotated, Any, Final
 
 import msgspec
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import StreamingResponse
 
 from cloud.api.board import GlanceView, glance_view
-from cloud.api.deps import ApiDeps, Deps
+from cloud.api.deps import ApiDeps, Deps, welcome
 from cloud.api.problems import HttpProblem, declared
 from cloud.api.wire import encode
 from cloud.errors import NotFound
@@ -57,8 +57,9 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True):
     now_ns: int
 
 
-@router.get("/events", responses=_STREAM | declared(), response_class=StreamingResponse)
+@router.get("/events", responses=_STREAM | declared(404), response_class=StreamingResponse)
 async def events(
+    request: Request,
     deps: Deps,
     machine: Annotated[
         list[str] | None,
@@ -69,13 +70,25 @@ async def events(
     """Push what changes, once a second, until one side ends it."""
     if deps.live is None:
         raise HttpProblem(503, "nothing is pushed here: ask again for what you want to know")
-    stream = _stream(deps, deps.live, frozenset(machine or ()), last_event_id)
+    if deps.principal.reach is not None:
+        for name in machine or ():
+            deps.ledger.machine(name)  # 404 for what is not theirs
+
+    async def stays() -> bool:
+        return await asyncio.to_thread(welcome, request)
+
+    stream = _stream(deps, deps.live, frozenset(machine or ()), last_event_id, stays)
     return StreamingResponse(stream, media_type=MEDIA_TYPE, headers={"X-Accel-Buffering": "no"})
 
 
 async def _stream(
-    deps: ApiDeps, live: Live, machines: frozenset[str], last: str | None
+    deps: ApiDeps,
+    live: Live,
+    machines: frozenset[str],
+    last: str | None,
+    stays: Callable[[], Awaitable[bool]],
 ) -> AsyncIterator[bytes]:
+    """Yield events until one side ends it, or whoever listens may no longer (`stays`)."""
     show = _shower(deps, live)
     watcher = live.watch(machines)
     try:
@@ -89,9 +102,11 @@ async def _stream(
             try:
                 delivery = await asyncio.wait_for(watcher.queue.get(), HEARTBEAT_S)
             except TimeoutError:
+                if not await stays():
+                    return
                 yield b": still here\n\n"
                 continue
-            if delivery is None:
+            if delivery is None or not await stays():
                 return
             yield show(delivery.message)
             if delivery.readings:
@@ -111,21 +126,54 @@ def _shower(deps: ApiDeps, live: Live) -> Callable[[Message], bytes]:
                 return "generic"
         return profiles[machine]
 
+    def made(message: Message) -> bytes:
+        value = Changes(
+            now_ns=message.at_ns,
+            machines=[
+                glance_view(deps, profile(g.machine), replace(g, trail=g.trail[-1:]))
+                for g in message.machines
+            ],
+            changes=list(message.changes),
+        )
+        return event("changes", value, identity(live, message.n))
+
     def show(message: Message) -> bytes:
         kept = live.shown.get(message.n)
         if kept is None:
-            value = Changes(
-                now_ns=message.at_ns,
-                machines=[
-                    glance_view(deps, profile(g.machine), replace(g, trail=g.trail[-1:]))
-                    for g in message.machines
-                ],
-                changes=list(message.changes),
-            )
-            kept = live.shown[message.n] = event("changes", value, identity(live, message.n))
+            kept = live.shown[message.n] = made(message)
         return kept
 
-    return show
+    if deps.principal.reach is None:
+        return show
+    seen = _Seen(deps)
+    return lambda message: made(seen.part(message))
+
+
+class _Seen:
+    """What of the messages somebody with a reach gets: their machines and tickets."""
+
+    def __init__(self, deps: ApiDeps) -> None:
+        self._deps = deps
+        self._mine: dict[str, bool] = {}
+
+    def part(self, message: Message) -> Message:
+        """Return a message without what belongs to others."""
+        machines = tuple(g for g in message.machines if self._sees(g.machine))
+        changes = tuple(
+            c
+            for c in message.changes
+            if c.subject in ("machine", "ticket") and c.machine and self._sees(c.machine)
+        )
+        return replace(message, machines=machines, changes=changes)
+
+    def _sees(self, machine: str) -> bool:
+        if machine not in self._mine:
+            try:
+                self._deps.ledger.machine(machine)
+            except NotFound:
+                return False
+            self._mine[machine] = True
+        return self._mine[machine]
 
 
 def event(kind: str, value: object, id_: str | None = None) -> bytes:

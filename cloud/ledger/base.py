@@ -124,6 +124,8 @@ class Part:
         machine = table.c.id if table is t.machine else table.c.get("machine")
         if machine is None:  # it belongs to no machine: nothing for somebody with a reach
             return query.where(sa.false())
+        if table is t.advisory:  # a customer hears of it when there is a ticket
+            query = query.where(t.advisory.c.ticket_id.is_not(None))
         return query.where(within(self._reach, machine))
 
     def _get(self, connection: sa.Connection, table: sa.Table, kind: type[R], key: str) -> R:
