@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -21,6 +22,7 @@ from cloud.errors import CloudError, SettingsError, StoreError
 from cloud.ledger import Ledger, open_ledger
 from cloud.link import Link
 from cloud.live import Live
+from cloud.metrics import Metrics, Sources
 from cloud.notify import Notifier, channels_from
 from cloud.places import places
 from cloud.quota import Limits
@@ -131,7 +133,8 @@ class App:
 
     async def submit(self, work: Callable[[], T]) -> T:
         """Run a ledger write on the one writer thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._writer, work)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._writer, copy_context().run, work)
 
     def _uvicorn(self) -> uvicorn.Config:
         api = self.settings.api
@@ -147,6 +150,7 @@ class App:
             demo=self.demo,
             outlets=self.notifier,
             live=self.live,
+            metrics=self._metrics(),
         )
         return uvicorn.Config(
             create_app(deps),
@@ -159,6 +163,18 @@ class App:
             access_log=False,
             timeout_graceful_shutdown=DRAIN_S,
         )
+
+    def _metrics(self) -> Metrics:
+        positions = {"telemetry": self.telemetry.position, "ledger": self.ledger.position}
+        sources = Sources(
+            status=self.service.status,
+            intake=lambda: self.service.ingest.counters,
+            tally=self.ledger.tally,
+            positions=positions | {"journal": self.service.journal.end},
+            folder=self.folder,
+            now=now_ns,
+        )
+        return Metrics(sources)
 
     def health(self) -> HealthReport:
         """Say how the service is."""

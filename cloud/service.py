@@ -17,6 +17,7 @@ from cloud.ingest import Arrived, Counters, Ingest, Pending
 from cloud.journal import Entry, Kind, Record, SegmentJournal
 from cloud.ledger import Ledger, Repair
 from cloud.link import Link
+from cloud.logs import traced
 from cloud.pipeline import Pipeline
 from cloud.quota import Limits, Quota, Throttled
 from cloud.sequence import Sequencer
@@ -207,7 +208,8 @@ class Service:
     def _run(self) -> None:
         try:
             while not self._stop.is_set():
-                self._once()
+                with traced():
+                    self._once()
         except BaseException as error:
             log.exception("the ingest thread stopped")
             self.failure = error

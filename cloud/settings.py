@@ -7,7 +7,8 @@ environment variable, never written inline.
 import contextlib
 import ipaddress
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -222,6 +223,22 @@ class CloudSettings(_Strict, frozen=True, kw_only=True):
     notify: NotifySettings = NotifySettings()
     limits: LimitSettings = LimitSettings()
     detectors: Mapping[str, tuple[str, ...]] = {}  #: profile -> plug-in detectors, see that module
+
+
+def secrets_of(settings: CloudSettings) -> list[str]:
+    """Return the secrets that can be read now, so that nobody writes them down."""
+    channels = settings.notify.channels
+    readers: list[Callable[[], str | None]] = [
+        settings.broker.password,
+        settings.ledger.password,
+        partial(_secret, "token", settings.telemetry.token_env, settings.telemetry.token_file),
+        *(partial(_secret, one.name, one.url_env, one.url_file) for one in channels),
+    ]
+    found = []
+    for read in readers:
+        with contextlib.suppress(SettingsError):
+            found.append(read())
+    return [secret for secret in found if secret]
 
 
 def load(path: Path) -> CloudSettings:

@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from cloud import logs
 from cloud import settings as cloud_settings
 from cloud.app import build
 from cloud.errors import CloudError
@@ -53,17 +54,16 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument("--verbose", action="store_true", help="say more")
     options = parser.parse_args(arguments)
-    logging.basicConfig(
-        level=logging.DEBUG if options.verbose else logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
-    logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
         settings = (
             cloud_settings.load(options.settings)
             if options.settings
             else cloud_settings.CloudSettings()
+        )
+        logs.configure(
+            form=settings.log.format,
+            level="debug" if options.verbose else settings.log.level,
+            known=cloud_settings.secrets_of(settings),
         )
         with contextlib.ExitStack() as stack:
             if options.embedded_broker:

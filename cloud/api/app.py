@@ -16,6 +16,7 @@ from cloud.api import (
     export,
     health,
     machines,
+    metrics,
     parts,
     problems,
     profiles,
@@ -53,6 +54,7 @@ NOUNS: Final = (
     tokens,
     quarantine,
     health,
+    metrics,
 )
 
 
@@ -62,6 +64,7 @@ def create_app(deps: ApiDeps) -> FastAPI:
     app.include_router(ui.router)
     app.state.deps = deps
     app.add_middleware(Guard, public_url=deps.public_url)
+    app.add_middleware(metrics.Observed, metrics=deps.metrics)
     return app
 
 

@@ -30,6 +30,7 @@ from cloud.ledger.records import (
     Reply,
     Resolved,
     SetAside,
+    Tally,
     TicketRow,
     TicketState,
     Verdict,
@@ -58,6 +59,7 @@ __all__ = [
     "Reply",
     "Resolved",
     "SetAside",
+    "Tally",
     "TicketRow",
     "TicketState",
     "Verdict",
@@ -339,6 +341,10 @@ class Ledger(AccountStore, Protocol):
         (each at most 64 characters). An error leaves nothing behind. Replies are kept for a week.
         `Refused` when the key was used for another request.
         """
+        ...
+
+    def tally(self) -> Tally:
+        """Count machines, tickets and advisories by state, alerts that wait, and the quarantine."""
         ...
 
     def close(self) -> None:

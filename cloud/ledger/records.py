@@ -253,6 +253,17 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
 
 
+class Tally(msgspec.Struct, frozen=True, kw_only=True):
+    """How many there are, at one moment."""
+
+    machines: Mapping[str, int]  #: by state
+    tickets: Mapping[str, int]  #: by state
+    advisories: Mapping[str, int]  #: by state
+    alerts_waiting: int
+    oldest_alert_ns: int | None  #: wall clock, of those that wait
+    quarantined: Mapping[str, int]  #: messages and columns ever set aside, by reason
+
+
 class SetAside(Protocol):
     """What the quarantine takes (`cloud.decode.Aside` is one)."""
 

@@ -16,6 +16,7 @@ from cloud.ledger.place import Place
 from cloud.ledger.quarantine import Quarantine
 from cloud.ledger.records import INTERNAL, EventRow
 from cloud.ledger.replies import Replies
+from cloud.ledger.tally import Tallies
 from cloud.ledger.tickets import Tickets
 from models.profile import Profile, load_profiles
 
@@ -23,7 +24,7 @@ Key = tuple[int | str, ...]
 
 
 class SqlLedger(
-    Filing, Machines, Advisories, Tickets, Quarantine, Alerts, Replies, Accounts, Sites
+    Filing, Machines, Advisories, Tickets, Quarantine, Alerts, Replies, Tallies, Accounts, Sites
 ):
     """See `cloud.ledger.Ledger`."""
 
