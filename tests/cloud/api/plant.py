@@ -14,6 +14,7 @@ from cloud.accounts.desk import Desk, blank
 from cloud.accounts.values import Account, Role, Scope, Token
 from cloud.api import ApiDeps, HealthReport, create_app
 from cloud.ledger import Ledger
+from cloud.metrics import Metrics, Sources
 from cloud.telemetry.sqlite import SqliteTelemetry
 from models.assessment import Assessment, Check, Condition, State
 from models.profile import Consumable, FailureMode, Limits, Profile, Signal
@@ -80,6 +81,15 @@ class Plant:
         )
     )
     n: int = 0
+
+    def metrics(self) -> Metrics:
+        return Metrics(
+            Sources(
+                status=lambda: self.status, intake=lambda: self.status.counters,
+                tally=self.ledger.tally, positions={}, folder=self.telemetry.path.parent,
+                now=lambda: self.clock[0],
+            )
+        )  # fmt: skip
 
     def register(self, machine: str, clock: Any = "wall", name: str | None = None) -> None:
         device = machine.partition(":")[0]
@@ -153,6 +163,7 @@ class Opened:
             return await asyncio.get_running_loop().run_in_executor(self.pool, work)
 
         plant = self.plant
+        changes.setdefault("metrics", plant.metrics())
         deps = ApiDeps(
             ledger=changes.pop("ledger", plant.ledger),
             telemetry=changes.pop("telemetry", plant.telemetry),

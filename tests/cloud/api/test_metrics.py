@@ -1,13 +1,9 @@
 """The route and the middleware; what the numbers are is tested with `cloud.metrics`."""
 
-from pathlib import Path
-
 import httpx
 
-from cloud.ingest import Counters
-from cloud.metrics import Metrics, Sources
-from cloud.service import Status
-from tests.cloud.api.plant import BASE, Opened
+from cloud.accounts.values import Role
+from tests.cloud.api.plant import BASE, Opened, Plant
 
 
 async def test_each_answer_has_a_trace_id_of_its_own(api: httpx.AsyncClient) -> None:
@@ -22,29 +18,30 @@ async def test_each_answer_has_a_trace_id_of_its_own(api: httpx.AsyncClient) -> 
     assert refused.headers["X-Trace-Id"]
 
 
-async def test_a_service_that_counts_nothing_says_so(api: httpx.AsyncClient) -> None:
-    assert (await api.get("/metrics")).status_code == 501
-
-
-async def test_answers_are_counted_by_operation(opened: Opened, tmp_path: Path) -> None:
-    status = Status(
-        connected=True, position=7, waiting=0, parked=0, store_error=None, broker_error=None,
-        disk_error=None, refusals={}, counters=Counters(),
-    )  # fmt: skip
-    sources = Sources(
-        status=lambda: status, intake=Counters, tally=opened.plant.ledger.tally, positions={},
-        folder=tmp_path, now=lambda: 0,
-    )  # fmt: skip
-    transport = httpx.ASGITransport(opened.app(metrics=Metrics(sources)))
+async def test_a_service_that_counts_nothing_says_so(opened: Opened) -> None:
+    transport = httpx.ASGITransport(opened.app(metrics=None))
     async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
-        await client.get("/livez")
-        await client.get("/livez")
-        await client.get("/api/v1/machines/none")
-        answer = await client.get("/metrics")
+        assert (await client.get("/metrics")).status_code == 501
+
+
+async def test_answers_are_counted_by_operation(api: httpx.AsyncClient) -> None:
+    await api.get("/livez")
+    await api.get("/livez")
+    await api.get("/api/v1/machines/none")
+    answer = await api.get("/metrics")
     assert answer.status_code == 200
     assert answer.headers["Content-Type"].startswith("text/plain; version=")
     lines = answer.text.splitlines()
     begin = "forewarn_http_answer_seconds_count"
     assert f'{begin}{{operation="live",status="2xx"}} 2.0' in lines
     assert f'{begin}{{operation="one_machine",status="4xx"}} 1.0' in lines
-    assert 'forewarn_position_records{part="models"} 7.0' in lines
+    assert "forewarn_messages_total 9.0" in lines
+
+
+async def test_a_stranger_sees_no_metrics(api: httpx.AsyncClient, plant: Plant) -> None:
+    plant.person(Role.ADMINISTRATOR)  # with an account there are strangers
+    assert (await api.get("/metrics")).status_code == 401
+    _, _, secret = plant.person(Role.ENGINEER)
+    known = {"Authorization": f"Bearer {secret}"}
+    assert (await api.get("/metrics", headers=known)).status_code == 200
+    assert (await api.get("/livez")).status_code == 200
