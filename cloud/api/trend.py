@@ -29,9 +29,13 @@ class Beginning(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LifeTrend(msgspec.Struct, frozen=True, kw_only=True):
-    """What was left of one component at each moment, in seconds; null where it was unknown."""
+    """What was left of one component at each moment, in seconds; null where it was unknown.
+
+    `basis` says what the estimate stands on: one component may have several.
+    """
 
     component: str
+    basis: str
     signal: str | None  #: the one that shows the wear
     p10_s: list[float | None]
     p50_s: list[float | None]
@@ -94,14 +98,18 @@ def _kept(
 
 
 def _lives(found: list[Assessment]) -> list[LifeTrend]:
-    names = sorted({life.component for a in found for life in a.lives})
-    return [_life(name, found) for name in names]
+    names = sorted({(life.component, life.basis) for a in found for life in a.lives})
+    return [_life(*name, found) for name in names]
 
 
-def _life(name: str, found: list[Assessment]) -> LifeTrend:
-    each = [next((life for life in a.lives if life.component == name), None) for a in found]
+def _life(component: str, basis: str, found: list[Assessment]) -> LifeTrend:
+    key = (component, basis)
+    each = [
+        next((one for one in a.lives if (one.component, one.basis) == key), None) for a in found
+    ]
     return LifeTrend(
-        component=name,
+        component=component,
+        basis=basis,
         signal=next((life.signal for life in reversed(each) if life), None),
         p10_s=[life.p10_s if life else None for life in each],
         p50_s=[life.p50_s if life else None for life in each],

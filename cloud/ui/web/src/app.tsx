@@ -3,6 +3,7 @@ import { Route, Routes } from 'react-router';
 import { Board } from './pages/board';
 import { Failing } from './parts/failing';
 import { Waiting } from './parts/waiting';
+import { NoticeProvider } from './parts/notice';
 import { Shell } from './shell/shell';
 
 const Machine = lazy(() => import('./pages/machine'));
@@ -15,6 +16,7 @@ const Missing = lazy(() => import('./pages/missing'));
 
 export function App() {
   return (
+    <NoticeProvider>
     <Shell>
       <Failing>
         <Suspense fallback={<Waiting />}>
@@ -31,5 +33,6 @@ export function App() {
         </Suspense>
       </Failing>
     </Shell>
+    </NoticeProvider>
   );
 }

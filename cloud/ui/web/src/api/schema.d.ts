@@ -1160,6 +1160,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Metrics
+         * @description Return the service's metrics for Prometheus; beyond loopback with an API token.
+         */
+        get: operations["metrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1488,6 +1508,7 @@ export interface components {
             repeats: number;
             conflicts: number;
             aside: number;
+            refused: number;
             held: number;
             samples: number;
         };
@@ -1606,14 +1627,20 @@ export interface components {
             broker: components["schemas"]["Part"];
             telemetry: components["schemas"]["Part"];
             ledger: components["schemas"]["Part"];
+            disk: components["schemas"]["Part"];
         };
         /**
          * Intake
          * @description What was taken in: journal `position` of the models, batches `waiting` for an earlier one.
+         *
+         *     `parked` batches wait for the birth which explains them. `refusals` names at most 100 devices;
+         *     the limits are in the settings `[limits]`.
          */
         Intake: {
             position: number;
             waiting: number;
+            parked: number;
+            refusals: components["schemas"]["Refusal"][];
             counters: components["schemas"]["Counters"];
         };
         /**
@@ -1676,9 +1703,12 @@ export interface components {
         /**
          * LifeTrend
          * @description What was left of one component at each moment, in seconds; null where it was unknown.
+         *
+         *     `basis` says what the estimate stands on: one component may have several.
          */
         LifeTrend: {
             component: string;
+            basis: string;
             signal: string | null;
             p10_s: (number | null)[];
             p50_s: (number | null)[];
@@ -2064,6 +2094,17 @@ export interface components {
             /** @default null */
             actor?: string | null;
             note: string;
+        };
+        /**
+         * Refusal
+         * @description A device that ran into a limit: which one, how many messages were refused, when last.
+         */
+        Refusal: {
+            device: string;
+            limit: string;
+            messages: number;
+            /** Format: date-time */
+            last: string;
         };
         /**
          * Rejection
@@ -2620,6 +2661,7 @@ export interface operations {
             400: components["responses"]["bad-request"];
             401: components["responses"]["sign-in-needed"];
             403: components["responses"]["forbidden"];
+            404: components["responses"]["not-found"];
             413: components["responses"]["too-large"];
             421: components["responses"]["foreign-host"];
             422: components["responses"]["invalid"];
@@ -4897,6 +4939,35 @@ export interface operations {
             421: components["responses"]["foreign-host"];
             422: components["responses"]["invalid"];
             500: components["responses"]["fault"];
+            503: components["responses"]["busy"];
+        };
+    };
+    metrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Prometheus' text format */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            400: components["responses"]["bad-request"];
+            401: components["responses"]["sign-in-needed"];
+            403: components["responses"]["forbidden"];
+            413: components["responses"]["too-large"];
+            421: components["responses"]["foreign-host"];
+            422: components["responses"]["invalid"];
+            500: components["responses"]["fault"];
+            501: components["responses"]["not-installed"];
             503: components["responses"]["busy"];
         };
     };

@@ -1,5 +1,5 @@
 import { Anchor, Button, Group, NativeSelect, Text, TextInput, Title } from '@mantine/core';
-import { useVirtualizer } from '@tanstack/react-virtual';
+import { useVirtualizer, useWindowVirtualizer } from '@tanstack/react-virtual';
 import { memo, useDeferredValue, useEffect, useMemo, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { Link, useNavigate, useSearchParams } from 'react-router';
@@ -14,7 +14,7 @@ import { useTitle } from '../parts/title';
 import { Waiting } from '../parts/waiting';
 import classes from './board.module.css';
 
-const ROW = 52;
+const ROW = 46;
 const CARD = 128;
 const URGENT_SHOWN = 3;
 
@@ -135,7 +135,7 @@ function StateChips({ rows, chosen, choose }: {
   );
 }
 
-const Row = memo(function Row({ row, narrow }: { row: BoardRow; narrow: boolean }) {
+function useParts(row: BoardRow) {
   const { t } = useTranslation();
   const formats = useFormats();
   const found = workOf(row);
@@ -154,23 +154,16 @@ const Row = memo(function Row({ row, narrow }: { row: BoardRow; narrow: boolean 
     <span className={classes.name}>
       <Link to={machineLink(row.machine)} className={`plain strong ${classes.open}`}>{name}</Link>
       <span className={`dim small ${classes.id}`}>
-        {formats.text(row.type, row.profile)} · {row.machine}
+        {formats.text(row.type, row.profile)} · {row.device}
       </span>
     </span>
   );
-  if (narrow) {
-    return (
-      <td className={classes.cardCell}>
-        <div className={classes.cardTop}>{title}<StateMark state={row.state} /></div>
-        <div className={classes.cardMid}>
-          <HealthBar health={row.health} />
-          <DaysLeft left={row.left} />
-          <span className="dim small"><Ago at={row.heard} /></span>
-        </div>
-        {work}
-      </td>
-    );
-  }
+  return { title, work };
+}
+
+const Row = memo(function Row({ row }: { row: BoardRow }) {
+  const { t } = useTranslation();
+  const { title, work } = useParts(row);
   return (
     <>
       <td><StateMark state={row.state} /></td>
@@ -180,6 +173,21 @@ const Row = memo(function Row({ row, narrow }: { row: BoardRow; narrow: boolean 
       <td><DaysLeft left={row.left} /></td>
       <td className={classes.wide}>{work ?? <span className="dim">{t('common.none')}</span>}</td>
       <td className="small"><Ago at={row.heard} /></td>
+    </>
+  );
+});
+
+const Card = memo(function Card({ row }: { row: BoardRow }) {
+  const { title, work } = useParts(row);
+  return (
+    <>
+      <div className={classes.cardTop}>{title}<StateMark state={row.state} /></div>
+      <div className={classes.cardMid}>
+        <HealthBar health={row.health} />
+        <DaysLeft left={row.left} />
+        <span className="dim small"><Ago at={row.heard} /></span>
+      </div>
+      {work}
     </>
   );
 });
@@ -212,9 +220,40 @@ export function useNarrow(limit = 800): boolean {
   return narrow;
 }
 
+/** On a phone the machines are cards that scroll with the page. */
+function Cards({ rows }: { rows: BoardRow[] }) {
+  const list = useRef<HTMLUListElement>(null);
+  const ordered = useMemo(() => ranked(rows), [rows]);
+  const [top, setTop] = useState(0);
+  useEffect(() => setTop(list.current?.offsetTop ?? 0), [rows.length]);
+  const virtual = useWindowVirtualizer({
+    count: ordered.length,
+    estimateSize: () => CARD,
+    getItemKey: (n) => ordered[n]?.machine ?? n,
+    overscan: 6,
+    scrollMargin: top,
+  });
+  return (
+    <ul ref={list} className={classes.cards} style={{ height: virtual.getTotalSize() }}>
+      {virtual.getVirtualItems().map((item) => {
+        const row = ordered[item.index];
+        if (!row) return null;
+        return (
+          <li
+            key={item.key} ref={virtual.measureElement} data-index={item.index} data-machine={row.machine}
+            className={`${classes.card} ${classes[`urgency_${urgency(row)}`]}`}
+            style={{ transform: `translateY(${item.start - top}px)` }}
+          >
+            <Card row={row} />
+          </li>
+        );
+      })}
+    </ul>
+  );
+}
+
 function Table({ rows, filterKey }: { rows: BoardRow[]; filterKey: string }) {
   const { t } = useTranslation();
-  const narrow = useNarrow();
   const navigate = useNavigate();
   const box = useRef<HTMLDivElement>(null);
   const [held, setHeld] = useState(false);
@@ -222,17 +261,14 @@ function Table({ rows, filterKey }: { rows: BoardRow[]; filterKey: string }) {
   const virtual = useVirtualizer({
     count: ordered.length,
     getScrollElement: () => box.current,
-    estimateSize: () => (narrow ? CARD : ROW),
+    estimateSize: () => ROW,
     getItemKey: (n) => ordered[n]?.machine ?? n,
     overscan: 8,
   });
-  useEffect(() => virtual.measure(), [narrow, virtual]);
   const items = virtual.getVirtualItems();
   const before = items[0]?.start ?? 0;
   const behind = virtual.getTotalSize() - (items.at(-1)?.end ?? 0);
-  const columns = narrow
-    ? ['machine' as const]
-    : (['state', 'machine', 'health', 'trend', 'left', 'work', 'heard'] as const);
+  const columns = ['state', 'machine', 'health', 'trend', 'left', 'work', 'heard'] as const;
   return (
     <div
       ref={box}
@@ -244,7 +280,7 @@ function Table({ rows, filterKey }: { rows: BoardRow[]; filterKey: string }) {
       aria-label={t('board.title')}
     >
       <table className={`grid ${classes.table}`} aria-rowcount={ordered.length + 1}>
-        <thead className={narrow ? classes.hidden : ''}>
+        <thead>
           <tr aria-rowindex={1}>
             {columns.map((column) => (
               <th key={column} scope="col" className={classes[`col_${column}`]}>{t(`board.${column}`)}</th>
@@ -271,7 +307,7 @@ function Table({ rows, filterKey }: { rows: BoardRow[]; filterKey: string }) {
                   }
                 }}
               >
-                <Row row={row} narrow={narrow} />
+                <Row row={row} />
               </tr>
             );
           })}
@@ -288,6 +324,7 @@ export function Board() {
   const { data, error, refetch } = useBoard();
   const [filter, change] = useFilter();
   const search = useRef<HTMLInputElement>(null);
+  const narrow = useNarrow();
   useTitle(t('board.title'));
   useEffect(() => {
     const focus = (event: KeyboardEvent) => {
@@ -356,6 +393,8 @@ export function Board() {
         </div>
       ) : shown.length === 0 ? (
         <div className="card"><Text>{t('board.empty')}</Text></div>
+      ) : narrow ? (
+        <Cards rows={shown} />
       ) : (
         <Table rows={shown} filterKey={JSON.stringify(filter)} />
       )}

@@ -1,1 +1,292 @@
-export default function Page() { return null; }
+import { Anchor, Button, SegmentedControl, Text, Title } from '@mantine/core';
+import { useEffect, useMemo, useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import { Link, useNavigate, useParams, useSearchParams } from 'react-router';
+import type { Advisory, AdvisoryState, BoardRow } from '../api/client';
+import { useAdvisories, useAdvisory, useBoard, useDecide, type Decision } from '../api/queries';
+import { DismissDialog, SnoozeDialog } from '../inbox/decide';
+import { EvidenceList } from '../inbox/evidence';
+import classes from '../inbox/inbox.module.css';
+import { Sentences } from '../machine/cards';
+import { Problem } from '../parts/failing';
+import { useFormats } from '../parts/format';
+import { Icon } from '../parts/icons';
+import { bandWords, dueText, leftText, SeverityMark } from '../parts/marks';
+import { useNotice } from '../parts/notice';
+import { useActor } from '../parts/prefs';
+import { useTitle } from '../parts/title';
+import { Waiting } from '../parts/waiting';
+import { machineLink, machineNow } from './board';
+
+const FOLDERS: Record<string, AdvisoryState[]> = {
+  open: ['open'],
+  deferred: ['deferred'],
+  done: ['accepted', 'rejected', 'verified', 'expired', 'closed'],
+  shadow: ['shadow'],
+};
+type Folder = 'open' | 'deferred' | 'done' | 'shadow';
+
+const urgent = (a: Advisory, b: Advisory): number =>
+  b.severity - a.severity || Date.parse(a.due_latest) - Date.parse(b.due_latest);
+
+function useNames(): Map<string, BoardRow> {
+  const { data } = useBoard();
+  return useMemo(() => new Map(data?.items.map((row) => [row.machine, row])), [data]);
+}
+
+function Item({ advisory, row, current, to }: {
+  advisory: Advisory;
+  row: BoardRow | undefined;
+  current: boolean;
+  to: string;
+}) {
+  const { t } = useTranslation();
+  const formats = useFormats();
+  return (
+    <li>
+      <Link to={to} className={classes.item ?? ''} aria-current={current}>
+        <span className={classes.itemTop}>
+          <SeverityMark severity={advisory.severity} />
+          <span className="dim small nowrap">
+            {row ? dueText(advisory.due_latest, machineNow(row), formats, t) : formats.date(advisory.due_latest)}
+          </span>
+        </span>
+        <span className="strong break">{formats.text(advisory.title, advisory.mode)}</span>
+        <span className="small break">{row?.name ?? advisory.machine}</span>
+        <span className="dim small">
+          {t(`advisoryState.${advisory.state}`)} · {formats.moment(advisory.opened)}
+        </span>
+      </Link>
+    </li>
+  );
+}
+
+interface Dialogs {
+  open: 'snooze' | 'dismiss' | null;
+  set: (open: 'snooze' | 'dismiss' | null) => void;
+}
+
+function Actions({ advisory, decide, dialogs, busy }: {
+  advisory: Advisory;
+  decide: (decision: Decision) => void;
+  dialogs: Dialogs;
+  busy: boolean;
+}) {
+  const { t } = useTranslation();
+  const waiting = advisory.state === 'open' || advisory.state === 'deferred';
+  return (
+    <div className={classes.actions}>
+      {waiting && (
+        <>
+          <Button loading={busy} onClick={() => decide({ kind: 'accept' })} leftSection={<Icon name="tickets" />}>
+            {t('inbox.accept')}
+          </Button>
+          <Button variant="default" onClick={() => dialogs.set('snooze')}>{t('inbox.snooze')}</Button>
+          <Button variant="default" onClick={() => dialogs.set('dismiss')}>{t('inbox.dismiss')}</Button>
+        </>
+      )}
+      {advisory.ticket_id && (
+        <Button component={Link} to={`/tickets/${advisory.ticket_id}`} variant={waiting ? 'default' : 'filled'}>
+          {t('inbox.ticket')}
+        </Button>
+      )}
+      <Button component={Link} to={machineLink(advisory.machine)} variant="default">{t('inbox.machine')}</Button>
+    </div>
+  );
+}
+
+function Detail({ advisory, row, decide, dialogs, busy, folder }: {
+  advisory: Advisory;
+  row: BoardRow | undefined;
+  decide: (decision: Decision) => void;
+  dialogs: Dialogs;
+  busy: boolean;
+  folder: string;
+}) {
+  const { t } = useTranslation();
+  const formats = useFormats();
+  const now = row ? machineNow(row) : Date.now();
+  const life = advisory.life;
+  return (
+    <article className={`card ${classes.detail}`} aria-labelledby="advisory">
+      <Anchor component={Link} to={`/inbox${folder}`} size="sm" className={classes.back ?? ''}>
+        ‹ {t('inbox.title')}
+      </Anchor>
+      <div className={classes.head}>
+        <SeverityMark severity={advisory.severity} />
+        <h2 id="advisory" className="break">{formats.text(advisory.title, advisory.mode)}</h2>
+        <span className="dim break">{row?.name ?? advisory.machine}</span>
+      </div>
+      <Actions advisory={advisory} decide={decide} dialogs={dialogs} busy={busy} />
+      {advisory.decided_by && (
+        <Text size="sm" className="break">
+          {t(`advisoryState.${advisory.state}`)} {t('inbox.by', { who: advisory.decided_by })}
+          {advisory.reason && `: ${advisory.reason}`}
+          {advisory.state === 'deferred' && advisory.defer_until && ` · ${t('inbox.snoozed', { time: formats.moment(advisory.defer_until) })}`}
+        </Text>
+      )}
+      <div className={classes.two}>
+        <div>
+          <h3>{t('due.window')}</h3>
+          <div>{formats.date(advisory.due_earliest)} – {formats.date(advisory.due_latest)}</div>
+          <div className="dim small">{dueText(advisory.due_latest, now, formats, t)}</div>
+        </div>
+        <div>
+          <h3>{t('inbox.life')}</h3>
+          <div>{leftText(life, t) ?? t('board.notEnough')}</div>
+          <div className="dim small">
+            {life ? bandWords(life, formats, t) : ''} {t('confidence.label')}: {t(`confidence.${advisory.confidence}`)}
+          </div>
+        </div>
+        <div>
+          <h3>{t('inbox.action')}</h3>
+          <div className="break">{formats.text(advisory.action, '')}</div>
+        </div>
+        <div>
+          <h3>{t('ticket.part')}</h3>
+          <div className="break">{advisory.part ?? t('common.none')}</div>
+          <div className="dim small">
+            {advisory.order_by && `${t('due.order')} ${formats.date(advisory.order_by)} · `}
+            {t('ticket.duration')} {t('ticket.hours', { n: advisory.duration_h })}
+          </div>
+        </div>
+      </div>
+      <section aria-labelledby="why">
+        <h3 id="why">{t('inbox.why')}</h3>
+        <Sentences advisory={advisory.id} />
+      </section>
+      <section aria-labelledby="evidence">
+        <h3 id="evidence">{t('inbox.evidence')}</h3>
+        <EvidenceList advisory={advisory} plots />
+      </section>
+    </article>
+  );
+}
+
+/** Keys that work while nobody types and no dialogue is open. */
+function useKeys(keys: Record<string, () => void>, off: boolean): void {
+  useEffect(() => {
+    const press = (event: KeyboardEvent) => {
+      const typing = (event.target as HTMLElement).closest('input, textarea, select, [role=dialog]');
+      if (off || typing || event.ctrlKey || event.metaKey || event.altKey) return;
+      const act = keys[event.key.toLowerCase()];
+      if (act) {
+        event.preventDefault();
+        act();
+      }
+    };
+    addEventListener('keydown', press);
+    return () => removeEventListener('keydown', press);
+  });
+}
+
+export default function Inbox() {
+  const { t } = useTranslation();
+  const formats = useFormats();
+  const navigate = useNavigate();
+  const { advisory: chosen } = useParams();
+  const [params, setParams] = useSearchParams();
+  const folder = (params.get('show') ?? 'open') as Folder;
+  const query = params.get('show') ? `?show=${folder}` : '';
+  const names = useNames();
+  const list = useAdvisories({ state: FOLDERS[folder] ?? ['open'] });
+  const shadow = useAdvisories({ state: ['shadow'] });
+  const one = useAdvisory(chosen);
+  const actor = useActor();
+  const { say, fail } = useNotice();
+  const decide = useDecide();
+  const [dialog, setDialog] = useState<'snooze' | 'dismiss' | null>(null);
+  useTitle(t('inbox.title'));
+  const items = useMemo(() => [...(list.data ?? [])].sort(urgent), [list.data]);
+  const place = items.findIndex((item) => item.id === chosen);
+  const current = one.data ?? items[place];
+  const row = current && names.get(current.machine);
+  const go = (to: number) => {
+    const next = items[Math.max(0, Math.min(items.length - 1, to))];
+    if (next) void navigate(`/inbox/${next.id}${query}`);
+  };
+  const act = (decision: Decision) => {
+    if (!current) return;
+    decide.mutate(
+      { advisory: current, decision, actor },
+      {
+        onSuccess: (done) => {
+          if (decision.kind === 'accept') say(t('inbox.accepted'));
+          else if (decision.kind === 'reject') say(t('inbox.dismissed'));
+          else say(t('inbox.snoozed', { time: formats.moment(done.defer_until ?? decision.until) }));
+        },
+        onError: fail,
+      },
+    );
+  };
+  const waiting = current && (current.state === 'open' || current.state === 'deferred');
+  useKeys(
+    {
+      j: () => go(place + 1),
+      k: () => go(place < 0 ? 0 : place - 1),
+      ...(waiting
+        ? { a: () => act({ kind: 'accept' }), s: () => setDialog('snooze'), d: () => setDialog('dismiss') }
+        : {}),
+      ...(current ? { o: () => void navigate(machineLink(current.machine)) } : {}),
+      ...(current?.ticket_id ? { t: () => void navigate(`/tickets/${current.ticket_id}`) } : {}),
+    },
+    dialog !== null,
+  );
+  return (
+    <>
+      <Title order={1} mb={8}>{t('inbox.title')}</Title>
+      <div className={classes.columns} data-open={Boolean(chosen)}>
+        <div className={classes.listSide}>
+          <SegmentedControl
+            fullWidth size="xs" mb={8} value={folder} aria-label={t('common.filters')}
+            onChange={(value) => setParams(value === 'open' ? {} : { show: value })}
+            data={(['open', 'deferred', 'done', 'shadow'] as const).map((value) => ({ value, label: t(`inbox.${value}`) }))}
+          />
+          {list.error && <Problem error={list.error} retry={() => void list.refetch()} />}
+          {!list.data && !list.error && <Waiting />}
+          {list.data && items.length === 0 && (
+            <div className="card">
+              <Text fw={600}>{t('inbox.empty')}</Text>
+              <Text size="sm" c="dimmed">{t('inbox.emptyHint')}</Text>
+            </div>
+          )}
+          {items.length > 0 && (
+            <ul className={classes.list}>
+              {items.map((item) => (
+                <Item
+                  key={item.id} advisory={item} row={names.get(item.machine)} current={item.id === chosen}
+                  to={`/inbox/${item.id}${query}`}
+                />
+              ))}
+            </ul>
+          )}
+          {folder !== 'shadow' && (shadow.data?.length ?? 0) > 0 && (
+            <Text size="xs" c="dimmed" mt={6}>{t('inbox.suppressed', { count: shadow.data?.length ?? 0 })}</Text>
+          )}
+          <Text size="xs" c="dimmed" mt={6} visibleFrom="sm">{t('inbox.keysList')}</Text>
+        </div>
+        <div className={classes.detailSide}>
+          {current ? (
+            <Detail
+              key={current.id} advisory={current} row={row} decide={act} busy={decide.isPending} folder={query}
+              dialogs={{ open: dialog, set: setDialog }}
+            />
+          ) : chosen && one.error ? (
+            <Problem error={one.error} />
+          ) : (
+            items.length > 0 && <Text c="dimmed" p="md">{t('inbox.select')}</Text>
+          )}
+        </div>
+      </div>
+      {current && (
+        <>
+          <SnoozeDialog
+            key={`s${current.id}`} advisory={current} now={row ? machineNow(row) : Date.now()}
+            opened={dialog === 'snooze'} close={() => setDialog(null)} decide={act}
+          />
+          <DismissDialog key={`d${current.id}`} opened={dialog === 'dismiss'} close={() => setDialog(null)} decide={act} />
+        </>
+      )}
+    </>
+  );
+}

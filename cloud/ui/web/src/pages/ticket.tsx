@@ -1,1 +1,166 @@
-export default function Page() { return null; }
+import { Anchor, Button, Text, Title } from '@mantine/core';
+import { useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import { Link, useParams } from 'react-router';
+import type { BoardRow, Ticket } from '../api/client';
+import { useAdvisory, useBoard, useProfile, useStep, useTicket, type Step } from '../api/queries';
+import { EvidenceList } from '../inbox/evidence';
+import { Sentences } from '../machine/cards';
+import { Problem } from '../parts/failing';
+import { useFormats } from '../parts/format';
+import { dueText, leftText, bandWords, SeverityMark } from '../parts/marks';
+import { useNotice } from '../parts/notice';
+import { useActor } from '../parts/prefs';
+import { useTitle } from '../parts/title';
+import { Waiting } from '../parts/waiting';
+import { TicketMark } from '../tickets/mark';
+import { ReasonDialog, ResolveDialog } from '../tickets/resolve';
+import { Talk } from '../tickets/talk';
+import classes from '../tickets/tickets.module.css';
+import { machineLink, machineNow } from './board';
+
+const NEXT = {
+  new: 'nextNew', in_progress: 'nextInProgress', resolved: 'nextResolved',
+  closed_confirmed: 'nextDone', closed_unconfirmed: 'nextDone', cancelled: 'nextDone',
+} as const;
+
+function Next({ ticket, profile }: { ticket: Ticket; profile: string | undefined }) {
+  const { t } = useTranslation();
+  const actor = useActor();
+  const step = useStep();
+  const { fail } = useNotice();
+  const { data: type } = useProfile(profile);
+  const [dialog, setDialog] = useState<'resolve' | 'reopen' | 'cancel' | null>(null);
+  const act = (what: Step) => step.mutate({ ticket, step: what, actor }, { onError: fail });
+  const working = ticket.state === 'new' || ticket.state === 'in_progress';
+  return (
+    <section className={`card ${classes.next}`} aria-labelledby="next">
+      <h2 id="next">{t('ticket.next')}</h2>
+      <Text>{t(`ticket.${NEXT[ticket.state]}`)}</Text>
+      <div className={classes.actions}>
+        {ticket.state === 'new' && (
+          <Button loading={step.isPending} onClick={() => act({ kind: 'acknowledge' })}>{t('ticket.take')}</Button>
+        )}
+        {working && (
+          <Button variant={ticket.state === 'new' ? 'default' : 'filled'} onClick={() => setDialog('resolve')}>
+            {t('ticket.resolve')}
+          </Button>
+        )}
+        {ticket.state === 'resolved' && (
+          <>
+            <Button onClick={() => act({ kind: 'close', confirmed: true })}>{t('ticket.confirm')}</Button>
+            <Button variant="default" onClick={() => act({ kind: 'close', confirmed: false })}>{t('ticket.close')}</Button>
+            <Button variant="default" onClick={() => setDialog('reopen')}>{t('ticket.reopen')}</Button>
+          </>
+        )}
+        {working && (
+          <Button variant="subtle" color="red" onClick={() => setDialog('cancel')}>{t('ticket.cancel')}</Button>
+        )}
+      </div>
+      <ResolveDialog ticket={ticket} type={type} opened={dialog === 'resolve'} close={() => setDialog(null)} act={act} />
+      <ReasonDialog
+        key={`r${dialog === 'reopen'}`} title={t('ticket.reopen')} opened={dialog === 'reopen'}
+        close={() => setDialog(null)} act={(note) => act({ kind: 'reopen', note })}
+      />
+      <ReasonDialog
+        key={`c${dialog === 'cancel'}`} title={t('ticket.cancel')} opened={dialog === 'cancel'}
+        close={() => setDialog(null)} act={(note) => act({ kind: 'cancel', note })}
+      />
+    </section>
+  );
+}
+
+function Facts({ ticket, row }: { ticket: Ticket; row: BoardRow | undefined }) {
+  const { t } = useTranslation();
+  const formats = useFormats();
+  const { data: advisory } = useAdvisory(ticket.advisory_id);
+  const now = row ? machineNow(row) : Date.now();
+  const open = ticket.state === 'new' || ticket.state === 'in_progress';
+  const life = advisory?.life ?? null;
+  return (
+    <section className="card">
+      <div className={classes.key}>
+        <div>
+          <h3>{t('ticket.due')}</h3>
+          <div className="strong">{formats.date(ticket.due_earliest)} – {formats.date(ticket.due_latest)}</div>
+          {open && <div className="small">{dueText(ticket.due_latest, now, formats, t)}</div>}
+        </div>
+        <div>
+          <h3>{t('inbox.life')}</h3>
+          <div className="strong">{leftText(life, t) ?? t('board.notEnough')}</div>
+          {life && <div className="dim small">{bandWords(life, formats, t)}</div>}
+        </div>
+        <div>
+          <h3>{t('ticket.action')}</h3>
+          <div className="break">{formats.text(ticket.action, '')}</div>
+          <div className="dim small">{t('ticket.duration')} {t('ticket.hours', { n: ticket.duration_h })}</div>
+        </div>
+        <div>
+          <h3>{t('ticket.part')}</h3>
+          <div className="break">{ticket.part ?? t('common.none')}</div>
+          {ticket.order_by && <div className="small">{t('due.order')} {formats.date(ticket.order_by)}</div>}
+        </div>
+        <div>
+          <h3>{t('ticket.assignee')}</h3>
+          <div className="break">{ticket.assignee ?? t('tickets.nobody')}</div>
+        </div>
+        <div>
+          <h3>{t('ticket.opened')}</h3>
+          <div>{formats.moment(ticket.opened)}</div>
+          {ticket.clock === 'data' && <div className="dim small">{t('ago.simulated')}</div>}
+        </div>
+        {ticket.verdict && (
+          <div>
+            <h3>{t('ticket.verdict')}</h3>
+            <div className="strong">{t(`ticket.verdict_${ticket.verdict}`)}</div>
+            {ticket.as_found && <div className="break">{ticket.as_found}</div>}
+          </div>
+        )}
+      </div>
+    </section>
+  );
+}
+
+export default function TicketPage() {
+  const { ticket: id = '' } = useParams();
+  const { t } = useTranslation();
+  const formats = useFormats();
+  const { data: ticket, error } = useTicket(id);
+  const { data: advisory } = useAdvisory(ticket?.advisory_id);
+  const { data: board } = useBoard();
+  useTitle(ticket ? t('ticket.number', { number: ticket.number }) : t('tickets.title'));
+  if (!ticket) return error ? <Problem error={error} /> : <Waiting />;
+  const row = board?.items.find((one) => one.machine === ticket.machine);
+  return (
+    <>
+      <Anchor component={Link} to="/tickets" size="sm">‹ {t('tickets.title')}</Anchor>
+      <div className={classes.head}>
+        <Title order={1}>#{ticket.number} {formats.text(ticket.title, ticket.mode)}</Title>
+        <SeverityMark severity={ticket.severity} />
+        <TicketMark state={ticket.state} />
+        <Anchor component={Link} to={machineLink(ticket.machine)} className="break">
+          {row?.name ?? ticket.machine}
+        </Anchor>
+      </div>
+      <div className={classes.columns}>
+        <div className={classes.stack}>
+          <Facts ticket={ticket} row={row} />
+          <section className="card" aria-labelledby="why">
+            <h2 id="why">{t('ticket.why')}</h2>
+            <Sentences advisory={ticket.advisory_id} />
+          </section>
+          {advisory && (
+            <section className="card" aria-labelledby="evidence">
+              <h2 id="evidence">{t('ticket.evidence')}</h2>
+              <EvidenceList advisory={advisory} plots />
+            </section>
+          )}
+        </div>
+        <div className={classes.stack}>
+          <Next ticket={ticket} profile={row?.profile ?? advisory?.profile} />
+          <Talk ticket={ticket.id} />
+        </div>
+      </div>
+    </>
+  );
+}

@@ -1,1 +1,239 @@
-export default function Page() { return null; }
+import { Anchor, SegmentedControl, Text, TextInput, Title } from '@mantine/core';
+import {
+  createColumnHelper, flexRender, getCoreRowModel, getSortedRowModel, useReactTable, type SortingState,
+} from '@tanstack/react-table';
+import { useMemo, useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import { Link, useNavigate, useSearchParams } from 'react-router';
+import type { BoardRow, Ticket, TicketState } from '../api/client';
+import { useBoard, useTickets } from '../api/queries';
+import { Problem } from '../parts/failing';
+import { useFormats } from '../parts/format';
+import { Icon } from '../parts/icons';
+import { dueText, SeverityMark } from '../parts/marks';
+import { useTitle } from '../parts/title';
+import { Waiting } from '../parts/waiting';
+import { TicketMark } from '../tickets/mark';
+import classes from '../tickets/tickets.module.css';
+import { machineNow, useNarrow } from './board';
+
+const OPEN: TicketState[] = ['new', 'in_progress', 'resolved'];
+const ALL: TicketState[] = [...OPEN, 'closed_confirmed', 'closed_unconfirmed', 'cancelled'];
+
+interface Shown {
+  ticket: Ticket;
+  row: BoardRow | undefined;
+  title: string;
+  name: string;
+  due: string;
+}
+
+const helper = createColumnHelper<Shown>();
+
+function useColumns() {
+  const { t } = useTranslation();
+  return useMemo(
+    () => [
+      helper.accessor((one) => one.ticket.number, {
+        id: 'number',
+        cell: ({ row: { original } }) => (
+          <Link to={`/tickets/${original.ticket.id}`} className="plain strong">#{original.ticket.number}</Link>
+        ),
+      }),
+      helper.accessor('title', {
+        id: 'what',
+        cell: ({ row: { original } }) => (
+          <span className={classes.what}>
+            <SeverityMark severity={original.ticket.severity} />
+            <span className="break">{original.title}</span>
+          </span>
+        ),
+      }),
+      helper.accessor('name', { id: 'machine' }),
+      helper.accessor((one) => ALL.indexOf(one.ticket.state), {
+        id: 'state', cell: ({ row: { original } }) => <TicketMark state={original.ticket.state} />,
+      }),
+      helper.accessor((one) => one.ticket.due_latest, {
+        id: 'due', cell: ({ row: { original } }) => <span className="nowrap">{original.due}</span>,
+      }),
+      helper.accessor((one) => one.ticket.priority, {
+        id: 'priority', cell: ({ getValue }) => t(`priority.${getValue() as 1 | 2 | 3}`),
+      }),
+      helper.accessor((one) => one.ticket.assignee ?? '', {
+        id: 'assignee',
+        cell: ({ getValue }) => getValue() || <span className="dim">{t('tickets.nobody')}</span>,
+      }),
+    ],
+    [t],
+  );
+}
+
+function List({ items }: { items: Shown[] }) {
+  const { t } = useTranslation();
+  const navigate = useNavigate();
+  const [sorting, setSorting] = useState<SortingState>([{ id: 'due', desc: false }]);
+  const table = useReactTable({
+    data: items,
+    columns: useColumns(),
+    state: { sorting },
+    onSortingChange: setSorting,
+    getCoreRowModel: getCoreRowModel(),
+    getSortedRowModel: getSortedRowModel(),
+    getRowId: (one) => one.ticket.id,
+  });
+  return (
+    <div className={classes.box} role="region" aria-label={t('tickets.list')} tabIndex={0}>
+      <table className="grid">
+        <thead>
+          {table.getHeaderGroups().map((group) => (
+            <tr key={group.id}>
+              {group.headers.map((header) => {
+                const sorted = header.column.getIsSorted();
+                const label = t(`tickets.${header.id}`);
+                return (
+                  <th
+                    key={header.id} scope="col"
+                    aria-sort={sorted === 'asc' ? 'ascending' : sorted === 'desc' ? 'descending' : 'none'}
+                  >
+                    <button
+                      type="button" className={classes.sort} onClick={header.column.getToggleSortingHandler()}
+                      title={t('tickets.sort', { column: label })}
+                    >
+                      {label}
+                      {sorted && <Icon name={sorted === 'asc' ? 'up' : 'down'} size={12} />}
+                    </button>
+                  </th>
+                );
+              })}
+            </tr>
+          ))}
+        </thead>
+        <tbody>
+          {table.getRowModel().rows.map((row) => (
+            <tr
+              key={row.id} className={classes.row}
+              onClick={(event) => {
+                if (!(event.target as HTMLElement).closest('a')) void navigate(`/tickets/${row.id}`);
+              }}
+            >
+              {row.getVisibleCells().map((cell) => (
+                <td key={cell.id}>{flexRender(cell.column.columnDef.cell, cell.getContext())}</td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function Card({ item }: { item: Shown }) {
+  const { t } = useTranslation();
+  const { ticket } = item;
+  return (
+    <Link to={`/tickets/${ticket.id}`} className={classes.card ?? ''}>
+      <span className={classes.cardTop}>
+        <SeverityMark severity={ticket.severity} />
+        <span className="dim small">#{ticket.number}</span>
+      </span>
+      <span className="strong break">{item.title}</span>
+      <span className="small break">{item.name}</span>
+      <span className="dim small">{item.due} · {ticket.assignee ?? t('tickets.nobody')}</span>
+    </Link>
+  );
+}
+
+function Lanes({ items, states }: { items: Shown[]; states: TicketState[] }) {
+  const { t } = useTranslation();
+  return (
+    <div className={classes.lanes}>
+      {states.map((state) => {
+        const here = items.filter((one) => one.ticket.state === state);
+        return (
+          <section key={state} className={classes.lane} aria-label={t(`ticketState.${state}`)}>
+            <h2><TicketMark state={state} /> <span className="dim small">{here.length}</span></h2>
+            {here.map((one) => <Card key={one.ticket.id} item={one} />)}
+            {here.length === 0 && <Text size="sm" c="dimmed">{t('common.none')}</Text>}
+          </section>
+        );
+      })}
+    </div>
+  );
+}
+
+export default function Tickets() {
+  const { t } = useTranslation();
+  const formats = useFormats();
+  const narrow = useNarrow();
+  const [params, setParams] = useSearchParams();
+  const every = params.get('show') === 'all';
+  const lanes = params.get('as') === 'board';
+  const q = params.get('q') ?? '';
+  const { data, error, refetch } = useTickets(every ? {} : { state: OPEN });
+  const { data: board } = useBoard();
+  useTitle(t('tickets.title'));
+  const set = (name: string, value: string | null) =>
+    setParams(
+      (before) => {
+        const next = new URLSearchParams(before);
+        if (value) next.set(name, value);
+        else next.delete(name);
+        return next;
+      },
+      { replace: true },
+    );
+  const items = useMemo(() => {
+    const rows = new Map(board?.items.map((row) => [row.machine, row]));
+    const words = q.toLowerCase().split(/\s+/).filter(Boolean);
+    return (data ?? [])
+      .map((ticket): Shown => {
+        const row = rows.get(ticket.machine);
+        const done = !OPEN.slice(0, 2).includes(ticket.state);
+        return {
+          ticket,
+          row,
+          title: formats.text(ticket.title, ticket.mode),
+          name: row?.name ?? ticket.machine,
+          due: done || !row ? formats.date(ticket.due_latest) : dueText(ticket.due_latest, machineNow(row), formats, t),
+        };
+      })
+      .filter(({ ticket, title, name }) => {
+        const text = `#${ticket.number} ${title} ${name} ${ticket.machine} ${ticket.assignee ?? ''}`.toLowerCase();
+        return words.every((word) => text.includes(word));
+      });
+  }, [data, board, q, formats, t]);
+  return (
+    <>
+      <Title order={1} mb={8}>{t('tickets.title')}</Title>
+      <div className={classes.tools}>
+        <TextInput
+          value={q} onChange={(event) => set('q', event.currentTarget.value)} leftSection={<Icon name="search" />}
+          aria-label={t('tickets.search')} placeholder={t('tickets.search')} className={classes.search ?? ''}
+        />
+        <SegmentedControl
+          size="xs" value={every ? 'all' : 'open'} aria-label={t('common.filters')}
+          onChange={(value) => set('show', value === 'all' ? 'all' : null)}
+          data={[{ value: 'open', label: t('tickets.open') }, { value: 'all', label: t('tickets.all') }]}
+        />
+        <SegmentedControl
+          size="xs" value={lanes ? 'board' : 'list'} aria-label={t('tickets.board')}
+          onChange={(value) => set('as', value === 'board' ? 'board' : null)}
+          data={[{ value: 'list', label: t('tickets.list') }, { value: 'board', label: t('tickets.board') }]}
+        />
+      </div>
+      {error && <Problem error={error} retry={() => void refetch()} />}
+      {!data && !error && <Waiting />}
+      {data && items.length === 0 && (
+        <div className="card">
+          <Text>{t('tickets.empty')}</Text>
+          {!every && <Anchor component="button" type="button" onClick={() => set('show', 'all')}>{t('tickets.all')}</Anchor>}
+        </div>
+      )}
+      {items.length > 0 && lanes && <Lanes items={items} states={every ? ALL : OPEN} />}
+      {items.length > 0 && !lanes && narrow && (
+        <div className={classes.cards}>{items.map((one) => <Card key={one.ticket.id} item={one} />)}</div>
+      )}
+      {items.length > 0 && !lanes && !narrow && <List items={items} />}
+    </>
+  );
+}

@@ -1,0 +1,153 @@
+/** One uPlot chart in React: made once, then fed; the page owns the range of time. */
+import 'uplot/dist/uPlot.min.css';
+import { useComputedColorScheme } from '@mantine/core';
+import { useEffect, useRef } from 'react';
+import uPlot from 'uplot';
+import { drawOverlay, EMPTY, variable, type Overlay } from './overlay';
+import { scaled } from './points';
+import type { Range } from './range';
+import { timeLabels } from './ticks';
+
+export interface Line {
+  y: (number | null)[];
+  label: string;
+  colour?: string; // a CSS variable
+  band?: 'low' | 'high'; // an edge of a filled band
+}
+
+interface Props {
+  x: number[];
+  lines: Line[];
+  range: Range; // ms
+  label: string;
+  height?: number;
+  fixed?: [number, number]; // scale of y
+  cap?: number; // values above it leave the scale
+  overlay?: Overlay;
+  language: string;
+  zone: string | undefined;
+  value: (value: number) => string;
+  onZoom: (range: Range) => void;
+  onReset: () => void;
+  readout?: (text: string | null) => void;
+}
+
+export const AXIS = 62;
+export const RIGHT = 28;
+const SYNC = 'machine';
+
+export function Plot(props: Props) {
+  const box = useRef<HTMLDivElement>(null);
+  const plot = useRef<uPlot | null>(null);
+  const now = useRef(props);
+  now.current = props;
+  const scheme = useComputedColorScheme('light');
+  const { lines, language, zone, height = 150 } = props;
+  const shape = lines.map((one) => `${one.label}/${one.band ?? ''}`).join();
+
+  useEffect(() => {
+    const element = box.current;
+    if (!element) return undefined;
+    const made = new uPlot(options(now, element.clientWidth, height), data(now.current), element);
+    plot.current = made;
+    const resize = new ResizeObserver(() => {
+      made.setSize({ width: element.clientWidth, height });
+    });
+    resize.observe(element);
+    return () => {
+      resize.disconnect();
+      made.destroy();
+      plot.current = null;
+    };
+  }, [shape, scheme, language, zone, height]);
+
+  const { x, range, overlay } = props;
+  useEffect(() => {
+    plot.current?.setData(data(now.current), false);
+    plot.current?.setScale('x', { min: range.from / 1000, max: range.to / 1000 });
+  }, [x, lines, range.from, range.to, overlay]);
+
+  return <div ref={box} role="img" aria-label={props.label} />;
+}
+
+const data = ({ x, lines }: Props): uPlot.AlignedData =>
+  [x, ...lines.map((one) => one.y)] as uPlot.AlignedData;
+
+function options(
+  now: { current: Props }, width: number, height: number,
+): uPlot.Options {
+  const grid = { stroke: variable('--chart-grid'), width: 1 };
+  const axis = { stroke: variable('--chart-axis'), grid, ticks: { ...grid, size: 4 } };
+  const bands: uPlot.Band[] = [];
+  const { lines } = now.current;
+  const low = lines.findIndex((one) => one.band === 'low');
+  const high = lines.findIndex((one) => one.band === 'high');
+  if (low >= 0 && high >= 0) bands.push({ series: [high + 1, low + 1], fill: variable('--chart-fan') });
+  return {
+    width,
+    height,
+    padding: [6, RIGHT, 0, 0],
+    legend: { show: false },
+    cursor: {
+      sync: { key: SYNC, setSeries: false },
+      drag: { x: true, y: false, setScale: false },
+      points: { show: lines.length === 1 },
+      bind: {
+        dblclick: () => () => {
+          now.current.onReset();
+          return null;
+        },
+      },
+    },
+    scales: {
+      x: { time: true, auto: false },
+      y: {
+        range: (_u, low, high) => {
+          const { fixed, overlay, cap = Infinity } = now.current;
+          const seen: [number, number] | null =
+            low === null || high === null ? null : [Math.min(low, cap), Math.min(high, cap)];
+          return fixed ?? scaled(seen, overlay?.limits.map((one) => one.value) ?? []);
+        },
+      },
+    },
+    axes: [
+      { ...axis, size: 26, space: 70, values: timeLabels(now.current.language, now.current.zone) },
+      {
+        ...axis, size: AXIS, space: 26,
+        values: (_u, splits) => splits.map((one) => now.current.value(one)),
+      },
+    ],
+    series: [
+      {},
+      ...lines.map((one) => ({
+        label: one.label,
+        stroke: one.band ? undefined : variable(one.colour ?? '--chart-line'),
+        width: one.band ? 0 : 1.25,
+        points: { show: false },
+        spanGaps: false,
+      })),
+    ],
+    bands,
+    hooks: {
+      draw: [(u) => drawOverlay(u, now.current.overlay ?? EMPTY)],
+      setSelect: [
+        (u) => {
+          if (u.select.width < 4) return;
+          const from = u.posToVal(u.select.left, 'x') * 1000;
+          const to = u.posToVal(u.select.left + u.select.width, 'x') * 1000;
+          u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+          now.current.onZoom({ from, to });
+        },
+      ],
+      setCursor: [(u) => now.current.readout?.(underCursor(u, now.current))],
+    },
+  };
+}
+
+function underCursor(u: uPlot, { value }: Props): string | null {
+  const at = u.cursor.idx;
+  if (at === null || at === undefined || (u.cursor.left ?? -1) < 0) return null;
+  const shown = u.data.slice(1).map((column) => column[at]);
+  const texts = shown.map((one) => (typeof one === 'number' ? value(one) : '–'));
+  return texts.length === 3 ? `${texts[1]} (${texts[0]}–${texts[2]})` : texts.join(' / ');
+}

@@ -1,0 +1,28 @@
+/** Labels of a time axis in the reader's language and zone: the date where the day changes. */
+import type uPlot from 'uplot';
+
+const DAY_S = 86_400;
+
+export function timeLabels(
+  language: string, zone: string | undefined,
+): (u: uPlot, splits: number[], axis: number, space: number, step: number) => string[] {
+  const make = (options: Intl.DateTimeFormatOptions) =>
+    new Intl.DateTimeFormat(language, { timeZone: zone, ...options });
+  const day = make({ month: 'short', day: 'numeric' });
+  const minute = make({ hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
+  const second = make({ hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' });
+  const year = make({ year: 'numeric', month: 'short' });
+  return (_u, splits, _axis, _space, step) => {
+    let before = '';
+    return splits.map((at) => {
+      const date = new Date(at * 1000);
+      if (step >= 25 * DAY_S) return year.format(date);
+      const today = day.format(date);
+      if (step >= DAY_S) return today;
+      const clock = (step < 60 ? second : minute).format(date);
+      const text = today === before ? clock : before === '' ? clock : today;
+      before = today;
+      return text;
+    });
+  };
+}

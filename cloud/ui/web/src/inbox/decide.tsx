@@ -1,0 +1,92 @@
+/** The dialogues of a decision: until when to snooze, why to dismiss. */
+import { Button, Group, Modal, Radio, Stack, Text, Textarea, TextInput } from '@mantine/core';
+import { useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import type { Advisory } from '../api/client';
+import type { Decision } from '../api/queries';
+import { useFormats } from '../parts/format';
+
+const HOUR_MS = 3_600_000;
+const SPANS = { hour1: 1, day1: 24, day3: 72, week1: 168, shelve: 720 } as const;
+
+export function SnoozeDialog({ advisory, now, opened, close, decide }: {
+  advisory: Advisory;
+  now: number; // ms on the machine's clock
+  opened: boolean;
+  close: () => void;
+  decide: (decision: Decision) => void;
+}) {
+  const { t } = useTranslation();
+  const { moment } = useFormats();
+  const [span, setSpan] = useState<keyof typeof SPANS>('day1');
+  const [reason, setReason] = useState('');
+  const until = new Date(now + SPANS[span] * HOUR_MS);
+  return (
+    <Modal opened={opened} onClose={close} title={t('inbox.snooze')} closeButtonProps={{ 'aria-label': t('common.close') }}>
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          decide({ kind: 'defer', until: until.toISOString(), ...(reason.trim() ? { reason: reason.trim() } : {}) });
+          close();
+        }}
+      >
+        <Stack gap="sm">
+          <Radio.Group label={t('inbox.snoozeUntil')} value={span} onChange={(value) => setSpan(value as keyof typeof SPANS)}>
+            <Stack gap={6} mt={6}>
+              {(Object.keys(SPANS) as (keyof typeof SPANS)[]).map((one) => (
+                <Radio
+                  key={one} value={one} label={t(`inbox.${one}`)}
+                  {...(one === 'shelve' ? { description: t('inbox.shelveHint') } : {})}
+                />
+              ))}
+            </Stack>
+          </Radio.Group>
+          <Text size="sm">
+            {moment(until.getTime())}
+            {advisory.clock === 'data' && <span className="dim"> · {t('inbox.onMachineClock')}</span>}
+          </Text>
+          <TextInput
+            label={t('inbox.reason')} description={t('inbox.reasonHint')} value={reason} maxLength={10_000}
+            onChange={(event) => setReason(event.currentTarget.value)}
+          />
+          <Group justify="flex-end">
+            <Button variant="default" onClick={close}>{t('common.cancel')}</Button>
+            <Button type="submit" data-autofocus>{t('inbox.snooze')}</Button>
+          </Group>
+        </Stack>
+      </form>
+    </Modal>
+  );
+}
+
+export function DismissDialog({ opened, close, decide }: {
+  opened: boolean;
+  close: () => void;
+  decide: (decision: Decision) => void;
+}) {
+  const { t } = useTranslation();
+  const [reason, setReason] = useState('');
+  return (
+    <Modal opened={opened} onClose={close} title={t('inbox.dismiss')} closeButtonProps={{ 'aria-label': t('common.close') }}>
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          decide({ kind: 'reject', reason: reason.trim() });
+          close();
+        }}
+      >
+        <Stack gap="sm">
+          <Textarea
+            data-autofocus required autosize minRows={2} maxRows={8} maxLength={10_000}
+            label={t('inbox.reason')} description={t('inbox.reasonNeeded')} value={reason}
+            onChange={(event) => setReason(event.currentTarget.value)}
+          />
+          <Group justify="flex-end">
+            <Button variant="default" onClick={close}>{t('common.cancel')}</Button>
+            <Button type="submit" color="red" disabled={!reason.trim()}>{t('inbox.dismiss')}</Button>
+          </Group>
+        </Stack>
+      </form>
+    </Modal>
+  );
+}

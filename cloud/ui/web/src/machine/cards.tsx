@@ -1,0 +1,227 @@
+/** The side of the machine page: what is going on, parts, history, data quality. */
+import { Anchor, Button, Progress, Stack, Text } from '@mantine/core';
+import { useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import { Link } from 'react-router';
+import type { Advisory, BoardRow, Life, MachineDetail, MachineType, Signals, Ticket } from '../api/client';
+import { useAdvisories, useQuarantineCounts, useTickets, useWhy } from '../api/queries';
+import { DAY, useFormats } from '../parts/format';
+import { Ago, bandWords, dueText, leftText, SeverityMark } from '../parts/marks';
+import { textLanguage } from '../i18n';
+import { machineNow } from '../pages/board';
+import classes from './machine.module.css';
+
+const OPEN = ['open', 'deferred', 'accepted'];
+
+export function Sentences({ advisory }: { advisory: string }) {
+  const formats = useFormats();
+  const { data } = useWhy(advisory);
+  const said = data?.why[textLanguage(formats.language)] ?? [];
+  return (
+    <ul className={classes.why}>
+      {said.map((sentence) => <li key={sentence}>{sentence}</li>)}
+    </ul>
+  );
+}
+
+function Concern({ advisory, row }: { advisory: Advisory; row: BoardRow | undefined }) {
+  const { t } = useTranslation();
+  const formats = useFormats();
+  const to = advisory.ticket_id ? `/tickets/${advisory.ticket_id}` : `/inbox/${advisory.id}`;
+  return (
+    <div className={classes.concern}>
+      <div className={classes.concernTop}>
+        <SeverityMark severity={advisory.severity} />
+        <Anchor component={Link} to={to} fw={600} size="sm" className="break">
+          {formats.text(advisory.title, advisory.mode)}
+        </Anchor>
+      </div>
+      <Sentences advisory={advisory.id} />
+      <Text size="sm" c="dimmed">
+        {t('confidence.label')}: {t(`confidence.${advisory.confidence}`)}
+        {row && ` · ${dueText(advisory.due_latest, machineNow(row), formats, t)}`}
+      </Text>
+    </div>
+  );
+}
+
+export function WhyCard({ machine, row, signals }: {
+  machine: MachineDetail;
+  row: BoardRow | undefined;
+  signals: Signals | undefined;
+}) {
+  const { t } = useTranslation();
+  const formats = useFormats();
+  const { data: advisories } = useAdvisories({ machine: machine.id });
+  const open = (advisories ?? []).filter((one) => OPEN.includes(one.state) && one.verdict === null);
+  const assessment = machine.assessment;
+  const titles = new Map(signals?.items.map((one) => [one.signal, one.title]));
+  const contributions = assessment?.contributions.filter((one) => one.weight >= 0.02) ?? [];
+  return (
+    <section className="card" aria-labelledby="why">
+      <h2 id="why">{t('machine.why')}</h2>
+      {open.length === 0 && contributions.length === 0 && (
+        <Text size="sm" c="dimmed">{t('machine.whyNothing')}</Text>
+      )}
+      {open.map((one) => <Concern key={one.id} advisory={one} row={row} />)}
+      {contributions.length > 0 && (
+        <>
+          <h3 className={classes.sub}>{t('machine.contributors')}</h3>
+          <ul className={classes.contributors}>
+            {contributions.slice(0, 5).map((one) => (
+              <li key={`${one.signal}/${one.check}`}>
+                <span className="break">
+                  {formats.text(titles.get(one.signal), one.signal)}
+                  <span className="dim"> {t(`check.${one.check}`)}</span>
+                </span>
+                <span className={classes.weight}>
+                  <svg width="44" height="8" aria-hidden>
+                    <rect width="44" height="8" rx="2" className={classes.rail} />
+                    <rect width={44 * one.weight} height="8" rx="2" className={classes.fill} />
+                  </svg>
+                  {Math.round(one.weight * 100)}%
+                </span>
+                <span className={classes.found}>
+                  <span className="strong">{formats.quantity(one.value, one.unit)}</span>
+                  {one.expected !== null && (
+                    <span className="dim">
+                      {' '}({t('machine.expected', { value: formats.quantity(one.expected, one.unit) })})
+                    </span>
+                  )}
+                </span>
+              </li>
+            ))}
+          </ul>
+        </>
+      )}
+      {assessment && (
+        <Text size="sm" c="dimmed" mt={8} title={t('machine.coverageHint')}>
+          {t('machine.coverage')}: {Math.round(assessment.coverage * 100)}%
+        </Text>
+      )}
+    </section>
+  );
+}
+
+function PartRow({ life, type, seen }: { life: Life; type: MachineType | undefined; seen: number }) {
+  const { t } = useTranslation();
+  const formats = useFormats();
+  const part = type?.parts.find((one) => one.component === life.component);
+  const name = formats.text(part?.title, life.component);
+  const text = leftText(life, t);
+  const order = life.p10_s === null || !part ? null : seen + (life.p10_s - part.lead_time_d * DAY) * 1000;
+  const late = order !== null && order <= seen;
+  const share = life.fraction === null ? null : Math.round(Math.max(0, Math.min(1, life.fraction)) * 100);
+  return (
+    <li className={classes.part}>
+      <div className={classes.partTop}>
+        <span className="strong">{name}</span>
+        <span className="strong nowrap" title={bandWords(life, formats, t)}>{text ?? t('board.notEnough')}</span>
+      </div>
+      {share !== null && (
+        <Progress
+          value={share} size={6} radius="sm" aria-label={`${name}: ${t('machine.fraction')} ${share}%`}
+          color={share < 15 ? 'red' : share < 35 ? 'orange' : 'green'}
+        />
+      )}
+      <div className="dim small break">
+        {part?.part}
+        {share !== null && ` · ${t('machine.fraction')} ${share}%`}
+        {` · ${t(`machine.basis.${life.basis}`)}`}
+      </div>
+      {order !== null && order - seen < 400 * DAY * 1000 && (
+        <div className={`small ${late ? classes.late : ''}`}>
+          {t('machine.reorder')} {formats.date(order)}
+          {part && <span className="dim"> ({t('machine.leadTime')} {formats.short(part.lead_time_d * DAY)})</span>}
+        </div>
+      )}
+    </li>
+  );
+}
+
+export function PartsCard({ machine, type }: { machine: MachineDetail; type: MachineType | undefined }) {
+  const { t } = useTranslation();
+  const lives = machine.assessment?.lives ?? [];
+  if (lives.length === 0) return null;
+  const seen = Date.parse(machine.assessment?.at ?? '');
+  const sorted = [...lives].sort((a, b) => (a.p50_s ?? Infinity) - (b.p50_s ?? Infinity));
+  return (
+    <section className="card" aria-labelledby="parts">
+      <h2 id="parts">{t('machine.consumables')}</h2>
+      <ul className={classes.parts}>
+        {sorted.map((life) => <PartRow key={`${life.component}/${life.mode}`} life={life} type={type} seen={seen} />)}
+      </ul>
+    </section>
+  );
+}
+
+const SHOWN = 5;
+
+export function HistoryCard({ machine, type }: { machine: string; type: MachineType | undefined }) {
+  const { t } = useTranslation();
+  const formats = useFormats();
+  const { data } = useTickets({ machine });
+  const [all, setAll] = useState(false);
+  const tickets = data ?? [];
+  const part = (one: Ticket) =>
+    formats.text(type?.parts.find((p) => p.component === one.replaced)?.title, one.replaced ?? '');
+  return (
+    <section className="card" aria-labelledby="history">
+      <h2 id="history">{t('machine.history')}</h2>
+      {data && tickets.length === 0 && <Text size="sm" c="dimmed">{t('machine.noHistory')}</Text>}
+      <Stack gap={6}>
+        {tickets.slice(0, all ? undefined : SHOWN).map((one) => (
+          <div key={one.id} className={classes.past}>
+            <Anchor component={Link} to={`/tickets/${one.id}`} size="sm" className="break">
+              #{one.number} {formats.text(one.title, one.mode)}
+            </Anchor>
+            <div className="dim small">
+              {t(`ticketState.${one.state}`)} · {formats.date(one.opened)}
+              {one.verdict && ` · ${t(`ticket.verdict_${one.verdict}`)}`}
+              {one.replaced && ` · ${t('machine.replaced', { part: part(one) })}`}
+            </div>
+          </div>
+        ))}
+      </Stack>
+      {tickets.length > SHOWN && (
+        <Button variant="subtle" size="compact-sm" mt={6} onClick={() => setAll(!all)}>
+          {all ? t('machine.less') : t('machine.more', { count: tickets.length })}
+        </Button>
+      )}
+    </section>
+  );
+}
+
+export function QualityCard({ machine, row, signals }: {
+  machine: MachineDetail;
+  row: BoardRow | undefined;
+  signals: Signals | undefined;
+}) {
+  const { t } = useTranslation();
+  const formats = useFormats();
+  const { data: counts } = useQuarantineCounts();
+  const aside = (counts?.items ?? []).filter((one) => one.device === machine.device);
+  const total = aside.reduce((sum, one) => sum + one.count, 0);
+  const stored = signals?.items.filter((one) => one.stored).length ?? 0;
+  return (
+    <section className="card" aria-labelledby="quality">
+      <h2 id="quality">{t('machine.quality')}</h2>
+      <dl className="facts small">
+        <dt>{t('machine.lastHeard')}</dt>
+        <dd><Ago at={row?.heard ?? null} /></dd>
+        <dt>{t('machine.clock')}</dt>
+        <dd>{machine.clock === 'data' ? t('machine.clockData') : t('machine.clockWall')}</dd>
+        <dt>{t('machine.lastReading')}</dt>
+        <dd>{row?.data ? formats.moment(row.data) : t('common.none')}</dd>
+        <dt>{t('machine.signalsHeard')}</dt>
+        <dd>{stored} / {signals?.items.length ?? 0}</dd>
+        <dt>{t('machine.quarantined')}</dt>
+        <dd>{total === 0 ? t('machine.noGaps') : `${total} (${aside.map((one) => one.reason).join(', ')})`}</dd>
+        <dt>{t('machine.device')}</dt>
+        <dd>{machine.device}</dd>
+        <dt>{t('machine.knownSince')}</dt>
+        <dd>{formats.moment(machine.first)}</dd>
+      </dl>
+    </section>
+  );
+}

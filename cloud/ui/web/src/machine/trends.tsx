@@ -1,0 +1,106 @@
+/** What the models said over time: health, anomaly score, days left as a band. */
+import { memo, useMemo, useRef } from 'react';
+import { useTranslation } from 'react-i18next';
+import type { MachineType, Trend } from '../api/client';
+import { Plot, type Line } from '../charts/plot';
+import { DAY, figure, useFormats } from '../parts/format';
+import classes from './machine.module.css';
+import type { View } from './signal';
+
+const FAR_D = 60; // days; what is farther away would flatten what is near
+
+function TrendPlot({ title, x, lines, fixed, cap, unit, digits, view, height }: {
+  title: string;
+  x: number[];
+  lines: Line[];
+  fixed?: [number, number];
+  cap?: number;
+  unit: string;
+  digits?: number;
+  view: View;
+  height: number;
+}) {
+  const formats = useFormats();
+  const { t } = useTranslation();
+  const readout = useRef<HTMLSpanElement>(null);
+  const main = lines.find((one) => !one.band);
+  const last = main?.y.findLast((one) => one !== null);
+  const shown = (value: number) =>
+    digits === undefined ? figure(value, formats.language) : value.toFixed(digits);
+  const said = last == null ? t('common.none') : `${shown(last)}${unit}`;
+  return (
+    <section className={classes.chart} aria-label={title}>
+      <header className={classes.chartHead}>
+        <h3>{title}</h3>
+        <span className="strong nowrap">{said}</span>
+        <span ref={readout} className={`small ${classes.readout}`} aria-hidden />
+      </header>
+      <Plot
+        x={x}
+        lines={lines}
+        range={view.range}
+        label={`${t('machine.chartOf', { signal: title })}: ${said}`}
+        height={height}
+        {...(fixed ? { fixed } : {})}
+        {...(cap === undefined ? {} : { cap })}
+        language={formats.language}
+        zone={formats.zone}
+        value={shown}
+        onZoom={view.onZoom}
+        onReset={view.onReset}
+        readout={(text) => {
+          if (readout.current) readout.current.textContent = text ?? '';
+        }}
+      />
+    </section>
+  );
+}
+
+export const Trends = memo(function Trends({ trend, type, view }: {
+  trend: Trend;
+  type: MachineType | undefined;
+  view: View;
+}) {
+  const { t } = useTranslation();
+  const formats = useFormats();
+  const x = useMemo(() => trend.at_ms.map((at) => at / 1000), [trend]);
+  const health = useMemo(() => [{ y: trend.health, label: 'health' }], [trend]);
+  const score = useMemo(
+    () => [{ y: trend.score, label: 'score', colour: '--state-silent' }], [trend],
+  );
+  const lives = useMemo(
+    () =>
+      trend.lives
+        .filter((life) => life.p50_s.some((one) => one !== null))
+        .map((life) => {
+          const days = (column: (number | null)[]) =>
+            column.map((one) => (one === null ? null : Math.max(0, one) / DAY));
+          return {
+            component: life.component,
+            basis: life.basis,
+            cap: Math.max(FAR_D, 3 * (days(life.p90_s).findLast((one) => one !== null) ?? 0)),
+            lines: [
+              { y: days(life.p10_s), label: 'p10', band: 'low' as const },
+              { y: days(life.p50_s), label: 'p50', colour: '--state-alarm' },
+              { y: days(life.p90_s), label: 'p90', band: 'high' as const },
+            ],
+          };
+        }),
+    [trend],
+  );
+  const part = (component: string) =>
+    formats.text(type?.parts.find((one) => one.component === component)?.title, component);
+  return (
+    <>
+      <TrendPlot title={t('machine.anomaly')} x={x} lines={score} fixed={[0, 1.05]} unit="" digits={2} view={view} height={104} />
+      <TrendPlot title={t('machine.healthChart')} x={x} lines={health} fixed={[0, 105]} unit="" digits={0} view={view} height={104} />
+      {lives.map(({ component, basis, lines, cap }) => (
+        <TrendPlot
+          key={`${component}/${basis}`} cap={cap} x={x} lines={lines}
+          title={`${t('machine.life')}: ${part(component)} (${t(`machine.basis.${basis}`)})`}
+          unit={` ${t('span.d', { n: '' }).trim()}`} view={view} height={124}
+        />
+      ))}
+    </>
+  );
+});

@@ -1,0 +1,101 @@
+/** What was found and done: the verdict that teaches the models. */
+import { Button, Group, Modal, NativeSelect, Radio, Stack, Textarea } from '@mantine/core';
+import { useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import type { MachineType, Ticket, Verdict } from '../api/client';
+import type { Step } from '../api/queries';
+import { useFormats } from '../parts/format';
+
+const VERDICTS: Verdict[] = ['confirmed', 'no_fault_found', 'inconclusive'];
+
+export function ResolveDialog({ ticket, type, opened, close, act }: {
+  ticket: Ticket;
+  type: MachineType | undefined;
+  opened: boolean;
+  close: () => void;
+  act: (step: Step) => void;
+}) {
+  const { t } = useTranslation();
+  const formats = useFormats();
+  const [verdict, setVerdict] = useState<Verdict | ''>('');
+  const [found, setFound] = useState('');
+  const [note, setNote] = useState('');
+  const [replaced, setReplaced] = useState('');
+  const parts = type?.parts ?? [];
+  const own = parts.some((one) => one.component === ticket.component)
+    ? []
+    : [{ value: ticket.component, label: ticket.component }];
+  return (
+    <Modal opened={opened} onClose={close} title={t('ticket.resolve')} closeButtonProps={{ 'aria-label': t('common.close') }}>
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (!verdict) return;
+          act({ kind: 'resolve', verdict, as_found: found.trim(), note: note.trim(), replaced });
+          close();
+        }}
+      >
+        <Stack gap="sm">
+          <Radio.Group label={t('ticket.verdict')} required value={verdict} onChange={(value) => setVerdict(value as Verdict)}>
+            <Stack gap={6} mt={6}>
+              {VERDICTS.map((one) => <Radio key={one} value={one} label={t(`ticket.verdict_${one}`)} />)}
+            </Stack>
+          </Radio.Group>
+          <Textarea
+            label={t('ticket.asFound')} autosize minRows={2} maxRows={8} maxLength={10_000} value={found}
+            onChange={(event) => setFound(event.currentTarget.value)}
+          />
+          <NativeSelect
+            label={t('ticket.replaced')} description={t('ticket.replacedHint')} value={replaced}
+            onChange={(event) => setReplaced(event.currentTarget.value)}
+            data={[
+              { value: '', label: t('ticket.replacedNone') },
+              ...own,
+              ...parts.map((one) => ({ value: one.component, label: formats.text(one.title, one.component) })),
+            ]}
+          />
+          <Textarea
+            label={t('ticket.note')} autosize minRows={2} maxRows={8} maxLength={10_000} value={note}
+            onChange={(event) => setNote(event.currentTarget.value)}
+          />
+          <Group justify="flex-end">
+            <Button variant="default" onClick={close}>{t('common.cancel')}</Button>
+            <Button type="submit" disabled={!verdict}>{t('ticket.resolve')}</Button>
+          </Group>
+        </Stack>
+      </form>
+    </Modal>
+  );
+}
+
+export function ReasonDialog({ title, opened, close, act }: {
+  title: string;
+  opened: boolean;
+  close: () => void;
+  act: (note: string) => void;
+}) {
+  const { t } = useTranslation();
+  const [note, setNote] = useState('');
+  return (
+    <Modal opened={opened} onClose={close} title={title} closeButtonProps={{ 'aria-label': t('common.close') }}>
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          act(note.trim());
+          close();
+        }}
+      >
+        <Stack gap="sm">
+          <Textarea
+            data-autofocus required label={t('ticket.reasonFor')} autosize minRows={2} maxRows={8} maxLength={10_000}
+            value={note} onChange={(event) => setNote(event.currentTarget.value)}
+          />
+          <Group justify="flex-end">
+            <Button variant="default" onClick={close}>{t('common.cancel')}</Button>
+            <Button type="submit" disabled={!note.trim()}>{title}</Button>
+          </Group>
+        </Stack>
+      </form>
+    </Modal>
+  );
+}

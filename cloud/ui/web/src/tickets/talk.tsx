@@ -1,0 +1,60 @@
+/** Everything that happened to a ticket, with who and when, and a place to write. */
+import { Button, Text, Textarea } from '@mantine/core';
+import { useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import type { EventRow } from '../api/client';
+import { useComment, useHistory } from '../api/queries';
+import { useFormats } from '../parts/format';
+import { useNotice } from '../parts/notice';
+import { useActor } from '../parts/prefs';
+import classes from './tickets.module.css';
+
+/** The words a person wrote, wherever the event keeps them. */
+function words({ detail }: EventRow): string[] {
+  const found = ['text', 'as_found', 'note', 'reason'].map((key) => detail[key]);
+  return found.filter((one): one is string => typeof one === 'string' && one !== '');
+}
+
+export function Talk({ ticket }: { ticket: string }) {
+  const { t, i18n } = useTranslation();
+  const formats = useFormats();
+  const actor = useActor();
+  const { fail } = useNotice();
+  const { data } = useHistory(ticket);
+  const comment = useComment();
+  const [text, setText] = useState('');
+  const verb = (type: string) =>
+    i18n.exists(`event.${type}`) ? t(`event.${type}`) : t('event.other', { type });
+  return (
+    <section className="card" aria-labelledby="talk">
+      <h2 id="talk">{t('ticket.conversation')}</h2>
+      <ul className={classes.talk}>
+        {(data ?? []).map((one) => (
+          <li key={one.id}>
+            <Text size="sm" component="div" className="break">
+              <span className="strong">{one.actor}</span> {verb(one.type)}
+              {typeof one.detail.verdict === 'string' && `: ${t(`ticket.verdict_${one.detail.verdict}`)}`}
+              <span className="dim small"> · <time dateTime={one.recorded}>{formats.moment(one.recorded)}</time></span>
+            </Text>
+            {words(one).map((said) => <div key={said} className={classes.said}>{said}</div>)}
+          </li>
+        ))}
+      </ul>
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (!text.trim()) return;
+          comment.mutate({ ticket, text: text.trim(), actor }, { onSuccess: () => setText(''), onError: fail });
+        }}
+      >
+        <Textarea
+          aria-label={t('ticket.comment')} placeholder={t('ticket.comment')} autosize minRows={2} maxRows={10}
+          maxLength={10_000} value={text} onChange={(event) => setText(event.currentTarget.value)}
+        />
+        <Button type="submit" mt={8} variant="default" disabled={!text.trim()} loading={comment.isPending}>
+          {t('ticket.send')}
+        </Button>
+      </form>
+    </section>
+  );
+}
