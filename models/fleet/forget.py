@@ -1,0 +1,60 @@
+"""A snapshot without some of its machines: what is left goes on bit for bit as before.
+
+Fleet-wide experience (how fast parts of a kind wear on average) stays; it names no machine.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.fleet.persist import SnapshotError
+
+MACHINES: Final = ("machines", "names", "bound")
+LANES: Final = ("lanes", "onsets", "signals", "order")
+HISTORIES: Final = ("histories",)
+LIVES: Final = ("lives", "components", "bases", "wears", "wears_before")
+WHOLE: Final = ("version", "kinds", "taught")
+
+
+def without(arrays: Mapping[str, NDArray[Any]], gone: Collection[str]) -> dict[str, NDArray[Any]]:
+    """Return a fleet's snapshot without machines.
+
+    Raises:
+        SnapshotError: the snapshot holds something that this function does not know.
+    """
+    known = {*MACHINES, *LANES, *HISTORIES, *LIVES, *WHOLE}
+    if set(arrays) != known:
+        raise SnapshotError(f"snapshot and program differ in {sorted(set(arrays) ^ known)}")
+    stays = np.array([str(name) not in gone for name in arrays["names"]], bool)
+    lanes, lives = arrays["lanes"], arrays["lives"]
+    lane_stays = stays[lanes["machine"]]
+    history_stays = lane_stays[arrays["histories"]["lane"]]
+    life_stays = stays[lives["machine"]]
+    masks = (
+        (MACHINES, stays), (LANES, lane_stays), (HISTORIES, history_stays), (LIVES, life_stays)
+    )  # fmt: skip
+    out = {name: arrays[name].copy() for name in WHOLE}
+    out |= {name: arrays[name][mask].copy() for names, mask in masks for name in names}
+    for name in ("names", "bound", "signals", "components", "bases"):
+        out[name] = np.array(out[name].tolist(), "U")  # no wider than what is left
+    machine_of, lane_of = _renumbered(stays), _renumbered(lane_stays)
+    out["machines"]["first"] = _moved(out["machines"]["first"], lane_of)
+    out["lanes"]["machine"] = _moved(out["lanes"]["machine"], machine_of)
+    out["lanes"]["next"] = _moved(out["lanes"]["next"], lane_of)
+    out["lanes"]["history"] = _moved(out["lanes"]["history"], _renumbered(history_stays))
+    out["histories"]["lane"] = _moved(out["histories"]["lane"], lane_of)
+    out["lives"]["machine"] = _moved(out["lives"]["machine"], machine_of)
+    out["lives"]["lane"] = _moved(out["lives"]["lane"], lane_of)
+    return out
+
+
+def _renumbered(stays: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return the new number of each row; the last entry, reached by -1, stays -1."""
+    numbers = np.cumsum(stays) - 1
+    return np.append(np.where(stays, numbers, -1), -1).astype(np.int64)
+
+
+def _moved(references: NDArray[np.int64], numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+    return numbers[references]
