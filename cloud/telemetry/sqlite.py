@@ -203,24 +203,28 @@ class SqliteTelemetry:
     def erase(self, machine: str) -> int:
         """See `TelemetryStore.erase`. What was stored is overwritten, not only unlinked."""
         with self._lock:
-            with self._transaction():
+            with self._overwriting(), self._transaction():
                 erased = upkeep.hide(self._db, machine)
             self._names.forget()
         self._erase_hidden()
         return erased
 
+    @contextmanager
+    def _overwriting(self) -> Iterator[None]:
+        """Let what is deleted or replaced within be overwritten, not only unlinked."""
+        self._db.execute("PRAGMA secure_delete = ON")
+        try:
+            yield
+        finally:
+            self._db.execute("PRAGMA secure_delete = OFF")
+
     def _erase_hidden(self) -> None:
         found = True
         wiped = False
         while found:
-            with self._lock, translated(self.path):
-                self._db.execute("PRAGMA secure_delete = ON")
-                try:
-                    with self._transaction():
-                        found = upkeep.erase_some(self._db)
-                        wiped |= found
-                finally:
-                    self._db.execute("PRAGMA secure_delete = OFF")
+            with self._lock, translated(self.path), self._overwriting(), self._transaction():
+                found = upkeep.erase_some(self._db)
+                wiped |= found
         if wiped:
             with self._lock, translated(self.path):
                 self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
