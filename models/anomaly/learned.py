@@ -52,6 +52,7 @@ class Learned:
         self._scale = np.array([f.scale for f in card.features])
         self._residual = np.array([f.residual for f in card.features])
         self._past: deque[Vector] = deque(maxlen=card.lags)
+        self._known: tuple[dict[str, float], Vector] | None = None
 
     @property
     def drifted(self) -> bool:
@@ -69,6 +70,7 @@ class Learned:
             self._drift.learn(self.card.tail.probability(error))
         if self.card.lags:
             self._past.append(np.nan_to_num(self._standard(x)))
+            self._known = None
 
     def error_one(self, x: Mapping[str, float]) -> float | None:
         """Return the RMS of the residuals, 1 in training; None when nothing can be said."""
@@ -90,6 +92,12 @@ class Learned:
         return np.asarray(np.clip((row - self._centre) / self._scale, -FAR, FAR))
 
     def _residuals(self, x: Mapping[str, float]) -> Vector:
+        """Return standardised residuals (k,); those just asked for are not computed twice."""
+        if self._known is None or self._known[0] != x:
+            self._known = (dict(x), self._run(x))
+        return self._known[1]
+
+    def _run(self, x: Mapping[str, float]) -> Vector:
         """Return standardised residuals (k,), NaN where the row has no value."""
         row = self._standard(x)
         if len(self._past) < self.card.lags:
