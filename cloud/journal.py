@@ -13,7 +13,7 @@ import io
 import os
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from itertools import pairwise
@@ -286,6 +286,35 @@ class SegmentJournal:
             # After a failed sync the kernel may drop the pages: what follows would be a guess.
             self._failed = f"{self._folder}: sync failed ({error.strerror}); restart the service"
             raise StoreCorrupt(self._failed) from error
+
+
+def blank(folder: Path, gone: Callable[[Entry], bool]) -> int:
+    """Put a tick of the same time in the place of each entry that must be gone; return how many.
+
+    Positions stay as they are. Each segment is replaced whole. Nobody may append meanwhile: hold
+    the journal open, and close it afterwards without appending.
+    """
+    count = 0
+    for path in sorted(folder.glob("*.journal")):
+        with path.open("rb") as file:
+            records = [record for _, record in _read(file) if record is not None]
+        found = [record.n for record in records if gone(record.entry)]
+        if not found:
+            continue
+        count += len(found)
+        out = set(found)
+        part = path.with_suffix(".part")
+        with part.open("wb") as file:
+            for one in records:
+                tick = Entry(Kind.TICK, one.entry.at_ns)
+                file.write(_pack(Record(one.n, tick) if one.n in out else one, _GROUP))
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    for path in folder.glob("*.torn"):
+        path.unlink()
+    _sync_folder(folder)
+    return count
 
 
 def _first(path: Path) -> int:

@@ -110,6 +110,24 @@ class Database:
             up = target != "base" and (found is None or found < target)
             (command.upgrade if up else command.downgrade)(config, target)
 
+    def vacuum(self) -> None:
+        """Give back the room of what was deleted; nothing of it stays in the file."""
+        with self._lock, contextlib.closing(self._engine.raw_connection()) as connection:
+            plain = connection.driver_connection
+            assert plain is not None
+            if self.dialect == "postgresql":
+                plain.rollback()  # what the pool began when it tried the connection
+                plain.autocommit = True  # SQLite's is, outside of what `writing` begins
+            try:
+                cursor = plain.cursor()
+                cursor.execute("VACUUM")
+                if self.dialect == "sqlite":
+                    cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                cursor.close()
+            finally:
+                if self.dialect == "postgresql":
+                    plain.autocommit = False
+
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()

@@ -56,6 +56,14 @@ def dump(database: Database, file: BinaryIO) -> dict[str, int]:
     return counts
 
 
+def rows_of(database: Database) -> Iterator[tuple[str, bytes]]:
+    """Yield every row with its table's name, as bytes in which texts stand as they are."""
+    with database.reading() as connection:
+        for table in _tables(connection):
+            for row in connection.execute(sa.select(table)):
+                yield str(table.name), msgspec.msgpack.encode(tuple(row))
+
+
 def load(database: Database, file: BinaryIO) -> dict[str, int]:
     """Fill an empty database from a stream; return the rows of each table.
 

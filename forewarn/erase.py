@@ -1,0 +1,72 @@
+"""`forewarn erase cloud.toml --customer NAME`: remove somebody's data from every store."""
+
+import argparse
+import getpass
+import sys
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from cloud.app import now_ns
+from cloud.errors import CloudError
+from cloud.keep.erase import Proof, Scope, Wanted, erase, wanted
+from cloud.settings import load
+
+SCOPES: Final[tuple[Scope, ...]] = ("customer", "tenant", "machine")
+
+
+def described(proof: Proof) -> str:
+    """Return a proof for people."""
+    lines = [
+        f"erased {proof.scope} {proof.name}, {proof.began_at} to {proof.finished_at}, "
+        f"by {proof.actor}; in the event log it is now {proof.pseudonym}",
+        f"machines: {', '.join(proof.machines) or 'none'}",
+        f"devices: {', '.join(proof.devices) or 'none'}",
+        "removed:",
+        *(f"  {count:>12,}  {what}" for what, count in proof.removed.items()),
+        "stays:",
+        *(f"  {one.count:>12,}  {one.what}: {one.why}" for one in proof.stays),
+        f"searched {proof.searched_files:,} files and {proof.searched_rows:,} rows for the names: "
+        + (f"STILL FOUND in {', '.join(proof.hits)}" if proof.hits else "none found"),
+        "take the devices out of the broker's password file, too: forewarn device remove",
+    ]
+    return "\n".join(lines)
+
+
+def _plan(found: Wanted) -> str:
+    return (
+        f"would erase {len(found.machines)} machines ({', '.join(found.machines)}) and "
+        f"{len(found.devices)} devices ({', '.join(found.devices)}); say --yes to do it"
+    )
+
+
+def main(arguments: list[str]) -> int:
+    """Erase; status 1 when something failed or was still found."""
+    parser = argparse.ArgumentParser(prog="forewarn erase", description=__doc__)
+    parser.add_argument("settings", type=Path, metavar="cloud.toml")
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--customer", help="all machines that the customer sees, and its accounts")
+    which.add_argument("--tenant", help="all machines whose id begins with TENANT.")
+    which.add_argument("--machine", help="one machine")
+    parser.add_argument("--yes", action="store_true", help="do it (else it is only told)")
+    parser.add_argument("--backups", type=Path, help="folder of backups: name those that hold it")
+    parser.add_argument("--proof", type=Path, help="write the proof as JSON to this file")
+    options = parser.parse_args(arguments)
+    scope = next(one for one in SCOPES if getattr(options, one) is not None)
+    name = getattr(options, scope)
+    try:
+        settings = load(options.settings)
+        if not options.yes:
+            print(_plan(wanted(settings, scope, name, now_ns)))
+            return 0
+        proof = erase(
+            settings, scope, name, actor=getpass.getuser(), now=now_ns, backups=options.backups
+        )
+    except CloudError as error:
+        print(f"forewarn erase: {error}", file=sys.stderr)
+        return 1
+    print(described(proof))
+    if options.proof is not None:
+        options.proof.write_bytes(msgspec.json.format(msgspec.json.encode(proof), indent=1))
+    return 1 if proof.hits else 0

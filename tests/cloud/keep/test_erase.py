@@ -1,0 +1,206 @@
+import io
+from pathlib import Path
+
+import pytest
+
+from cloud.accounts.desk import blank
+from cloud.accounts.values import Role
+from cloud.app import App
+from cloud.errors import NotFound, StoreBusy
+from cloud.keep.backup import back_up
+from cloud.keep.erase import Proof, erase, wanted
+from cloud.ledger import Reply, Verdict, open_ledger
+from cloud.ledger.database import Database
+from cloud.ledger.dump import dump, rows_of
+from cloud.places import places
+from cloud.settings import CloudSettings
+from tests.cloud.keep.conftest import DEVICES, PROFILES, Plant
+from tests.cloud.wires import T0, batch, birth
+
+ACME = tuple(device for device in DEVICES if device.startswith("acme."))
+ZETA = "zeta.pump1"
+
+
+def _now() -> int:
+    return T0
+
+
+@pytest.fixture
+def lived(plant: Plant) -> CloudSettings:
+    """An installation with a snapshot, a journal after it, tickets, people and poison."""
+    for _ in range(40):
+        plant.go_on()
+    plant.close()
+    App(plant.settings).close()
+    app = App(plant.settings)
+    ledger = app.ledger
+    for name, customer in (("ann", "acme"), ("zoe", "zeta")):
+        ledger.account_add(blank(name, Role.CUSTOMER, customer=customer), None, actor="root")
+    for device in DEVICES:
+        ledger.device_add(device, clock="wall", actor="root")
+    (ticket,), _ = ledger.tickets()
+    ledger.acknowledge(ticket.id, ticket.version, actor="ann")
+    ledger.resolve(
+        ticket.id, ticket.version + 1, actor="ann", verdict=Verdict.CONFIRMED, replaced="bearing"
+    )
+    ledger.once("k", "f", lambda: Reply(status=200, headers=(), body=b"acme.pump1"))
+    (alert,) = ledger.alerts_due(2**62)
+    ledger.alert_sent(alert.batch_id or "", "mail")
+    app.close()
+    again = Plant(plant.settings)
+    again.take("acme.pump1", b"poison")
+    again.take(ZETA, b"poison")
+    again.take("acme.pump2", batch(0, [2.5], name="vibration_rms", u=0, dictionary="0badcafe"))
+    log = plant.places.data / "alerts.jsonl"
+    log.write_text('{"machine": "acme.pump1"}\n{"machine": "zeta.pump1"}\n{"m": "acme.pump10"}\n')
+    again.close()
+    return plant.settings
+
+
+def _of_zeta(settings: CloudSettings) -> list[tuple[str, bytes]]:
+    database = Database(places(settings).ledger)
+    found = sorted(row for row in rows_of(database) if b"zeta" in row[1])
+    database.close()
+    return found
+
+
+def _erase(settings: CloudSettings) -> Proof:
+    return erase(settings, "tenant", "acme", actor="root", now=_now)
+
+
+def test_nothing_is_left_and_the_others_keep_everything(lived: CloudSettings) -> None:
+    where = places(lived)
+    before = _of_zeta(lived)
+    proof = _erase(lived)
+    assert proof.hits == ()
+    assert proof.machines == proof.devices == ACME
+    assert proof.removed["telemetry samples"] == 80
+    for what in ("models in snapshots", "journal records", "ledger ticket", "ledger alert",
+                 "ledger evidence", "ledger account", "ledger registration", "alerts.jsonl",
+                 "ledger quarantine"):  # fmt: skip
+        assert proof.removed[what] > 0, what
+    for path in where.data.rglob("*"):  # the same search in other words
+        if path.is_file() and path.name != "alerts.jsonl":
+            content = path.read_bytes()
+            assert b"acme.pump" not in content, path
+            assert "acme.pump".encode("utf-32-le") not in content, path
+    assert (where.data / "alerts.jsonl").read_text() == (
+        '{"machine": "zeta.pump1"}\n{"m": "acme.pump10"}\n'
+    )
+    assert _of_zeta(lived) == before
+
+
+def test_the_service_goes_on_without_them(lived: CloudSettings) -> None:
+    app = App(lived)
+    fleet = app.service.pipeline.fleet
+    learned = fleet.current(ZETA)
+    values = list(app.telemetry.series(ZETA, "vibration_rms", 0, 2**62, 1000).values)
+    position = app.service.journal.end()
+    app.close()
+    _erase(lived)
+    again = App(lived)
+    assert again.service.journal.end() == position
+    assert again.service.pipeline.fleet.machines() == [ZETA]
+    assert again.service.pipeline.fleet.current(ZETA) == learned
+    assert list(again.telemetry.series(ZETA, "vibration_rms", 0, 2**62, 1000).values) == values
+    assert [row.id for row in again.ledger.machines()[0]] == [ZETA]
+    assert again.ledger.tickets()[0] == []
+    assert set(again.ledger.devices_registered()) == {ZETA}
+    again.close()
+    plant = Plant(lived)  # a device that comes back is a new one
+    plant.take("acme.pump1", birth(), "birth")
+    plant.take("acme.pump1", batch(0, [1.0], boot="0190aaaa-0000-7000-8000-000000000009"))
+    assert plant.telemetry.signals("acme.pump1") == ["temp"]
+    plant.close()
+
+
+def test_the_log_of_what_was_done_keeps_its_length(lived: CloudSettings) -> None:
+    def events() -> list[tuple[int, str, str, int]]:
+        ledger = open_ledger(places(lived).ledger, _now, PROFILES)
+        rows, _ = ledger.events(limit=1000)
+        ledger.close()
+        return [(row.seq, row.subject, row.type, row.at_ns) for row in rows]
+
+    before = events()
+    proof = _erase(lived)
+    assert events() == before
+    ledger = open_ledger(places(lived).ledger, _now, PROFILES)
+    rows, _ = ledger.events(limit=1000)
+    emptied = [row for row in rows if row.subject_id == proof.pseudonym]
+    assert emptied
+    assert all(row.machine is None and row.detail == {} for row in emptied)
+    assert {row.actor for row in emptied} == {proof.pseudonym}
+    assert not any(row.actor == "ann" for row in rows)
+    kept = next(one for one in proof.stays if one.what.startswith("events"))
+    assert kept.count == len(emptied)
+    ledger.close()
+
+
+def test_one_machine_only(lived: CloudSettings) -> None:
+    proof = erase(lived, "machine", "acme.pump1", actor="root", now=_now)
+    assert proof.hits == ()
+    assert proof.machines == ("acme.pump1",)
+    app = App(lived)
+    assert [row.id for row in app.ledger.machines()[0]] == ["acme.pump2", ZETA]
+    assert app.ledger.account_named("ann") is not None
+    app.close()
+
+
+def test_a_machine_that_was_placed_with_another_customer_goes_with_it(
+    lived: CloudSettings,
+) -> None:
+    ledger = open_ledger(places(lived).ledger, _now, PROFILES)
+    ledger.site_set("acme.pump2", 0, customer="zeta", site="north", actor="root")
+    ledger.close()
+    assert wanted(lived, "customer", "acme", _now).machines == ("acme.pump1",)
+    proof = erase(lived, "customer", "zeta", actor="root", now=_now)
+    assert proof.machines == ("acme.pump2", ZETA)
+    assert proof.hits == ()
+
+
+def test_backups_that_hold_it_are_named(lived: CloudSettings, tmp_path: Path) -> None:
+    back_up(places(lived), tmp_path / "all" / "one", _now)
+    proof = erase(lived, "tenant", "acme", actor="root", now=_now, backups=tmp_path / "all")
+    (one,) = (stays for stays in proof.stays if "backup" in stays.what)
+    assert (one.count, str(tmp_path / "all" / "one") in one.what) == (2, True)
+
+
+def test_a_running_service_is_not_touched(lived: CloudSettings) -> None:
+    app = App(lived)
+    with pytest.raises(StoreBusy, match="stop it first"):
+        _erase(lived)
+    assert len(app.ledger.machines()[0]) == 3
+    app.close()
+
+
+def test_an_unknown_name_erases_nothing(lived: CloudSettings) -> None:
+    def content() -> bytes:
+        out = io.BytesIO()
+        database = Database(places(lived).ledger)
+        dump(database, out)
+        database.close()
+        return out.getvalue()
+
+    before = content()
+    for scope in ("customer", "tenant", "machine"):
+        with pytest.raises(NotFound, match="acm"):
+            erase(lived, scope, "acm", actor="root", now=_now)
+    assert content() == before
+
+
+def test_cut_off_it_is_begun_again(lived: CloudSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = ("_models", "_numbers", "_alert_log", "_searched_rows")
+    for step in steps:
+        with monkeypatch.context() as patch:
+            patch.setattr(f"cloud.keep.erase.{step}", _stop)
+            with pytest.raises(KeyboardInterrupt):
+                _erase(lived)
+    app = App(lived)  # cut off or not, it starts
+    left = app.ledger.machines()[0]
+    app.close()
+    if [row.id for row in left] != [ZETA]:
+        assert _erase(lived).hits == ()
+
+
+def _stop(*_: object) -> None:
+    raise KeyboardInterrupt
