@@ -15,6 +15,7 @@ VERBS: Final = {
     "check": ("forewarn.check", "check a settings file without starting anything"),
     "backup": ("forewarn.backup", "copy everything while the service runs, or verify a copy"),
     "restore": ("forewarn.restore", "a new installation from a backup"),
+    "erase": ("forewarn.erase", "remove one customer's data from every store, with a proof"),
     "machines": ("forewarn.machines", "list machines, or show one"),
     "tickets": ("forewarn.tickets", "list, acknowledge, resolve and close tickets"),
     "advisories": ("forewarn.advisories", "list advisories and decide about them"),
