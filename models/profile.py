@@ -80,6 +80,7 @@ class Consumable(_Strict, frozen=True, kw_only=True):
     worse: Literal["high", "low"] = "high"
     curve: tuple[float, ...] = ()  #: usual indicator at equal steps of life, new to the limit
     new_spread: float = 0.0  #: how new parts differ: standard deviation of the indicator
+    limit_spread: float = 0.0  #: how failing parts differ: standard deviation of the indicator
     life_d: float | None = None  #: usual life in days where no counter counts the use
     spread: float = 0.3  #: how lives differ: standard deviation of life by usual life
     varies: float = 0.5  #: how the use of single days differs: standard deviation by mean use

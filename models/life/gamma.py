@@ -38,7 +38,7 @@ def passage(s: Any, c: Any, per_s: float, use_var_s: float, mean_var: float) -> 
     rate_var = s.rr + 2.0 * max(s.wr, 0.0) / tau + c.diffusion * s.r * s.r / tau
     relative = rate_var / (s.r * s.r) + mean_var + use_var_s / likely
     x = stretched(relative)
-    level = NORMAL_90 * np.sqrt(s.ww) / (s.r * per_s)
+    level = NORMAL_90 * np.sqrt(s.ww + c.limit_var) / (s.r * per_s)
     late = likely * (x - 1.0)
     early = likely * (1.0 - 1.0 / x)
     p10 = max(likely - np.sqrt(early * early + level * level), 0.0)

@@ -50,6 +50,8 @@ def usual(part: Consumable) -> NDArray[Any]:
         given = np.linspace(0.0, 1.0, len(part.curve))
         row["curve"] = PchipInterpolator(given, part.curve)(np.linspace(0.0, 1.0, CURVE))
         row["points"] = CURVE
+        slope = (row["curve"][0, -1] - row["curve"][0, -2]) * (CURVE - 1)
+        row["limit_var"] = (part.limit_spread / slope) ** 2
     row["offset_var"] = part.new_spread**2
     row["rate"] = 1.0
     row["rate_var"] = part.spread**2

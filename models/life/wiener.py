@@ -24,6 +24,7 @@ PART: Final = np.dtype(
         ("curve", "f8", (CURVE,)),
         ("points", "i8"),  # of the curve, at equal steps of wear; 0: nothing measures it
         ("offset_var", "f8"),  # of new parts' indicators
+        ("limit_var", "f8"),  # of the wear at which parts fail
         ("rate", "f8"),  # prior of the rate: mean and variance
         ("rate_var", "f8"),
         ("diffusion", "f8"),  # variance of wear over one life, by rate²
@@ -59,7 +60,7 @@ WEAR: Final = np.dtype(
 SLACK: Final = 1.0  #: half of the smallest quickening of interest, standard deviations
 QUICKENED: Final = 10.0  #: cumulative sum at which wear has quickened
 SURE: Final = 3.0  #: a reading counts as at most so many standard deviations
-WANDERS: Final = 0.01  #: variance of the rate gained over a life, by rate²
+WANDERS: Final = 0.0005  #: variance of the rate gained over a life, by rate²
 LEAST_RATE: Final = 0.02
 FINEST: Final = 1e-6  #: least variance of a reading, by the square of the way to the limit
 EARLY: Final = 16.0  #: readings until the noise is known
