@@ -71,7 +71,7 @@ class Config:
     early_fast: float = 1 / 16
     early_wander: float = 6.0
     #: it ends at this share of where it began, or after this share of all rows before it
-    early_off: float = 0.6
+    early_off: float = 0.7
     early_longest: float = 0.75
 
     #: the healthy reference needs so many rows: standard error of its spread below 10 %

@@ -195,7 +195,7 @@ ONSET: Final = np.dtype(
         ("width", "f8", (48,)),
         ("visits", "u1", (48,)),
         ("cell", "u1", (32,)),
-        ("triples", "u8", (3, 27)),
+        ("triples", "u8", (3, 35)),
     ]
 )
 

@@ -24,14 +24,22 @@ from models.life.compiled import part
 
 LAYERS: Final = 5
 SEASONS: Final = 48  #: parts of a day
-CELLS: Final = 12  #: cells of a signal's range, for the patterns
-WORDS: Final = 27  #: 64-bit words that hold one bit for each of CELLS^3 triples
+CELLS: Final = 13  #: cells of a signal's range, for the patterns; odd, so that a mirror fits
+MIDDLE: Final = 6
+WORDS: Final = 35  #: 64-bit words that hold one bit for each of CELLS^3 triples
 PAST: Final = 32  #: cells remembered; more than the longest lag, a power of two
 LAGS: Final = ((1, 2), (5, 10), (10, 20))
 LEVEL: Final = 0  #: places of the layers
 SEASON: Final = 1
 PATTERN: Final = 2
+NOTHING: Final = 1e-9  #: less is none; numbers near the smallest cost a hundredfold
 TOP: Final = 3.75  #: three standard deviations of normal noise, in mean absolute deviations
+
+
+@part
+def _share(rows: float, least: float) -> float:
+    """Return the share of the next row in a mean: of all rows at first, later at least `least`."""
+    return least if (rows + 1.0) * least >= 1.0 else 1.0 / (rows + 1.0)
 
 
 @part
@@ -49,7 +57,9 @@ def _tail(o: Any, layer: int, s: float, least: float, rules: Any) -> float:
         o.edge[layer] = max(o.edge[layer], s)
         o.scale[layer] = max(scale, least, 0.25 * s)
         return 0.0
-    rate = max(rules.tail_rate, 1.0 / seen)
+    rate = rules.tail_rate
+    if seen * rate < 1.0:
+        rate = 1.0 / seen
     excess = s - o.edge[layer]
     if excess <= 0.0:
         o.edge[layer] = max(0.0, o.edge[layer] - 0.5 * rate * scale)
@@ -84,7 +94,7 @@ def _season(o: Any, slot: int, day: int, x: float, least: float, rules: Any) -> 
         r = min(max(r, -top), top)
     o.middle[slot] += r / visits
     if visits > 1:
-        o.around += max(rules.level_share, 1.0 / (o.rows + 1.0)) * (abs(r) - o.around)
+        o.around += _share(o.rows, rules.level_share) * (abs(r) - o.around)
         o.width[slot] += (abs(r) - o.width[slot]) / (visits - 1)
     return float(s)
 
@@ -103,8 +113,10 @@ def _cell(o: Any, x: float, rules: Any) -> int:
         o.low = max(x, o.low - reach)
     wide = o.high - o.low
     if wide < 2.0 * o.step or wide <= 0.0:
-        return 0
-    return int(min(max((x - o.low) / wide * CELLS + 1e-9, 0.0), CELLS - 1.0))
+        return MIDDLE
+    off = (x - 0.5 * (o.low + o.high)) / wide * (CELLS - 1.0)
+    away = math.ceil(min(abs(off), MIDDLE) - 0.5 - 1e-6)
+    return int(MIDDLE + away if off > 0.0 else MIDDLE - away)
 
 
 @part
@@ -113,16 +125,20 @@ def _pattern(o: Any, which: int, first: int, second: int, cell: int, rules: Any)
     n = o.rows
     if n < second:
         return -1.0
-    triple = cell * CELLS + o.cell[(n - first) % PAST]
-    triple = triple * CELLS + o.cell[(n - second) % PAST]
-    bit = np.uint64(1) << np.uint64(triple % 64)
-    word = o.triples[which, triple // 64]
+    triple = cell * CELLS + np.int64(o.cell[(n - first) & (PAST - 1)])
+    triple = triple * CELLS + np.int64(o.cell[(n - second) & (PAST - 1)])
+    place = triple >> 6
+    bit = np.uint64(1) << np.uint64(triple & 63)
+    word = o.triples[which, place]
     new = 0.0
     if word & bit == np.uint64(0):
         new = 1.0
-        o.triples[which, triple // 64] = word | bit
-    o.fresh[which] += rules.pattern_share * (new - o.fresh[which])
-    return float(o.fresh[which])
+        o.triples[which, place] = word | bit
+    fresh = o.fresh[which] + rules.pattern_share * (new - o.fresh[which])
+    if fresh < NOTHING:
+        fresh = 0.0
+    o.fresh[which] = fresh
+    return float(fresh)
 
 
 @part
@@ -144,8 +160,8 @@ def _level(o: Any, x: float, least: float, rules: Any) -> float:
         mean = 0.25 * ((o.recent[0] + o.recent[1]) + (o.recent[2] + o.recent[3]))
         s = abs(mean - o.level) / sigma
         r = min(max(r, -TOP * sigma), TOP * sigma)
-    o.level += max(rules.level_share, 1.0 / (o.since + 1.0)) * r
-    o.spread += max(rules.level_share, 1.0 / (o.rows + 1.0)) * (abs(r) - o.spread)
+    o.level += _share(o.since, rules.level_share) * r
+    o.spread += _share(o.rows, rules.level_share) * (abs(r) - o.spread)
     return float(s)
 
 
@@ -163,7 +179,7 @@ def surprise(o: Any, slot: int, day: int, x: float, rules: Any) -> float:
     if d > 0.0:
         o.step = min(o.step, d)
     o.last = x
-    o.recent[n % 4] = x
+    o.recent[n & 3] = x
     least = max(0.5 * o.step if o.step < np.inf else 0.0, 1e-12 * abs(o.level))
     total = 0.0
     s = _level(o, x, least, rules)
@@ -173,7 +189,7 @@ def surprise(o: Any, slot: int, day: int, x: float, rules: Any) -> float:
     if s >= 0.0:
         total += _tail(o, SEASON, s, rules.season_least, rules)
     cell = _cell(o, x, rules)
-    o.cell[n % PAST] = cell
+    o.cell[n & (PAST - 1)] = cell
     for i in range(3):
         s = _pattern(o, i, LAGS[i][0], LAGS[i][1], cell, rules)
         if s >= 0.0:
@@ -182,5 +198,6 @@ def surprise(o: Any, slot: int, day: int, x: float, rules: Any) -> float:
     o.since += 1.0
     if o.since <= rules.settle_rows:
         total = 0.0  # after a start or a long gap everything is new
-    o.evidence += rules.evidence_share * (total * rules.layer_weight - o.evidence)
+    evidence = o.evidence + rules.evidence_share * (total * rules.layer_weight - o.evidence)
+    o.evidence = evidence if evidence >= NOTHING else 0.0
     return float(o.evidence) if o.rows > rules.onset_rows else 0.0

@@ -1,0 +1,187 @@
+"""Onset alarms and the early state: what raises them, what must not, and what changes nothing."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from models.fleet import Config, Fleet, Trace
+from models.fleet.layout import LANE, ONSET
+from models.profile import Profile, Signal
+from tests.models.fleet.machines import START, S, block
+
+STEP = 300
+DAY_ROWS = 86_400 // STEP
+
+
+def rows_of(
+    columns: dict[str, NDArray[np.float64]],
+    config: Config | None = None,
+    profile: Profile | None = None,
+    start: int = START,
+    size: int | None = None,
+) -> Trace:
+    fleet = Fleet({"p": profile} if profile else {}, config)
+    fleet.bind("m", "p" if profile else "generic", "data")
+    count = len(next(iter(columns.values())))
+    times = start + np.arange(count) * STEP * S
+    trace = Trace()
+    for i in range(0, count, size or count):
+        part = slice(i, i + (size or count))
+        fleet.observe([block("m", times[part], {k: v[part] for k, v in columns.items()})], trace)
+    return trace
+
+
+def alarms(trace: Trace) -> list[int]:
+    return np.flatnonzero(np.concatenate(trace.alarms)).tolist()
+
+
+def faulty(trace: Trace) -> NDArray[np.bool_]:
+    return np.concatenate(trace.faulty)
+
+
+def daily(days: int, seed: int = 0) -> NDArray[np.float64]:
+    rng = np.random.default_rng(seed)
+    t = np.arange(days * DAY_ROWS)
+    return 50 + 10 * np.sin(2 * np.pi * t / DAY_ROWS) + rng.normal(0, 1, len(t))
+
+
+def test_a_step_is_alarmed_once_and_soon() -> None:
+    x = np.random.default_rng(1).normal(0, 1, 3000)
+    x[2000:] += 8.0
+    late = [row for row in alarms(rows_of({"x": x})) if row >= 2000]
+    assert 2000 <= late[0] <= 2006
+    assert len(late) <= 2  # the level has moved; it is not an onset for ever
+
+
+def test_what_is_usual_at_another_hour_is_strange_at_this_one() -> None:
+    x = daily(12)
+    night = 10 * DAY_ROWS + 3 * DAY_ROWS // 4
+    x[night : night + 12] = 60 + np.random.default_rng(2).normal(0, 1, 12)
+    found = alarms(rows_of({"x": x}))
+    assert any(night <= row < night + 12 for row in found)
+    assert [row for row in found if 3 * DAY_ROWS < row < night] == []
+
+
+def test_a_pattern_that_stops_is_strange_though_each_value_is_usual() -> None:
+    t = np.arange(4000)
+    x = 10 * np.sin(2 * np.pi * t / 24) + np.random.default_rng(3).normal(0, 0.4, 4000)
+    x[3000:3030] = 10 * np.sin(2 * np.pi * np.arange(30) / 5)
+    found = alarms(rows_of({"x": x}))
+    assert any(3000 <= row < 3030 for row in found)
+
+
+@pytest.mark.parametrize(("persistence", "most"), [(0.0, 10), (0.9, 50)])
+def test_alarms_of_a_healthy_signal_die_out(persistence: float, most: int) -> None:
+    late = 0
+    for seed in range(30):
+        noise = np.random.default_rng(seed).normal(0, 1, 6000)
+        x = noise.copy()
+        for i in range(1, len(x)):
+            x[i] += persistence * x[i - 1]
+        late += len([row for row in alarms(rows_of({"x": x})) if row >= 1000])
+    assert late <= most  # of 150,000 rows
+
+
+def test_nothing_is_said_before_two_hundred_readings() -> None:
+    x = np.random.default_rng(4).normal(0, 1, 400)
+    x[100] = x[150] = x[190] = 500.0
+    trace = rows_of({"x": x})
+    assert [row for row in alarms(trace) if row < 200] == []
+    assert not np.concatenate(trace.strengths)[:200].any()
+
+
+def test_a_start_after_a_long_gap_is_no_onset() -> None:
+    rng = np.random.default_rng(5)
+    x = np.concatenate([rng.normal(0, 1, 600), rng.normal(20, 1, 600)])
+    times = START + np.arange(1200) * STEP * S
+    times[600:] += 10 * 86_400 * S
+    fleet, trace = Fleet({}), Trace()
+    fleet.bind("m", "generic", "data")
+    fleet.observe([block("m", times, {"x": x})], trace)
+    assert [row for row in alarms(trace) if row >= 600] == []
+
+
+def test_contexts_raise_no_alarm() -> None:
+    profile = Profile(name="p", version=1, title={}, signals={"load": Signal(role="context")})
+    x = np.random.default_rng(6).normal(0, 1, 1000)
+    x[700:] += 50.0
+    assert alarms(rows_of({"load": x}, profile=profile)) == []
+
+
+def test_the_strength_never_saturates() -> None:
+    x = np.random.default_rng(7).normal(0, 1, 2000)
+    x[1500:1540] = 1e9 * np.arange(1, 41)
+    x[1700] = 1e140
+    strength = np.concatenate(rows_of({"x": x}).strengths)
+    assert np.isfinite(strength).all()
+    score = strength / (1.0 + strength)
+    assert (score < 1.0).all()
+    assert len(np.unique(score[1500:1510])) == 10
+
+
+@given(
+    seed=st.integers(0, 1000),
+    scale=st.sampled_from([-0.25, 1e-6, -3600.0, 1.8, 1e6]),
+    offset=st.sampled_from([0.0, 32.0, -7.0]),
+    shift_s=st.integers(0, 10**8),
+)
+@settings(max_examples=20, deadline=None)
+def test_other_units_and_another_clock_change_no_alarm(
+    seed: int, scale: float, offset: float, shift_s: int
+) -> None:
+    x = daily(9, seed).round(3)
+    x[1500:1505] += 12.0
+    x[2000:2200] += 6.0
+    plain = rows_of({"x": x})
+    other = rows_of({"another name": x * scale + offset * scale}, start=START + shift_s * S)
+    assert alarms(plain) == alarms(other)
+    assert (faulty(plain) == faulty(other)).all()
+
+
+@given(seed=st.integers(0, 1000), size=st.integers(1, 700))
+@settings(max_examples=20, deadline=None)
+def test_any_cut_gives_the_same_bits(seed: int, size: int) -> None:
+    rng = np.random.default_rng(seed)
+    columns = {"x": daily(5, seed), "y": rng.normal(0, 1, 5 * DAY_ROWS)}
+    columns["x"][900:] += 15.0
+    columns["y"][rng.integers(0, 1440, 50)] = np.nan
+    whole, cut = rows_of(columns), rows_of(columns, size=size)
+    for field in ("scores", "strengths", "alarms", "faulty"):
+        left, right = (np.concatenate(getattr(t, field)) for t in (whole, cut))
+        assert left.tobytes() == right.tobytes()
+
+
+def test_the_early_state_holds_a_fault_and_ends_with_it() -> None:
+    x = np.random.default_rng(8).normal(0, 1, 820)  # less than three days: no slow reference
+    x[400:600] -= 6.0
+    state = faulty(rows_of({"x": x}))
+    assert not state[:400].any()
+    assert state[430:600].all()
+    assert not state[640:].any()
+
+
+def test_a_signal_that_wanders_is_not_in_a_state_of_fault() -> None:
+    x = np.cumsum(np.random.default_rng(9).normal(0, 1, 820))
+    assert faulty(rows_of({"x": x})).mean() < 0.1
+
+
+def test_entering_the_state_is_no_alarm() -> None:
+    t = np.arange(820)
+    x = np.random.default_rng(10).normal(0, 1, 820)
+    x -= np.clip((t - 400) / 20, 0, 1) * 8.0
+    trace = rows_of({"x": x}, Config(onset_limit=1e9))
+    assert faulty(trace).any()
+    assert alarms(trace) == []
+
+
+def test_after_three_days_the_slow_reference_alone_decides() -> None:
+    x = np.random.default_rng(11).normal(0, 1, 5 * DAY_ROWS)
+    x[4 * DAY_ROWS : 4 * DAY_ROWS + 12] += 8.0  # an hour: over before it is a lasting shift
+    state = faulty(rows_of({"x": x}))
+    assert not state[3 * DAY_ROWS :].any()
+
+
+def test_a_signal_takes_less_than_four_kilobytes() -> None:
+    assert ONSET.itemsize + LANE.itemsize <= 4096
