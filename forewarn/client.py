@@ -15,6 +15,7 @@ from urllib.request import (
     build_opener,
 )
 
+TOKEN: Final = "FOREWARN_TOKEN"  # noqa: S105 - the name of the variable
 DEFAULT_URL: Final = "http://127.0.0.1:8470"
 LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 TIMEOUT_S: Final = 30.0
@@ -38,6 +39,11 @@ class Client:
         if host is None or scheme not in ("http", "https"):
             raise ServiceError(f"'{self.url}' is not an address; write {DEFAULT_URL}")
         self._opener = _opener(direct=host in LOOPBACK)
+        token = os.environ.get(TOKEN)
+        if token and scheme == "http" and host not in LOOPBACK:
+            raise ServiceError(f"{TOKEN} would go to {self.url} in the clear: use https")
+        if token:
+            self._opener.addheaders.append(("Authorization", f"Bearer {token}"))
 
     def get(self, path: str, query: Mapping[str, Any] | None = None) -> Item:
         """Return what is at a path below `/api/v1`."""

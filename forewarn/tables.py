@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from forewarn.client import ServiceError
+from forewarn.client import TOKEN, ServiceError
 
 Url = Annotated[
     str | None,
@@ -130,8 +130,10 @@ def in_words(texts: dict[str, str], language: str | None) -> str:
     return texts.get(wanted) or next(iter(texts.values()), "")
 
 
-def me() -> str:
-    """Return who is at the keyboard."""
+def me() -> str | None:
+    """Return who is at the keyboard; None with a token, which says by itself who acts."""
+    if os.environ.get(TOKEN):
+        return None
     try:
         return getpass.getuser()
     except (OSError, KeyError):

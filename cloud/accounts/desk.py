@@ -166,6 +166,10 @@ class Desk:
         """Return an account."""
         return self._store.account(account)
 
+    def named(self, name: str) -> Account | None:
+        """Return the account of a name."""
+        return self._store.account_named(name)
+
     def accounts(
         self, *, after: Key | None = None, limit: int = 100
     ) -> tuple[list[Account], Key | None]:
