@@ -4,9 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 SECONDS ?= 0
 SEED ?= 7
+STORE ?= sqlite
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test check bench e2e docs lock clean
+.PHONY: help setup setup-dev influxd telegraf demo test check bench e2e docs lock clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1	/' | expand -t 12
@@ -44,10 +45,17 @@ setup: $(VENV)/.run $(VENV)/.pages ## make the environment in .venv (what the de
 
 setup-dev: $(VENV)/.dev ## the same, with what the tests and checks need
 
-demo: setup ## broker, service, this computer and a simulated fleet, with a live board; SECONDS=N SEED=K
-	@$(BIN)/forewarn demo --seconds $(SECONDS) --seed $(SEED)
+influxd: ## build InfluxDB 2.8 for tests and trials into the user's cache folder (Go and cargo; once)
+	@deploy/influxd/build.sh
 
-test: setup-dev ## the quick tier of all tests
+telegraf: ## build the benchmarks' peer into the user's cache folder (Go; once)
+	@benchmarks/telegraf/build.sh
+
+demo: setup ## broker, service, this computer and a simulated fleet, with a live board; SECONDS=N SEED=K STORE=influx
+	@$(BIN)/forewarn demo --seconds $(SECONDS) --seed $(SEED) --store $(STORE)
+
+test: setup-dev ## the quick tier of all tests; builds influxd first where Go and cargo are there
+	@if command -v go >/dev/null && command -v cargo >/dev/null; then deploy/influxd/build.sh; fi
 	$(BIN)/python -m pytest -m "not long"
 
 e2e: setup-dev ## the long tier: more kills, more mutants, more power cuts

@@ -21,6 +21,7 @@ from rich.live import Live
 from cloud.app import build
 from cloud.errors import CloudError
 from cloud.ledger import EventRow, Key
+from cloud.settings import CloudSettings
 from edge_agent.agent import Agent
 from edge_agent.errors import AgentError
 from forewarn import stage
@@ -93,7 +94,13 @@ async def running(agents: list[Agent]) -> AsyncIterator["asyncio.Future[list[Non
 
 
 async def perform(
-    story: Scenario, options: argparse.Namespace, folder: Path, broker: Broker, screen: Screen
+    story: Scenario,
+    options: argparse.Namespace,
+    folder: Path,
+    *,
+    service: CloudSettings,
+    broker: Broker,
+    screen: Screen,
 ) -> Performance | None:
     """Run the story until it is over, the time is up, or a signal comes (then None)."""
     stop = asyncio.Event()
@@ -103,7 +110,7 @@ async def perform(
     ends = loop.time() + options.seconds if options.seconds else float("inf")
     begun = loop.time()
     failure = SimulatedFleet(story).failures()[0]
-    app = await asyncio.to_thread(build, stage.service(folder, broker), demo=True)
+    app = await asyncio.to_thread(build, service, demo=True)
     speed = pace(failure, options.seconds, options.speed)
     agents = [stage.host(folder, broker), *stage.fleet(folder, broker, story, speed)]
     view = FleetView(Client(f"http://127.0.0.1:{app.settings.api.port}"), app.profiles)
@@ -161,6 +168,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--machines", type=int, default=24, help="size of the simulated fleet")
     parser.add_argument("--picture", type=Path, help="write the last board to this SVG file")
     parser.add_argument("--broker", choices=("mosquitto", "nats-server"), help="which broker")
+    parser.add_argument(
+        "--store", choices=("sqlite", "influx"), default="sqlite", help="where readings are kept"
+    )
     options = parser.parse_args(arguments)
     console = Console()
     try:
@@ -169,8 +179,13 @@ def main(arguments: list[str]) -> int:
             folder = Path(name)
             logging.basicConfig(filename=folder / "demo.log", level=logging.INFO)
             with embedded(folder / "broker", prefer=options.broker) as broker:
-                with Screen(console) as screen:
-                    show = asyncio.run(perform(story, options, folder, broker, screen))
+                with stage.store(folder, options.store) as telemetry, Screen(console) as screen:
+                    service = stage.service(folder, broker, telemetry)
+                    show = asyncio.run(
+                        perform(
+                            story, options, folder, service=service, broker=broker, screen=screen
+                        )
+                    )
                 logging.shutdown()
     except (BrokerError, CloudError, AgentError, ServiceError, ValueError) as error:
         print(f"forewarn demo: {error}", file=sys.stderr)

@@ -29,10 +29,33 @@ def api_port() -> int:
     return free_port()
 
 
-def service(folder: Path, broker: Broker) -> cloud.CloudSettings:
+@contextlib.contextmanager
+def store(folder: Path, name: str) -> Iterator[cloud.TelemetrySettings]:
+    """Run what the telemetry store needs, and return its settings."""
+    if name == "sqlite":
+        yield cloud.TelemetrySettings()
+        return
+    from cloud.telemetry.influx import server, setup  # noqa: PLC0415 (an extra)
+
+    with server.running(folder / "influxd") as influxd:
+        token = folder / "influx-token"
+        token.touch(0o600)
+        token.write_text(influxd.token)
+        settings = cloud.TelemetrySettings(
+            store="influx", url=influxd.server.url, org=influxd.server.org, token_file=str(token)
+        )
+        buckets = setup.Buckets.of(settings.bucket)
+        setup.make_buckets(influxd.server, buckets, setup.Retention())
+        yield settings
+
+
+def service(
+    folder: Path, broker: Broker, telemetry: cloud.TelemetrySettings | None = None
+) -> cloud.CloudSettings:
     """Return the settings of the service."""
     return cloud.CloudSettings(
         data=str(folder / "cloud"),
+        telemetry=telemetry or cloud.TelemetrySettings(),
         broker=cloud.BrokerSettings(port=broker.port, version=_version(broker)),
         api=cloud.ApiSettings(port=api_port()),
     )

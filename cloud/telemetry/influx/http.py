@@ -122,7 +122,7 @@ class Connection:
         out = []
         for result in answer.results:
             if result.error:
-                raise StoreBusy(f"{self.server.url}: {result.error}")
+                raise StoreBusy(f"{self.server.url}: {result.error}{_way_out(result.error)}")
             out.append([Table(s.tags, tuple(s.columns), s.values) for s in result.series])
         return out
 
@@ -168,12 +168,15 @@ class Connection:
                 f"buckets in organisation '{self.server.org}'"
             )
         if status == 404:
-            return StoreBusy(
-                f"{where}: {said.message[:_SAID]}; `forewarn setup influx` makes the buckets"
-            )
+            return StoreBusy(f"{where}: {said.message[:_SAID]}{_way_out('not found')}")
         wait = float(after) if after and after.isdigit() else None
         return Away(f"{where}: answered {status}: {said.message[:_SAID]}", wait)
 
     def close(self) -> None:
         """Let go of the connections."""
         self._pool.clear()
+
+
+def _way_out(said: str) -> str:
+    """Return what to do about what the server said, if we know."""
+    return "; `forewarn setup influx` makes the buckets" if "not found" in said else ""

@@ -20,7 +20,7 @@ import msgspec
 import urllib3
 
 from cloud.errors import StoreBusy
-from cloud.telemetry.influx.http import Server
+from cloud.telemetry.influx.http import Away, Server
 
 VARIABLE: Final = "FOREWARN_INFLUXD"
 READY_S: Final = 60.0
@@ -43,6 +43,27 @@ def find() -> Path | None:
     if on_path:
         return Path(on_path)
     return cached() if cached().is_file() else None
+
+
+def set_up(url: str, org: str, token: str) -> bool:
+    """Make organisation, first user and token on a new server; False: it is not new."""
+    place = f"{url}/api/v2/setup"
+    try:
+        if not urllib3.request("GET", place, retries=False).json()["allowed"]:
+            return False
+        body = {
+            "username": "forewarn",
+            "password": secrets.token_urlsafe(16),
+            "org": org,
+            "bucket": "unused",
+            "token": token,
+        }
+        answer = urllib3.request("POST", place, body=msgspec.json.encode(body), retries=False)
+    except urllib3.exceptions.HTTPError as error:
+        raise Away(f"{url}: no answer ({type(error).__name__})") from error
+    if answer.status != 201:
+        raise StoreBusy(f"{place}: answered {answer.status}")
+    return True
 
 
 @dataclass(slots=True)
@@ -84,7 +105,7 @@ class Influxd:
                 stdin=subprocess.DEVNULL,
             )
         self._wait()
-        self._set_up()
+        set_up(self.server.url, ORG, self.token)
 
     def _wait(self) -> None:
         deadline = time.monotonic() + READY_S
@@ -100,21 +121,6 @@ class Influxd:
                     return
             time.sleep(0.05)
         raise StoreBusy(f"influxd does not answer; see {self.folder / 'influxd.log'}")
-
-    def _set_up(self) -> None:
-        url = f"{self.server.url}/api/v2/setup"
-        if not urllib3.request("GET", url, retries=False).json()["allowed"]:
-            return
-        body = {
-            "username": "forewarn",
-            "password": secrets.token_urlsafe(16),
-            "org": ORG,
-            "bucket": "unused",
-            "token": self.token,
-        }
-        answer = urllib3.request("POST", url, body=msgspec.json.encode(body), retries=False)
-        if answer.status != 201:
-            raise StoreBusy(f"{url}: answered {answer.status}")
 
     def kill(self) -> None:
         """End it as a power cut would."""

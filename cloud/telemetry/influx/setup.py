@@ -62,7 +62,8 @@ def client(server: Server) -> Iterator[InfluxDBClient]:
         try:
             yield lent
         except ApiException as error:
-            raise StoreBusy(f"{server.url}: {error.status} {error.reason}") from error
+            said = getattr(error, "message", None) or error.reason
+            raise StoreBusy(f"{server.url}: answered {error.status}: {said}") from error
         except urllib3.exceptions.HTTPError as error:
             raise Away(f"{server.url}: no answer ({type(error).__name__})") from error
 
