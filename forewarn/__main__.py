@@ -12,6 +12,7 @@ VERBS: Final = {
     "agent": ("forewarn.agent", "run the device side (the same as forewarn-agent)"),
     "simulate": ("forewarn.simulate", "publish a simulated fleet to a broker"),
     "train": ("forewarn.train", "train a model on recordings, show one, activate one"),
+    "setup": ("forewarn.setup", "make in InfluxDB what the service needs"),
     "device": ("forewarn.device", "the broker's files, and which devices may connect"),
     "user": ("forewarn.user", "people who may sign in"),
     "token": ("forewarn.token", "programs that act for somebody"),
