@@ -1,11 +1,12 @@
 import '@mantine/core/styles.css';
 import './global.css';
-import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
+import { QueryCache, QueryClient, QueryClientProvider } from '@tanstack/react-query';
 import { MantineProvider } from '@mantine/core';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { BrowserRouter } from 'react-router';
 import { ApiError } from './api/client';
+import { signIn } from './api/session';
 import { App } from './app';
 import { startI18n } from './i18n';
 import { LiveProvider } from './live';
@@ -15,6 +16,11 @@ import { resolver, theme } from './theme';
 const nonce = document.querySelector<HTMLMetaElement>('meta[property="csp-nonce"]')?.nonce;
 
 const client = new QueryClient({
+  queryCache: new QueryCache({
+    onError: (error) => {
+      if (error instanceof ApiError && error.problem.status === 401) signIn();
+    },
+  }),
   defaultOptions: {
     queries: {
       staleTime: 5_000,

@@ -55,3 +55,18 @@ export async function got<T>(
     errors: [],
   });
 }
+
+const MOST_PAGES = 10;
+
+/** Every list of the API goes on at `next`; pages of people want it whole, within reason. */
+export async function whole<T>(first: Promise<{ items: T[]; next: string | null }>): Promise<T[]> {
+  let page = await first;
+  const items = [...page.items];
+  for (let n = 1; page.next !== null && n < MOST_PAGES; n += 1) {
+    const answer = await fetch(page.next);
+    if (!answer.ok) throw new Error(`${page.next}: HTTP ${answer.status}`);
+    page = (await answer.json()) as { items: T[]; next: string | null };
+    items.push(...page.items);
+  }
+  return items;
+}

@@ -1,22 +1,10 @@
 import { keepPreviousData, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import type { QueryClient } from '@tanstack/react-query';
-import { api, got } from './client';
+import { api, got, whole } from './client';
+import { isStaff, useRole } from './session';
 import type { Advisory, AdvisoryState, Ticket, TicketState } from './client';
 
 const LONG = 1000 * 60 * 60;
-const MOST_PAGES = 10;
-
-/** Every list of the API goes on at `next`; pages of people want it whole, within reason. */
-async function whole<T>(first: Promise<{ items: T[]; next: string | null }>): Promise<T[]> {
-  let page = await first;
-  const items = [...page.items];
-  for (let n = 1; page.next !== null && n < MOST_PAGES; n += 1) {
-    const answer = await fetch(page.next);
-    page = (await answer.json()) as { items: T[]; next: string | null };
-    items.push(...page.items);
-  }
-  return items;
-}
 
 export const useBoard = () =>
   useQuery({
@@ -102,8 +90,12 @@ export const useSeries = (machine: string, signal: string, span: Span | null, wi
     gcTime: 60_000,
   });
 
+/** Advisories are for those who work on them; a customer reads about tickets. */
+export const useStaff = (): boolean => isStaff(useRole());
+
 export const useAdvisories = (filter: { machine?: string; state?: AdvisoryState[] }) =>
   useQuery({
+    enabled: useStaff(),
     queryKey: ['advisories', filter],
     queryFn: () =>
       whole(
@@ -120,7 +112,7 @@ export const useAdvisory = (advisory: string | undefined) =>
           params: { path: { advisory: advisory ?? '' } },
         }),
       ),
-    enabled: Boolean(advisory),
+    enabled: useStaff() && Boolean(advisory),
   });
 
 export const useWhy = (advisory: string | undefined | null) =>
@@ -132,7 +124,14 @@ export const useWhy = (advisory: string | undefined | null) =>
           params: { path: { advisory: advisory ?? '' } },
         }),
       ),
-    enabled: Boolean(advisory),
+    enabled: useStaff() && Boolean(advisory),
+  });
+
+export const useTicketWhy = (ticket: string) =>
+  useQuery({
+    queryKey: ['why', ticket],
+    queryFn: () =>
+      got(api.GET('/api/v1/tickets/{ticket}/why', { params: { path: { ticket } } })),
   });
 
 export const useEvidence = (advisory: string | undefined | null) =>
@@ -144,7 +143,7 @@ export const useEvidence = (advisory: string | undefined | null) =>
           params: { path: { advisory: advisory ?? '' } },
         }),
       ),
-    enabled: Boolean(advisory),
+    enabled: useStaff() && Boolean(advisory),
   });
 
 export const useTickets = (filter: { machine?: string; state?: TicketState[] }) =>
@@ -179,6 +178,7 @@ export const useHistory = (ticket: string) =>
 
 export const useQuarantineCounts = () =>
   useQuery({
+    enabled: useStaff(),
     queryKey: ['quarantine-counts'],
     queryFn: () => got(api.GET('/api/v1/quarantine/counts')),
     staleTime: 30_000,
@@ -197,6 +197,8 @@ export function refreshWork(client: QueryClient): void {
 
 export type Decision =
   | { kind: 'accept' }
+  | { kind: 'acknowledge' }
+  | { kind: 'shelve'; reason: string }
   | { kind: 'defer'; until: string; reason?: string }
   | { kind: 'reject'; reason: string };
 
@@ -219,7 +221,15 @@ export function useDecide() {
         const body = { actor, until, ...(reason ? { reason } : {}) };
         return got(api.POST('/api/v1/advisories/{advisory}/defer', { params, body }));
       }
+      if (decision.kind === 'acknowledge') {
+        return got(
+          api.POST('/api/v1/advisories/{advisory}/acknowledge', { params, body: { actor } }),
+        );
+      }
       const body = { actor, reason: decision.reason };
+      if (decision.kind === 'shelve') {
+        return got(api.POST('/api/v1/advisories/{advisory}/shelve', { params, body }));
+      }
       return got(api.POST('/api/v1/advisories/{advisory}/reject', { params, body }));
     },
     onSettled: () => refreshWork(client),

@@ -7,7 +7,7 @@ import type { Decision } from '../api/queries';
 import { useFormats } from '../parts/format';
 
 const HOUR_MS = 3_600_000;
-const SPANS = { hour1: 1, day1: 24, day3: 72, week1: 168, shelve: 720 } as const;
+const SPANS = { hour1: 1, day1: 24, day3: 72, week1: 168 } as const;
 
 export function SnoozeDialog({ advisory, now, opened, close, decide }: {
   advisory: Advisory;
@@ -34,10 +34,7 @@ export function SnoozeDialog({ advisory, now, opened, close, decide }: {
           <Radio.Group label={t('inbox.snoozeUntil')} value={span} onChange={(value) => setSpan(value as keyof typeof SPANS)}>
             <Stack gap={6} mt={6}>
               {(Object.keys(SPANS) as (keyof typeof SPANS)[]).map((one) => (
-                <Radio
-                  key={one} value={one} label={t(`inbox.${one}`)}
-                  {...(one === 'shelve' ? { description: t('inbox.shelveHint') } : {})}
-                />
+                <Radio key={one} value={one} label={t(`inbox.${one}`)} />
               ))}
             </Stack>
           </Radio.Group>
@@ -59,23 +56,27 @@ export function SnoozeDialog({ advisory, now, opened, close, decide }: {
   );
 }
 
-export function DismissDialog({ opened, close, decide }: {
+/** Dismiss for good, or shelve until it gets worse: both say why. */
+export function ReasonedDialog({ kind, opened, close, decide }: {
+  kind: 'reject' | 'shelve';
   opened: boolean;
   close: () => void;
   decide: (decision: Decision) => void;
 }) {
   const { t } = useTranslation();
   const [reason, setReason] = useState('');
+  const title = kind === 'reject' ? t('inbox.dismiss') : t('inbox.shelve');
   return (
-    <Modal opened={opened} onClose={close} title={t('inbox.dismiss')} closeButtonProps={{ 'aria-label': t('common.close') }}>
+    <Modal opened={opened} onClose={close} title={title} closeButtonProps={{ 'aria-label': t('common.close') }}>
       <form
         onSubmit={(event) => {
           event.preventDefault();
-          decide({ kind: 'reject', reason: reason.trim() });
+          decide({ kind, reason: reason.trim() });
           close();
         }}
       >
         <Stack gap="sm">
+          {kind === 'shelve' && <Text size="sm">{t('inbox.shelveHint')}</Text>}
           <Textarea
             data-autofocus required autosize minRows={2} maxRows={8} maxLength={10_000}
             label={t('inbox.reason')} description={t('inbox.reasonNeeded')} value={reason}
@@ -83,7 +84,7 @@ export function DismissDialog({ opened, close, decide }: {
           />
           <Group justify="flex-end">
             <Button variant="default" onClick={close}>{t('common.cancel')}</Button>
-            <Button type="submit" color="red" disabled={!reason.trim()}>{t('inbox.dismiss')}</Button>
+            <Button type="submit" {...(kind === 'reject' ? { color: 'red' } : {})} disabled={!reason.trim()}>{title}</Button>
           </Group>
         </Stack>
       </form>

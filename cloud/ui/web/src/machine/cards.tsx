@@ -3,7 +3,7 @@ import { Anchor, Button, Progress, Stack, Text } from '@mantine/core';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { Link } from 'react-router';
-import type { Advisory, BoardRow, Life, MachineDetail, MachineType, Signals, Ticket } from '../api/client';
+import type { Advisory, BoardRow, Life, MachineDetail, MachineType, Signals, Ticket, Why } from '../api/client';
 import { useAdvisories, useQuarantineCounts, useTickets, useWhy } from '../api/queries';
 import { DAY, useFormats } from '../parts/format';
 import { Ago, bandWords, dueText, leftText, SeverityMark } from '../parts/marks';
@@ -14,9 +14,13 @@ import classes from './machine.module.css';
 const OPEN = ['open', 'deferred', 'accepted'];
 
 export function Sentences({ advisory }: { advisory: string }) {
-  const formats = useFormats();
   const { data } = useWhy(advisory);
-  const said = data?.why[textLanguage(formats.language)] ?? [];
+  return <Reasons why={data} />;
+}
+
+export function Reasons({ why }: { why: Why | undefined }) {
+  const formats = useFormats();
+  const said = why?.why[textLanguage(formats.language)] ?? [];
   return (
     <ul className={classes.why}>
       {said.map((sentence) => <li key={sentence}>{sentence}</li>)}

@@ -1,20 +1,19 @@
 /** Which time and which signals are shown. */
-import { ActionIcon, Button, Checkbox, Popover, SegmentedControl, Switch } from '@mantine/core';
+import { ActionIcon, Button, Checkbox, Menu, Popover, SegmentedControl, Switch } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import type { SignalView } from '../api/client';
-import { PRESETS, type Preset } from '../charts/range';
+import { PRESETS, type Preset, type Range } from '../charts/range';
 import { useFormats } from '../parts/format';
+import { Icon } from '../parts/icons';
 import classes from './machine.module.css';
 
 export const MOST_CHARTS = 8;
 
-export function Toolbar({ preset, follow, forecast, onPreset, onFollow, onForecast, onMove, onZoom }: {
+export function Toolbar({ preset, follow, onPreset, onFollow, onMove, onZoom }: {
   preset: Preset | null;
   follow: boolean;
-  forecast: boolean;
   onPreset: (preset: Preset) => void;
   onFollow: () => void;
-  onForecast: (on: boolean) => void;
   onMove: (share: number) => void;
   onZoom: (factor: number) => void;
 }) {
@@ -41,11 +40,45 @@ export function Toolbar({ preset, follow, forecast, onPreset, onFollow, onForeca
       <Button size="xs" variant={follow ? 'light' : 'default'} onClick={onFollow} aria-pressed={follow}>
         {follow ? t('machine.following') : t('machine.follow')}
       </Button>
-      <Switch
-        size="sm" label={t('machine.forecast')} checked={forecast} title={t('machine.forecastOf')}
-        onChange={(event) => onForecast(event.currentTarget.checked)}
-      />
     </div>
+  );
+}
+
+export function ForecastSwitch({ forecast, onForecast }: {
+  forecast: boolean;
+  onForecast: (on: boolean) => void;
+}) {
+  const { t } = useTranslation();
+  return (
+    <Switch
+      size="sm" label={t('machine.forecast')} checked={forecast} title={t('machine.forecastOf')}
+      onChange={(event) => onForecast(event.currentTarget.checked)}
+    />
+  );
+}
+
+/** The shown signals in the shown time, as a file. */
+export function Export({ machine, signals, range }: { machine: string; signals: string[]; range: Range }) {
+  const { t } = useTranslation();
+  const address = (format: 'csv' | 'parquet') => {
+    const query = new URLSearchParams(signals.map((one) => ['signal', one]));
+    query.set('start', new Date(range.from).toISOString());
+    query.set('end', new Date(range.to).toISOString());
+    query.set('format', format);
+    return `/api/v1/machines/${encodeURIComponent(machine)}/export?${query}`;
+  };
+  return (
+    <Menu position="bottom-end" withinPortal>
+      <Menu.Target>
+        <Button size="xs" variant="default" leftSection={<Icon name="download" size={14} />} disabled={!signals.length}>
+          {t('machine.export')}
+        </Button>
+      </Menu.Target>
+      <Menu.Dropdown>
+        <Menu.Item component="a" href={address('csv')} download>CSV</Menu.Item>
+        <Menu.Item component="a" href={address('parquet')} download>Parquet</Menu.Item>
+      </Menu.Dropdown>
+    </Menu>
   );
 }
 

@@ -170,7 +170,7 @@ const Row = memo(function Row({ row }: { row: BoardRow }) {
       <td className={classes.wide}>{title}</td>
       <td><HealthBar health={row.health} /></td>
       <td className={classes.sparkCell}><Sparkline at={row.trail_ms} values={row.trail} /></td>
-      <td><DaysLeft left={row.left} /></td>
+      <td><DaysLeft left={row.left} stacked /></td>
       <td className={classes.wide}>{work ?? <span className="dim">{t('common.none')}</span>}</td>
       <td className="small"><Ago at={row.heard} /></td>
     </>

@@ -4,7 +4,8 @@ import { useTranslation } from 'react-i18next';
 import { Link, useNavigate, useParams, useSearchParams } from 'react-router';
 import type { Advisory, AdvisoryState, BoardRow } from '../api/client';
 import { useAdvisories, useAdvisory, useBoard, useDecide, type Decision } from '../api/queries';
-import { DismissDialog, SnoozeDialog } from '../inbox/decide';
+import { decides, useRole } from '../api/session';
+import { ReasonedDialog, SnoozeDialog } from '../inbox/decide';
 import { EvidenceList } from '../inbox/evidence';
 import classes from '../inbox/inbox.module.css';
 import { Sentences } from '../machine/cards';
@@ -54,16 +55,22 @@ function Item({ advisory, row, current, to }: {
         <span className="strong break">{formats.text(advisory.title, advisory.mode)}</span>
         <span className="small break">{row?.name ?? advisory.machine}</span>
         <span className="dim small">
-          {t(`advisoryState.${advisory.state}`)} · {formats.moment(advisory.opened)}
+          {shelved(advisory) ? t('inbox.shelved') : t(`advisoryState.${advisory.state}`)} · {formats.moment(advisory.opened)}
+          {advisory.acknowledged_by && ` · ${t('inbox.acknowledgedBy', { who: advisory.acknowledged_by })}`}
         </span>
       </Link>
     </li>
   );
 }
 
+type Dialog = 'snooze' | 'shelve' | 'dismiss' | null;
+
+/** Put away until it gets worse: deferred without an end. */
+const shelved = (one: Advisory): boolean => one.state === 'deferred' && one.defer_until === null;
+
 interface Dialogs {
-  open: 'snooze' | 'dismiss' | null;
-  set: (open: 'snooze' | 'dismiss' | null) => void;
+  open: Dialog;
+  set: (open: Dialog) => void;
 }
 
 function Actions({ advisory, decide, dialogs, busy }: {
@@ -73,17 +80,24 @@ function Actions({ advisory, decide, dialogs, busy }: {
   busy: boolean;
 }) {
   const { t } = useTranslation();
+  const may = decides(useRole());
   const waiting = advisory.state === 'open' || advisory.state === 'deferred';
   return (
     <div className={classes.actions}>
-      {waiting && (
+      {waiting && may && (
         <>
           <Button loading={busy} onClick={() => decide({ kind: 'accept' })} leftSection={<Icon name="tickets" />}>
             {t('inbox.accept')}
           </Button>
           <Button variant="default" onClick={() => dialogs.set('snooze')}>{t('inbox.snooze')}</Button>
+          <Button variant="default" onClick={() => dialogs.set('shelve')}>{t('inbox.shelve')}</Button>
           <Button variant="default" onClick={() => dialogs.set('dismiss')}>{t('inbox.dismiss')}</Button>
         </>
+      )}
+      {waiting && !advisory.acknowledged_by && (
+        <Button variant="default" loading={busy} onClick={() => decide({ kind: 'acknowledge' })}>
+          {t('inbox.acknowledge')}
+        </Button>
       )}
       {advisory.ticket_id && (
         <Button component={Link} to={`/tickets/${advisory.ticket_id}`} variant={waiting ? 'default' : 'filled'}>
@@ -118,9 +132,16 @@ function Detail({ advisory, row, decide, dialogs, busy, folder }: {
         <span className="dim break">{row?.name ?? advisory.machine}</span>
       </div>
       <Actions advisory={advisory} decide={decide} dialogs={dialogs} busy={busy} />
+      {advisory.acknowledged_by && (
+        <Text size="sm" className="break">
+          {t('inbox.acknowledgedBy', { who: advisory.acknowledged_by })}
+          {advisory.acknowledged && <span className="dim"> · {formats.moment(advisory.acknowledged)}</span>}
+        </Text>
+      )}
       {advisory.decided_by && (
         <Text size="sm" className="break">
-          {t(`advisoryState.${advisory.state}`)} {t('inbox.by', { who: advisory.decided_by })}
+          {shelved(advisory) ? t('inbox.shelved') : t(`advisoryState.${advisory.state}`)}{' '}
+          {t('inbox.by', { who: advisory.decided_by })}
           {advisory.reason && `: ${advisory.reason}`}
           {advisory.state === 'deferred' && advisory.defer_until && ` · ${t('inbox.snoozed', { time: formats.moment(advisory.defer_until) })}`}
         </Text>
@@ -135,7 +156,7 @@ function Detail({ advisory, row, decide, dialogs, busy, folder }: {
           <h3>{t('inbox.life')}</h3>
           <div>{leftText(life, t) ?? t('board.notEnough')}</div>
           <div className="dim small">
-            {life ? bandWords(life, formats, t) : ''} {t('confidence.label')}: {t(`confidence.${advisory.confidence}`)}
+            {life && (life.p90_s ?? 1) > 0 ? `${bandWords(life, formats, t)} · ` : ''}{t('confidence.label')}: {t(`confidence.${advisory.confidence}`)}
           </div>
         </div>
         <div>
@@ -195,7 +216,8 @@ export default function Inbox() {
   const actor = useActor();
   const { say, fail } = useNotice();
   const decide = useDecide();
-  const [dialog, setDialog] = useState<'snooze' | 'dismiss' | null>(null);
+  const may = decides(useRole());
+  const [dialog, setDialog] = useState<Dialog>(null);
   useTitle(t('inbox.title'));
   const items = useMemo(() => [...(list.data ?? [])].sort(urgent), [list.data]);
   const place = items.findIndex((item) => item.id === chosen);
@@ -213,7 +235,8 @@ export default function Inbox() {
         onSuccess: (done) => {
           if (decision.kind === 'accept') say(t('inbox.accepted'));
           else if (decision.kind === 'reject') say(t('inbox.dismissed'));
-          else say(t('inbox.snoozed', { time: formats.moment(done.defer_until ?? decision.until) }));
+          else if (decision.kind === 'shelve') say(t('inbox.shelvedDone'));
+          else if (decision.kind === 'defer') say(t('inbox.snoozed', { time: formats.moment(done.defer_until ?? decision.until) }));
         },
         onError: fail,
       },
@@ -225,7 +248,17 @@ export default function Inbox() {
       j: () => go(place + 1),
       k: () => go(place < 0 ? 0 : place - 1),
       ...(waiting
-        ? { a: () => act({ kind: 'accept' }), s: () => setDialog('snooze'), d: () => setDialog('dismiss') }
+        ? {
+            ...(may
+              ? {
+                  a: () => act({ kind: 'accept' }),
+                  s: () => setDialog('snooze'),
+                  h: () => setDialog('shelve'),
+                  d: () => setDialog('dismiss'),
+                }
+              : {}),
+            ...(current.acknowledged_by ? {} : { e: () => act({ kind: 'acknowledge' }) }),
+          }
         : {}),
       ...(current ? { o: () => void navigate(machineLink(current.machine)) } : {}),
       ...(current?.ticket_id ? { t: () => void navigate(`/tickets/${current.ticket_id}`) } : {}),
@@ -284,7 +317,12 @@ export default function Inbox() {
             key={`s${current.id}`} advisory={current} now={row ? machineNow(row) : Date.now()}
             opened={dialog === 'snooze'} close={() => setDialog(null)} decide={act}
           />
-          <DismissDialog key={`d${current.id}`} opened={dialog === 'dismiss'} close={() => setDialog(null)} decide={act} />
+          <ReasonedDialog
+            key={`h${current.id}`} kind="shelve" opened={dialog === 'shelve'} close={() => setDialog(null)} decide={act}
+          />
+          <ReasonedDialog
+            key={`d${current.id}`} kind="reject" opened={dialog === 'dismiss'} close={() => setDialog(null)} decide={act}
+          />
         </>
       )}
     </>

@@ -10,7 +10,7 @@ import { StateStrip } from '../charts/strip';
 import { useWatch } from '../live';
 import { HistoryCard, PartsCard, QualityCard, WhyCard } from '../machine/cards';
 import { SignalChart, type View } from '../machine/signal';
-import { MOST_CHARTS, SignalChoice, Toolbar } from '../machine/toolbar';
+import { Export, ForecastSwitch, MOST_CHARTS, SignalChoice, Toolbar } from '../machine/toolbar';
 import { Trends } from '../machine/trends';
 import classes from '../machine/machine.module.css';
 import { Problem } from '../parts/failing';
@@ -90,16 +90,23 @@ function Charts({ machine, signals, trend, row }: {
         <Toolbar
           preset={choice.fixed ? null : preset}
           follow={choice.fixed === null}
-          forecast={choice.forecast}
           onPreset={(next) => setChoice((before) => ({ ...before, preset: next, fixed: null }))}
           onFollow={() => (choice.fixed ? view.onReset() : fix(range))}
-          onForecast={(on) => setChoice((before) => ({ ...before, forecast: on, fixed: null }))}
           onMove={(share) => fix(moved(range, share))}
           onZoom={(factor) => fix(zoomed(range, factor))}
         />
-        <SignalChoice signals={signals.items} chosen={chosen} choose={choose} />
       </div>
-      <Text size="xs" c="dimmed" visibleFrom="sm">{t('machine.zoomHint')}</Text>
+      <div className={classes.bar}>
+        <div className={classes.toolbar}>
+          <SignalChoice signals={signals.items} chosen={chosen} choose={choose} />
+          <Export machine={machine.id} signals={chosen} range={range} />
+          <ForecastSwitch
+            forecast={choice.forecast}
+            onForecast={(on) => setChoice((before) => ({ ...before, forecast: on, fixed: null }))}
+          />
+        </div>
+        <Text size="xs" c="dimmed" visibleFrom="sm">{t('machine.zoomHint')}</Text>
+      </div>
       {trend && <StateStrip trend={trend} range={range} end={end} />}
       {shown.length === 0 && <Text c="dimmed">{t('machine.noSignals')}</Text>}
       {shown.map((one) => (

@@ -1,55 +1,20 @@
-import { Anchor, NativeSelect, Tabs, Text, TextInput, Title } from '@mantine/core';
-import { useMantineColorScheme, type MantineColorScheme } from '@mantine/core';
+import { Anchor, Tabs, Text, Title } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import { useNavigate, useParams } from 'react-router';
 import type { MachineType } from '../api/client';
 import { useHealth, useProfiles, useQuarantineCounts } from '../api/queries';
-import { LANGUAGES, setLanguage, type Language } from '../i18n';
+import { isStaff, useSession } from '../api/session';
 import { Problem } from '../parts/failing';
 import { DAY, useFormats } from '../parts/format';
 import { Icon } from '../parts/icons';
 import marks from '../parts/marks.module.css';
-import { usePrefs } from '../parts/prefs';
 import { useTitle } from '../parts/title';
 import { Waiting } from '../parts/waiting';
+import { Channels } from '../settings/channels';
+import { Mine } from '../settings/mine';
+import { Tokens } from '../settings/tokens';
+import { Users } from '../settings/users';
 import classes from './settings.module.css';
-
-const ZONES = Intl.supportedValuesOf('timeZone');
-const HERE = Intl.DateTimeFormat().resolvedOptions().timeZone;
-
-function Mine() {
-  const { t, i18n } = useTranslation();
-  const { prefs, change } = usePrefs();
-  const { colorScheme, setColorScheme } = useMantineColorScheme();
-  return (
-    <div className={classes.form}>
-      <TextInput
-        label={t('prefs.name')} description={t('prefs.nameHint')} value={prefs.name} maxLength={100}
-        onChange={(event) => change({ name: event.currentTarget.value })}
-      />
-      <NativeSelect
-        label={t('prefs.language')} value={i18n.language in LANGUAGES ? i18n.language : 'en'}
-        onChange={(event) => void setLanguage(event.currentTarget.value as Language)}
-        data={(Object.keys(LANGUAGES) as Language[]).map((value) => ({ value, label: LANGUAGES[value] }))}
-      />
-      <NativeSelect
-        label={t('prefs.theme')} value={colorScheme}
-        onChange={(event) => setColorScheme(event.currentTarget.value as MantineColorScheme)}
-        data={(['auto', 'light', 'dark'] as const).map((value) => ({ value, label: t(`prefs.${value}`) }))}
-      />
-      <NativeSelect
-        label={t('prefs.zone')} value={prefs.zone} onChange={(event) => change({ zone: event.currentTarget.value })}
-        data={[{ value: '', label: t('prefs.zoneHere', { zone: HERE }) }, 'UTC', ...ZONES]}
-      />
-      <NativeSelect
-        label={t('prefs.units')} value={prefs.units}
-        onChange={(event) => change({ units: event.currentTarget.value as 'metric' | 'imperial' })}
-        data={(['metric', 'imperial'] as const).map((value) => ({ value, label: t(`prefs.${value}`) }))}
-      />
-      <Text size="sm" c="dimmed">{t('prefs.saved')}</Text>
-    </div>
-  );
-}
 
 function Type({ type }: { type: MachineType }) {
   const { t } = useTranslation();
@@ -180,25 +145,41 @@ function Service() {
   );
 }
 
-const PARTS = { mine: Mine, profiles: Profiles, service: Service } as const;
+const PARTS = {
+  mine: Mine, channels: Channels, profiles: Profiles, users: Users, tokens: Tokens, service: Service,
+} as const;
 type Part = keyof typeof PARTS;
+
+/** Accounts and tokens are there once somebody can sign in; the rest by role. */
+function useParts(): Part[] {
+  const { data } = useSession();
+  if (!data) return ['mine'];
+  const staff = isStaff(data.role);
+  return [
+    'mine',
+    ...(staff ? (['channels'] as const) : []),
+    'profiles',
+    ...(data.role === 'administrator' && !data.trial ? (['users'] as const) : []),
+    ...(data.signed_in ? (['tokens'] as const) : []),
+    ...(staff ? (['service'] as const) : []),
+  ];
+}
 
 export default function Settings() {
   const { t } = useTranslation();
   const navigate = useNavigate();
   const { part: asked } = useParams();
-  const part: Part = asked && asked in PARTS ? (asked as Part) : 'mine';
+  const parts = useParts();
+  const part = parts.find((one) => one === asked) ?? 'mine';
   useTitle(t('settings.title'));
   return (
     <>
       <Title order={1} mb={8}>{t('settings.title')}</Title>
       <Tabs value={part} onChange={(value) => void navigate(`/settings/${value ?? 'mine'}`)} keepMounted={false}>
         <Tabs.List mb="md">
-          {(Object.keys(PARTS) as Part[]).map((one) => (
-            <Tabs.Tab key={one} value={one}>{t(`settings.${one}`)}</Tabs.Tab>
-          ))}
+          {parts.map((one) => <Tabs.Tab key={one} value={one}>{t(`settings.${one}`)}</Tabs.Tab>)}
         </Tabs.List>
-        {(Object.keys(PARTS) as Part[]).map((one) => {
+        {parts.map((one) => {
           const Shown = PARTS[one];
           return <Tabs.Panel key={one} value={one}><Shown /></Tabs.Panel>;
         })}

@@ -3,9 +3,10 @@ import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { Link, useParams } from 'react-router';
 import type { BoardRow, Ticket } from '../api/client';
-import { useAdvisory, useBoard, useProfile, useStep, useTicket, type Step } from '../api/queries';
+import { useAdvisory, useBoard, useProfile, useStep, useTicket, useTicketWhy, type Step } from '../api/queries';
+import { decides, useRole, works } from '../api/session';
 import { EvidenceList } from '../inbox/evidence';
-import { Sentences } from '../machine/cards';
+import { Reasons } from '../machine/cards';
 import { Problem } from '../parts/failing';
 import { useFormats } from '../parts/format';
 import { dueText, leftText, bandWords, SeverityMark } from '../parts/marks';
@@ -32,13 +33,17 @@ function Next({ ticket, profile }: { ticket: Ticket; profile: string | undefined
   const { data: type } = useProfile(profile);
   const [dialog, setDialog] = useState<'resolve' | 'reopen' | 'cancel' | null>(null);
   const act = (what: Step) => step.mutate({ ticket, step: what, actor }, { onError: fail });
-  const working = ticket.state === 'new' || ticket.state === 'in_progress';
+  const role = useRole();
+  const open = ticket.state === 'new' || ticket.state === 'in_progress';
+  const working = open && works(role);
   return (
     <section className={`card ${classes.next}`} aria-labelledby="next">
       <h2 id="next">{t('ticket.next')}</h2>
-      <Text>{t(`ticket.${NEXT[ticket.state]}`)}</Text>
+      <Text>
+        {role === 'customer' ? t(`ticketStateCustomer.${ticket.state}`) : t(`ticket.${NEXT[ticket.state]}`)}
+      </Text>
       <div className={classes.actions}>
-        {ticket.state === 'new' && (
+        {ticket.state === 'new' && working && (
           <Button loading={step.isPending} onClick={() => act({ kind: 'acknowledge' })}>{t('ticket.take')}</Button>
         )}
         {working && (
@@ -49,11 +54,13 @@ function Next({ ticket, profile }: { ticket: Ticket; profile: string | undefined
         {ticket.state === 'resolved' && (
           <>
             <Button onClick={() => act({ kind: 'close', confirmed: true })}>{t('ticket.confirm')}</Button>
-            <Button variant="default" onClick={() => act({ kind: 'close', confirmed: false })}>{t('ticket.close')}</Button>
+            {works(role) && (
+              <Button variant="default" onClick={() => act({ kind: 'close', confirmed: false })}>{t('ticket.close')}</Button>
+            )}
             <Button variant="default" onClick={() => setDialog('reopen')}>{t('ticket.reopen')}</Button>
           </>
         )}
-        {working && (
+        {open && decides(role) && (
           <Button variant="subtle" color="red" onClick={() => setDialog('cancel')}>{t('ticket.cancel')}</Button>
         )}
       </div>
@@ -88,7 +95,7 @@ function Facts({ ticket, row }: { ticket: Ticket; row: BoardRow | undefined }) {
         <div>
           <h3>{t('inbox.life')}</h3>
           <div className="strong">{leftText(life, t) ?? t('board.notEnough')}</div>
-          {life && <div className="dim small">{bandWords(life, formats, t)}</div>}
+          {life && (life.p90_s ?? 1) > 0 && <div className="dim small">{bandWords(life, formats, t)}</div>}
         </div>
         <div>
           <h3>{t('ticket.action')}</h3>
@@ -128,6 +135,7 @@ export default function TicketPage() {
   const { data: ticket, error } = useTicket(id);
   const { data: advisory } = useAdvisory(ticket?.advisory_id);
   const { data: board } = useBoard();
+  const { data: why } = useTicketWhy(id);
   useTitle(ticket ? t('ticket.number', { number: ticket.number }) : t('tickets.title'));
   if (!ticket) return error ? <Problem error={error} /> : <Waiting />;
   const row = board?.items.find((one) => one.machine === ticket.machine);
@@ -147,7 +155,7 @@ export default function TicketPage() {
           <Facts ticket={ticket} row={row} />
           <section className="card" aria-labelledby="why">
             <h2 id="why">{t('ticket.why')}</h2>
-            <Sentences advisory={ticket.advisory_id} />
+            <Reasons why={why} />
           </section>
           {advisory && (
             <section className="card" aria-labelledby="evidence">

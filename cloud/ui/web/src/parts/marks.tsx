@@ -101,7 +101,10 @@ export function leftText(
     : t('left.days', { low: dayFigure(days(left.p10_s)), high: top });
 }
 
-export const DaysLeft = memo(function DaysLeft({ left }: { left: LifeLeft | null }) {
+export const DaysLeft = memo(function DaysLeft({ left, stacked }: {
+  left: LifeLeft | null;
+  stacked?: boolean;
+}) {
   const { t } = useTranslation();
   const formats = useFormats();
   const text = leftText(left, t);
@@ -110,7 +113,8 @@ export const DaysLeft = memo(function DaysLeft({ left }: { left: LifeLeft | null
   return (
     <span className={classes.left} title={bandWords(left, formats, t)}>
       <span className={urgent ? `strong ${classes.urgent}` : 'strong'}>{text}</span>
-      <span className="dim small"> {formats.text(left.title, left.component)}</span>
+      {' '}
+      <span className={`dim small ${stacked ? classes.leftPart : ''}`}>{formats.text(left.title, left.component)}</span>
     </span>
   );
 });
@@ -121,6 +125,7 @@ export function bandWords(
   t: TFunction,
 ): string {
   if (left.p10_s === null || left.p50_s === null || left.p90_s === null) return t('left.unknown');
+  if (left.p90_s <= 0) return t('left.over');
   return t('left.explain', {
     low: formats.span(Math.max(0, left.p10_s)),
     high: formats.span(Math.max(0, left.p90_s)),

@@ -1,17 +1,27 @@
 import { Alert } from '@mantine/core';
-import type { ReactNode } from 'react';
+import { useEffect, type ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import { NavLink } from 'react-router';
 import { useBoard } from '../api/queries';
+import { isStaff, signIn, useSession } from '../api/session';
+import { Waiting } from '../parts/waiting';
 import { useLiveness } from '../live';
 import { useFormats } from '../parts/format';
 import { Icon, type IconName } from '../parts/icons';
+import { Person } from './person';
 import { Preferences } from './preferences';
 import classes from './shell.module.css';
 
-const PAGES: { to: string; icon: IconName; words: 'fleet' | 'inbox' | 'tickets' | 'overview' | 'settings' }[] = [
+interface Page {
+  to: string;
+  icon: IconName;
+  words: 'fleet' | 'inbox' | 'tickets' | 'overview' | 'settings';
+  staff?: boolean;
+}
+
+const PAGES: Page[] = [
   { to: '/', icon: 'fleet', words: 'fleet' },
-  { to: '/inbox', icon: 'inbox', words: 'inbox' },
+  { to: '/inbox', icon: 'inbox', words: 'inbox', staff: true },
   { to: '/tickets', icon: 'tickets', words: 'tickets' },
   { to: '/overview', icon: 'overview', words: 'overview' },
   { to: '/settings', icon: 'settings', words: 'settings' },
@@ -29,9 +39,11 @@ function useCounts(): Record<string, number> {
 function Navigation() {
   const { t } = useTranslation();
   const counts = useCounts();
+  const { data: session } = useSession();
+  const staff = isStaff(session?.role ?? null);
   return (
     <nav className={classes.nav} aria-label={t('nav.main')}>
-      {PAGES.map(({ to, icon, words }) => (
+      {PAGES.filter((page) => staff || !page.staff).map(({ to, icon, words }) => (
         <NavLink key={to} to={to} end={to === '/'} className={classes.link ?? ''}>
           <Icon name={icon} size={18} />
           <span className={classes.words}>{t(`nav.${words}`)}</span>
@@ -68,7 +80,12 @@ function CutBanner() {
 export function Shell({ children }: { children: ReactNode }) {
   const { t } = useTranslation();
   const { zoneName } = useFormats();
-  const { data } = useBoard();
+  const { data: session } = useSession();
+  const outside = session !== undefined && session.role === null;
+  useEffect(() => {
+    if (outside) signIn();
+  }, [outside]);
+  if (outside) return <Waiting />;
   return (
     <div className={classes.shell}>
       <a className="skip" href="#content">{t('nav.skip')}</a>
@@ -84,11 +101,14 @@ export function Shell({ children }: { children: ReactNode }) {
           <LiveMark />
           <span className={`dim small ${classes.zone}`} title={t('prefs.zone')}>{zoneName}</span>
           <Preferences />
+          <Person />
         </div>
       </header>
       <Navigation />
       <main id="content" className={classes.main} tabIndex={-1}>
-        {data?.demo && <p className={classes.demo}>{t('live.demo')}</p>}
+        {session?.trial && (
+          <p className={classes.demo}>{session.demo ? t('live.demo') : t('live.trial')}</p>
+        )}
         <CutBanner />
         <div className={classes.page}>{children}</div>
       </main>

@@ -15,6 +15,23 @@ function words({ detail }: EventRow): string[] {
   return found.filter((one): one is string => typeof one === 'string' && one !== '');
 }
 
+interface Told {
+  event: EventRow;
+  times: number;
+}
+
+/** The service moves due windows often; a run of the same small change is one line. */
+export function folded(events: EventRow[]): Told[] {
+  const found: Told[] = [];
+  for (const event of events) {
+    const last = found.at(-1);
+    const same = last?.event.type === event.type && last.event.actor === event.actor;
+    if (last && same && words(event).length === 0) found[found.length - 1] = { event, times: last.times + 1 };
+    else found.push({ event, times: 1 });
+  }
+  return found.reverse();
+}
+
 export function Talk({ ticket }: { ticket: string }) {
   const { t, i18n } = useTranslation();
   const formats = useFormats();
@@ -28,18 +45,6 @@ export function Talk({ ticket }: { ticket: string }) {
   return (
     <section className="card" aria-labelledby="talk">
       <h2 id="talk">{t('ticket.conversation')}</h2>
-      <ul className={classes.talk}>
-        {(data ?? []).map((one) => (
-          <li key={one.id}>
-            <Text size="sm" component="div" className="break">
-              <span className="strong">{one.actor}</span> {verb(one.type)}
-              {typeof one.detail.verdict === 'string' && `: ${t(`ticket.verdict_${one.detail.verdict}`)}`}
-              <span className="dim small"> · <time dateTime={one.recorded}>{formats.moment(one.recorded)}</time></span>
-            </Text>
-            {words(one).map((said) => <div key={said} className={classes.said}>{said}</div>)}
-          </li>
-        ))}
-      </ul>
       <form
         onSubmit={(event) => {
           event.preventDefault();
@@ -55,6 +60,18 @@ export function Talk({ ticket }: { ticket: string }) {
           {t('ticket.send')}
         </Button>
       </form>
+      <ul className={classes.talk}>
+        {folded(data ?? []).map(({ event: one, times }) => (
+          <li key={one.id}>
+            <Text size="sm" component="div" className="break">
+              <span className="strong">{one.actor}</span> {verb(one.type)}{times > 1 && ` ×${times}`}
+              {typeof one.detail.verdict === 'string' && `: ${t(`ticket.verdict_${one.detail.verdict}`)}`}
+              <span className="dim small"> · <time dateTime={one.recorded}>{formats.moment(one.recorded)}</time></span>
+            </Text>
+            {words(one).map((said) => <div key={said} className={classes.said}>{said}</div>)}
+          </li>
+        ))}
+      </ul>
     </section>
   );
 }

@@ -1,0 +1,174 @@
+/** Accounts of people, for administrators. */
+import { Button, Group, Modal, NativeSelect, Stack, Switch, TextInput } from '@mantine/core';
+import { useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import { useChangeUser, useInvite, useInviteAgain, useUsers, type User } from '../api/admin';
+import type { Role } from '../api/session';
+import { Problem } from '../parts/failing';
+import { useFormats } from '../parts/format';
+import { useNotice } from '../parts/notice';
+import { Waiting } from '../parts/waiting';
+import classes from '../pages/settings.module.css';
+import { SecretDialog } from './secret';
+import { Table } from './table';
+
+const ROLES: Role[] = ['administrator', 'planner', 'engineer', 'customer'];
+
+interface Form {
+  name: string;
+  full_name: string;
+  role: Role;
+  customer: string;
+  sites: string;
+  active: boolean;
+}
+
+const EMPTY: Form = { name: '', full_name: '', role: 'planner', customer: '', sites: '', active: true };
+
+function Fields({ form, set, known }: { form: Form; set: (part: Partial<Form>) => void; known: boolean }) {
+  const { t } = useTranslation();
+  return (
+    <>
+      <TextInput
+        label={t('users.name')} description={t('users.nameHint')} value={form.name} disabled={known} required={!known}
+        maxLength={64} pattern="[A-Za-z0-9][A-Za-z0-9._@+\-]*" data-autofocus
+        onChange={(event) => set({ name: event.currentTarget.value })}
+      />
+      <TextInput
+        label={t('users.fullName')} value={form.full_name} maxLength={200}
+        onChange={(event) => set({ full_name: event.currentTarget.value })}
+      />
+      <NativeSelect
+        label={t('users.role')} value={form.role} onChange={(event) => set({ role: event.currentTarget.value as Role })}
+        data={ROLES.map((value) => ({ value, label: t(`role.${value}`) }))}
+      />
+      {form.role === 'customer' && (
+        <>
+          <TextInput
+            label={t('users.customer')} description={t('users.customerHint')} required value={form.customer} maxLength={31}
+            pattern="[a-z0-9][a-z0-9\-]*" onChange={(event) => set({ customer: event.currentTarget.value })}
+          />
+          <TextInput
+            label={t('users.sites')} description={t('users.sitesHint')} value={form.sites}
+            onChange={(event) => set({ sites: event.currentTarget.value })}
+          />
+        </>
+      )}
+      {known && (
+        <Switch
+          label={t('users.active')} checked={form.active}
+          onChange={(event) => set({ active: event.currentTarget.checked })}
+        />
+      )}
+    </>
+  );
+}
+
+const formOf = (user: User): Form => ({
+  name: user.name,
+  full_name: user.full_name ?? '',
+  role: user.role,
+  customer: user.customer ?? '',
+  sites: user.sites.join(', '),
+  active: user.active,
+});
+
+const bodyOf = (form: Form) => ({
+  role: form.role,
+  full_name: form.full_name.trim() || null,
+  customer: form.role === 'customer' ? form.customer.trim() : null,
+  sites: form.role === 'customer' ? form.sites.split(',').map((one) => one.trim()).filter(Boolean) : [],
+});
+
+function UserDialog({ user, close, shown }: {
+  user: User | null;
+  close: () => void;
+  shown: (link: string) => void;
+}) {
+  const { t } = useTranslation();
+  const { fail } = useNotice();
+  const invite = useInvite();
+  const change = useChangeUser();
+  const [form, setForm] = useState<Form>(user ? formOf(user) : EMPTY);
+  const save = () => {
+    if (user) {
+      change.mutate(
+        { user, body: { ...bodyOf(form), active: form.active } },
+        { onSuccess: close, onError: fail },
+      );
+      return;
+    }
+    invite.mutate(
+      { ...bodyOf(form), name: form.name.trim() },
+      {
+        onSuccess: (done) => {
+          close();
+          shown(done.link);
+        },
+        onError: fail,
+      },
+    );
+  };
+  return (
+    <Modal opened onClose={close} title={user ? t('users.change') : t('users.add')} closeButtonProps={{ 'aria-label': t('common.close') }}>
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          save();
+        }}
+      >
+        <Stack gap="sm">
+          <Fields form={form} set={(part) => setForm({ ...form, ...part })} known={user !== null} />
+          <Group justify="flex-end">
+            <Button variant="default" onClick={close}>{t('common.cancel')}</Button>
+            <Button type="submit" loading={invite.isPending || change.isPending}>{t('common.save')}</Button>
+          </Group>
+        </Stack>
+      </form>
+    </Modal>
+  );
+}
+
+export function Users() {
+  const { t } = useTranslation();
+  const formats = useFormats();
+  const { fail } = useNotice();
+  const { data, error } = useUsers();
+  const again = useInviteAgain();
+  const [edited, setEdited] = useState<User | 'new' | null>(null);
+  const [link, setLink] = useState<string | null>(null);
+  if (!data) return error ? <Problem error={error} /> : <Waiting />;
+  return (
+    <section className={`card ${classes.types}`}>
+      <Group justify="space-between">
+        <h2>{t('settings.users')}</h2>
+        <Button size="xs" onClick={() => setEdited('new')}>{t('users.add')}</Button>
+      </Group>
+      <Table label={t('settings.users')} columns={[t('users.name'), t('users.role'), t('users.state'), t('users.signedIn'), t('users.actions')]}>
+        {data.map((one) => (
+          <tr key={one.id}>
+            <td><span className="strong">{one.name}</span> <span className="dim">{one.full_name}</span></td>
+            <td>{t(`role.${one.role}`)}{one.customer && <span className="dim"> · {one.customer}</span>}</td>
+            <td>{!one.active ? t('users.off') : one.has_password ? t('users.active') : t('users.invited')}</td>
+            <td className="nowrap">{one.signed_in ? formats.moment(one.signed_in) : t('ago.never')}</td>
+            <td>
+              <Group gap={6} wrap="nowrap">
+                <Button size="compact-sm" variant="default" onClick={() => setEdited(one)}>{t('users.change')}</Button>
+                <Button
+                  size="compact-sm" variant="default" disabled={!one.active}
+                  onClick={() => again.mutate(one, { onSuccess: (done) => setLink(done.link), onError: fail })}
+                >
+                  {t('users.link')}
+                </Button>
+              </Group>
+            </td>
+          </tr>
+        ))}
+      </Table>
+      {edited !== null && (
+        <UserDialog user={edited === 'new' ? null : edited} close={() => setEdited(null)} shown={setLink} />
+      )}
+      <SecretDialog title={t('users.link')} hint={t('users.linkHint')} secret={link} close={() => setLink(null)} />
+    </section>
+  );
+}
