@@ -54,9 +54,8 @@ class BatteryPack:
         self._charge = Usage(depth, _CHARGE)
         self._discharge = Usage(depth, _DISCHARGE)
         cycles = self._discharge
-        self._made = np.array([s.used.get("cells", 0.0) for s in specimens])
-        self._rated = cycles.mean_per_s * lognormal(build, RATED_S, 0.12)
-        self._cells = Wear("cells", specimens, cycles, self._rated)
+        rated = cycles.mean_per_s * lognormal(build, RATED_S, 0.12)
+        self._cells = Wear("cells", specimens, cycles, rated)
         self._climate = Climate(
             streams(seed, keys, "battery-air"), mean=20.0, season=5.0, day=2.0, weather=1.0
         )
@@ -69,6 +68,10 @@ class BatteryPack:
     def fails_at(self, component: str) -> Array:
         """Return when each pack falls to the end-of-life capacity, s (m,)."""
         return self._part(component).fails_at()
+
+    def lasts_until(self, component: str, times_s: Array) -> Array:
+        """Return when the parts in place at times (n,) reach their limit, s (n, m)."""
+        return self._part(component).lasts_until(times_s[:, None])
 
     def sample(self, times_s: Array) -> Array:
         """Read all sensors and the cycle counter at times (n,) -> (n, m, signals)."""
@@ -84,7 +87,7 @@ class BatteryPack:
         air = self._climate.temperature(times_s)
         warm = air + 2.0 + current**2 * resistance / 1000.0 * 0.4
         read = read_all(SENSORS, (health, resistance, voltage, current, charge, warm, air), normal)
-        cycles = np.floor(self._made * self._rated + self._discharge.total(at))
+        cycles = np.floor(self._cells.use_at(at))
         return np.concatenate([read, cycles[..., None]], axis=-1)
 
     def _part(self, component: str) -> Wear:

@@ -7,6 +7,7 @@ limit, which is the moment of failure. So the true remaining life is known at an
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -35,8 +36,12 @@ class Specimen:
     key: str
     used: Mapping[str, float] = field(default_factory=dict)  #: component -> wear at t = 0, 0..1
     faults: tuple[WearFault, ...] = ()
+    replaced_s: Mapping[str, tuple[float, ...]] = field(default_factory=dict)  #: when parts are new
 
     def __post_init__(self) -> None:
+        for component, times in self.replaced_s.items():
+            if any(b <= a for a, b in pairwise((0.0, *times))):
+                raise ValueError(f"{self.key}: replaced_s.{component} must grow from above 0 s")
         for component, share in self.used.items():
             if not 0 <= share < 1:
                 raise ValueError(f"{self.key}: used.{component} must be in [0, 1), is {share}")
@@ -72,12 +77,22 @@ class Plant(Protocol):
         ...
 
     def fails_at(self, component: str) -> Array:
-        """Return when each machine's component crosses its limit, s, (m,); inf: not in sight."""
+        """Return when each machine's component crosses its limit, s, (m,); inf: not in sight.
+
+        The first time, of whichever part is in its place then.
+        """
+        ...
+
+    def lasts_until(self, component: str, times_s: Array) -> Array:
+        """Return when the part in place at times (n,) crosses its limit, (n, m) in s.
+
+        As if it were never replaced: what a forecast made at that time should say.
+        """
         ...
 
 
 def true_life_s(plant: Plant, component: str, times_s: Array) -> Array:
-    """Return the true remaining life at times (n,) -> (n, m) in s; 0 once the part has failed."""
-    left = plant.fails_at(component)[None, :] - times_s[:, None]
+    """Return the true life left at times (n,) -> (n, m) in s; 0 while a failed part is in place."""
+    left = plant.lasts_until(component, times_s) - times_s[:, None]
     life: Array = np.maximum(left, 0.0)
     return life

@@ -51,9 +51,6 @@ class OfficePrinter:
         self._parts = {
             part: Wear(part, specimens, self._pages, rated) for part, rated in self._rated.items()
         }
-        self._used = {
-            part: np.array([s.used.get(part, 0.0) for s in specimens]) for part in RATED_PAGES
-        }
         self._climate = Climate(
             streams(seed, keys, "printer-air"), mean=22.0, season=1.0, day=1.0, weather=0.3
         )
@@ -66,6 +63,10 @@ class OfficePrinter:
     def fails_at(self, component: str) -> Array:
         """Return when each part is used up, s (m,)."""
         return self._parts[component].fails_at()
+
+    def lasts_until(self, component: str, times_s: Array) -> Array:
+        """Return when the parts in place at times (n,) are used up, s (n, m)."""
+        return self._parts[component].lasts_until(times_s[:, None])
 
     def sample(self, times_s: Array) -> Array:
         """Read all sensors and counters at times (n,) -> (n, m, signals)."""
@@ -83,8 +84,8 @@ class OfficePrinter:
     def _counters(self, times_s: Array) -> Array:
         """Pages ever made, and each part's own; a counter of pages sees no damage."""
         pages = self._pages.total(times_s[:, None])
-        since = [self._used[part] * self._rated[part] for part in RATED_PAGES]
-        return np.floor(np.stack([pages, *(pages + before for before in since)], axis=-1))
+        since = [self._parts[part].use_at(times_s[:, None]) for part in RATED_PAGES]
+        return np.floor(np.stack([pages, *since], axis=-1))
 
 
 def density_od(drum: Array, new: Array) -> Array:

@@ -74,6 +74,10 @@ class CentrifugalPump:
         """Return when each bearing crosses the vibration limit, s (m,)."""
         return self._part(component).fails_at()
 
+    def lasts_until(self, component: str, times_s: Array) -> Array:
+        """Return when the parts in place at times (n,) reach their limit, s (n, m)."""
+        return self._part(component).lasts_until(times_s[:, None])
+
     def sample(self, times_s: Array) -> Array:
         """Read all sensors at times (n,) -> (n, m, signals)."""
         normal = self._noise.draw(len(times_s))

@@ -78,6 +78,34 @@ def test_the_indicator_crosses_the_profile_s_limit_at_the_failure(profile):
     assert (worse * early.mean()) < worse * consumable.limit < (worse * late.mean())
 
 
+@every_plant
+def test_a_replaced_part_is_new_and_lasts_as_long_again(profile):
+    component, day = PART[profile], 40.0 * DAY
+    worn = Specimen(key="w", used={component: 0.6}, replaced_s={component: (day, 3 * day)})
+    plant = PLANTS[profile]([worn, Specimen(key="other")], 3)
+    alone = PLANTS[profile]([Specimen(key="w", used={component: 0.6})], 3)
+    before, after = np.array([day - 1.0]), np.array([day, day + 1.0])
+    assert plant.wear(component, before)[0, 0] == alone.wear(component, before)[0, 0] > 0.6
+    np.testing.assert_allclose(plant.wear(component, after)[:, 0], 0.0, atol=1e-3)
+    assert plant.lasts_until(component, before)[0, 0] == alone.fails_at(component)[0]
+    lasts = true_life_s(plant, component, np.array([0.0, day]))[:, 0]
+    assert lasts[1] > 1.5 * lasts[0]
+    readings = plant.sample(np.array([day - 3600.0, day + 3600.0]))[:, 0]
+    for name in plant.counters - {"pages", "cycles"} if component == "drum" else ():
+        fell = readings[1, plant.signals.index(name)] < 0.1 * readings[0, plant.signals.index(name)]
+        assert fell == (name == "drum_pages")
+
+
+@every_plant
+def test_a_fault_belongs_to_the_part_in_its_place(profile):
+    component = PART[profile]
+    fault = WearFault(component=component, onset_s=20 * DAY, life_s=12 * DAY)
+    saved = Specimen(key="w", faults=(fault,), replaced_s={component: (21 * DAY,)})
+    struck = Specimen(key="w", faults=(fault,), replaced_s={component: (10 * DAY,)})
+    first, second = (PLANTS[profile]([one], 3).fails_at(component)[0] for one in (saved, struck))
+    assert second < 60 * DAY < first
+
+
 def test_the_laws_meet_their_limits_at_wear_one():
     one = np.array([1.0])
     worn = np.sqrt(LIMIT_MM_S**2 - 1.35**2)
@@ -85,6 +113,12 @@ def test_the_laws_meet_their_limits_at_wear_one():
     assert resistance_pa(one, np.array([92.0])) == pytest.approx(LIMIT_PA)
     assert density_od(one, np.array([1.46])) == pytest.approx(LIMIT_DENSITY)
     assert 100 - loss_percent(one) == pytest.approx(LIMIT_PERCENT)
+
+
+@pytest.mark.parametrize("times", [(0.0,), (-1.0,), (5.0, 5.0), (5.0, 4.0)])
+def test_replacements_come_one_after_the_other(times):
+    with pytest.raises(ValueError, match=r"replaced_s\.filter"):
+        Specimen(key="w", replaced_s={"filter": times})
 
 
 @every_plant
