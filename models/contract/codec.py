@@ -16,8 +16,10 @@ from models.contract.errors import BadPayload, BadTopic, Reason
 from models.contract.messages import (
     MAX_PAYLOAD,
     STREAMS,
+    Answer,
     Batch,
     Birth,
+    Command,
     Event,
     Gap,
     Receipt,
@@ -34,7 +36,9 @@ from models.contract.records import (
 from models.contract.topics import Topic
 from models.contract.wire import (
     VERSION,
+    AnswerWire,
     BirthWire,
+    CommandWire,
     EventWire,
     GapWire,
     ReceiptWire,
@@ -44,7 +48,7 @@ from models.contract.wire import (
 __all__ = ["decode", "dictionary_hash", "encode", "fingerprint", "sniff", "with_unreceipted"]
 
 Format = Literal["json", "cbor"]
-Message = Batch | Birth | State | Event | Gap | Receipt
+Message = Batch | Birth | State | Event | Gap | Receipt | Command | Answer
 
 CONTENT_TYPES: Final[Mapping[str, Format]] = {
     "application/json": "json",
@@ -60,7 +64,8 @@ _WIRES: Final[Mapping[tuple[str, ...], type[Wire]]] = {
     ("down", "ack"): ReceiptWire,
 }
 _DECODERS: Final[Mapping[type[Wire], msgspec.json.Decoder[Any]]] = {
-    wire: msgspec.json.Decoder(wire) for wire in (*_WIRES.values(), EventWire)
+    wire: msgspec.json.Decoder(wire)
+    for wire in (*_WIRES.values(), EventWire, CommandWire, AnswerWire)
 }
 
 
@@ -103,6 +108,8 @@ def _wire(topic: Topic) -> type[Wire] | None:
         return None
     if len(key) == 3 and key[:2] == ("up", "e"):
         return _WIRES.get(key, EventWire)
+    if len(key) == 4 and key[1] == "cmd":
+        return CommandWire if key[0] == "down" else AnswerWire
     if key not in _WIRES:
         raise BadTopic(f"no message is defined for {'/'.join(key)}")
     return _WIRES[key]

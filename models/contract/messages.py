@@ -132,6 +132,32 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     fields: Mapping[str, object] = msgspec.field(default_factory=dict)
 
 
+class Command(msgspec.Struct, frozen=True, kw_only=True):
+    """Something a device is asked to do, as its exact text, so that a signature can cover it.
+
+    `key` names the key (8 hex digits of its hash); both are None on a trial installation.
+    """
+
+    text: str
+    key: str | None = None
+    signature: bytes | None = None
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a device is with a command. `state` ends with done, failed, refused or expired.
+
+    `status` follows HTTP: 202 accepted, 200 done, 4xx the command is wrong, 5xx the device could
+    not.
+    """
+
+    id: str
+    state: str
+    status: int
+    at_ns: int
+    text: str | None = None
+    result: Mapping[str, object] = msgspec.field(default_factory=dict)
+
+
 class Gap(msgspec.Struct, frozen=True, kw_only=True):
     """Samples that the device no longer has: ranges are inclusive `[first, last]`."""
 

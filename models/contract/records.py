@@ -1,6 +1,7 @@
 """The messages that are not batches: to and from their shape on the wire."""
 
 import zlib
+from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from math import isfinite
 from typing import Any, Final
@@ -10,8 +11,10 @@ import msgspec
 from models.contract.columns import check_version, clock
 from models.contract.errors import BadPayload, Reason
 from models.contract.messages import (
+    Answer,
     Birth,
     Clock,
+    Command,
     Event,
     Gap,
     MachineRef,
@@ -23,8 +26,10 @@ from models.contract.messages import (
 from models.contract.times import instant_ns
 from models.contract.wire import (
     MAX_RANGES,
+    AnswerWire,
     BirthWire,
     ClockWire,
+    CommandWire,
     EventWire,
     GapWire,
     MachineWire,
@@ -38,8 +43,8 @@ TYPES: Final = {name: kind for kind, name in TYPE_NAMES.items()}
 REASONS: Final = frozenset(reason.value for reason in Reason)
 KINDS: Final = frozenset({"gauge", "counter", "state", "waveform", "consumable"})
 
-Wire = BirthWire | StateWire | EventWire | GapWire | ReceiptWire
-Record = Birth | State | Event | Gap | Receipt
+Wire = BirthWire | StateWire | EventWire | GapWire | ReceiptWire | CommandWire | AnswerWire
+Record = Birth | State | Event | Gap | Receipt | Command | Answer
 
 
 def dictionary_hash(metrics: Sequence[Metric]) -> str:
@@ -61,6 +66,8 @@ def from_wire(wire: Wire, event: str) -> Record:
             _check_plain(wire.fields)
             at_ns = None if wire.at is None else instant_ns(wire.at)
             return Event(type=event, at_ns=at_ns, text=wire.text, fields=wire.fields)
+        case CommandWire() | AnswerWire():
+            return _errand(wire)
         case GapWire():
             ranges = _ranges(wire.ranges)
             return Gap(boot=wire.boot, stream=wire.stream, ranges=ranges, reason=wire.reason)
@@ -87,6 +94,8 @@ def to_wire(message: Record) -> Wire:
             return StateWire(online=message.online, boot=message.boot)
         case Event():
             return EventWire(at=message.at_ns, text=message.text, fields=dict(message.fields))
+        case Command() | Answer():
+            return _errand_to_wire(message)
         case Gap():
             return GapWire(
                 boot=message.boot,
@@ -104,6 +113,37 @@ def to_wire(message: Record) -> Wire:
                 refused=[(r.first, r.last, r.code) for r in message.refused[:MAX_RANGES]],
                 credit=message.credit,
             )
+
+
+def _errand(wire: CommandWire | AnswerWire) -> Command | Answer:
+    if isinstance(wire, CommandWire):
+        if (wire.key is None) != (wire.sig is None):
+            raise BadPayload(Reason.WRONG_TYPE, "key and sig: give both or neither")
+        signature = None if wire.sig is None else b64decode(wire.sig)
+        return Command(text=wire.command, key=wire.key, signature=signature)
+    _check_plain(wire.result)
+    return Answer(
+        id=wire.id,
+        state=wire.state,
+        status=wire.status,
+        at_ns=instant_ns(wire.at),
+        text=wire.text,
+        result=wire.result,
+    )
+
+
+def _errand_to_wire(message: Command | Answer) -> CommandWire | AnswerWire:
+    if isinstance(message, Command):
+        sig = None if message.signature is None else b64encode(message.signature).decode()
+        return CommandWire(command=message.text, key=message.key, sig=sig)
+    return AnswerWire(
+        id=message.id,
+        state=message.state,  # type: ignore[arg-type]
+        status=message.status,
+        at=message.at_ns,
+        text=message.text,
+        result=dict(message.result),
+    )
 
 
 def _ranges(ranges: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:

@@ -12,8 +12,10 @@ import msgspec
 
 from models.contract.wire import (
     KEYS,
+    AnswerWire,
     BatchWire,
     BirthWire,
+    CommandWire,
     EventWire,
     GapWire,
     ReceiptWire,
@@ -42,10 +44,14 @@ KINDS: Final[Sequence[Kind]] = (
     Kind("event", "up/e/{type}", EventWire, False, "Something a device reports in words."),
     Kind("gap", "up/e/gap", GapWire, False, "Samples that the device no longer has."),
     Kind("receipt", "down/ack", ReceiptWire, False, "What is stored; the device may forget it."),
+    Kind("command", "down/cmd/{op}/{id}", CommandWire, False, "What a device is asked to do."),
+    Kind("answer", "up/cmd/{op}/{id}", AnswerWire, False, "How far a device is with a command."),
 )
 _PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
     "identity": {"description": f"tenant.device, each {ID}: user name, client id, common name"},
     "stream": {"enum": ["alarm", "live", "bulk", "backfill"], "description": "priority class"},
+    "op": {"description": "one of the `capabilities` of the birth, e.g. snapshot"},
+    "id": {"description": "UUID of the command; the answers carry the same"},
     "type": {"description": "what happened, [a-z0-9][a-z0-9-]{0,62}, e.g. fault"},
 }
 

@@ -191,6 +191,44 @@ class EventWire(msgspec.Struct, kw_only=True, omit_defaults=True):
     )
 
 
+class CommandWire(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """A command: its text is a JSON object `CommandText`, signed with Ed25519 as it stands."""
+
+    command: Annotated[str, Meta(max_length=16_384)]
+    v: int = VERSION
+    key: Hash | None = None
+    sig: Annotated[str, Meta(pattern=rf"^[A-Za-z0-9+/]{{86}}=={_END}")] | None = None
+
+
+class CommandText(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What a device is asked to do: `op` with `args`, from `not_before` to `expires`."""
+
+    id: Annotated[str, Meta(pattern=rf"^[0-9a-f-]{{36}}{_END}")]
+    device: Text
+    op: Annotated[str, Meta(pattern=rf"^[a-z0-9][a-z0-9-]{{0,30}}{_END}")]
+    not_before: Annotated[int, Meta(ge=0, le=MAX_INSTANT)]
+    expires: Annotated[int, Meta(ge=0, le=MAX_INSTANT)]
+    v: int = VERSION
+    args: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+AnswerState = Literal["accepted", "done", "failed", "refused", "expired"]
+
+
+class AnswerWire(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """How far a device is with a command; sent again until the command expires."""
+
+    id: Annotated[str, Meta(pattern=rf"^[0-9a-f-]{{36}}{_END}")]
+    state: AnswerState
+    status: Annotated[int, Meta(ge=100, le=599)]
+    at: Instant
+    v: int = VERSION
+    text: LongText | None = None
+    result: Annotated[dict[str, Any], Meta(max_length=MAX_FIELDS)] = msgspec.field(
+        default_factory=dict
+    )
+
+
 class GapWire(msgspec.Struct, kw_only=True):
     """Numbers of samples that the device no longer has; ranges are inclusive."""
 
@@ -226,6 +264,7 @@ KEYS: Final[Mapping[str, int]] = {
             *("boot", "stream", "online", "metrics", "machines", "agent", "firmware", "model"),
             *("capabilities", "time", "text", "fields", "at", "ranges", "reason"),
             *("hwm", "missing", "refused", "credit"),
+            *("command", "key", "sig", "id", "state", "status", "result"),
         )
     )
 }

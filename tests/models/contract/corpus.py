@@ -11,10 +11,12 @@ import cbor2
 from models.contract import codec, topics
 from models.contract.errors import Reason
 from models.contract.messages import (
+    Answer,
     Batch,
     Birth,
     Clock,
     Column,
+    Command,
     Event,
     Gap,
     MachineRef,
@@ -94,6 +96,20 @@ RECEIPT: Final = Receipt(
     refused=(Refusal(first=18_260, last=18_261, code=Reason.QUOTA),),
     credit=5000,
 )
+COMMAND: Final = Command(
+    text='{"id":"0190aaaa-0000-7000-8000-0000000000c1","device":"acme.gw1","op":"snapshot",'
+    '"not_before":1790000000000000000,"expires":1790000060000000000}',
+    key="0badcafe",
+    signature=bytes(range(64)),
+)
+ANSWER: Final = Answer(
+    id="0190aaaa-0000-7000-8000-0000000000c1",
+    state="done",
+    status=200,
+    at_ns=T0,
+    text="ok",
+    result={"waiting": 12, "signals": {"temp": [41.5, None]}},
+)
 MESSAGES: Final[Mapping[str, tuple[str, Any]]] = {
     "batch": (topics.up("acme.gw1", "t", "live"), BATCH),
     "steady": (topics.up("acme.gw1", "t", "bulk"), STEADY),
@@ -103,6 +119,8 @@ MESSAGES: Final[Mapping[str, tuple[str, Any]]] = {
     "event": (topics.up("acme.gw1", "e", "fault"), EVENT),
     "gap": (topics.up("acme.gw1", "e", "gap"), GAP),
     "receipt": (topics.down("acme.gw1", "ack"), RECEIPT),
+    "command": (topics.down("acme.gw1", "cmd", "snapshot", ANSWER.id), COMMAND),
+    "answer": (topics.up("acme.gw1", "cmd", "snapshot", ANSWER.id), ANSWER),
 }
 LIVE: Final = topics.up("acme.gw1", "t", "live")
 

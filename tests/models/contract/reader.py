@@ -12,7 +12,9 @@ from typing import Any, Literal
 from tests.models.contract.reader_bytes import Invalid, Tag, need, read_cbor, read_json, typed
 from tests.models.contract.reader_rules import (
     STREAMS,
+    answer,
     birth,
+    command,
     event,
     flag,
     gap,
@@ -163,7 +165,14 @@ def batch(body: dict[str, Any], seen: Seen) -> None:
             seen.broken.append(name)
 
 
-RULES = {"birth": birth, "state": state, "gap": gap, "receipt": receipt}
+RULES = {
+    "birth": birth,
+    "state": state,
+    "gap": gap,
+    "receipt": receipt,
+    "command": command,
+    "answer": answer,
+}
 
 
 def kind_of(topic: str) -> str:
@@ -177,6 +186,8 @@ def kind_of(topic: str) -> str:
     rest = parts[3:]
     if rest[:2] == ["up", "t"] and len(rest) == 3 and rest[2] in STREAMS:
         return "batch"
+    if rest[1:2] == ["cmd"] and len(rest) == 4:
+        return "answer" if rest[0] == "up" else "command"
     known = {("up", "birth"): "birth", ("up", "state"): "state", ("down", "ack"): "receipt"}
     if tuple(rest) in known:
         return known[tuple(rest)]
@@ -197,7 +208,8 @@ def judge(topic: str, payload: bytes) -> Seen:
             batch(body, seen)
         else:
             RULES.get(seen.kind, event)(body)
-            seen.boot = body.get("boot") if seen.kind in RULES else None
+            bootless = seen.kind in ("event", "command", "answer")
+            seen.boot = None if bootless else body.get("boot")
     except Invalid as error:
         return Seen("invalid", seen.kind, why=str(error))
     if seen.broken:

@@ -10,6 +10,7 @@ KEYS = (
     *("boot", "stream", "online", "metrics", "machines", "agent", "firmware", "model"),
     *("capabilities", "time", "text", "fields", "at", "ranges", "reason"),
     *("hwm", "missing", "refused", "credit"),
+    *("command", "key", "sig", "id", "state", "status", "result"),
 )
 
 

@@ -156,6 +156,24 @@ def is_plain(value: Any) -> bool:
     return value is None or isinstance(value, (str, bool)) or is_finite(value)
 
 
+def command(body: dict[str, Any]) -> None:
+    text = body.get("command")
+    need(isinstance(text, str) and len(text) <= 16_384, "command")
+    optional(body, "key", lambda key: matches(r"[0-9a-f]{8}", key))
+    optional(body, "sig", lambda sig: matches(r"[A-Za-z0-9+/]{86}==", sig))
+    need((body.get("key") is None) == (body.get("sig") is None), "key and sig")
+
+
+def answer(body: dict[str, Any]) -> None:
+    need(matches(r"[0-9a-f-]{36}", body.get("id")), "id")
+    need(body.get("state") in ("accepted", "done", "failed", "refused", "expired"), "state")
+    need(is_int(body.get("status"), 100, 599), "status")
+    instant(body.get("at"))
+    optional(body, "text", lambda t: isinstance(t, str) and len(t) <= 4000)
+    result = body.get("result", {})
+    need(isinstance(result, dict) and len(result) <= 256 and is_plain(result), "result")
+
+
 def is_ranges(value: Any, size: int = 2) -> bool:
     return (
         isinstance(value, list)

@@ -67,7 +67,12 @@ def test_codec_and_schema_refuse_alike(kind: str, body: dict[str, Any]) -> None:
 def test_every_channel_is_one_that_the_codec_reads() -> None:
     for channel in schema.asyncapi()["channels"].values():
         address = channel["address"].replace("{identity}", "acme.gw1")
-        topic = topics.parse(address.replace("{stream}", "live").replace("{type}", "fault"))
+        topic = topics.parse(
+            address.replace("{stream}", "live")
+            .replace("{type}", "fault")
+            .replace("{op}", "log")
+            .replace("{id}", "7")
+        )
         with pytest.raises(BadPayload):  # and not BadTopic
             codec.decode(topic, b"")
 
