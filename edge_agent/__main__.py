@@ -15,7 +15,7 @@ import msgspec
 from edge_agent import settings as edge_settings
 from edge_agent.errors import AgentError
 from edge_agent.outbox_file import connect_read_only, stats
-from edge_agent.spool import MEMORY
+from edge_agent.settings import MEMORY
 
 log = logging.getLogger("forewarn.agent")
 
@@ -45,9 +45,13 @@ def parser() -> argparse.ArgumentParser:
 
 async def run(settings: edge_settings.Settings, *, until_sent: bool) -> None:
     """Run the agent until a signal comes."""
-    from edge_agent.agent import Agent  # noqa: PLC0415  `check` and `status` need no MQTT
+    # `check` and `status` need no MQTT
+    from edge_agent.agent import Agent  # noqa: PLC0415
+    from edge_agent.loglines import LogLines  # noqa: PLC0415
 
-    agent = Agent(settings)
+    lines = LogLines()
+    logging.getLogger().addHandler(lines)
+    agent = Agent(settings, lines=lines)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, agent.stop)

@@ -3,19 +3,24 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
 
 from edge_agent import clock
+from edge_agent.command_file import CommandFile
+from edge_agent.commands import Executor
+from edge_agent.diagnostics import Diagnostics, Latest
 from edge_agent.drivers import Driver, Reading, find
 from edge_agent.errors import DriverError, OutboxError
+from edge_agent.loglines import LogLines
 from edge_agent.outbox import Outbox
 from edge_agent.publisher import Publisher
 from edge_agent.sampler import Sampler
 from edge_agent.sender import Sender
 from edge_agent.settings import Settings, SignalSettings, SourceSettings
+from edge_agent.signature import checker
 from models.contract.messages import Batch, MachineRef, Metric
 
 TEND_S: Final = 5.0  #: between two looks at the disk
@@ -33,6 +38,7 @@ class Feed(msgspec.Struct, kw_only=True):
     machine: str = ""
     stream: str = "live"
     signals: Sequence[SignalSettings] = ()
+    interval_s: float = 1.0
 
     @property
     def prefix(self) -> str:
@@ -67,6 +73,7 @@ def feed_of(source: SourceSettings) -> Feed:
         machine=source.machine,
         stream=source.stream,
         signals=source.signals,
+        interval_s=source.interval_s,
     )
 
 
@@ -82,15 +89,28 @@ class Agent:
         boot: str | None = None,
         sender: type[Sender] = Sender,
         outbox: type[Outbox] = Outbox,
+        lines: LogLines | None = None,
     ) -> None:
         self.settings = settings
+        self.latest = Latest()
+        self._executor = self._commands(lines or LogLines()) if settings.commands.accept else None
         self.feeds = [feed_of(s) for s in settings.sources] if feeds is None else list(feeds)
         self.publisher = Publisher(
-            settings, boot=boot, machines=machines, sender=sender, outbox=outbox
+            settings,
+            boot=boot,
+            machines=machines,
+            sender=sender,
+            outbox=outbox,
+            executor=self._executor,
         )
         self.started = asyncio.Event()
         self._stop = asyncio.Event()
         self._metrics = {metric.name: metric for feed in self.feeds for metric in feed.metrics()}
+
+    @property
+    def columns(self) -> set[str]:
+        """The names of all signals, with the machine's key before them."""
+        return set(self._metrics)
 
     def stop(self) -> None:
         """Let `run` end: what was read becomes durable, then the link says goodbye."""
@@ -101,16 +121,35 @@ class Agent:
 
         What has no receipt at the end stays in the outbox for the next start.
         """
-        async with self.publisher as publisher, asyncio.TaskGroup() as group:
+        async with self._closing(), self.publisher as publisher, asyncio.TaskGroup() as group:
             await publisher.declare(self._metrics.values())
             tend = group.create_task(self._tend())
+            obey = [group.create_task(self._executor.work())] if self._executor else []
             feeds = [group.create_task(self._feed(feed)) for feed in self.feeds]
             stop = group.create_task(self._stop.wait())
             self.started.set()
             work = [group.create_task(self._sent(feeds))] if until_sent else []
             await asyncio.wait([stop, *work], return_when=asyncio.FIRST_COMPLETED)
-            for task in (tend, stop, *feeds, *work):
+            for task in (tend, stop, *feeds, *work, *obey):
                 task.cancel()
+
+    def _commands(self, lines: LogLines) -> Executor:
+        said = self.settings.commands
+        return Executor(
+            self.settings.identity,
+            CommandFile(self.settings.commands_path),
+            Diagnostics(self, lines).verbs(),
+            checker(said.key_file, trial=self.settings.broker.loopback),
+            lambda: clock.now().wall_ns,
+        )
+
+    @contextlib.asynccontextmanager
+    async def _closing(self) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            if self._executor is not None:
+                await self._executor.close()
 
     async def _sent(self, feeds: Sequence["asyncio.Task[None]"]) -> None:
         await asyncio.wait(feeds)
@@ -141,6 +180,7 @@ class Agent:
                 async with contextlib.aclosing(feed.driver.readings()) as readings:
                     async for reading in readings:
                         wait_s = DRIVER_WAIT_S
+                        self.latest.note(feed, reading)
                         if feed.driver.patient:
                             await self.publisher.room()
                         await self._learn(feed, reading, sampler)

@@ -16,11 +16,12 @@ from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from edge_agent.commands import Executor
 from edge_agent.sender import Sender
 from edge_agent.settings import BrokerSettings
 from models.contract import codec, topics
 from models.contract.errors import ContractError
-from models.contract.messages import Receipt, State
+from models.contract.messages import Command, Receipt, State
 
 KEEPALIVE_S: Final = 30
 WILL_DELAY_S: Final = 30  #: MQTT 5: a short blip is not an absence
@@ -60,6 +61,7 @@ class Link:
         *,
         client_id: str,
         boot: str,
+        executor: Executor | None = None,
         jitter: Callable[[], float] = chance,
         first_wait_s: float = FIRST_WAIT_S,
     ) -> None:
@@ -69,6 +71,7 @@ class Link:
         self._sender = sender
         self._client_id = client_id
         self._boot = boot
+        self._executor = executor
         self._jitter = jitter
         self._first_wait_s = first_wait_s
         self._leaving = asyncio.Event()
@@ -124,6 +127,8 @@ class Link:
         identity = self._sender.identity
         connection = _Connection(client)
         await client.subscribe(topics.down(identity, "ack"), qos=1)
+        if self._executor is not None:
+            await client.subscribe(f"{topics.down(identity, 'cmd')}/+/+", qos=1)
         state = topics.up(identity, "state")
         await connection.publish(state, self._state(online=True), retain=True)
         self.error = None
@@ -134,6 +139,8 @@ class Link:
                 group.create_task(self._sender.run(connection)),
                 group.create_task(self._receive(client)),
             ]
+            if self._executor is not None:
+                tasks.append(group.create_task(self._executor.run(connection)))
             await self._leaving_or_over(tasks)
             for task in tasks:
                 task.cancel()
@@ -150,15 +157,15 @@ class Link:
         async for message in client.messages:
             payload = message.payload
             try:
-                found = codec.decode(
-                    topics.parse(str(message.topic)),
-                    payload if isinstance(payload, bytes) else b"",
-                )
+                topic = topics.parse(str(message.topic))
+                found = codec.decode(topic, payload if isinstance(payload, bytes) else b"")
             except ContractError as error:
                 log.warning("a message on %s cannot be read: %s", message.topic, error)
                 continue
             if isinstance(found, Receipt):
                 await self._sender.receipt(found)
+            elif isinstance(found, Command) and self._executor is not None:
+                await self._executor.take(topic, found)
 
     def _state(self, *, online: bool) -> bytes:
         return codec.encode(State(online=online, boot=self._boot), "json")

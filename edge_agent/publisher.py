@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from edge_agent import clock
+from edge_agent.commands import Executor
 from edge_agent.link import Link
 from edge_agent.outbox import Outbox
 from edge_agent.outbox_file import Placed
@@ -31,6 +32,7 @@ class Publisher:
         machines: Mapping[str, MachineRef] | None = None,
         sender: type[Sender] = Sender,
         outbox: type[Outbox] = Outbox,
+        executor: Executor | None = None,
     ) -> None:
         self.settings = settings
         self.boot = boot or clock.new_boot()
@@ -38,6 +40,7 @@ class Publisher:
         self._machines = dict(machines) if machines is not None else settings.refs()
         self._sender_kind = sender
         self._outbox_kind = outbox
+        self._executor = executor
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -48,7 +51,13 @@ class Publisher:
         self.sender = self._sender_kind(
             settings.identity, self.spool, window=settings.broker.window
         )
-        self.link = Link(settings.broker, self.sender, client_id=settings.client_id, boot=self.boot)
+        self.link = Link(
+            settings.broker,
+            self.sender,
+            client_id=settings.client_id,
+            boot=self.boot,
+            executor=self._executor,
+        )
         if mended:
             self.notice(mended)
         return self
@@ -75,6 +84,7 @@ class Publisher:
             machines=self._machines,
             agent="forewarn-agent",
             clock=clock.quality(self.settings.clock),
+            capabilities=tuple(self._executor.verbs) if self._executor else (),
             time=self.settings.time,
         )
         self.dictionary = birth.dictionary

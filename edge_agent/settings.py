@@ -7,7 +7,7 @@ environment variable, never written inline.
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
@@ -21,6 +21,7 @@ from models.toml import TomlError, line_of, parse, place_of
 IdPart = Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9-]{0,30}$")]
 MachineKey = Annotated[str, msgspec.Meta(pattern="^([a-z0-9][a-z0-9-]{0,30})?$")]
 Stream = Literal["alarm", "live", "bulk", "backfill"]
+MEMORY: Final = ":memory:"
 Policy = Literal["drop-oldest", "reject-new"]
 
 
@@ -42,6 +43,11 @@ class BrokerSettings(_Strict, frozen=True, kw_only=True):
     cert_file: str | None = None
     key_file: str | None = None
     window: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 64
+
+    @property
+    def loopback(self) -> bool:
+        """Whether the broker is on this computer."""
+        return self.host in {"127.0.0.1", "::1", "localhost"}
 
     def password(self) -> str | None:
         """Read the password from where the settings point; `SettingsError` names the place."""
@@ -75,6 +81,14 @@ class OutboxSettings(_Strict, frozen=True, kw_only=True):
     max_mb: Annotated[int, msgspec.Meta(ge=4, le=1_000_000)] = 256
     format: Literal["cbor", "json"] = "cbor"
     policy: PolicySettings = PolicySettings()
+
+
+class CommandSettings(_Strict, frozen=True, kw_only=True):
+    """Diagnostics asked for from far away. Without a key only over a broker on this computer."""
+
+    accept: bool = True
+    path: str | None = None  #: default: beside the outbox
+    key_file: str | None = None
 
 
 class MachineSettings(_Strict, frozen=True, kw_only=True):
@@ -115,6 +129,7 @@ class Settings(_Strict, frozen=True, kw_only=True):
     clock: Literal["auto", "none", "rtc", "ntp", "ptp"] = "auto"
     broker: BrokerSettings = BrokerSettings()
     outbox: OutboxSettings = OutboxSettings()
+    commands: CommandSettings = CommandSettings()
     machines: tuple[MachineSettings, ...] = (MachineSettings(),)
     sources: tuple[SourceSettings, ...] = (SourceSettings(),)
 
@@ -129,6 +144,16 @@ class Settings(_Strict, frozen=True, kw_only=True):
         if self.broker.client_id == "underscore":
             return f"{self.tenant}_{self.device}"
         return self.identity
+
+    @property
+    def commands_path(self) -> Path | None:
+        """Where it is written down what became of each command; None: in memory."""
+        if self.commands.path is not None:
+            return Path(self.commands.path)
+        outbox = Path(self.outbox.path)
+        return (
+            None if self.outbox.path == MEMORY else outbox.with_name(f"{outbox.stem}-commands.db")
+        )
 
     def refs(self) -> dict[str, MachineRef]:
         """Return the machines as the birth lists them."""

@@ -11,11 +11,10 @@ from typing import Final, TypeVar
 from edge_agent.errors import OutboxCorrupt
 from edge_agent.outbox import Outbox
 from edge_agent.outbox_file import Placed
-from edge_agent.settings import OutboxSettings
+from edge_agent.settings import MEMORY, OutboxSettings
 from models.contract.messages import Batch
 
 T = TypeVar("T")
-MEMORY: Final = ":memory:"
 ROOM: Final = 0.5  #: of the outbox, which a source that can wait leaves free
 TOGETHER: Final = 256  #: batches in one transaction at most
 log = logging.getLogger(__name__)

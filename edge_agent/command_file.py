@@ -1,0 +1,114 @@
+"""What became of each command, on disk until it expires: so that none is executed twice."""
+
+import sqlite3
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from edge_agent.errors import AgentError
+
+KEPT: Final = 1000  #: commands at most; beyond it new ones are refused
+_TABLE: Final = """
+CREATE TABLE IF NOT EXISTS command (
+  id TEXT PRIMARY KEY, op TEXT NOT NULL, text TEXT NOT NULL, expires_ns INTEGER NOT NULL,
+  step TEXT NOT NULL, answer BLOB NOT NULL, due INTEGER NOT NULL, sent INTEGER NOT NULL DEFAULT 0
+)
+"""
+
+
+class CommandFileError(AgentError):
+    """The file of commands did not do what was asked."""
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """A command and its newest answer. `step`: accepted, running, ended.
+
+    `due` counts how often an answer was to be sent.
+    """
+
+    id: str
+    op: str
+    text: str
+    expires_ns: int
+    step: str
+    answer: bytes
+    due: int = 1
+
+
+class CommandFile:
+    """One SQLite file; `None` keeps everything in memory (simulations)."""
+
+    def __init__(self, path: Path | None) -> None:
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        self._db = sqlite3.connect(
+            path or ":memory:", check_same_thread=False, isolation_level=None
+        )
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "cache_size=-64"):
+            self._db.execute(f"PRAGMA {pragma}").fetchall()
+        self._db.execute(_TABLE)
+
+    def get(self, command_id: str) -> Kept | None:
+        """Return what is kept of a command."""
+        rows = self._rows("WHERE id = ?", command_id)
+        return rows[0] if rows else None
+
+    def add(self, kept: Kept, now_ns: int) -> bool:
+        """Keep a new command; False when there are too many. Expired ones are forgotten."""
+        try:
+            self._db.execute("DELETE FROM command WHERE expires_ns < ? AND sent >= due", (now_ns,))
+            (count,) = self._db.execute("SELECT count(*) FROM command").fetchone()
+            if count >= KEPT:
+                return False
+            values = msgspec.structs.astuple(kept)
+            self._db.execute("INSERT INTO command VALUES (?, ?, ?, ?, ?, ?, ?, 0)", values)
+        except sqlite3.DatabaseError as error:
+            raise CommandFileError(f"commands: {error}") from error
+        return True
+
+    def end(self, command_id: str, answer: bytes) -> None:
+        """Write down what came of a command; the answer is to be sent."""
+        try:
+            self._db.execute(
+                "UPDATE command SET step = 'ended', answer = ?, due = due + 1 WHERE id = ?",
+                (answer, command_id),
+            )
+        except sqlite3.DatabaseError as error:
+            raise CommandFileError(f"commands: {error}") from error
+
+    def begin(self, command_id: str) -> None:
+        """The command begins to run; the answer stays."""
+        try:
+            self._db.execute("UPDATE command SET step = 'running' WHERE id = ?", (command_id,))
+        except sqlite3.DatabaseError as error:
+            raise CommandFileError(f"commands: {error}") from error
+
+    def resend(self, command_id: str) -> None:
+        """The answer is to be sent (once more)."""
+        self._db.execute("UPDATE command SET due = due + 1 WHERE id = ?", (command_id,))
+
+    def sent(self, kept: Kept) -> None:
+        """The broker has this answer; what became due meanwhile is still to be sent."""
+        self._db.execute("UPDATE command SET sent = ? WHERE id = ?", (kept.due, kept.id))
+
+    def unsent(self) -> list[Kept]:
+        """Return what has an answer to send."""
+        return self._rows("WHERE sent < due ORDER BY rowid")
+
+    def at(self, step: str) -> list[Kept]:
+        """Return the commands at a step, oldest first."""
+        return self._rows("WHERE step = ? ORDER BY rowid", step)
+
+    def _rows(self, condition: str, *values: str) -> list[Kept]:
+        fields = ", ".join(Kept.__struct_fields__)
+        query = f"SELECT {fields} FROM command {condition}"  # noqa: S608  words of our own
+        try:
+            rows = self._db.execute(query, values).fetchall()
+        except sqlite3.DatabaseError as error:
+            raise CommandFileError(f"commands: {error}") from error
+        return [Kept(**dict(zip(Kept.__struct_fields__, row, strict=True))) for row in rows]
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._db.close()
