@@ -13,7 +13,7 @@ import msgspec
 import edge_agent.settings as edge
 from edge_agent.agent import Agent
 from edge_agent.errors import AgentError
-from edge_agent.spool import MEMORY
+from edge_agent.settings import MEMORY
 from forewarn.stage import gateway
 from simulators.driver import SimulatedDriver
 from simulators.fleet import SimulatedFleet, gateways
