@@ -1,0 +1,245 @@
+"""The parts of the InfluxDB store that need no server, against plain Python."""
+
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cloud.errors import StoreBusy
+from cloud.telemetry import rollup
+from cloud.telemetry.checks import T0, block
+from cloud.telemetry.influx import names
+from cloud.telemetry.influx.digits import MOST, UNROUND, put_float, put_int
+from cloud.telemetry.influx.lines import KINDS, Fields, Rows, Texts, write
+from cloud.telemetry.influx.log import ShipmentLog
+from cloud.telemetry.influx.placing import NEVER, place
+from cloud.telemetry.influx.rolls import HOURS, MINUTES, OpenBuckets, Passing
+from cloud.telemetry.influx.shipment import Shipment
+from cloud.telemetry.influx.spool import Spool
+from cloud.telemetry.rollup import HOUR_NS, MINUTE_NS, START
+
+OUT = np.zeros(64, np.uint8)
+
+
+def bits_of(value: float) -> int:
+    return struct.unpack("<q", struct.pack("<d", value))[0]
+
+
+def as_text(value: float, decimals: int = 0, *, single: bool = False) -> str:
+    end, _ = put_float(OUT, 0, value, bits_of(value), decimals, single)
+    return OUT[:end].tobytes().decode()
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False), st.integers(UNROUND, 6))
+@settings(max_examples=2000)
+def test_a_double_reads_back_to_the_same_bits(value: float, decimals: int) -> None:
+    text = as_text(value, decimals)
+    assert len(text) <= MOST
+    assert bits_of(float(text)) == bits_of(value)
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+@settings(max_examples=2000)
+def test_no_shorter_text_would_do(value: float) -> None:
+    digits = as_text(value, UNROUND).lstrip("-").partition("e")[0].strip("0")
+    shortest = repr(value).lstrip("-").partition("e")[0].replace(".", "").strip("0")
+    assert len(digits) <= max(len(shortest), 2)  # of two, the nearer: 4.9e-324
+
+
+@given(st.floats(width=32, allow_nan=False, allow_infinity=False))
+@settings(max_examples=1000)
+def test_a_single_reads_back_to_the_same_single(value: float) -> None:
+    assert np.float32(float(as_text(value, single=True))) == np.float32(value)
+
+
+@given(st.integers(-(2**63), 2**63 - 1))
+@settings(max_examples=1000)
+def test_a_whole_number_is_written_as_python_does(value: int) -> None:
+    assert OUT[: put_int(OUT, 0, value)].tobytes().decode() == str(value)
+
+
+@pytest.mark.parametrize("value", [2**63 - 1, -(2**63), -10, -19, 0])
+def test_the_ends_of_whole_numbers(value: int) -> None:
+    assert OUT[: put_int(OUT, 0, value)].tobytes().decode() == str(value)
+
+
+@given(st.text(max_size=40))
+def test_names_come_back_and_need_no_escaping(name: str) -> None:
+    safe = names.safe(name)
+    assert names.plain(safe) == name
+    assert not set(safe) & set(" ,=\"'\\\n\r\t")
+    assert safe
+
+
+def test_a_line_has_only_what_is_there() -> None:
+    cells = np.zeros((4, 3), np.int64)
+    doubles = cells.view(np.float64)
+    doubles[0] = [41.9, np.nan, -0.0]
+    doubles[1] = [np.float32(0.1), np.inf, 1e300]
+    cells[2] = [7, -1, 0]
+    cells[3] = [1, 0, 1]
+    states = np.zeros((4, 3), np.uint8)
+    states[2, 2] = 64
+    states[0, 2] = 1
+    labels = ("a", "b", "c", "d")
+    fields = Fields(
+        values=Texts.of([f"{name}=".encode() for name in labels]),
+        states=Texts.of([f"s.{name}=".encode() for name in labels]),
+        kinds=np.array([KINDS["d"], KINDS["f"], KINDS["q"], KINDS["?"]], np.uint8),
+        row=Texts.of([b"row=", b",at="]),
+    )
+    rows = Rows(
+        heads=Texts.of([b"x,m=1 ", b"x,m=2 "]),
+        head=np.array([0, 1, 0], np.int32),
+        times=np.array([5, 6, 8]),
+        own=np.array([5, 6, 7]),
+        ids=np.array([10, 11, 12]),
+        cells=cells,
+        states=states,
+    )
+    assert write(rows, fields).decode().splitlines() == [
+        "x,m=1 a=41.9,b=0.1,c=7i,d=t,row=10i 5",
+        "x,m=2 s.a=64i,s.b=66i,c=-1i,d=f,row=11i 6",
+        "x,m=1 a=-0.0,s.a=1i,b=1" + "0" * 16 + "e284,s.c=64i,d=t,row=12i,at=7i 8",
+    ]
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 2), st.lists(st.integers(0, 6), min_size=1, max_size=8)),
+        max_size=6,
+    )
+)
+def test_each_sample_has_a_time_of_its_own_and_keeps_it(writes) -> None:
+    """In any order of times every sample gets a free place; written again it stays there."""
+    newest = np.full(3, NEVER, np.int64)
+    stored: dict[int, dict[int, int]] = {0: {}, 1: {}, 2: {}}
+
+    def lookup(series: int, spans: list[tuple[int, int]]) -> dict[int, int]:
+        inside = stored[series].items()
+        return {at: row for at, row in inside if any(a <= at <= b for a, b in spans)}
+
+    row = 0
+    for series, times in writes:
+        ids = np.arange(row, row + len(times))
+        row += len(times)
+        of = np.full(len(times), series)
+        placed = place(np.array(times), of, ids, newest, lookup).times.tolist()
+        assert not set(placed) & set(stored[series])
+        assert len(set(placed)) == len(placed)
+        for own, at, mine in zip(times, placed, ids.tolist(), strict=True):
+            earlier = [a for a in range(own, at) if a not in stored[series]]
+            assert not earlier, "a free place nearer to its own time"
+            stored[series][at] = mine
+        assert place(np.array(times), of, ids, newest, lookup).times.tolist() == placed
+        assert newest[series] == max(stored[series])
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 3 * 3600), st.one_of(st.none(), st.integers(-9, 9))),
+        min_size=1,
+        max_size=60,
+    ),
+    st.integers(1, 60),
+)
+def test_open_buckets_end_as_the_shared_kernel_reduces(samples, cut: int) -> None:
+    """Closed, late and standing buckets joined are what one reduction of all samples gives."""
+    buckets = OpenBuckets()
+    machine = buckets.add_machine()
+    slot = buckets.add_slot(machine)
+    times = T0 + 10**9 * np.array([second for second, _ in samples])
+    values = np.array([np.nan if value is None else float(value) for _, value in samples])
+    found: dict[int, list[rollup.Partials]] = {MINUTES: [], HOURS: []}
+    for at in range(0, len(times), cut):
+        mine = slice(at, at + cut)
+        count = len(times[mine])
+        closed, late = buckets.advance(
+            Passing(
+                times=times[mine],
+                machine=np.full(count, machine, np.int32),
+                block=np.zeros(count, np.int32),
+                columns=np.array([[slot]], np.int32),
+                kinds=np.zeros(1, np.uint8),
+                cells=values[mine].view(np.int64).reshape(1, -1),
+                states=np.zeros((0, 0), np.uint8),
+            )
+        )
+        for part in closed:
+            for level in found:
+                keep = part.levels == level
+                found[level].append(rollup.Partials(part.ints[:, keep], part.floats[:, keep]))
+        behind = np.flatnonzero(late)
+        order = behind[np.argsort(times[mine][behind], kind="stable")]
+        states = np.zeros(len(order), np.uint8)
+        for level, width in ((MINUTES, MINUTE_NS), (HOURS, HOUR_NS)):
+            part = rollup.reduce(times[mine][order], values[mine][order], states, width)
+            found[level].append(part)
+    standing = buckets.standing()
+    order = np.argsort(times, kind="stable")
+    for level, width in ((MINUTES, MINUTE_NS), (HOURS, HOUR_NS)):
+        keep = standing.levels == level
+        found[level].append(rollup.Partials(standing.ints[:, keep], standing.floats[:, keep]))
+        got = rollup.to_buckets(rollup.join(found[level], width), width)
+        states = np.zeros(len(times), np.uint8)
+        whole = rollup.reduce(times[order], values[order], states, width)
+        want = rollup.to_buckets(whole, width)
+        for name in ("start_ns", "min", "max", "sum", "count", "min_ns", "max_ns", "first_ns"):
+            assert getattr(got, name).tolist() == getattr(want, name).tolist(), name
+        assert (whole.ints[START] % width == 0).all()
+
+
+def test_a_torn_shipment_leaves_the_one_before(tmp_path: Path) -> None:
+    log = ShipmentLog(tmp_path)
+    assert log.last is None
+    log.note(Shipment(3, [("raw", b"a 1\n"), ("ever", b"b 2\n")]))
+    log.note(Shipment(4, [("raw", b"c 3\n" * 1000)]))
+    again = ShipmentLog(tmp_path)
+    assert again.last == Shipment(4, [("raw", b"c 3\n" * 1000)])
+    again.note(Shipment(5, [("raw", b"d 4\n")]))
+    newest = max(tmp_path.iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    data = bytearray(newest.read_bytes())
+    for at in range(1, 30):
+        newest.write_bytes(bytes(data[:at]))
+        assert ShipmentLog(tmp_path).last == Shipment(4, [("raw", b"c 3\n" * 1000)])
+    data[40] ^= 1
+    newest.write_bytes(bytes(data))
+    assert ShipmentLog(tmp_path).last == Shipment(4, [("raw", b"c 3\n" * 1000)])
+
+
+def test_what_waits_keeps_its_order_across_memory_and_disk(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, memory_bytes=3000, disk_bytes=1 << 20)
+    taken = []
+    for n in range(40):
+        quality = {"temp": np.array([n % 4], np.uint8)}
+        missing = {"mode": np.array([n % 2 == 0])}
+        columns = {"temp": np.array([n / 7]), "mode": np.array([n])}
+        one = block([T0 + n], columns, n=n, seq=n, quality=quality, missing=missing)
+        spool.put([one], n)
+        if n % 3 == 2:
+            taken.append(spool.take())
+    assert spool.waiting_bytes[1] > 0
+    while (more := spool.take()) is not None:
+        taken.append(more)
+    assert [position for _, position in taken] == list(range(40))
+    for blocks, n in taken:
+        assert blocks[0].times_ns.tolist() == [T0 + n]
+        assert [column.tolist() for column in blocks[0].columns] == [[n / 7], [n]]
+        assert blocks[0].quality["temp"].tolist() == [n % 4]
+        assert blocks[0].missing["mode"].tolist() == [n % 2 == 0]
+    assert spool.waiting_bytes == (0, 0)
+    assert not list(tmp_path.glob("waiting-*"))
+
+
+def test_more_than_may_wait_is_refused_with_the_settings_name(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, memory_bytes=1, disk_bytes=2000)
+    big = block(np.arange(1000), {"temp": np.arange(1000.0)})
+    spool.put([big], 0)
+    with pytest.raises(StoreBusy, match=r"telemetry\.spool_mb"):
+        spool.put([big], 1)
+
+    assert spool.take()[1] == 0
+    assert spool.take() is None
