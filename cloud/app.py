@@ -81,7 +81,7 @@ class App:
         self.settings = settings
         self.demo = demo
         self.folder = Path(settings.data)
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.profiles = profiles or load_profiles()
         where = places(settings)
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="ledger")

@@ -288,6 +288,27 @@ class SegmentJournal:
             raise StoreCorrupt(self._failed) from error
 
 
+def examine(folder: Path) -> int:
+    """Read every record without changing anything; return the newest position (-1: none).
+
+    A service may append meanwhile. `StoreCorrupt` names a damaged segment.
+    """
+    end = -1
+    segments = sorted(folder.glob("*.journal"))
+    for path in segments:
+        end = _first(path) - 1
+        good = 0
+        with path.open("rb") as file:
+            for offset, record in _read(file):
+                if record is None:
+                    file.seek(good)
+                    if path != segments[-1] or _group_within(file.read(), end):
+                        raise StoreCorrupt(_damaged(path))
+                    break
+                good, end = offset, record.n
+    return end
+
+
 def blank(folder: Path, gone: Callable[[Entry], bool]) -> int:
     """Put a tick of the same time in the place of each entry that must be gone; return how many.
 

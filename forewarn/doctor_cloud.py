@@ -1,0 +1,271 @@
+"""The checks of the service: settings, disk, journal, stores, broker, people."""
+
+import contextlib
+import shutil
+import sqlite3
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from cloud import snapshot
+from cloud.app import now_ns
+from cloud.errors import CloudError, StoreCorrupt, StoreError
+from cloud.journal import examine
+from cloud.keep import manifest
+from cloud.ledger import open_ledger
+from cloud.ledger.database import HEAD, Database
+from cloud.notify import channels_from
+from cloud.places import Places, places
+from cloud.settings import CloudSettings, load
+from cloud.times import parse_time
+from forewarn import findings
+from forewarn.findings import CONNECT_S, Check, Finding, advice, problem
+
+OLD_ALERT_S: Final = 900  #: an alert that waits longer goes nowhere
+OLD_BACKUP_S: Final = 86_400
+OLD_SNAPSHOTS: Final = 10  #: intervals
+LEAST: Final = 1 << 30  #: bytes
+
+
+def checks(path: Path, backups: Path | None) -> Mapping[str, Check]:
+    """Return the checks by name. Nothing but the settings can be checked when those are wrong."""
+    try:
+        settings = load(path)
+        where = places(settings)
+    except CloudError as error:
+        found = problem("FW101", str(error), "mend that line; deploy/cloud.toml explains each")
+        return {"settings": lambda: [found]}
+    doctor = _Doctor(settings, where, backups)
+    return {
+        "settings": lambda: (),
+        "secrets": doctor.secrets,
+        "folder": lambda: findings.folder(where.data, "FW102"),
+        "disk": doctor.disk,
+        "journal": doctor.journal,
+        "models": doctor.models,
+        "telemetry": doctor.telemetry,
+        "ledger": doctor.ledger,
+        "broker": lambda: findings.broker(settings.broker, "FW11"),
+        "service": doctor.service,
+        "certificate": doctor.certificate,
+        "people": doctor.people,
+        "backup": doctor.backup,
+        "clock": lambda: findings.clock("FW131"),
+    }
+
+
+class _Doctor:
+    """Looks at one installation, whether its service runs or not; changes nothing."""
+
+    def __init__(self, settings: CloudSettings, where: Places, backups: Path | None) -> None:
+        self._settings = settings
+        self._where = where
+        self._backups = backups
+
+    def secrets(self) -> Iterator[Finding]:
+        """Whether files of secrets are for their owner only."""
+        settings = self._settings
+        named = {
+            "broker.password_file": settings.broker.password_file,
+            "broker.key_file": settings.broker.key_file,
+            "ledger.password_file": settings.ledger.password_file,
+            "telemetry.token_file": settings.telemetry.token_file,
+            "api.key_file": settings.api.key_file,
+        }
+        named |= {f"notify {one.name}": one.url_file for one in settings.notify.channels}
+        for name, path in named.items():
+            yield from findings.secret(path, name, "FW103")
+        if self._where.data.exists():
+            yield from findings.secret(str(self._where.data), "data", "FW103")
+
+    def disk(self) -> Iterator[Finding]:
+        """Whether there is room."""
+        path = self._where.data.resolve()
+        there = next(one for one in (path, *path.parents) if one.exists())
+        share = self._settings.limits.free_disk_percent
+        total = shutil.disk_usage(there).total
+        least = max(int(total * share / 100), min(LEAST, total // 20))
+        yield from findings.room(self._where.data, least, "FW104", "(limits.free_disk_percent)")
+
+    def journal(self) -> Iterator[Finding]:
+        """Whether the journal can be read, and reaches as far as the stores."""
+        if not self._where.journal.is_dir():
+            return
+        stored = _stored(self._where.telemetry)
+        try:
+            end = examine(self._where.journal)
+        except (StoreCorrupt, OSError) as error:
+            yield problem("FW105", f"journal: {error}", "restore the newest backup")
+            return
+        if stored > end:
+            yield problem(
+                "FW106",
+                f"the journal ends at {end}, the telemetry store at {stored}: a part is missing",
+                "put the journal's files back, or restore the newest backup",
+            )
+
+    def models(self) -> Iterator[Finding]:
+        """Whether what was learned can be read."""
+        folder = self._where.snapshots
+        there = snapshot.positions(folder) if folder.is_dir() else []
+        if not there:
+            return
+        if snapshot.load(folder, there[-1]) is None:
+            yield problem(
+                "FW107",
+                f"none of the {len(there)} snapshots in {folder} can be read",
+                "restore the newest backup; without one the models learn anew",
+            )
+        newest = max(path.stat().st_mtime_ns for path in folder.glob("*.npz"))
+        age_s = (now_ns() - newest) / 1e9
+        if self._answers("/livez") and age_s > OLD_SNAPSHOTS * self._settings.snapshot_s:
+            yield problem(
+                "FW108",
+                f"the service runs, and its newest snapshot is {age_s / 60:,.0f} minutes old",
+                "look for 'snapshot' in its log: a store may be away, or the disk full",
+            )
+
+    def telemetry(self) -> Iterator[Finding]:
+        """Whether the store of readings works."""
+        settings = self._settings.telemetry
+        if settings.store == "influx":
+            try:
+                with urllib.request.urlopen(f"{settings.url}/health", timeout=CONNECT_S):  # noqa: S310
+                    pass
+                settings.token()
+            except (OSError, CloudError) as error:
+                yield problem(
+                    "FW109",
+                    f"InfluxDB at {settings.url}: {error}",
+                    "start it; then forewarn setup influx",
+                )
+            return
+        path = self._where.telemetry
+        if not path.exists():
+            return
+        try:
+            with contextlib.closing(_read_only(path)) as db:
+                said = [row[0] for row in db.execute("PRAGMA quick_check(5)")]
+        except sqlite3.Error as error:
+            said = [str(error)]
+        if said != ["ok"]:
+            yield problem("FW110", f"{path}: {'; '.join(said)}", "restore the newest backup")
+
+    def ledger(self) -> Iterator[Finding]:
+        """Whether the ledger is reached, of this version, and sends its alerts."""
+        file = self._where.ledger_file
+        if file is not None and not file.exists():
+            return
+        try:
+            with contextlib.closing(Database(self._where.ledger, migrate=False)) as database:
+                revision = database.revision()
+        except CloudError as error:
+            yield problem("FW121", f"ledger: {error}", "see docs/how-to/postgresql.md")
+            return
+        if revision is not None and revision > HEAD:
+            yield problem(
+                "FW122",
+                f"the ledger was written by a newer forewarn (tables {revision}, here {HEAD})",
+                "install that one, or restore the backup from before",
+            )
+        elif revision is not None and revision < HEAD:
+            yield advice(
+                "FW122",
+                f"the ledger has tables {revision}; the next start brings them to {HEAD}",
+                "forewarn backup first, so that there is a way back",
+            )
+        elif revision == HEAD:
+            yield from self._waiting()
+
+    def _waiting(self) -> Iterator[Finding]:
+        with contextlib.closing(open_ledger(self._where.ledger, now_ns)) as ledger:
+            tally = ledger.tally()
+        if tally.oldest_alert_ns is not None:
+            age_s = (now_ns() - tally.oldest_alert_ns) / 1e9
+            if age_s > OLD_ALERT_S:
+                yield problem(
+                    "FW123",
+                    f"{tally.alerts_waiting} alerts wait, the oldest for {age_s / 60:,.0f} minutes",
+                    "see why on the page of deliveries (/api/v1/deliveries); mend the channel",
+                )
+        for reason, count in tally.quarantined.items():
+            yield advice(
+                "FW124",
+                f"{count} messages or columns were set aside: {reason}",
+                "see which devices sent them: /api/v1/quarantine",
+            )
+
+    def service(self) -> Iterator[Finding]:
+        """Whether a service that runs is ready."""
+        if not self._answers("/livez"):
+            yield advice(
+                "FW125", "no service answers at the API's address", "forewarn serve cloud.toml"
+            )
+        elif not self._answers("/readyz"):
+            yield problem(
+                "FW126",
+                "the service runs but is not ready: readings are not taken or not stored",
+                "the health page says which part: /api/v1/health",
+            )
+
+    def _answers(self, path: str) -> bool:
+        api = self._settings.api
+        host = f"[{api.host}]" if ":" in api.host else api.host
+        scheme = "https" if api.cert_file else "http"
+        try:
+            urllib.request.urlopen(f"{scheme}://{host}:{api.port}{path}", timeout=CONNECT_S).close()  # noqa: S310
+        except (OSError, urllib.error.URLError):
+            return False
+        return True
+
+    def certificate(self) -> Iterator[Finding]:
+        """Whether the API's certificate is valid."""
+        path = self._settings.api.cert_file
+        if path is not None:
+            yield from findings.certificate(Path(path), "api.cert_file", "FW127")
+
+    def people(self) -> Iterator[Finding]:
+        """Whether anybody is told."""
+        if not self._settings.notify.channels:
+            yield advice(
+                "FW128",
+                "alerts go to the log only: nobody is told",
+                "add a [[notify.channels]] block; deploy/cloud.toml has one",
+            )
+            return
+        try:
+            channels_from(self._settings.notify, self._where.data)
+        except CloudError as error:
+            yield problem("FW129", str(error), "mend the channel's address")
+
+    def backup(self) -> Iterator[Finding]:
+        """Whether the newest backup is young enough, where a folder of them is named."""
+        if self._backups is None:
+            return
+        try:
+            made = [one.finished_at for _, one in manifest.within(self._backups)]
+        except StoreError as error:
+            yield problem("FW130", str(error), "delete that folder, and make a new backup")
+            return
+        newest = max((parse_time(text, "") for text in made), default=None)
+        if newest is None or (now_ns() - newest) / 1e9 > OLD_BACKUP_S:
+            said = "there is none" if newest is None else "the newest is over a day old"
+            yield problem(
+                "FW130",
+                f"backups in {self._backups}: {said}",
+                "forewarn backup, once a day at least",
+            )
+
+
+def _read_only(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+
+
+def _stored(path: Path) -> int:
+    if not path.exists():
+        return -1
+    with contextlib.closing(_read_only(path)) as db, contextlib.suppress(sqlite3.Error):
+        return int(db.execute("SELECT n FROM position").fetchone()[0])
+    return -1

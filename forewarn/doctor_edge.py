@@ -1,0 +1,78 @@
+"""The checks of a device: settings, outbox, broker, clock."""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from edge_agent import settings as edge
+from edge_agent.errors import AgentError
+from edge_agent.outbox_file import connect_read_only, disk_bytes, stats
+from edge_agent.reserve import PAGE, Quota
+from forewarn import findings
+from forewarn.findings import Check, Finding, advice, problem
+
+FULL: Final = 0.8  #: share of the outbox from which readings will be lost soon
+
+
+def checks(path: Path, _backups: Path | None) -> Mapping[str, Check]:
+    """Return the checks by name. Nothing but the settings can be checked when those are wrong."""
+    try:
+        settings = edge.load(path)
+    except AgentError as error:
+        found = problem("FW201", str(error), "mend that line; deploy/edge.toml explains each")
+        return {"settings": lambda: [found]}
+    outbox = Path(settings.outbox.path)
+    return {
+        "settings": lambda: (),
+        "secrets": lambda: _secrets(settings),
+        "folder": lambda: findings.folder(outbox.parent, "FW202"),
+        "disk": lambda: _disk(settings, outbox),
+        "outbox": lambda: _outbox(settings, outbox),
+        "broker": lambda: findings.broker(settings.broker, "FW21"),
+        "clock": lambda: findings.clock("FW231"),
+    }
+
+
+def _secrets(settings: edge.Settings) -> Iterator[Finding]:
+    yield from findings.secret(settings.broker.password_file, "broker.password_file", "FW203")
+    yield from findings.secret(settings.broker.key_file, "broker.key_file", "FW203")
+
+
+def _disk(settings: edge.Settings, outbox: Path) -> Iterator[Finding]:
+    used = disk_bytes(outbox) if outbox.exists() else 0
+    least = max((settings.outbox.max_mb << 20) - used, 0)
+    yield from findings.room(outbox.parent, least, "FW204", "for the outbox (outbox.max_mb)")
+
+
+def _outbox(settings: edge.Settings, outbox: Path) -> Iterator[Finding]:
+    if not outbox.exists():
+        return
+    try:
+        with contextlib.closing(connect_read_only(outbox)) as db:
+            said = [row[0] for row in db.execute("PRAGMA quick_check(5)")]
+            found = stats(db, outbox)
+    except sqlite3.Error as error:
+        said, found = [str(error)], None
+    if said != ["ok"] or found is None:
+        yield problem(
+            "FW205",
+            f"{outbox}: {'; '.join(said)}",
+            "stop the agent and move the file away: a new one is begun, what was in it is lost",
+        )
+        return
+    room = Quota(settings.outbox.max_mb << 20).pages * PAGE
+    share = found.bytes / room
+    if share > FULL:
+        yield problem(
+            "FW206",
+            f"{outbox} is {share:.0%} full with {found.samples:,} samples that the service does not have",
+            "see that the broker is reached; raise outbox.max_mb",
+        )
+    elif found.samples:
+        yield advice(
+            "FW207",
+            f"{found.samples:,} samples wait for the service's receipt",
+            "nothing, while the agent runs and the number falls",
+        )

@@ -1,0 +1,281 @@
+import json
+import re
+import socket
+import sqlite3
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from cloud.app import App
+from cloud.decode import Aside
+from cloud.keep.backup import back_up, name_for
+from cloud.ledger.database import Database
+from cloud.places import places
+from cloud.settings import BrokerSettings, load
+from edge_agent.outbox import Outbox
+from forewarn import doctor_cloud, doctor_edge, findings
+from forewarn.__main__ import main
+from models.contract.errors import Reason
+from models.contract.messages import Batch, Column
+from tests.cloud.keep.conftest import Plant, settings_for
+
+ROOT = Path(__file__).parents[2]
+Examine = Callable[..., dict[str, str]]
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """A port at which something takes connections, as a broker does."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        yield taken.getsockname()[1]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """An installation that ran for a while and was stopped."""
+    plant = Plant(settings_for(tmp_path / "data"))
+    for _ in range(30):
+        plant.go_on()
+    for alert in plant.ledger.alerts_due(2**62):
+        plant.ledger.alert_done(alert.batch_id or "", sent=True)
+    plant.close()
+    App(settings_for(tmp_path / "data")).close()
+    (tmp_path / "data").chmod(0o700)
+    return tmp_path
+
+
+@pytest.fixture
+def examine(home: Path, port: int, capsys: pytest.CaptureFixture[str]) -> Examine:
+    """Examines the installation and returns what was found by code."""
+
+    def run(extra: str = "", *words: str, broker: str = "", top: str = "") -> dict[str, str]:
+        path = home / "cloud.toml"
+        path.write_text(
+            f'data = "{home / "data"}"\n{top}\n[api]\nport = 1\n'
+            f"[broker]\nport = {port}\n{broker}\n[limits]\nfree_disk_percent = 0.0\n{extra}\n"
+        )
+        status = main(["doctor", str(path), "--json", *words])
+        found = json.loads(capsys.readouterr().out)
+        assert status == any(one["level"] == "problem" for one in found)
+        return {one["code"]: one["what"] for one in found}
+
+    return run
+
+
+USUAL = {"FW125", "FW128"}  #: it does not run, and nobody is told
+
+
+def test_a_sound_installation_has_no_problem(examine: Examine) -> None:
+    assert set(examine()) == USUAL
+
+
+def test_wrong_settings_are_named_by_line(examine: Examine) -> None:
+    (said,) = examine("[brokker]\nport = 1").values()
+    assert re.search(r"cloud\.toml:\d+.*brokker", said)
+
+
+def test_secrets_that_everybody_may_read(examine: Examine, home: Path) -> None:
+    secret = home / "secret"
+    secret.write_text("swordfish")
+    secret.chmod(0o644)
+    (home / "data").chmod(0o755)
+    found = examine(broker=f'password_file = "{secret}"')
+    assert set(found) == {*USUAL, "FW103"}
+    assert "swordfish" not in str(found)
+    assert "FW103" in examine(broker=f'password_file = "{home / "none"}"')
+
+
+def test_a_damaged_journal(examine: Examine, home: Path) -> None:
+    first, *_ = sorted((home / "data" / "journal").glob("*.journal"))
+    content = bytearray(first.read_bytes())
+    content[len(content) // 2] ^= 1
+    first.write_bytes(content)
+    assert first.name in examine()["FW105"]
+
+
+def test_a_torn_tail_is_no_damage_and_stays(examine: Examine, home: Path) -> None:
+    *_, last = sorted((home / "data" / "journal").glob("*.journal"))
+    last.write_bytes(last.read_bytes()[:-3])
+    before = last.read_bytes()
+    assert "FW105" not in examine()
+    assert last.read_bytes() == before
+
+
+def test_a_journal_that_ends_before_the_stores(examine: Examine, home: Path) -> None:
+    for path in (home / "data" / "journal").glob("*.journal"):
+        path.unlink()
+    assert "a part is missing" in examine()["FW106"]
+
+
+def test_snapshots_that_cannot_be_read(examine: Examine, home: Path) -> None:
+    for path in (home / "data" / "snapshots").glob("*.npz"):
+        path.write_bytes(b"PK nothing")
+    assert "FW107" in examine()
+
+
+def test_a_damaged_store(examine: Examine, home: Path) -> None:
+    path = home / "data" / "telemetry.db"
+    content = bytearray(path.read_bytes())
+    content[4096:8192] = bytes(4096)
+    path.write_bytes(content)
+    assert "FW110" in examine()
+
+
+def test_influxdb_that_is_away(examine: Examine) -> None:
+    said = examine('[telemetry]\nstore = "influx"\nurl = "http://127.0.0.1:1"')["FW109"]
+    assert "127.0.0.1:1" in said
+
+
+def test_a_ledger_that_is_away_or_of_another_version(examine: Examine, home: Path) -> None:
+    assert "FW121" in examine('[ledger]\nurl = "postgresql://me@127.0.0.1:1/none"')
+    database = Database(f"sqlite:///{home / 'data' / 'ledger.db'}")
+    with database.writing() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    assert "newer" in examine()["FW122"]
+    with database.writing() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
+    assert "next start" in examine()["FW122"]
+    database.close()
+
+
+def test_alerts_that_wait_and_poison(examine: Examine, home: Path) -> None:
+    app = App(settings_for(home / "data"))
+    aside = Aside(0, 0, "pm/1/acme.a/up/t/live", Reason.UNREADABLE, "x", b"x")
+    app.ledger.quarantine_add([aside])
+    app.close()
+    database = Database(f"sqlite:///{home / 'data' / 'ledger.db'}")
+    with database.writing() as connection:
+        connection.exec_driver_sql("UPDATE alert SET state = 'pending'")
+    database.close()
+    found = examine()
+    assert "1 alerts wait" in found["FW123"]  # filed when the plant's clock said 2026-09
+    assert "unreadable" in found["FW124"]
+
+
+def test_a_broker_that_is_away_or_speaks_in_the_clear() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        closed = free.getsockname()[1]
+    found = list(findings.broker(_broker("127.0.0.1", closed), "FW11"))
+    assert [one.code for one in found] == ["FW111"]
+    found = list(findings.broker(_broker("broker.invalid", 1883), "FW11"))
+    assert [one.code for one in found] == ["FW111", "FW112"]
+
+
+def _broker(host: str, port: int) -> BrokerSettings:
+    return BrokerSettings(host=host, port=port)
+
+
+def _certificate(path: Path, begins: timedelta, ends: timedelta) -> Path:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "acme.pump1")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now + begins)
+        .not_valid_after(now + ends)
+        .sign(key, hashes.SHA256())
+    )
+    path.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("begins", "ends", "level"),
+    [(-9, -1, "problem"), (1, 90, "problem"), (-9, 20, "advice"), (-9, 90, None)],
+)
+def test_certificates_that_end(tmp_path: Path, begins: int, ends: int, level: str | None) -> None:
+    path = _certificate(tmp_path / "c.pem", timedelta(days=begins), timedelta(days=ends))
+    found = list(findings.certificate(path, "broker.cert_file", "FW113"))
+    assert [one.level for one in found] == ([level] if level else [])
+    (tmp_path / "c.pem").write_text("nothing")
+    assert next(findings.certificate(path, "x", "FW113")).level == "problem"
+
+
+def test_a_channel_that_is_none(examine: Examine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FOREWARN_TEST_URL", "nonsense://swordfish")
+    found = examine('[[notify.channels]]\nname = "mail"\nurl_env = "FOREWARN_TEST_URL"')
+    assert "mail" in found["FW129"]
+    assert "swordfish" not in str(found)
+
+
+def test_backups_that_are_missing_or_old(examine: Examine, home: Path) -> None:
+    folder = home / "backups"
+    folder.mkdir()
+    assert "there is none" in examine("", "--backups", str(folder))["FW130"]
+    where = places(load(home / "cloud.toml"))
+    back_up(where, folder / name_for(0), lambda: 0)
+    assert "over a day" in examine("", "--backups", str(folder))["FW130"]
+
+
+def test_what_does_not_answer_does_not_run(home: Path) -> None:
+    settings = settings_for(home / "data")
+    doctor = doctor_cloud._Doctor(settings, places(settings), None)
+    assert [one.code for one in doctor.service()] == ["FW125"]
+
+
+def _edge(tmp_path: Path, port: int) -> Path:
+    path = tmp_path / "edge.toml"
+    path.write_text(
+        f'tenant = "acme"\ndevice = "a"\n[broker]\nport = {port}\n'
+        f'[outbox]\npath = "{tmp_path / "outbox.db"}"\nmax_mb = 4\n[[machines]]\nkey = ""\n'
+    )
+    return path
+
+
+def _examined(path: Path) -> set[str]:
+    return {one.code for check in doctor_edge.checks(path, None).values() for one in check()}
+
+
+def test_a_device(tmp_path: Path, port: int, capsys: pytest.CaptureFixture[str]) -> None:
+    path = _edge(tmp_path, port)
+    assert main(["doctor", str(path)]) == 0
+    assert "7 checks, 0 problems, 0 advices" in capsys.readouterr().out
+    outbox = Outbox(tmp_path / "outbox.db", "boot0001", max_bytes=4 << 20)
+    outbox.append([("live", _batch(10))])
+    assert _examined(path) == {"FW207"}
+    while outbox.fill < 0.9:
+        outbox.append([("live", _batch(5_000))])
+    assert _examined(path) == {"FW206"}
+    outbox.close()
+    content = bytearray((tmp_path / "outbox.db").read_bytes())
+    content[4096 : 4096 * 9] = b"\x55" * 4096 * 8
+    (tmp_path / "outbox.db").write_bytes(content)
+    assert _examined(path) == {"FW205"}
+    path.write_text("[[machines]]\nprofil = 1\n")
+    assert _examined(path) == {"FW201"}
+
+
+def _batch(count: int) -> Batch:
+    return Batch(columns={"k": Column(type="d", data=bytes(8 * count))}, count=count, t0_ns=1,
+                 offsets_ns=1)  # fmt: skip
+
+
+def test_a_check_that_fails_is_a_finding(
+    home: Path, monkeypatch: pytest.MonkeyPatch, examine: Examine
+) -> None:
+    monkeypatch.setattr(sqlite3, "connect", None)
+    assert "the check of" in examine()["FW100"]
+
+
+def test_every_code_is_explained_once() -> None:
+    sources = "".join(
+        (ROOT / "forewarn" / name).read_text()
+        for name in ("doctor.py", "doctor_cloud.py", "doctor_edge.py")
+    )
+    codes = set(re.findall(r'"(FW\d{3})"', sources))
+    for row in re.findall(r'"(FW\d\d)"', sources):  # the broker's three
+        codes |= {f"{row}{n}" for n in (1, 2, 3)}
+    explained = re.findall(r"^### (FW\d{3})$", (ROOT / findings.PAGE).read_text(), re.MULTILINE)
+    assert sorted(explained) == sorted(codes)
