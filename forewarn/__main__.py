@@ -17,6 +17,7 @@ VERBS: Final = {
     "user": ("forewarn.user", "people who may sign in"),
     "token": ("forewarn.token", "programs that act for somebody"),
     "check": ("forewarn.check", "check a settings file without starting anything"),
+    "doctor": ("forewarn.doctor", "what is wrong with service or device, and how to mend it"),
     "backup": ("forewarn.backup", "copy everything while the service runs, or verify a copy"),
     "restore": ("forewarn.restore", "a new installation from a backup"),
     "erase": ("forewarn.erase", "remove one customer's data from every store, with a proof"),
