@@ -67,7 +67,7 @@ def _outbox(settings: edge.Settings, outbox: Path) -> Iterator[Finding]:
     if share > FULL:
         yield problem(
             "FW206",
-            f"{outbox} is {share:.0%} full with {found.samples:,} samples that the service does not have",
+            f"{outbox} is {share:.0%} full: {found.samples:,} samples wait for the service",
             "see that the broker is reached; raise outbox.max_mb",
         )
     elif found.samples:
