@@ -30,9 +30,9 @@ class Config:
     notice_rows: float = 30.0
 
     #: evidence (-ln p over the root of the layers) that makes an onset alarm in the first 1000 rows
-    onset_limit: float = 1.4
+    onset_limit: float = 1.3
     #: it grows by so much for each e-fold of the rows: the alarms of a healthy signal die out
-    onset_growth: float = 1.0
+    onset_growth: float = 1.25
     #: ten readings beyond the 95 % quantile must be known before evidence counts
     onset_rows: float = 200.0
     #: rows without a second alarm: at least, and as a share of all rows seen
@@ -88,9 +88,9 @@ class Config:
     ridge: float = 0.02
 
     #: cumulative sum: half of the smallest lasting shift of interest, sigma (Page)
-    slack: float = 1.5
-    #: time in which one sigma beyond the slack adds 1; a quarter of a day evens out the day
-    shift_span_s: float = 6 * 3600.0
+    slack: float = 1.0
+    #: time in which one sigma beyond the slack adds 1; so 2 sigma are held within a day
+    shift_span_s: float = 5 * 3600.0
     #: sums where a shift begins and ends; it never exceeds twice the former, so recovery ends it
     shift_on: float = 3.0
     shift_off: float = 1.0
