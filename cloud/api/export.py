@@ -142,13 +142,13 @@ def _parquet(deps: ApiDeps, spans: list[Span]) -> Iterator[bytes]:
                 for piece in _pieces(deps, span):
                     size = len(piece.times_ns)
                     values = piece.values.astype(np.float64)
-                    columns = (
+                    columns = [
                         pa.array(piece.times_ns, kinds[0]),
                         pa.array([span.signal] * size, kinds[1]),
                         pa.array(values, kinds[2], mask=piece.missing),
                         pa.array([span.unit] * size, kinds[3]),
                         pa.array(piece.quality, kinds[4]),
-                    )
+                    ]
                     writer.write_batch(pa.record_batch(columns, schema=schema))
         with path.open("rb") as file:
             while part := file.read(1 << 16):

@@ -73,3 +73,46 @@ async def test_unknown_ones_are_problems(api: httpx.AsyncClient) -> None:
     for path in ("", "/evidence"):
         answer = await api.get(f"/api/v1/advisories/nothing{path}")
         assert answer.status_code == 404
+
+
+async def test_shelving_needs_a_reason_and_ends_when_it_gets_worse(
+    api: httpx.AsyncClient, plant: Plant
+) -> None:
+    plant.register("acme.a")
+    plant.find("acme.a", "axis/x", severity=2)
+    (advisory,) = await every(api, "/api/v1/advisories?state=open")
+    assert (await decide(api, advisory, "shelve")).json()["errors"][0]["pointer"] == "/reason"
+    done = (await decide(api, advisory, "shelve", reason="known, harmless")).json()
+    assert (done["state"], done["defer_until"], done["reason"]) == (
+        "deferred",
+        None,
+        "known, harmless",
+    )
+    plant.clock[0] += 60 * 86_400 * SECOND
+    assert await every(api, "/api/v1/advisories?state=open") == []
+    plant.find("acme.a", "axis/x", T0 + SECOND, severity=3)
+    (again,) = await every(api, "/api/v1/advisories?state=open")
+    assert again["id"] == advisory["id"]
+
+
+async def test_looking_into_it_decides_nothing(
+    api: httpx.AsyncClient, advisory: dict[str, Any]
+) -> None:
+    seen = (await decide(api, advisory, "acknowledge", actor="chen")).json()
+    assert (seen["state"], seen["acknowledged_by"]) == ("open", "chen")
+    done = await decide(api, advisory, "reject", reason="test run")
+    assert done.json()["acknowledged_by"] == "chen"
+    late = await decide(api, advisory, "acknowledge")
+    assert late.status_code == 409
+
+
+async def test_remarks_are_in_the_history(api: httpx.AsyncClient, advisory: dict[str, Any]) -> None:
+    path = f"/api/v1/advisories/{advisory['id']}"
+    added = await api.post(f"{path}/notes", json={"text": "heard it too", "actor": "li"})
+    assert added.status_code == 201
+    history = await every(api, f"{path}/history")
+    assert [(one["actor"], one["detail"].get("text")) for one in history][-1] == (
+        "li",
+        "heard it too",
+    )
+    assert (await api.post(f"{path}/notes", json={"text": " "})).status_code == 422

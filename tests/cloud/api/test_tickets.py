@@ -4,7 +4,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.cloud.api.plant import SECOND, T0, Plant, every
+from cloud.accounts.values import Role
+from tests.cloud.api.plant import BASE, SECOND, T0, Opened, Plant, every
 
 
 @pytest.fixture
@@ -216,3 +217,23 @@ async def test_a_step_of_an_unknown_ticket_is_a_problem(api: httpx.AsyncClient, 
     body = {"text": "x"} if name == "comments" else {}
     answer = await step(api, {"id": "nothing"}, name, **body)
     assert answer.status_code == 404
+
+
+async def test_an_answer_is_kept_over_a_restart_and_for_its_caller_alone(
+    opened: Opened, ticket: dict[str, Any], plant: Plant
+) -> None:
+    path = f"/api/v1/tickets/{ticket['id']}/comments"
+    key = {"Idempotency-Key": "k"}
+    answers = []
+    for _ in range(2):  # the second application knows only what is in the ledger
+        transport = httpx.ASGITransport(opened.app())
+        async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
+            answers.append(await client.post(path, json={"text": "x"}, headers=key))
+    assert answers[0].content == answers[1].content
+    assert answers[0].headers["etag"] == answers[1].headers["etag"]
+    _, _, secret = plant.person(Role.PLANNER)
+    transport = httpx.ASGITransport(opened.app())
+    async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
+        headers = {**key, "Authorization": f"Bearer {secret}"}
+        other = await client.post(path, json={"text": "x"}, headers=headers)
+    assert (other.status_code, other.content == answers[0].content) == (201, False)
