@@ -204,8 +204,7 @@ class Wears:
         fraction = float(out[3])
         if per_s <= 0.0 or (self._indicator[row] >= 0 and wear["points"] < SHOWN):
             return Band(p10_s=None, p50_s=None, p90_s=None, fraction=fraction)
-        if not online.counted(part):
-            online.in_season(axis.now_unix_s, out, part.season, part.peak_day)
+        axis.to_calendar(out)
         return Band(
             p10_s=float(out[0]),
             p50_s=float(out[1]),
@@ -257,6 +256,15 @@ class Axis:
             times_s + offset, self._counter["time"][:points], self._counter["value"][:points]
         )
         return found
+
+    def to_calendar(self, ends: NDArray[np.float64]) -> None:
+        """Turn the first three of `ends` from seconds of mean use into seconds of the calendar."""
+        if self._counter is None:
+            online.in_season(self.now_unix_s, ends, self._part.season, self._part.peak_day)
+            return
+        points = int(self._counter["points"])
+        times = int(self._counter["first_ns"]) * 1e-9 + self._counter["time"][:points]
+        online.in_week(self.now_unix_s, ends, times, self._counter["value"][:points])
 
     def forecast(self) -> NDArray[np.float64]:
         """Return use by a usual life a second, its variance over 1 s, the variance of its mean."""

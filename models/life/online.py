@@ -14,7 +14,7 @@ from models.life import gamma, replacement, use, wiener
 from models.life.compiled import build_of, entry
 from models.life.gamma import passage
 from models.life.replacement import DISTURBED, NEW, fall_line, verdict
-from models.life.use import recent_use, season_total, season_until
+from models.life.use import recent_use, season_total, season_until, week_shares, week_until
 from models.life.wiener import CURVE, PART, WEAR, again, begin, curve_at, forward, read
 from models.profile import Consumable
 
@@ -125,6 +125,14 @@ def _make_telling(build: int) -> tuple[Any, ...]:
             if build >= 0:
                 ends[k] = season_until(t_s, ends[k], season, peak_day)
 
+    def in_week(t_s: float, ends: Floats, times: Floats, values: Floats) -> None:
+        """Do the same by weekdays, as a counter's past (`times` s since 1970 UTC) shows them."""
+        shares = np.ones(7)
+        if build >= 0:
+            week_shares(times, values, shares)
+        for k in range(3):
+            ends[k] = week_until(t_s, ends[k], shares)
+
     def seasonal(t_s: float, season: float, peak_day: float) -> float:
         """Return the seconds of mean use up to a time, s since 1970 UTC."""
         return season_total(t_s, season, peak_day) if build >= 0 else 0.0
@@ -133,8 +141,8 @@ def _make_telling(build: int) -> tuple[Any, ...]:
         """Return `use.recent_use` of a counter's past."""
         return recent_use(times, values, varies) if build >= 0 else (0.0, 0.0, 0.0)
 
-    return entry(band), entry(in_season), entry(seasonal), entry(recent)
+    return entry(band), entry(in_season), entry(in_week), entry(seasonal), entry(recent)
 
 
 start, take, judge, line = _make_following(_BUILD)
-band, in_season, seasonal, recent = _make_telling(_BUILD)
+band, in_season, in_week, seasonal, recent = _make_telling(_BUILD)

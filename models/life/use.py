@@ -19,6 +19,10 @@ LONGEST_WEEKS: Final = 26  #: older use says little of the use to come
 SHORTEST_S: Final = 2 * DAY_S
 PRIOR_WEEKS: Final = 8.0  #: the profile's spread of use counts as so many weeks
 UNEVEN: Final = 0.35  #: relative error of a rate from less than a week: weekends
+PATTERN_WEEKS: Final = 3  #: from which the weekdays are learned
+COARSE_S: Final = 1.6 * DAY_S  #: points further apart say nothing of single days
+EVEN_WEEKS: Final = 0.3  #: that all days are alike counts as so many weeks
+LEAST_SHARE: Final = 1e-3
 TURN: Final = 2.0 * np.pi
 
 
@@ -73,6 +77,58 @@ def recent_use(
         newer = older
     variance = total / (PRIOR_WEEKS + max(weeks - 1, 0))
     return rate, variance, variance / span
+
+
+@part
+def week_shares(times: NDArray[np.float64], values: NDArray[np.float64], shares: Any) -> None:
+    """Write how much of the mean use each weekday has: 7 shares by day since 1970 (UTC) modulo 7.
+
+    `times` (n,) in s since 1970 UTC and `values` (n,) are a counter's past. All are 1 while there
+    are weekdays of which nothing is known.
+    """
+    n = len(times)
+    total, seen = np.zeros(7), np.zeros(7)
+    today = int(np.floor(times[n - 1] / DAY_S)) if n > 0 else 0
+    at = n - 1
+    for back in range(1, 7 * PATTERN_WEEKS + 1):
+        begin = (today - back) * DAY_S
+        if n == 0 or begin < times[0]:
+            break
+        while at > 0 and times[at - 1] > begin:
+            at -= 1
+        if times[at] - times[max(at - 1, 0)] > COARSE_S:
+            break
+        day = (today - back) % 7
+        total[day] += value_at(times, values, begin + DAY_S) - value_at(times, values, begin)
+        seen[day] += 1.0
+    for day in range(7):
+        if seen[day] == 0.0:
+            shares[:] = 1.0
+            return
+        shares[day] = total[day] / seen[day]
+    mean = shares.sum() / 7.0
+    for day in range(7):
+        known = seen[day] / (seen[day] + EVEN_WEEKS)
+        shares[day] = known * shares[day] / mean + 1.0 - known if mean > 0.0 else 1.0
+
+
+@part
+def week_until(t_s: float, mean_s: float, shares: Any) -> Any:
+    """Return the seconds from a time on in which `mean_s` seconds of mean use come together."""
+    weeks = np.floor(mean_s / WEEK_S)
+    left = mean_s - weeks * WEEK_S
+    day = int(np.floor(t_s / DAY_S))
+    rest = (day + 1) * DAY_S - t_s
+    found = 0.0
+    for _ in range(9):
+        share = max(shares[day % 7], LEAST_SHARE)
+        if share * rest >= left:
+            return weeks * WEEK_S + found + left / share
+        left -= share * rest
+        found += rest
+        day += 1
+        rest = DAY_S
+    return weeks * WEEK_S + found
 
 
 @part
