@@ -57,6 +57,12 @@ _FINDINGS: Final[dict[Check, Words]] = {
         "zh": "信号组合异常（{signal}）",
     },
 }
+_UNEXPLAINED: Final = {
+    "en": "{signal} is {value}, {gap} {side} what {contexts}, and stays there",
+    "zh": "{signal}为{value}，比{contexts}所能解释的{side}{gap}，且持续存在",
+}
+_SIDES: Final = {"en": ("below", "above"), "zh": ("低", "高")}
+_AND: Final = {"en": (", ", " and "), "zh": ("、", "和")}
 _EXPECTED: Final = {"en": "; expected about {expected}", "zh": "；正常约为{expected}"}
 _CONTRIBUTION: Final = {"en": "{signal} is {value}{expected}", "zh": "{signal}为{value}{expected}"}
 _OF: Final = {"en": " of {limit}", "zh": "（{limit}）"}
@@ -146,12 +152,39 @@ def _limit(item: Condition, profile: Profile, lang: str) -> str:
 def _condition(item: Condition, profile: Profile, lang: str) -> str:
     name, unit = _signal(item.signal, profile, lang)
     value, expected = quantity(item.value, unit), quantity(item.expected, unit)
+    if item.check is Check.SHIFT and item.expected is not None and item.value is not None:
+        contexts = _contexts(profile, lang)
+        if contexts:
+            above = item.value > item.expected
+            text = _UNEXPLAINED[lang].format(
+                signal=name,
+                value=value,
+                gap=quantity(abs(item.value - item.expected), unit),
+                side=_SIDES[lang][above],
+                contexts=contexts,
+            )
+            return text if item.active else text + _OVER[lang]
     text = _FINDINGS[item.check][lang].format(
         signal=name, value=value, limit=_limit(item, profile, lang)
     )
     if item.expected is not None and item.value is not None and expected != value:
         text += _EXPECTED[lang].format(expected=expected)
     return text if item.active else text + _OVER[lang]
+
+
+def _contexts(profile: Profile, lang: str) -> str:
+    """Return which signals explain the others, as people say it; empty without any."""
+    names = [
+        title(signal.title, name, lang)
+        for name, signal in profile.signals.items()
+        if signal.role == "context" and signal.worse == "both"
+    ]
+    names = [name[:1].lower() + name[1:] if lang == "en" else name for name in names]
+    comma, last = _AND[lang]
+    text = last.join([comma.join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    if lang == "en" and names:
+        text += " explain" if len(names) > 1 else " explains"
+    return text
 
 
 def _contribution(item: Contribution, profile: Profile, lang: str) -> str:

@@ -1,6 +1,7 @@
 import pytest
 
 from models.assessment import Assessment, Check, Condition, Contribution, Life, State
+from models.profile import parse_profile
 from models.words import explain, quantity, span
 from tests.models.fleet.machines import DAY, PUMP
 
@@ -115,3 +116,42 @@ def test_an_assessment_names_the_worst_that_is_active() -> None:
         "Vibration (RMS) is 7.4 mm/s, above its limit of 4.5 mm/s; expected about 2.1 mm/s"
     )
     assert explain(item, PUMP, "zh").startswith("异常；健康度 52/100；振动")
+
+
+def test_a_shift_is_told_against_what_load_and_speed_explain() -> None:
+    profile = parse_profile(
+        """
+name = "p"
+version = 1
+title = { en = "Pump" }
+
+[signals.speed]
+role = "context"
+title = { en = "Speed", zh = "转速" }
+
+[signals.flow]
+role = "context"
+title = { en = "Flow", zh = "流量" }
+
+[signals.pressure]
+unit = "bar"
+title = { en = "Discharge pressure", zh = "出口压力" }
+"""
+    )
+    found = Condition(
+        signal="pressure",
+        check=Check.SHIFT,
+        active=True,
+        since_ns=0,
+        score=0.9,
+        severity=2,
+        onset=True,
+        value=4.1,
+        expected=4.9,
+    )
+    assert explain(found, profile) == (
+        "Discharge pressure is 4.1 bar, 0.8 bar below what speed and flow explain, and stays there"
+    )
+    assert explain(found, profile, "zh") == (
+        "出口压力为4.1 bar，比转速和流量所能解释的低0.8 bar，且持续存在"
+    )
