@@ -109,6 +109,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "one_item": LOOKS,
     "health": LOOKS,
     "metrics": LOOKS,
+    "metrics": LOOKS,
     "list_alerts": LOOKS,
     "list_deliveries": LOOKS,
     "list_channels": LOOKS,
