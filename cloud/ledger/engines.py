@@ -62,6 +62,7 @@ def _options(url: sa.URL, place: Place) -> dict[str, Any]:
         "timeout": ANSWER_S,
         "application_name": "forewarn",
         "startup_params": {
+            "synchronous_commit": "on",  # what was filed is on the disk, whatever the default is
             "lock_timeout": str(BUSY_MS),
             "idle_in_transaction_session_timeout": str(int(ANSWER_S * 1000)),
         },

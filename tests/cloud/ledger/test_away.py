@@ -1,0 +1,86 @@
+"""PostgreSQL goes away and comes back; what was said to be filed is there."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from cloud.errors import SettingsError, StoreBusy, StoreError
+from cloud.ledger import Ledger, Place, open_ledger
+from tests.cloud import postgres
+from tests.cloud.ledger.made import MACHINE, T0, Clock, assess, high, profiles
+
+
+@pytest.fixture
+def server() -> Iterator[postgres.Postgres]:
+    """A server of its own, for it is killed."""
+    with postgres.running() as one:
+        yield one
+
+
+@pytest.fixture
+def ledger(server: postgres.Postgres) -> Iterator[Ledger]:
+    one = open_ledger(server.fresh(), Clock(), profiles())
+    one.register(
+        machine=MACHINE, device=MACHINE, profile="pump", name="Pump 1", clock="data", at_ns=T0
+    )
+    yield one
+    one.close()
+
+
+@pytest.mark.parametrize("signal_name", ["INT", "KILL"])
+def test_it_is_busy_while_the_server_is_away_and_then_goes_on(
+    server: postgres.Postgres, ledger: Ledger, signal_name: str
+) -> None:
+    ledger.file(1, [assess(1, high())])
+    server.stop(signal_name)
+    for _ in range(2):
+        with pytest.raises(StoreBusy, match="does PostgreSQL run"):
+            ledger.file(2, [assess(2, high(severity=3))])
+        with pytest.raises(StoreBusy):
+            ledger.tickets()
+    server.start()
+    assert ledger.position() == 1
+    ledger.file(2, [assess(2, high(severity=3))])
+    assert ledger.position() == 2
+    (ticket,), _ = ledger.tickets()
+    assert ticket.severity == 3
+
+
+def test_a_wrong_password_and_a_missing_database_are_said_without_the_password(
+    server: postgres.Postgres,
+) -> None:
+    good = f"postgresql://forewarn@127.0.0.1:{server.port}/postgres"
+    with pytest.raises(StoreError, match="password") as raised:
+        open_ledger(Place(url=good, password="swordfish"), Clock(), profiles())
+    assert "swordfish" not in str(raised.value)
+    missing = Place(url=good.replace("/postgres", "/none"), password=server.password)
+    with pytest.raises(StoreError, match=r"none.*postgresql\.md"):
+        open_ledger(missing, Clock(), profiles())
+
+
+def test_beyond_this_machine_it_speaks_tls_or_not_at_all(server: postgres.Postgres) -> None:
+    """The server here has no certificate; what matters is that nothing is said in the clear."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cloud.ledger.engines._is_here", lambda _: False)
+        place = Place(
+            url=f"postgresql://forewarn@127.0.0.1:{server.port}/postgres", password=server.password
+        )
+        with pytest.raises(StoreBusy, match=r"(?i)ssl"):
+            open_ledger(place, Clock(), profiles())
+        with pytest.raises(SettingsError, match=r"ledger\.ca_file"):
+            open_ledger(
+                Place(url=place.url, password="x", ca_file="/none.pem"), Clock(), profiles()
+            )
+
+
+@pytest.mark.parametrize(
+    ("host", "here"),
+    [
+        ("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("localhost", True), (None, True),
+        ("10.0.0.1", False), ("db.example.org", False), ("localhost.example.org", False),
+    ],
+)  # fmt: skip
+def test_which_hosts_are_this_machine(host: str | None, here: bool) -> None:
+    from cloud.ledger import engines
+
+    assert engines._is_here(host) is here
