@@ -1,8 +1,9 @@
 """Which devices are taken: all on a broker of this computer alone, else the registered ones.
 
 What comes from another device is set aside and gets no receipt, so that the device keeps it; after
-`forewarn device add` it comes again and is taken. What a device says of its clock must be what it
-was registered with: readings on a clock of their own escape the rules for late and future ones.
+`forewarn device add` it comes again and is taken, and the broker is asked for its birth. What a
+device says of its clock must be what it was registered with: readings on a clock of their own
+escape the rules for late and future ones.
 """
 
 import logging
@@ -14,25 +15,45 @@ from models.contract.messages import Birth
 
 AGAIN_NS: Final = 1_000_000_000  #: an unknown device is looked up once a second at most
 FRESH_NS: Final = 10 * AGAIN_NS  #: a removed device is refused so much later at most
+STRANGERS: Final = 1_000  #: refused devices remembered
 log = logging.getLogger(__name__)
 
 
 class Admission:
     """Says why a message is not taken. One thread uses it.
 
-    `registered` returns the clocks (`wall` or `data`) of the registered devices.
+    `registered` returns the clocks (`wall` or `data`) of the registered devices; `joined` is called
+    when one that was refused before is taken.
     """
 
-    def __init__(self, registered: Callable[[], Mapping[str, str]], now: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        registered: Callable[[], Mapping[str, str]],
+        now: Callable[[], int],
+        joined: Callable[[], None],
+    ) -> None:
         self._registered = registered
         self._now = now
+        self._joined = joined
         self._known: Mapping[str, str] = {}
         self._looked_ns: int | None = None
+        self._strangers: dict[str, None] = {}
 
     def __call__(self, device: str, message: object) -> str | None:
         """Return what keeps a device's message out (None: nothing)."""
         if device not in self._known or self._older(FRESH_NS):
             self._look()
+        reason = self._reason(device, message)
+        if reason is not None:
+            self._strangers.setdefault(device)
+            if len(self._strangers) > STRANGERS:
+                del self._strangers[next(iter(self._strangers))]
+        elif device in self._strangers:
+            del self._strangers[device]
+            self._joined()
+        return reason
+
+    def _reason(self, device: str, message: object) -> str | None:
         clock = self._known.get(device)
         if clock is None:
             return f"{device} is not registered: forewarn device add {device}"

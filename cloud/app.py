@@ -93,12 +93,13 @@ class App:
         self.notifier = Notifier(
             self.ledger, channels_from(settings.notify, self.folder), submit=self.submit, now=now_ns
         )
+        link = Link(settings.broker, now_ns)
         self.service = Service(
             folder=self.folder,
             profiles=self.profiles,
             telemetry=self.telemetry,
             ledger=self.ledger,
-            link=Link(settings.broker, now_ns),
+            link=link,
             now=now_ns,
             snapshot_ns=int(settings.snapshot_s * 1e9),
             segment_bytes=settings.journal_segment_mb << 20,
@@ -109,7 +110,9 @@ class App:
         self.live = Live(self.ledger, now_ns)
         self.service.pipeline.on_heard = self.live.heard
         if settings.broker.registered:
-            self.service.ingest.admission = Admission(self.ledger.devices_registered, now_ns)
+            self.service.ingest.admission = Admission(
+                self.ledger.devices_registered, now_ns, link.births_again
+            )
         self.server = _Server(self._uvicorn())
 
     def _check_reachable(self) -> None:

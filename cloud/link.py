@@ -105,6 +105,10 @@ class Link:
             if isinstance(token, _Token) and token.qos and token.epoch == self.epoch:
                 self._client.ack(token.mid, token.qos)
 
+    def births_again(self) -> None:
+        """Let the broker send what it retains once more: births that were not taken before."""
+        self._client.subscribe(f"{topics.ROOT}/+/up/#", qos=1)
+
     def send(self, receipts: Iterable[tuple[str, Receipt]]) -> None:
         """Publish receipts at QoS 1."""
         for identity, receipt in receipts:
