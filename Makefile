@@ -7,7 +7,7 @@ SEED ?= 7
 STORE ?= sqlite
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev influxd telegraf demo test check bench e2e docs lock clean
+.PHONY: help setup setup-dev influxd telegraf demo test check bench evaluate e2e docs lock clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1	/' | expand -t 12
@@ -69,6 +69,9 @@ check: setup-dev ## ruff, mypy, import-linter
 
 bench: setup-dev ## speed and footprint beside named peers, in one run
 	$(BIN)/python -m benchmarks
+
+evaluate: setup-dev ## what detection is worth on labelled recordings (FOREWARN_DATA), beside named peers
+	$(BIN)/python -m benchmarks.evaluation.anomalies
 
 docs: setup-dev ## build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
