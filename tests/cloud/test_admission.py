@@ -59,9 +59,22 @@ def test_who_is_removed_is_refused_within_ten_seconds() -> None:
 
 def test_the_clock_is_the_registered_one() -> None:
     register = Register(a="wall", b="data")
-    assert "--time data" in (register.admission("acme.a", Birth(boot="boot-1", time="data")) or "")
-    assert register.admission("acme.a", Birth(boot="boot-1")) is None
-    assert register.admission("acme.b", Birth(boot="boot-1", time="data")) is None
+    assert "--time data" in (
+        register.admission(
+            "acme.a", Birth(boot="boot-1", dictionary="d", metrics=(), machines={}, time="data")
+        )
+        or ""
+    )
+    assert (
+        register.admission("acme.a", Birth(boot="boot-1", dictionary="d", metrics=(), machines={}))
+        is None
+    )
+    assert (
+        register.admission(
+            "acme.b", Birth(boot="boot-1", dictionary="d", metrics=(), machines={}, time="data")
+        )
+        is None
+    )
 
 
 def test_a_ledger_that_is_away_changes_nothing() -> None:
