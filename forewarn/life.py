@@ -1,0 +1,200 @@
+"""`forewarn life fit` and `forewarn life predict`: remaining life learned from whole runs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated, Final
+
+import numpy as np
+import typer
+
+from forewarn.runs import BadRuns, File, read
+
+if TYPE_CHECKING:
+    from models.life.learned.prognosis import Forecast, Prognosis
+
+app = typer.Typer(add_completion=False, no_args_is_help=True)
+HEAD: Final = ("unit", "time", "rul_p05", "rul_p50", "rul_p95")
+SHOWN: Final = 5  #: signals of an explanation
+RunsFile = Annotated[Path, typer.Option("--runs", help="CSV: unit,time,<signals…>[,event]")]
+UnitName = Annotated[str, typer.Option("--unit", help="name of the column with the unit")]
+TimeName = Annotated[str, typer.Option("--time", help="name of the column with its age")]
+Threads = Annotated[
+    int, typer.Option(min=0, max=64, help="processor cores to use; 0: those there are, 2 at most")
+]
+
+
+@app.command()
+def fit(
+    *,
+    runs: RunsFile,
+    model: Annotated[Path, typer.Option(help="where the fitted model goes")],
+    cap: Annotated[
+        float | None, typer.Option(help="remaining lives above it are learned as it")
+    ] = None,
+    unit: UnitName = "unit",
+    time: TimeName = "time",
+    seed: Annotated[int, typer.Option(min=0, help="of all chance")] = 0,
+    threads: Threads = 0,
+) -> None:
+    """Learn remaining life from runs to failure; units that did not fail (event = 0) help."""
+    from models.life.learned import fitting  # noqa: PLC0415  training takes seconds to import
+
+    if cap is not None and not 0.0 < cap < float("inf"):
+        raise typer.BadParameter("the cap is a positive time", param_hint="--cap")
+    file = read(runs, unit=unit, time=time)
+    _warn(file.warnings)
+    single = file.runs.counts == 1
+    names = [name for name, one in zip(file.runs.units, single, strict=True) if one]
+    _warn([f"unit {name} has one row and is skipped" for name in names])
+    chosen = file.runs.pick(np.flatnonzero(~single))
+    _check(model)
+    artefact, card = fitting.fit(
+        chosen, cap=cap, seed=seed, threads=_cores(threads), data_sha256=file.sha256
+    )
+    _warn([f"column '{name}' never changes and is ignored" for name in card.ignored])
+    with _whole(model) as stream:
+        stream.write(artefact)
+    score = card.score
+    typer.echo(
+        f"{card.units} units, {card.failures} of them failed, {card.rows} rows, "
+        f"{len(card.signals)} signals, {len(card.conditions.centres) or 1} operating condition(s)\n"
+        f"units left out, {card.folds} folds: RMSE {score.rmse:.4g}, mean error {score.mae:.4g}, "
+        f"90 % bands cover {score.coverage:.1%} and are {score.width:.4g} wide\n"
+        f"written: {model}"
+    )
+
+
+@app.command()
+def predict(
+    *,
+    model: Annotated[Path, typer.Option(help="a model that `forewarn life fit` wrote")],
+    runs: RunsFile,
+    out: Annotated[Path, typer.Option(help="where unit,time,rul_p05,rul_p50,rul_p95 go")],
+    every_row: Annotated[
+        bool, typer.Option("--every-row", help="a forecast for each row, not the last of a unit")
+    ] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="print what drives each unit's last forecast")
+    ] = False,
+    unit: UnitName = "unit",
+    time: TimeName = "time",
+    threads: Threads = 0,
+) -> None:
+    """Forecast the remaining life of units from their rows so far, as a 90 % band."""
+    from models.life.learned.prognosis import Prognosis  # noqa: PLC0415  loads ONNX Runtime
+
+    try:
+        artefact = model.read_bytes()
+    except OSError as error:
+        raise BadRuns(f"{model} cannot be read: {error.strerror}") from error
+    prognosis = Prognosis(artefact, threads=_cores(threads))
+    file = read(runs, unit=unit, time=time)
+    known = prognosis.card.signals
+    dead = prognosis.card.ignored
+    _warn(file.warnings)
+    has = file.runs.signals
+    _warn([f"column '{n}' was not fitted and is ignored" for n in has if n not in (*known, *dead)])
+    _warn([f"column '{n}' is absent and counts as missing" for n in known if n not in has])
+    forecast = prognosis.forecast(file.runs)
+    _check(out)
+    with _whole(out) as stream:
+        stream.write(_table(file, forecast, every_row=every_row).encode())
+    if explain:
+        _explain(prognosis, file, forecast)
+
+
+def _table(file: File, forecast: Forecast, *, every_row: bool) -> str:
+    """Return the forecasts as CSV: of all rows in the order of the file, or of the last ones."""
+    lines = {}
+    rows = range(len(file.order)) if every_row else (file.runs.starts[1:] - 1).tolist()
+    for row in rows:
+        at = int(file.order[row])
+        band = (forecast.p05[row], forecast.p50[row], forecast.p95[row])
+        lines[at] = [file.unit[at], file.time[at], *(f"{value:.6g}" for value in band)]
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(HEAD)
+    writer.writerows(lines[at] for at in (sorted(lines) if every_row else lines))
+    return text.getvalue()
+
+
+def _explain(prognosis: Prognosis, file: File, forecast: Forecast) -> None:
+    from models.life.learned.explain import drivers, similar  # noqa: PLC0415  needs NumPy
+
+    rows = file.runs.starts[1:] - 1
+    effects = drivers(prognosis, file.runs, rows)
+    for name, row, effect in zip(file.runs.units, rows, effects, strict=True):
+        age = float(file.runs.time[row])
+        band = forecast.p05[row], forecast.p50[row], forecast.p95[row]
+        typer.echo(f"unit {name} at {age:g}: {band[1]:.4g} left ({band[0]:.4g} to {band[2]:.4g})")
+        for k in sorted(range(len(effect)), key=lambda k: -abs(effect[k]))[:SHOWN]:
+            word = "shortens" if effect[k] < 0.0 else "lengthens"
+            typer.echo(f"  {prognosis.card.signals[k]} {word} it by {abs(effect[k]):.3g}")
+        for past in similar(prognosis.card, age, float(band[1])):
+            more = "" if past.failed else "more than "
+            typer.echo(
+                f"  like unit {past.unit} at {past.time:g} (forecast then {past.forecast:.4g}): "
+                f"it had {more}{past.left:.4g} left"
+            )
+
+
+def _warn(lines: list[str]) -> None:
+    for line in lines:
+        typer.echo(f"warning: {line}", err=True)
+
+
+def _cores(threads: int) -> int:
+    """Return how many cores to use: as told, else those that this process may run on, 2 at most."""
+    if threads:
+        return threads
+    free = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(free or 1, 2)
+
+
+def _check(path: Path) -> None:
+    """Say before the work that the result could not be written."""
+    if not path.absolute().parent.is_dir():
+        raise BadRuns(f"{path}: the folder does not exist")
+    if path.is_dir():
+        raise BadRuns(f"{path} is a folder; name a file")
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[IO[bytes]]:
+    """Write a file beside the old one and put it in its place at the end, or not at all."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.absolute().parent)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        mask = os.umask(0)
+        os.umask(mask)
+        Path(name).chmod(0o666 & ~mask)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def main(arguments: list[str]) -> int:
+    """Run the verb: 0 done, 1 the input is not usable (the reason is on stderr), 2 wrong call."""
+    from models.life.learned.card import BadArtefact  # noqa: PLC0415  needs NumPy
+    from models.life.learned.fitting import NothingFailed  # noqa: PLC0415
+
+    try:
+        app(arguments, prog_name="forewarn life")
+    except (BadRuns, BadArtefact, NothingFailed, OSError) as error:
+        print(f"forewarn life: {error}", file=sys.stderr)
+        return 1
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    return 0

@@ -1,0 +1,1 @@
+"""Remaining life learned from whole runs of past units: fitted once, predicted with ONNX."""

@@ -1,0 +1,122 @@
+"""What a fitted model says of itself, and the one file that holds it.
+
+The file is a ZIP of `card.json` and `model.onnx`. Its comment is the SHA-256 digest of every byte
+before it: a file that was changed or cut anywhere is refused, and the digest is what gets signed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+from typing import Final
+
+import msgspec
+
+from models.life.learned.bands import Bands
+from models.life.learned.conditions import Conditions
+from models.life.learned.survival import Survival
+
+FORMAT: Final = 1
+CARD, MODEL = "card.json", "model.onnx"
+DIGEST: Final = 64  #: characters
+LARGEST: Final = 1 << 28  #: bytes of a part: no file may claim more
+
+
+class BadArtefact(ValueError):
+    """The file is no model, was changed since it was fitted, or is of another version."""
+
+
+class Score(msgspec.Struct, frozen=True, kw_only=True):
+    """How well left-out units were forecast, in the unit of time; rows of failed units."""
+
+    rmse: float
+    mae: float
+    coverage: float
+    width: float
+    rows: int
+    units: int
+
+
+class PastUnit(msgspec.Struct, frozen=True, kw_only=True):
+    """A unit that was fitted on: what was forecast while it was left out, and what it did.
+
+    `forecast[i]` stood at `time[i]`; the unit's last row was at `end`.
+    """
+
+    unit: str
+    failed: bool
+    end: float
+    time: list[float]
+    forecast: list[float]
+
+
+class Card(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything but the graph: data, features, calibration, measured quality.
+
+    Attributes:
+        format: version of this layout.
+        data_sha256: digest of the file that was fitted.
+        signals: the signals the model takes, in its order.
+        weights: share of each signal in what the trees explain, (s,).
+        top: the largest remaining life that was learned, in the unit of time.
+        typical: a typical life, in the unit of time.
+        score: measured on units that were left out, per fold.
+    """
+
+    format: int
+    data_sha256: str
+    seed: int
+    cap: float | None
+    units: int
+    failures: int
+    rows: int
+    folds: int
+    signals: list[str]
+    ignored: list[str]
+    weights: list[float]
+    features: list[str]
+    typical: float
+    top: float
+    conditions: Conditions
+    survival: Survival
+    bands: Bands
+    score: Score
+    past: list[PastUnit]
+
+
+def packed(card: Card, model: bytes) -> bytes:
+    """Return the file; the same card and model give the same bytes."""
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as box:
+        for name, content in ((CARD, msgspec.json.encode(card)), (MODEL, model)):
+            entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            box.writestr(entry, content)
+        box.comment = b"0" * DIGEST
+    body = whole.getvalue()[:-DIGEST]
+    return body + hashlib.sha256(body).hexdigest().encode()
+
+
+def unpacked(content: bytes) -> tuple[Card, bytes]:
+    """Return card and graph of a file; raise BadArtefact if it is not as it was fitted."""
+    if not content.startswith(b"PK"):
+        raise BadArtefact("this is not a model file; `forewarn life fit` writes one")
+    body, digest = content[:-DIGEST], content[-DIGEST:]
+    if hashlib.sha256(body).hexdigest().encode() != digest:
+        raise BadArtefact(
+            "the file was changed or cut since it was fitted (its digest differs); fit again or "
+            "copy it again"
+        )
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as box:
+            sizes = {entry.filename: entry.file_size for entry in box.infolist()}
+            if set(sizes) != {CARD, MODEL} or max(sizes.values()) > LARGEST:
+                raise BadArtefact(f"a model file holds {CARD} and {MODEL}, this one {list(sizes)}")
+            text, model = box.read(CARD), box.read(MODEL)
+        version = msgspec.json.decode(text, type=dict[str, msgspec.Raw]).get("format")
+        if version is None or bytes(version) != str(FORMAT).encode():
+            raise BadArtefact(f"format {FORMAT} is understood; fit again with this version")
+        return msgspec.json.decode(text, type=Card), model
+    except (zipfile.BadZipFile, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadArtefact(f"the model file cannot be read: {error}") from error

@@ -1,0 +1,269 @@
+"""From whole runs to one artefact: conditions, features, members by left-out units, bands.
+
+Every member is fitted without some units. The forecast is the mean of all members; what the members
+that never saw a unit said of it calibrates the bands.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.life.learned import conditions, graph, nets, trees, windows
+from models.life.learned.bands import Bands, calibrate
+from models.life.learned.card import FORMAT, Card, PastUnit, Score, packed
+from models.life.learned.nets import Single
+from models.life.learned.runs import Floats, Runs, Whole
+from models.life.learned.survival import survival
+from models.life.learned.trees import Forest
+
+FOLDS: Final = (5, 10)  #: of units: with many units, with few
+MANY: Final = 60  #: failed units from which the smaller number of folds does
+SEEDS: Final = 2  #: networks and forests per fold
+MOST_ROWS: Final = 100_000  #: that are fitted
+ROWS_OF_UNIT: Final = 250  #: rows of a unit that are fitted: denser ones say the same again
+FAR: Final = 0.25  #: weight of a row farther from failure than the cap
+CENSORED: Final = 0.5  #: weight of a row whose remaining life is only known to be longer
+POINTS: Final = 24  #: of a past unit's story
+
+
+#: a forest, the booster it came from, the layers of a network
+_Member = tuple[Forest, Any, list[Single]]
+
+
+class NothingFailed(ValueError):
+    """No unit among the runs failed: remaining life cannot be learned."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Data:
+    """Rows that are fitted: scaled features, remaining life or its bound, whether it is known."""
+
+    x: NDArray[np.float32]
+    left: Floats
+    known: NDArray[np.bool_]
+    owner: Whole
+    fold: Whole
+    weight: Floats
+    top: float
+
+
+def fit(
+    runs: Runs, *, cap: float | None, seed: int, threads: int, data_sha256: str
+) -> tuple[bytes, Card]:
+    """Return the artefact of some runs, and its card.
+
+    Args:
+        runs: units of at least two rows; one at least failed.
+        cap: remaining lives above it count as it, in the unit of time; None: none do.
+        seed: of all chance; the same runs and seed give the same forecasts.
+        threads: that may be used.
+        data_sha256: digest of the file, noted in the card.
+
+    Raises:
+        NothingFailed: no unit failed.
+    """
+    if not runs.failed.any():
+        raise NothingFailed("no unit failed: life is learned from units with event = 1")
+    runs, scale, ignored = _arranged(runs)
+    alive = survival(runs.ends, runs.failed)
+    typical = min(float(alive.remaining(np.zeros(1), 0.5)[0]), float(runs.ends.max()))
+    x = windows.features(runs, scale.standardised(runs.values), typical)
+    rows = _thinned(runs)
+    middle, spread = _moments(x[rows])
+    rng = np.random.default_rng(seed)
+    data = _data(runs, rows, graph.scaled(x[rows], middle, spread), cap, rng)
+    members, forecast = _members(data, rng, threads)
+    bands = calibrate(
+        forecast, np.minimum(data.left, data.top), data.known, _per_unit(data.owner), data.top
+    )
+    model = graph.assembled(
+        trees.joined([f for f, _, _ in members]),
+        len(members),
+        [layers for _, _, layers in members],
+        middle,
+        spread,
+    )
+    signals = len(runs.signals)
+    gain = trees.gains([booster for _, booster, _ in members])
+    shares = gain[:-1].reshape(len(windows.KINDS), signals).sum(axis=0)
+    card = Card(
+        format=FORMAT,
+        data_sha256=data_sha256,
+        seed=seed,
+        cap=cap,
+        units=len(runs.units),
+        failures=int(runs.failed.sum()),
+        rows=len(runs.time),
+        folds=int(data.fold.max()) + 1,
+        signals=list(runs.signals),
+        ignored=ignored,
+        weights=(shares / max(float(shares.sum()), 1e-12)).tolist(),
+        features=windows.names(runs.signals),
+        typical=typical,
+        top=data.top,
+        conditions=scale,
+        survival=alive,
+        bands=bands,
+        score=_score(data, forecast, bands),
+        past=_past(runs, rows, forecast),
+    )
+    return packed(card, model), card
+
+
+def _arranged(runs: Runs) -> tuple[Runs, conditions.Conditions, list[str]]:
+    """Return the runs without dead signals, in an order and direction that the data tell.
+
+    Neither the names nor the order nor the sign of the columns carry knowledge: signals are sorted
+    by how much they follow the life, and turned so that they fall with it.
+    """
+    scale = conditions.find(runs)
+    z = np.nan_to_num(scale.standardised(runs.values))
+    live = np.flatnonzero(z.std(axis=0) > 1e-9)
+    rows = runs.failed[runs.owner]
+    left = runs.left[rows] - runs.left[rows].mean()
+    follows = (z[rows] * left[:, None]).mean(axis=0) / np.where(z.std(axis=0) > 1e-9, 1.0, np.inf)
+    follows /= max(float(left.std()), 1e-300)
+    order = live[np.argsort(-np.abs(np.round(follows[live], 9)), kind="stable")]
+    told = [j for j in scale.telling if j not in order]
+    order = np.concatenate([order, np.array(told, np.intp)]).astype(np.intp)
+    sign = np.where(follows > 0.0, 1.0, -1.0)
+    dropped = [name for j, name in enumerate(runs.signals) if j not in order]
+    chosen = tuple(runs.signals[j] for j in order)
+    return runs.arranged(chosen), scale.turned(order, sign), dropped
+
+
+def _thinned(runs: Runs) -> Whole:
+    """Return the rows that are fitted: evenly spaced within each unit, its last one among them."""
+    stride = max(
+        1, round(float(np.median(runs.counts)) / ROWS_OF_UNIT), len(runs.time) // MOST_ROWS
+    )
+    before_end = np.repeat(runs.starts[1:] - 1, runs.counts) - np.arange(len(runs.time))
+    return np.flatnonzero(before_end % stride == 0)
+
+
+def _moments(x: Floats) -> tuple[Floats, Floats]:
+    """Return mean and standard deviation of each feature, 0 and 1 where it is never known."""
+    known = ~np.isnan(x)
+    count = np.maximum(known.sum(axis=0), 1)
+    middle = np.where(known, x, 0.0).sum(axis=0) / count
+    spread = np.sqrt(np.where(known, (x - middle) ** 2, 0.0).sum(axis=0) / count)
+    return middle, np.where(spread > 1e-9, spread, 1.0)
+
+
+def _data(
+    runs: Runs, rows: Whole, x: NDArray[np.float32], cap: float | None, rng: np.random.Generator
+) -> _Data:
+    left, owner = runs.left[rows], runs.owner[rows]
+    failed = runs.failed[owner]
+    top = float(left.max()) if cap is None else min(cap, float(left.max()))
+    known = failed | (left >= top)
+    weight = np.where(known, np.where(left > top, FAR, 1.0), CENSORED)
+    fold = _folds(runs, rng)
+    return _Data(x=x, left=left, known=known, owner=owner, fold=fold[owner], weight=weight, top=top)
+
+
+def _folds(runs: Runs, rng: np.random.Generator) -> Whole:
+    """Return the fold of each unit: short and long lives spread evenly, (u,)."""
+    failures = int(runs.failed.sum())
+    count = FOLDS[0] if failures >= MANY else max(min(FOLDS[1], failures), 1)
+    fold = np.empty(len(runs.units), np.intp)
+    for group in (runs.failed, ~runs.failed):
+        order = np.flatnonzero(group)[np.argsort(runs.ends[group], kind="stable")]
+        for at in range(0, len(order), count):
+            some = order[at : at + count]
+            fold[some] = rng.permutation(count)[: len(some)]
+    return fold
+
+
+def _members(data: _Data, rng: np.random.Generator, threads: int) -> tuple[list[_Member], Floats]:
+    """Return all members and what those that never saw a row's unit forecast for it, (n,)."""
+    target = np.minimum(data.left, data.top)
+    if not data.known.all():
+        _, first = _round(data, target, data.known, rng, threads, seeds=1)
+        target = np.where(data.known, target, _beyond(data, first))
+    return _round(data, target, np.ones(len(target), bool), rng, threads, seeds=SEEDS)
+
+
+def _round(
+    data: _Data,
+    target: Floats,
+    used: NDArray[np.bool_],
+    rng: np.random.Generator,
+    threads: int,
+    *,
+    seeds: int,
+) -> tuple[list[_Member], Floats]:
+    members: list[_Member] = []
+    forecast = np.zeros(len(target))
+    count = int(data.fold.max()) + 1
+    for fold in range(count):
+        out = data.fold == fold
+        rows = np.flatnonzero(used & ~out) if count > 1 else np.flatnonzero(used)
+        x, y, weight = data.x[rows], target[rows] / data.top, data.weight[rows]
+        for _ in range(seeds):
+            seed = int(rng.integers(1 << 31))
+            forest, booster = trees.grow(x, y, weight, seed=seed, threads=threads)
+            layers = nets.train(x, y, weight, rng)
+            members.append((forest, booster, layers))
+            said = booster.predict(data.x[out], num_threads=threads)
+            said = 0.5 * (said + nets.forward(layers, data.x[out]))
+            forecast[out] += said * data.top / seeds
+    return members, np.clip(forecast, 0.0, data.top)
+
+
+def _beyond(data: _Data, forecast: Floats) -> Floats:
+    """Return what is expected of a censored row: the mean of the lives beyond its bound.
+
+    One step of Buckley and James (Biometrika 66, 1979): the residuals of failed units that would
+    carry the forecast beyond the bound.
+    """
+    error = np.sort((np.minimum(data.left, data.top) - forecast)[data.known])
+    total = np.concatenate([[0.0], np.cumsum(error)])
+    first = np.searchsorted(error, data.left - forecast, side="right")
+    count = len(error) - first
+    mean = (total[-1] - total[first]) / np.maximum(count, 1)
+    return np.where(count > 0, np.clip(forecast + mean, data.left, data.top), data.left)
+
+
+def _per_unit(owner: Whole) -> Floats:
+    """Return weights of rows such that each unit weighs 1, (n,)."""
+    return np.asarray(1.0 / np.bincount(owner)[owner])
+
+
+def _score(data: _Data, forecast: Floats, bands: Bands) -> Score:
+    seen = data.known
+    truth = np.minimum(data.left, data.top)[seen]
+    low, middle, high = bands.around(forecast[seen])
+    weight = _per_unit(data.owner[seen])
+    error = middle - truth
+    inside = (truth >= low - 1e-9) & (truth <= high + 1e-9)
+    return Score(
+        rmse=float(np.sqrt(np.average(error**2, weights=weight))),
+        mae=float(np.average(np.abs(error), weights=weight)),
+        coverage=float(np.average(inside, weights=weight)),
+        width=float(np.average(high - low, weights=weight)),
+        rows=int(seen.sum()),
+        units=len(np.unique(data.owner[seen])),
+    )
+
+
+def _past(runs: Runs, rows: Whole, forecast: Floats) -> list[PastUnit]:
+    story = []
+    owner = runs.owner[rows]
+    for unit, name in enumerate(runs.units):
+        own = np.flatnonzero(owner == unit)
+        some = own[np.unique(np.linspace(0, len(own) - 1, POINTS).round().astype(int))]
+        story.append(
+            PastUnit(
+                unit=name,
+                failed=bool(runs.failed[unit]),
+                end=float(runs.ends[unit]),
+                time=runs.time[rows][some].tolist(),
+                forecast=np.round(forecast[some], 6).tolist(),
+            )
+        )
+    return story

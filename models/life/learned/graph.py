@@ -1,0 +1,105 @@
+"""One ONNX graph of everything that was fitted: filling, scaling, trees, networks, their mean."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.life.learned.nets import Single
+from models.life.learned.runs import Floats
+from models.life.learned.trees import Forest
+
+CLIP: Final = 5.0  #: standard deviations that an input may lie off
+OPSET: Final = 17
+ML_OPSET: Final = 3
+IR_VERSION: Final = 8
+
+
+def scaled(x: Floats, middle: Floats, spread: Floats) -> Single:
+    """Return features (n, p) as the models take them: standardised, missing ones at the mean."""
+    z = (x.astype(np.float32) - middle.astype(np.float32)) * (1.0 / spread).astype(np.float32)
+    z = np.clip(z, np.float32(-CLIP), np.float32(CLIP))
+    return np.where(np.isnan(z), np.float32(0.0), z)
+
+
+def assembled(
+    forest: Forest, trees: int, nets: list[list[Single]], middle: Floats, spread: Floats
+) -> bytes:
+    """Return the graph: `features` (n, p), NaN where missing, to `trees` and `nets` (n, 1).
+
+    Args:
+        forest: the trees of all members.
+        trees: number of members whose sum the forest is.
+        nets: the layers of each network.
+        middle: mean of each feature, (p,).
+        spread: standard deviation of each feature, (p,).
+    """
+    import onnx  # noqa: PLC0415  only where models are fitted
+    from onnx import TensorProto, helper, numpy_helper  # noqa: PLC0415
+
+    constants: dict[str, NDArray[Any]] = {
+        "middle": middle.astype(np.float32),
+        "inverse": (1.0 / spread).astype(np.float32),
+        "most": np.array(CLIP, np.float32),
+        "least": np.array(-CLIP, np.float32),
+        "zero": np.array(0.0, np.float32),
+        "count": np.array(trees, np.float32),
+    }
+    nodes = [
+        helper.make_node("Sub", ["features", "middle"], ["off"]),
+        helper.make_node("Mul", ["off", "inverse"], ["scaled"]),
+        helper.make_node("Clip", ["scaled", "least", "most"], ["clipped"]),
+        helper.make_node("IsNaN", ["features"], ["missing"]),
+        helper.make_node("Where", ["missing", "zero", "clipped"], ["input"]),
+        helper.make_node(
+            "TreeEnsembleRegressor", ["input"], ["sum"], domain="ai.onnx.ml", **_trees(forest)
+        ),
+        helper.make_node("Div", ["sum", "count"], ["trees"]),
+    ]
+    last = "input"
+    for k in range(0, len(nets[0]), 2):
+        constants[f"weights{k}"] = np.stack([net[k] for net in nets])
+        constants[f"offsets{k}"] = np.stack([net[k + 1] for net in nets])[:, None, :]
+        nodes += [
+            helper.make_node("MatMul", [last, f"weights{k}"], [f"product{k}"]),
+            helper.make_node("Add", [f"product{k}", f"offsets{k}"], [f"layer{k}"]),
+        ]
+        last = f"layer{k}"
+        if k < len(nets[0]) - 2:
+            nodes.append(helper.make_node("Relu", [last], [f"active{k}"]))
+            last = f"active{k}"
+    nodes.append(helper.make_node("ReduceMean", [last], ["nets"], axes=[0], keepdims=0))
+    shape = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        nodes,
+        "remaining-life",
+        [shape("features", TensorProto.FLOAT, ["rows", len(middle)])],
+        [shape(name, TensorProto.FLOAT, ["rows", 1]) for name in ("trees", "nets")],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", ML_OPSET)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+def _trees(forest: Forest) -> dict[str, Any]:
+    leaf = forest.feature < 0
+    return {
+        "n_targets": 1,
+        "aggregate_function": "SUM",
+        "post_transform": "NONE",
+        "nodes_treeids": forest.tree.tolist(),
+        "nodes_nodeids": forest.node.tolist(),
+        "nodes_featureids": np.where(leaf, 0, forest.feature).tolist(),
+        "nodes_modes": ["LEAF" if end else "BRANCH_LEQ" for end in leaf],
+        "nodes_values": forest.threshold.tolist(),
+        "nodes_truenodeids": forest.left.tolist(),
+        "nodes_falsenodeids": forest.right.tolist(),
+        "target_treeids": forest.tree[leaf].tolist(),
+        "target_nodeids": forest.node[leaf].tolist(),
+        "target_ids": [0] * int(leaf.sum()),
+        "target_weights": forest.value[leaf].tolist(),
+    }

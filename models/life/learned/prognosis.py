@@ -1,0 +1,94 @@
+"""Forecasts from an artefact: ONNX Runtime and NumPy, no training library."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.life.learned import windows
+from models.life.learned.card import Card, unpacked
+from models.life.learned.runs import Floats, Runs
+
+#: rows of each call, filled up: sums are then taken in the same order for every row of every file
+BATCH: Final = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """Remaining life of some rows in the unit of time: 0 <= p05 <= p50 <= p95, (n,) each."""
+
+    p05: Floats
+    p50: Floats
+    p95: Floats
+
+
+class Prognosis:
+    """A fitted model that is ready to forecast."""
+
+    def __init__(self, artefact: bytes, *, threads: int = 1) -> None:
+        """Read an artefact; raise BadArtefact if it is not as it was fitted."""
+        import onnxruntime  # noqa: PLC0415  the service starts without it
+
+        self.card, model = unpacked(artefact)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        self._session: Any = onnxruntime.InferenceSession(
+            model, options, providers=["CPUExecutionProvider"]
+        )
+
+    def features(self, runs: Runs) -> Floats:
+        """Return the features of each row, (n, p); absent signals are missing."""
+        runs = runs.arranged(tuple(self.card.signals))
+        z = self.card.conditions.standardised(runs.values)
+        return windows.features(runs, z, self.card.typical)
+
+    def points(self, x: Floats) -> Floats:
+        """Return the forecast of rows of features (n, p), (n,), in [0, top]."""
+        said = [np.zeros(0)]
+        rows = np.zeros((BATCH, x.shape[1]), np.float32)
+        for at in range(0, len(x), BATCH):
+            rows[: len(x) - at] = x[at : at + BATCH]
+            trees, nets = self._session.run(["trees", "nets"], {"features": rows})
+            said.append(0.5 * (trees[:, 0].astype(np.float64) + nets[:, 0]))
+        whole = np.concatenate(said)[: len(x)]
+        return np.clip(whole * self.card.top, 0.0, self.card.top)
+
+    def forecast(self, runs: Runs) -> Forecast:
+        """Return the forecast of every row; each uses its unit's rows up to itself alone.
+
+        The first row of a unit gets the prior band: what the age alone tells. So does a row of
+        which every signal is missing; where some are, the band spans both.
+        """
+        x = self.features(runs)
+        bands = self.card.bands.around(self.points(x))
+        prior = _prior(self.card, runs.time)
+        doubt = self._doubt(x)
+        doubt[runs.starts[:-1]] = 1.0
+        middle = bands[1] + doubt * (prior[1] - bands[1])
+        low = _between(bands[0], np.minimum(bands[0], prior[0]), prior[0], doubt)
+        high = _between(bands[2], np.maximum(bands[2], prior[2]), prior[2], doubt)
+        return Forecast(p05=np.minimum(low, middle), p50=middle, p95=np.maximum(high, middle))
+
+    def _doubt(self, x: Floats) -> Floats:
+        """Return the share of what the model knows life by that each row has not, (n,)."""
+        signals = len(self.card.signals)
+        missing: NDArray[np.bool_] = np.isnan(x[:, :signals])
+        return np.asarray(np.minimum(missing @ np.array(self.card.weights), 1.0))
+
+
+def _between(known: Floats, either: Floats, unknown: Floats, doubt: Floats) -> Floats:
+    """Return an edge that goes from the model's to the wider of both to the prior's."""
+    first, second = np.minimum(2.0 * doubt, 1.0), np.maximum(2.0 * doubt - 1.0, 0.0)
+    wide = known + first * (either - known)
+    return wide + second * (unknown - wide)
+
+
+def _prior(card: Card, age: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return the band that the age alone gives, (n,) each."""
+    low, middle, high = (card.survival.remaining(age, share) for share in (0.05, 0.5, 0.95))
+    return np.minimum(low, card.top), np.minimum(middle, card.top), np.minimum(high, card.top)

@@ -1,0 +1,115 @@
+"""The parts of the learned prognosis: conditions, windows, survival, trees, networks, the file."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lifelines import KaplanMeierFitter
+
+from models.life.learned import conditions, graph, nets, trees, windows
+from models.life.learned.survival import product_limit, survival
+from tests.models.life.fleet import fleet
+
+
+def test_switching_loads_are_found_and_taken_out() -> None:
+    runs = fleet(1, switching=True)
+    found = conditions.find(runs)
+    assert len(found.centres) == 3
+    z = found.standardised(runs.values)
+    load = np.round(runs.values[:, 3] / 100.0).astype(int)
+    for signal in range(3):
+        means = [z[load == k, signal].mean() for k in range(3)]
+        assert np.ptp(means) < 0.01
+
+
+def test_one_condition_without_switching() -> None:
+    assert conditions.find(fleet(1)).centres == []
+
+
+def test_a_level_set_once_in_a_life_is_no_condition() -> None:
+    runs = fleet(1)
+    late = runs.time > 40.0
+    values = runs.values.copy()
+    values[late, 3] = 1.0
+    values[late, :2] += 10.0
+    assert conditions.find(runs.arranged(runs.signals)).centres == []
+
+
+def test_conditions_are_the_same_in_other_units() -> None:
+    runs = fleet(2, switching=True)
+    z = conditions.find(runs).standardised(runs.values)
+    other = runs.arranged(runs.signals)
+    other.values[:] = runs.values * [3.0, 1e-3, 1e4, 7.0, 2.0] + [1.0, -5.0, 1e3, 0.0, 9.0]
+    assert np.allclose(conditions.find(other).standardised(other.values), z, atol=1e-6)
+
+
+def test_turned_conditions_measure_alike() -> None:
+    runs = fleet(3, switching=True).arranged(("dead", "a", "b", "c", "load"))
+    found = conditions.find(runs)
+    order = np.array([4, 2, 1, 3])
+    sign = np.array([1.0, -1.0, 1.0, -1.0, 1.0])
+    turned = found.turned(order, sign)
+    z = found.standardised(runs.values)
+    assert np.allclose(turned.standardised(runs.values[:, order]), (z * sign)[:, order])
+
+
+@given(cut=st.integers(2, 59), seed=st.integers(0, 20))
+@settings(max_examples=20, deadline=None)
+def test_features_know_nothing_later(cut: int, seed: int) -> None:
+    runs = fleet(seed, units=3)
+    z = runs.values.copy()
+    z[np.random.default_rng(seed).random(z.shape) < 0.2] = np.nan
+    whole = windows.features(runs, z, 80.0)
+    rows = np.concatenate([np.arange(s, s + cut) for s in runs.starts[:-1]])
+    short = runs.pick(np.arange(3))
+    short = type(runs)(
+        units=runs.units,
+        starts=np.arange(4) * cut,
+        time=short.time[rows],
+        values=runs.values[rows],
+        signals=runs.signals,
+        failed=runs.failed,
+    )
+    np.testing.assert_array_equal(windows.features(short, z[rows], 80.0), whole[rows])
+
+
+@pytest.mark.parametrize("share", [0.05, 0.5, 0.95])
+def test_survival_agrees_with_lifelines(share: float) -> None:
+    rng = np.random.default_rng(5)
+    ends, failed = rng.weibull(2.0, 300) * 100.0, rng.random(300) < 0.7
+    oracle = KaplanMeierFitter().fit(ends, failed)
+    ours = survival(ends, failed)
+    for time, alive in zip(ours.times, ours.alive, strict=True):
+        assert alive == pytest.approx(float(oracle.predict(time)), abs=1e-9)
+    left = ours.remaining(np.array([0.0, 50.0, 1e6]), share)
+    assert np.isfinite(left).all()
+    assert (left >= 0.0).all()
+
+
+def test_product_limit_without_censoring_counts() -> None:
+    values, alive = product_limit(np.array([3.0, 1.0, 2.0, 2.0]), np.ones(4, bool), np.ones(4))
+    assert values.tolist() == [1.0, 2.0, 3.0]
+    assert alive == pytest.approx([0.75, 0.25, 0.0])
+
+
+def test_the_graph_computes_what_was_fitted() -> None:
+    import onnxruntime
+
+    rng = np.random.default_rng(3)
+    raw = rng.normal(3.0, 2.0, (400, 5))
+    raw[rng.random(raw.shape) < 0.1] = np.nan
+    middle, spread = np.nanmean(raw, axis=0), np.nanstd(raw, axis=0)
+    x = graph.scaled(raw, middle, spread)
+    y = np.abs(x[:, 0]) + x[:, 1]
+    weight = np.ones(len(y))
+    grown = [trees.grow(x, y, weight, seed=s, threads=1) for s in (1, 2)]
+    layers = [nets.train(x, y, weight, np.random.default_rng(s)) for s in (1, 2)]
+    forest = trees.joined([f for f, _ in grown])
+    session = onnxruntime.InferenceSession(graph.assembled(forest, 2, layers, middle, spread))
+    said = session.run(["trees", "nets"], {"features": raw.astype(np.float32)})
+    by_trees = np.mean([b.predict(x) for _, b in grown], axis=0)
+    by_nets = np.mean([nets.forward(one, x) for one in layers], axis=0)
+    np.testing.assert_allclose(said[0][:, 0], by_trees, atol=1e-4)
+    np.testing.assert_allclose(said[1][:, 0], by_nets, atol=1e-4)
+    assert np.corrcoef(by_trees, y)[0, 1] > 0.95
+    assert np.corrcoef(by_nets, y)[0, 1] > 0.9
