@@ -25,6 +25,7 @@ VERBS: Final = {
     "tickets": ("forewarn.tickets", "list, acknowledge, resolve and close tickets"),
     "advisories": ("forewarn.advisories", "list advisories and decide about them"),
     "backtest": ("forewarn.backtest", "try the models on recordings (CSV) as if they were live"),
+    "life": ("forewarn.life", "learn remaining life from whole runs, and forecast it"),
     "series": ("forewarn.series", "show a signal's readings"),
 }
 
