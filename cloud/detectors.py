@@ -13,8 +13,7 @@ from typing import Final
 from cloud.errors import SettingsError
 from models.anomaly.card import ModelError
 from models.anomaly.detector import Detector, Factory, detector
-from models.anomaly.files import load
-from models.anomaly.learned import Learned
+from models.anomaly.learned import Learned, load
 from models.plugins import BrokenPluginError, UnknownPluginError
 from models.profile import Profile
 

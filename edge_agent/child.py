@@ -40,6 +40,7 @@ class Child:
         self.first_wait_s = FIRST_WAIT_S
         self.answer_s = ANSWER_S
         self._wait_s: float | None = None
+        self._due_s = 0.0  #: when it may be started again, in the loop's time
         self.starts = 0
         self.given_up = 0  #: frames on which the child died twice
 
@@ -60,20 +61,32 @@ class Child:
         Between two starts is a growing wait. `DriverError`: the task itself is refused.
         """
         for _ in range(TRIES):
-            try:
-                if self._process is None:
-                    await self._start()
-                answer = await self._exchange(content, self.answer_s)
-            except ChildDied as error:
-                await self._end()
-                self._wait_s = min((self._wait_s or self.first_wait_s / 2) * 2, LONGEST_WAIT_S)
-                log.warning("%s; starting it again in %.0f s", error, self._wait_s)
-                await asyncio.sleep(self._wait_s)
-            else:
-                self._wait_s = None
+            await asyncio.sleep(self._left_s())
+            answer = await self.ask_at_once(content)
+            if answer is not None:
                 return answer
         self.given_up += 1
         return None
+
+    async def ask_at_once(self, content: bytes) -> Answer | None:
+        """Return the answer; None when the child died, or may not be started again yet."""
+        if self._process is None and self._left_s() > 0.0:
+            return None
+        try:
+            if self._process is None:
+                await self._start()
+            answer = await self._exchange(content, self.answer_s)
+        except ChildDied as error:
+            await self._end()
+            self._wait_s = min((self._wait_s or self.first_wait_s / 2) * 2, LONGEST_WAIT_S)
+            self._due_s = asyncio.get_running_loop().time() + self._wait_s
+            log.warning("%s; starting it again in %.0f s", error, self._wait_s)
+            return None
+        self._wait_s = None
+        return answer
+
+    def _left_s(self) -> float:
+        return max(self._due_s - asyncio.get_running_loop().time(), 0.0)
 
     async def _start(self) -> None:
         self.starts += 1

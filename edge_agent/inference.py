@@ -91,7 +91,7 @@ def _scored(task: Task) -> Callable[[dict[str, float]], Mapping[str, float]]:
         return lambda row: row
     from pathlib import Path  # noqa: PLC0415  only in the child
 
-    from models.anomaly.files import load  # noqa: PLC0415
+    from models.anomaly.learned import load  # noqa: PLC0415
 
     name = task.score
     detector = load(Path(task.model))[1]()

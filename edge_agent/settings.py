@@ -118,6 +118,7 @@ class SourceSettings(_Strict, frozen=True, kw_only=True):
     interval_s: Annotated[float, msgspec.Meta(gt=0, le=86_400)] = 1.0
     options: Mapping[str, Any] = {}
     signals: tuple[SignalSettings, ...] = ()
+    model: str | None = None  #: a trained model, NAME.onnx, that scores each reading
 
 
 class Settings(_Strict, frozen=True, kw_only=True):
@@ -215,6 +216,8 @@ def _source(settings: Settings, i: int, source: SourceSettings) -> list[Problem]
     except plugins.UnknownPluginError:
         known = ", ".join(names())
         return [*found, (f"{place}.driver", f"there is no driver '{source.driver}': use {known}")]
+    if source.model is not None and "model" in kind.Options.__struct_fields__:
+        found.append((f"{place}.model", f"{source.driver} takes it under options, where it is run"))
     try:
         msgspec.convert(source.options, kind.Options)
     except msgspec.ValidationError as error:

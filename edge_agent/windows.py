@@ -12,6 +12,7 @@ from edge_agent.child import Child, values_of
 from edge_agent.drivers import Options, Reading
 from edge_agent.errors import DriverError
 from edge_agent.inference import MAX_FRAME, Task
+from edge_agent.scored import score_of
 from models.channels import TACHO, UNITS
 from models.contract.messages import Metric
 from models.profile import Profile, ProfileError, load_profiles, parse_profile
@@ -75,7 +76,7 @@ class Featured:
     def __init__(self, options: WindowOptions) -> None:
         self._options = options
         self._profile = _profile(options.profile)
-        self._score = None if options.model is None else f"{Path(options.model).stem}.score"
+        self._score = None if options.model is None else score_of(options.model)
         self.signals = self._metrics()
 
     def _metrics(self) -> Sequence[Metric]:
@@ -96,7 +97,7 @@ class Featured:
         if not found:
             raise DriverError("layout: names no channel")
         if self._score is not None:
-            found[self._score] = Metric(name=self._score, unit="1", low=0.0, high=0.95)
+            found[self._score.name] = self._score
         return list(found.values())
 
     def _task(self) -> Task:
@@ -111,7 +112,7 @@ class Featured:
             pulses_per_turn=options.pulses_per_turn,
             speed_rpm=options.speed_rpm,
             model=options.model,
-            score=self._score,
+            score=None if self._score is None else self._score.name,
         )
 
     async def readings(self, source: AsyncGenerator[Window, None]) -> AsyncGenerator[Reading, None]:

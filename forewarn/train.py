@@ -11,7 +11,8 @@ from forewarn import recordings
 from forewarn.recordings import RecordingError
 from forewarn.trainer import Options, Trained, train
 from models.anomaly.card import Card, ModelError, written
-from models.anomaly.files import card_of, load, load_card
+from models.anomaly.files import card_of, load_card
+from models.anomaly.learned import load
 from models.profile import load_profiles
 
 ENDING: Final = ".onnx"

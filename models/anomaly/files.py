@@ -1,10 +1,8 @@
 """A learned model's two files on disk: `NAME.onnx` and, beside it, `NAME.json`."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from models.anomaly.card import MAX_CARD, MAX_MODEL, Card, ModelError, read
-from models.anomaly.learned import Drift, Learned, learned
 
 
 def card_of(model: Path) -> Path:
@@ -12,17 +10,14 @@ def card_of(model: Path) -> Path:
     return model.with_suffix(".json")
 
 
-def load(
-    model: Path, drift: Callable[[], Drift] | None = None
-) -> tuple[Card, Callable[[], Learned]]:
-    """Return the card and what makes detectors; `ModelError` says what is wrong with a file."""
-    text, content = _content(card_of(model), MAX_CARD), _content(model, MAX_MODEL)
-    return learned(text, content, str(model), drift)
+def contents(model: Path) -> tuple[bytes, bytes]:
+    """Return the card's text and the model; `ModelError` names a file that cannot be read."""
+    return _content(card_of(model), MAX_CARD), _content(model, MAX_MODEL)
 
 
 def load_card(model: Path) -> Card:
-    """Return the card alone, after the same checks; nothing is run."""
-    return read(_content(card_of(model), MAX_CARD), _content(model, MAX_MODEL), str(model))
+    """Return the card once both files are known to belong together; nothing is run."""
+    return read(*contents(model), str(model))
 
 
 def _content(path: Path, most: int) -> bytes:

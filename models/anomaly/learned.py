@@ -9,12 +9,14 @@ replay on the same type of processor with the same onnxruntime.
 import math
 from collections import deque
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.anomaly.card import Card, ModelError, read
+from models.anomaly.files import contents
 from models.anomaly.tail import score_of
 
 INPUT_CLIP: Final = 8.0  #: standard deviations; the network saw nothing further out
@@ -154,3 +156,10 @@ def learned(
     card = read(text, model, origin)
     session = session_of(model, card, origin)
     return card, lambda: Learned(card, session, None if drift is None else drift())
+
+
+def load(
+    model: Path, drift: Callable[[], Drift] | None = None
+) -> tuple[Card, Callable[[], Learned]]:
+    """Return the same of the files on disk; `ModelError` says what is wrong with one of them."""
+    return learned(*contents(model), str(model), drift)

@@ -5,7 +5,8 @@ import msgspec
 import pytest
 
 from models.anomaly.card import MAX_CARD, ModelError, Side, digest, read, written
-from models.anomaly.files import card_of, load, load_card
+from models.anomaly.files import card_of, load_card
+from models.anomaly.learned import load
 from tests.models.anomaly.trained import saved, trained
 
 

@@ -15,8 +15,7 @@ from models.anomaly.card import written
 from models.anomaly.checks import check_detector, rows
 from models.anomaly.detector import Factory
 from models.anomaly.drift import ErrorDrift
-from models.anomaly.files import load
-from models.anomaly.learned import Learned, learned
+from models.anomaly.learned import Learned, learned, load
 from models.assessment import Assessment, Check
 from models.fleet import Fleet
 from models.profile import load_profiles
@@ -70,7 +69,7 @@ def test_a_new_process_gives_the_same_bits(kind: str, tmp_path: Path) -> None:
     text = f"""
 import sys
 from pathlib import Path
-from models.anomaly.files import load
+from models.anomaly.learned import load
 from tests.models.anomaly.test_learned import scores
 print(*(s.hex() for s in scores(load(Path({str(path)!r}))[1])))
 """
@@ -95,7 +94,7 @@ def test_inference_needs_no_training_library(tmp_path: Path) -> None:
     text = f"""
 import sys
 from pathlib import Path
-from models.anomaly.files import load
+from models.anomaly.learned import load
 load(Path({str(path)!r}))[1]().score_one({{"load": 1.0}})
 print(*(m for m in sys.modules if m.split(".")[0] in
         ("sklearn", "skl2onnx", "onnx", "scipy", "river", "numba", "pandas", "torch")))
