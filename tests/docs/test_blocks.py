@@ -20,8 +20,16 @@ def blocks(name: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("text", [b for b in blocks("high-rate.md", "toml") if "[[sources]]" in b])
-def test_sources_of_high_rate_channels(text: str, tmp_path: Path) -> None:
+SOURCES = [
+    text
+    for name in ("high-rate.md", "train-a-model.md")
+    for text in blocks(name, "toml")
+    if "[[sources]]" in text
+]
+
+
+@pytest.mark.parametrize("text", SOURCES)
+def test_the_sources_of_a_device(text: str, tmp_path: Path) -> None:
     path = tmp_path / "edge.toml"
     path.write_text(text)
     assert check(path) == []
