@@ -30,11 +30,11 @@ class Config:
     notice_rows: float = 30.0
 
     #: evidence (-ln p over the root of the layers) that makes an onset alarm in the first 1000 rows
-    onset_limit: float = 1.3
+    onset_limit: float = 1.2
     #: it grows by so much for each e-fold of the rows: the alarms of a healthy signal die out
-    onset_growth: float = 1.25
-    #: ten readings beyond the 95 % quantile must be known before evidence counts
-    onset_rows: float = 200.0
+    onset_growth: float = 1.5
+    #: fifteen readings beyond the 95 % quantile must be known before evidence counts
+    onset_rows: float = 300.0
     #: rows without a second alarm: at least, and as a share of all rows seen
     onset_pause: float = 30.0
     onset_pause_share: float = 0.05
@@ -46,7 +46,7 @@ class Config:
     gap_rows: float = 20.0
     gap_s: float = 6 * 3600.0
     #: rows after a start or a long gap that are no evidence
-    settle_rows: float = 30.0
+    settle_rows: float = 100.0
     #: least scale of the excesses: level (mean absolute deviations), season (the same), patterns
     level_least: float = 0.1
     season_least: float = 0.25

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from benchmarks.evaluation.healthy import WORKS, Work, watch
 from models.assessment import Assessment, Check, State
 from models.fleet import Fleet
 from tests.models.fleet.machines import DAY, PROFILES, START, S, block
@@ -112,3 +113,23 @@ def test_after_a_repair_the_reference_begins_anew() -> None:
     told = fleet.observe([block("m", at + np.arange(PER_DAY) * STEP * S, columns)])
     assert [c.active for c in told[0].conditions if c.check is Check.SHIFT] == [False]
     assert fleet.current("m").state is State.LEARNING
+
+
+@pytest.mark.parametrize("work", WORKS)
+def test_two_sigma_on_all_conditions_is_held_within_a_day_and_for_thirty(work: Work) -> None:
+    for seed in range(5):
+        told = watch(work, 14 + 32, 500 + seed, fault_sigma=2.0, fault_d=14.0)
+        assert told.first_state_d is not None
+        assert told.first_state_d <= 1.0
+        assert told.state_share * told.days == pytest.approx(
+            told.days - told.first_state_d, abs=0.1
+        )
+
+
+@pytest.mark.parametrize("work", WORKS)
+def test_healthy_machines_in_weather_raise_few_notices_and_no_lasting_shift(work: Work) -> None:
+    told = [watch(work, 64, 700 + seed) for seed in range(10)]
+    days = sum(one.days for one in told)
+    assert sum(one.shifts for one in told) == 0
+    assert sum(one.state_share for one in told) == 0.0
+    assert sum(one.notices for one in told) <= 0.01 * days + 3

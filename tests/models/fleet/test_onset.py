@@ -84,12 +84,12 @@ def test_alarms_of_a_healthy_signal_die_out(persistence: float, most: int) -> No
     assert late <= most  # of 150,000 rows
 
 
-def test_nothing_is_said_before_two_hundred_readings() -> None:
-    x = np.random.default_rng(4).normal(0, 1, 400)
-    x[100] = x[150] = x[190] = 500.0
+def test_nothing_is_said_before_three_hundred_readings() -> None:
+    x = np.random.default_rng(4).normal(0, 1, 500)
+    x[100] = x[150] = x[290] = 500.0
     trace = rows_of({"x": x})
-    assert [row for row in alarms(trace) if row < 200] == []
-    assert not np.concatenate(trace.strengths)[:200].any()
+    assert [row for row in alarms(trace) if row < 300] == []
+    assert not np.concatenate(trace.strengths)[:300].any()
 
 
 def test_a_start_after_a_long_gap_is_no_onset() -> None:
