@@ -119,6 +119,22 @@ def _make_telling(build: int) -> tuple[Any, ...]:
         if parts[j].points > 0:
             out[4] *= curve_at(parts[j], now[0].w)[1]
 
+    def step(
+        wears: Rows, parts: Rows, uses: Floats, values: Floats, use: Floats, out: Floats
+    ) -> None:
+        """Take one reading of every part (n,) and write every band, as `take` and `band` do."""
+        now = np.empty(1, WEAR)
+        for i in range(len(wears)):
+            s, c = wears[i], parts[i]
+            if s.begun == 0:
+                begin(s, c, uses[i], False)
+            if verdict(s, c, uses[i], values[i], s.noise, False) != NEW or build < 0:
+                read(s, c, uses[i], values[i])
+            now[0] = s
+            out[i, 0], out[i, 1], out[i, 2] = passage(now[0], c, use[0], use[1], use[2])
+            out[i, 3] = min(max(1.0 - s.w, 0.0), 1.0)
+            out[i, 4] = s.r
+
     def in_season(t_s: float, ends: Floats, season: float, peak_day: float) -> None:
         """Turn the first three of `ends` from seconds of mean use into seconds of the calendar."""
         for k in range(3):
@@ -141,8 +157,15 @@ def _make_telling(build: int) -> tuple[Any, ...]:
         """Return `use.recent_use` of a counter's past."""
         return recent_use(times, values, varies) if build >= 0 else (0.0, 0.0, 0.0)
 
-    return entry(band), entry(in_season), entry(in_week), entry(seasonal), entry(recent)
+    return (
+        entry(band),
+        entry(step),
+        entry(in_season),
+        entry(in_week),
+        entry(seasonal),
+        entry(recent),
+    )
 
 
 start, take, judge, line = _make_following(_BUILD)
-band, in_season, in_week, seasonal, recent = _make_telling(_BUILD)
+band, step, in_season, in_week, seasonal, recent = _make_telling(_BUILD)

@@ -15,6 +15,7 @@ from models.life.compiled import part
 from models.life.wiener import curve_at, wear_of
 
 LEAST_WEAR: Final = 0.1  #: a fall by less wear is not worth a part
+KNOWN: Final = 4.0  #: standard deviations of the wear itself
 CERTAIN: Final = 4.5  #: standard deviations of the fall
 APART: Final = 6.0  #: standard deviations between a new part and the old one
 NEW_WEAR: Final = 0.12  #: a new part shows less wear than this
@@ -53,7 +54,8 @@ def verdict(s: Any, c: Any, use: float, y: float, noise: float, fell: bool) -> i
         if apart >= APART * np.sqrt(spread * spread + c.offset_var):
             return NEW if nearer else SAME
     seen = wear_of(c, y)
-    if w - seen < LEAST_WEAR or sign * (expected - y) < CERTAIN * spread:
+    least = max(LEAST_WEAR, KNOWN * np.sqrt(s.ww))
+    if w - seen < least or sign * (expected - y) < CERTAIN * spread:
         return SAME
     near = c.curve[0] + sign * (4.0 * np.sqrt(c.offset_var) + CERTAIN * np.sqrt(noise))
     new = seen < NEW_WEAR or sign * (near - y) > 0.0

@@ -81,7 +81,7 @@ def curve_at(c: Any, w: float) -> tuple[float, float, float]:
 
 @part
 def wear_of(c: Any, y: float) -> Any:
-    """Return the wear at which the usual indicator is `y`, between -0.1 and 1.2."""
+    """Return the wear at which the usual indicator is `y`, between 0 and 1.2."""
     last = c.points - 1
     sign = 1.0 if c.curve[last] > c.curve[0] else -1.0
     i, beyond = 0, last
@@ -92,7 +92,14 @@ def wear_of(c: Any, y: float) -> Any:
         else:
             beyond = middle
     w = (i + (y - c.curve[i]) / (c.curve[i + 1] - c.curve[i])) / last
-    return min(max(w, -0.1), 1.2)
+    return min(max(w, 0.0), 1.2)
+
+
+@part
+def _slope(c: Any, w: float, sd: float) -> Any:
+    """Return the mean slope of the curve where the wear may be: it bends."""
+    low, high = max(w - sd, 0.0), max(w + sd, 1e-3)
+    return (curve_at(c, high)[0] - curve_at(c, low)[0]) / (high - low)
 
 
 @part
@@ -130,10 +137,12 @@ def forward(s: Any, c: Any, use: float) -> None:
 def _first(s: Any, c: Any, y: float) -> None:
     """Take the wear from the first reading when nothing else is known of it."""
     s.w = wear_of(c, y)
-    _, slope, share = curve_at(c, s.w)
-    rest = 1.0 - share
-    s.ww = (s.noise + rest * rest * s.bb) / (slope * slope)
-    s.wb = -rest * s.bb / slope
+    rest = 1.0 - curve_at(c, s.w)[2]
+    sd = np.sqrt(s.noise + rest * rest * s.bb)
+    half = 0.5 * abs(wear_of(c, y + sd) - wear_of(c, y - sd))
+    sign = 1.0 if c.curve[c.points - 1] > c.curve[0] else -1.0
+    s.ww = max(half * half, 1e-8)
+    s.wb = -sign * rest * s.bb * half / sd
     s.rise_use, s.rise_wear = s.use, s.w
 
 
@@ -169,7 +178,8 @@ def read(s: Any, c: Any, use: float, y: float) -> None:
         _first(s, c, y)
         s.points = 1
         return
-    h, slope, share = curve_at(c, s.w)
+    h, _, share = curve_at(c, s.w)
+    slope = _slope(c, s.w, np.sqrt(s.ww))
     hw = slope * (1.0 - s.b / (c.curve[c.points - 1] - c.curve[0]))
     hb = 1.0 - share
     e = y - h - s.b * hb
@@ -197,7 +207,7 @@ def _correct(s: Any, hw: float, hb: float, e: float, total: float) -> None:
     gw = (hw * s.ww + hb * s.wb) / total
     gr = (hw * s.wr + hb * s.rb) / total
     gb = (hw * s.wb + hb * s.bb) / total
-    s.w += gw * e
+    s.w = max(s.w + gw * e, 0.0)
     s.r = max(s.r + gr * e, LEAST_RATE)
     s.b += gb * e
     s.ww = max(s.ww - gw * gw * total, 1e-12)
