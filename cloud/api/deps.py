@@ -1,6 +1,7 @@
 """What the API needs from the rest of the service."""
 
 import copy
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Final, Protocol, TypeVar
@@ -13,7 +14,7 @@ from cloud.accounts.values import Principal, Role
 from cloud.api.access import NOBODY, rule_of
 from cloud.api.cookies import bearer_of, cookie_of
 from cloud.api.cursors import Cursors
-from cloud.errors import Refused
+from cloud.errors import Refused, StoreError
 from cloud.ledger import Ledger, Repair
 from cloud.live import Live
 from cloud.metrics import Metrics
@@ -23,6 +24,7 @@ from cloud.telemetry import TelemetryStore
 from models.profile import Profile
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 
 class ServiceStatus(Protocol):
@@ -196,11 +198,16 @@ def admit(request: Request) -> ApiDeps:
 
 
 def welcome(request: Request) -> bool:
-    """Whether whoever made a request that goes on may still do so."""
+    """Whether whoever made a request that goes on may still do so.
+
+    A ledger that is busy is asked again next time.
+    """
     try:
         admit(request)
     except (SignInNeeded, NotAllowed):
         return False
+    except StoreError as error:
+        log.info("not looked whether somebody may still listen: %s", error)
     return True
 
 

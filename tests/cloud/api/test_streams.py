@@ -1,0 +1,88 @@
+"""The live stream shows a customer what is theirs, and ends when they may no longer listen."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from cloud.accounts.values import Principal, Reach, Role
+from cloud.api.events import _stream
+from cloud.live import Change, Live
+from models.assessment import Assessment, State
+from tests.cloud.api.plant import T0, Opened, Plant
+
+CUSTOMER = Principal(account="1", name="li", role=Role.CUSTOMER, reach=Reach(customer="acme"))
+PLANNER = Principal(account="2", name="chen", role=Role.PLANNER)
+
+
+def assessed(machine: str) -> Assessment:
+    return Assessment(
+        machine=machine, at_ns=T0, n=1, state=State.NORMAL, score=0.0, health=99.0, coverage=1.0
+    )
+
+
+@pytest.fixture
+def live(plant: Plant) -> Live:
+    for machine in ("acme.a", "beta.b"):
+        plant.register(machine)
+    found = Live(plant.ledger, lambda: plant.clock[0])
+    found.heard((), [assessed("acme.a"), assessed("beta.b")])
+    return found
+
+
+def changes() -> tuple[Change, ...]:
+    found = [
+        Change(subject=subject, subject_id=f"{machine}-{subject}", machine=machine, type="opened")
+        for machine in ("acme.a", "beta.b")
+        for subject in ("machine", "ticket", "advisory")
+    ]
+    account = Change(subject="account", subject_id="someone", machine=None, type="added")
+    return (*found, account)
+
+
+async def heard(opened: Opened, live: Live, who: Principal) -> str:
+    """Return what somebody hears of one message, live and after a cut."""
+    deps = opened.app(live=live).state.deps.of(who)
+
+    async def stays() -> bool:
+        return True
+
+    stream: AsyncIterator[bytes] = _stream(deps, live, frozenset(), None, stays)
+    said = [await anext(stream)]
+    live.hand_out(changes())
+    said.append(await anext(stream))
+    await stream.aclose()  # type: ignore[attr-defined]
+    again = _stream(deps, live, frozenset(), f"{live.start_ns:x}-0", stays)
+    said += [await anext(again), await anext(again)]
+    await again.aclose()  # type: ignore[attr-defined]
+    return b"".join(said).decode()
+
+
+async def test_a_customer_hears_of_their_machines_and_tickets(opened: Opened, live: Live) -> None:
+    said = await heard(opened, live, CUSTOMER)
+    assert said.count("acme.a-ticket") == 2
+    assert said.count('"machine":"acme.a","state"') == 2
+    for secret in ("beta.b", "someone", "advisory"):
+        assert secret not in said
+
+
+async def test_staff_hear_of_everything(opened: Opened, live: Live) -> None:
+    said = await heard(opened, live, PLANNER)
+    assert said.count("beta.b-advisory") == 2
+
+
+async def test_the_stream_ends_with_the_sign_in(opened: Opened, live: Live) -> None:
+    deps = opened.app(live=live).state.deps.of(PLANNER)
+    allowed = [True]
+
+    async def stays() -> bool:
+        return allowed[0]
+
+    stream = _stream(deps, live, frozenset(), None, stays)
+    await anext(stream)
+    live.hand_out(changes())
+    assert b"changes" in await anext(stream)
+    allowed[0] = False
+    live.heard((), [assessed("acme.a")])
+    live.hand_out(())
+    with pytest.raises(StopAsyncIteration):
+        await anext(stream)
