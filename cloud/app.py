@@ -18,6 +18,8 @@ from cloud.accounts.desk import Desk
 from cloud.admission import Admission
 from cloud.api import ApiDeps, HealthReport, create_app
 from cloud.detectors import detectors_of
+from cloud.diagnostics.console import Console
+from cloud.diagnostics.signing import Signer
 from cloud.errors import CloudError, SettingsError, StoreError
 from cloud.ledger import Ledger, open_ledger
 from cloud.link import Link
@@ -94,6 +96,9 @@ class App:
             self.ledger, channels_from(settings.notify, self.folder), submit=self.submit, now=now_ns
         )
         link = Link(settings.broker, now_ns)
+        self.console = Console(
+            self.ledger, link, Signer(self.folder), submit=self.submit, now=now_ns
+        )
         self.service = Service(
             folder=self.folder,
             profiles=self.profiles,
@@ -152,6 +157,7 @@ class App:
             public_url=api.public_url,
             demo=self.demo,
             outlets=self.notifier,
+            console=self.console,
             live=self.live,
             metrics=self._metrics(),
         )
@@ -191,6 +197,7 @@ class App:
         notifying = asyncio.create_task(self.notifier.run(stop), name="notifier")
         keeping = asyncio.create_task(self._upkeep(), name="upkeep")
         pushing = asyncio.create_task(self.live.run(stop), name="live")
+        asking = asyncio.create_task(self.console.run(stop), name="console")
         try:
             listening = asyncio.create_task(self.server.listening.wait())
             await asyncio.wait([serving, listening], return_when=asyncio.FIRST_COMPLETED)
@@ -203,7 +210,9 @@ class App:
             keeping.cancel()
             self.server.should_exit = True
             stop.set()
-            await asyncio.gather(serving, notifying, keeping, pushing, return_exceptions=True)
+            await asyncio.gather(
+                serving, notifying, keeping, pushing, asking, return_exceptions=True
+            )
             await asyncio.to_thread(self.close)
 
     async def _upkeep(self) -> None:

@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cloud import columns
+from cloud.diagnostics.values import Answered
 from cloud.journal import Kind, Record
 from cloud.parking import Parking
 from models.contract import codec, topics
 from models.contract.errors import ContractError, Reason
-from models.contract.messages import Batch, Birth, MachineRef
+from models.contract.messages import Answer, Batch, Birth, MachineRef
 from models.rows import Block, Tick
 
 FUTURE_NS: Final = 300 * 10**9  #: later than this after arrival is a wrong clock
@@ -61,7 +62,7 @@ class Restart:
     at_ns: int
 
 
-Item = Block | Tick | Registration | Aside | Restart
+Item = Block | Tick | Registration | Aside | Restart | Answered
 Message = Batch | Birth | object
 
 
@@ -157,6 +158,8 @@ class Decoder:
             self._birth(topic.identity, message, record, out)
         elif isinstance(message, Batch):
             self._batch(topic, message, source, out)
+        elif isinstance(message, Answer):
+            out.append(_answered(topic, message, record))
 
     def _birth(self, identity: str, birth: Birth, record: Record, out: list[Item]) -> None:
         self._devices.setdefault(identity, _Device()).learn(birth)
@@ -264,6 +267,20 @@ class Decoder:
                 self._data_time[identity] = data_time
             if began:
                 self._began[identity] = (began[0], began[1])
+
+
+def _answered(topic: topics.Topic, answer: Answer, record: Record) -> Answered:
+    return Answered(
+        n=record.n,
+        device=topic.identity,
+        id=answer.id,
+        state=answer.state,  # type: ignore[arg-type]
+        status=answer.status,
+        text=answer.text,
+        result=dict(answer.result),
+        at_ns=answer.at_ns,
+        heard_ns=record.entry.at_ns,
+    )
 
 
 def _unexplained(record: Record) -> Aside:

@@ -120,6 +120,17 @@ class Link:
                 continue
             self._client.publish(topic, payload, qos=1)
 
+    def command(self, topic: str, payload: bytes, *, seconds: int, correlation: bytes) -> None:
+        """Publish a command at QoS 1; with MQTT 5 the broker forgets it after `seconds`."""
+        properties = None
+        if self._settings.version == 5:
+            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+            properties.MessageExpiryInterval = seconds
+            properties.ResponseTopic = topic.replace("/down/", "/up/")
+            properties.CorrelationData = correlation
+        if self.connected.is_set():  # what would queue here would be stale by then
+            self._client.publish(topic, payload, qos=1, properties=properties)
+
     def stop(self) -> None:
         """Disconnect and end the network thread; what is still in the queue has no receipt."""
         self._stopping = True

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from cloud.decode import Aside, Decoder, Item, Message, Registration, Restart
+from cloud.diagnostics.values import Answered
 from cloud.errors import StoreError
 from cloud.journal import Record
 from cloud.ledger import Ledger
@@ -61,6 +62,7 @@ class Pipeline:
         self._unregistered: list[Registration] = []
         self._unfiled: list[Assessment] = []
         self._aside: list[Aside] = []
+        self._answers: list[Answered] = []
         self._pending: list[Block] = []
         self._pending_values = 0
         self._stored = telemetry.position()
@@ -72,14 +74,14 @@ class Pipeline:
         """Whether no more may be taken until the store that is away is back."""
         return (
             self._pending_values > PENDING_SAMPLES
-            or len(self._unfiled) + len(self._unregistered) > PENDING_FILINGS
+            or len(self._unfiled) + len(self._unregistered) + len(self._answers) > PENDING_FILINGS
             or sum(len(aside.payload) for aside in self._aside) > PENDING_ASIDE_BYTES
         )
 
     @property
     def settled(self) -> bool:
         """Whether the ledger has everything (a snapshot may be taken)."""
-        return not (self._unregistered or self._unfiled or self._aside)
+        return not (self._unregistered or self._unfiled or self._aside or self._answers)
 
     def apply(self, records: Sequence[Record], messages: Mapping[int, Message]) -> None:
         """Take a group of records further. A store that is away gets its part later."""
@@ -93,6 +95,7 @@ class Pipeline:
         self.position = records[-1].n
         self._unregistered += [item for item in items if isinstance(item, Registration)]
         self._aside += [item for item in items if isinstance(item, Aside)]
+        self._answers += [item for item in items if isinstance(item, Answered)]
         self.file()
         if self.on_heard is not None:
             self.on_heard(blocks, assessments)
@@ -106,6 +109,9 @@ class Pipeline:
             if self._aside:
                 self._ledger.quarantine_add(self._aside)
                 self._aside = []
+            if self._answers:
+                self._ledger.commands_answered(self._answers)
+                self._answers = []
             if self._unfiled:
                 self._ledger.file(self.position, self._unfiled)
                 self._unfiled = []

@@ -26,6 +26,7 @@ VERBS: Final = {
     "advisories": ("forewarn.advisories", "list advisories and decide about them"),
     "backtest": ("forewarn.backtest", "try the models on recordings (CSV) as if they were live"),
     "life": ("forewarn.life", "learn remaining life from whole runs, and forecast it"),
+    "diagnose": ("forewarn.diagnose", "ask a machine's device something, far away"),
     "series": ("forewarn.series", "show a signal's readings"),
 }
 

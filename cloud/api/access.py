@@ -25,6 +25,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 _ALL: Final = frozenset(Role)
 _STAFF: Final = _ALL - {Role.CUSTOMER}
 _PLANNERS: Final = frozenset({Role.ADMINISTRATOR, Role.PLANNER})
+_ENGINEERS: Final = frozenset({Role.ADMINISTRATOR, Role.ENGINEER})
 _ADMINISTRATORS: Final = frozenset({Role.ADMINISTRATOR})
 
 PROBE: Final = Rule(roles=None, blind=True)
@@ -34,6 +35,7 @@ SAYS: Final = Rule(roles=_ALL, scope=Scope.WRITE)
 OWNS: Final = Rule(roles=_ALL, scope=Scope.MANAGE)
 LOOKS: Final = Rule(roles=_STAFF)
 WORKS: Final = Rule(roles=_STAFF, scope=Scope.WRITE)
+ASKS: Final = Rule(roles=_ENGINEERS, scope=Scope.WRITE)
 DECIDES: Final = Rule(roles=_PLANNERS, scope=Scope.WRITE)
 MANAGES: Final = Rule(roles=_ADMINISTRATORS, scope=Scope.MANAGE)
 
@@ -78,6 +80,9 @@ RULES: Final[Mapping[str, Rule]] = {
     "machine_history": LOOKS,
     "one_site": SEES,
     "place_machine": DECIDES,
+    "ask_machine": ASKS,
+    "list_commands": LOOKS,
+    "one_command": LOOKS,
     "list_profiles": SEES,
     "one_profile": SEES,
     # advisories
@@ -108,7 +113,6 @@ RULES: Final[Mapping[str, Rule]] = {
     "counts": LOOKS,
     "one_item": LOOKS,
     "health": LOOKS,
-    "metrics": LOOKS,
     "metrics": LOOKS,
     "list_alerts": LOOKS,
     "list_deliveries": LOOKS,

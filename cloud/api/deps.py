@@ -14,6 +14,7 @@ from cloud.accounts.values import Principal, Role
 from cloud.api.access import NOBODY, rule_of
 from cloud.api.cookies import bearer_of, cookie_of
 from cloud.api.cursors import Cursors
+from cloud.diagnostics.console import Console
 from cloud.errors import Refused, StoreError
 from cloud.ledger import Ledger, Repair
 from cloud.live import Live
@@ -137,6 +138,7 @@ class ApiDeps:
     principal: Principal = TRIAL
     desk: Desk = field(init=False)
     whole: Ledger = field(init=False)  #: for links that bring their own right
+    console: Console | None = None  #: asks devices; None: this service cannot
     live: Live | None = None  #: what is pushed to watchers; None: nothing is
     metrics: Metrics | None = None  #: None: nothing is counted
     cursors: Cursors = field(init=False)

@@ -12,6 +12,7 @@ from cloud.api import (
     alerts,
     assessments,
     board,
+    commands,
     health,
     machines,
     parts,
@@ -30,6 +31,7 @@ from cloud.api.access import shown
 from cloud.api.cookies import PLAIN
 from cloud.api.problems import KINDS, MEDIA_TYPE, Problem
 from cloud.api.wire import schemas
+from cloud.diagnostics.values import CommandRow
 from cloud.ledger import AlertNote, DeliveryRow, EventRow, QuarantineRow
 
 #: name of the page -> what is on it
@@ -44,6 +46,7 @@ PAGES: Final[Mapping[str, type]] = {
     "DeliveryPage": DeliveryRow,
     "UserPage": users.UserView,
     "TokenPage": tokens.TokenView,
+    "CommandPage": CommandRow,
 }
 ANSWERS: Final[Sequence[type]] = (
     board.Board,
@@ -60,6 +63,7 @@ ANSWERS: Final[Sequence[type]] = (
     advisories.Evidence,
     tickets.TicketView,
     why.Why,
+    CommandRow,
     QuarantineRow,
     quarantine.QuarantineCounts,
     health.Probe,
@@ -95,6 +99,7 @@ BODIES: Final[Sequence[type]] = (
     users.UserChange,
     tokens.TokenWish,
     sites.Placement,
+    commands.Question,
 )
 INTRODUCTION: Final = (
     "Machines, readings, assessments, advisories and tickets. Times are RFC 3339 in UTC; columns "

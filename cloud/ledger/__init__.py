@@ -10,6 +10,7 @@ from typing import Literal, Protocol, TypeVar
 
 from cloud.accounts.store import AccountStore
 from cloud.accounts.values import Reach
+from cloud.diagnostics.values import CommandStore
 from cloud.ledger.place import Place
 from cloud.ledger.records import (
     AdvisoryRow,
@@ -71,7 +72,7 @@ Key = tuple[int | str, ...]
 Page = tuple[list[T], Key | None]
 
 
-class Ledger(AccountStore, Protocol):
+class Ledger(AccountStore, CommandStore, Protocol):
     """Keeps what people decide on. Each method is one transaction.
 
     Reading and writing are safe from any thread; writes wait for each other. Raises `NotFound` for

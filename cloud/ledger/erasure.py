@@ -15,6 +15,7 @@ from cloud.advisories.values import Stamp
 from cloud.ledger import accounts_tables as a
 from cloud.ledger import tables as t
 from cloud.ledger.base import chunks
+from cloud.ledger.commands_tables import command
 from cloud.ledger.database import Database
 
 EVENTS: Final = "event (emptied)"
@@ -120,7 +121,7 @@ class _Work:
         for part in chunks(advisories):  # they refer to each other
             cut = sa.update(t.advisory).where(t.advisory.c.id.in_(part)).values(previous_id=None)
             self._connection.execute(cut)
-        for table in (t.advisory, t.assessment, t.binding, t.repair, a.site):
+        for table in (t.advisory, t.assessment, t.binding, t.repair, a.site, command):
             self.delete(table, table.c.machine, machines)
         self.delete(t.machine, t.machine.c.id, machines)
 

@@ -9,6 +9,7 @@ from cloud.ledger.accounts import Accounts
 from cloud.ledger.accounts_sites import Sites
 from cloud.ledger.advisories import Advisories
 from cloud.ledger.alerts import Alerts
+from cloud.ledger.commands import Commands
 from cloud.ledger.database import Database
 from cloud.ledger.filing import Filing
 from cloud.ledger.machines import Machines
@@ -24,7 +25,17 @@ Key = tuple[int | str, ...]
 
 
 class SqlLedger(
-    Filing, Machines, Advisories, Tickets, Quarantine, Alerts, Replies, Tallies, Accounts, Sites
+    Filing,
+    Machines,
+    Advisories,
+    Tickets,
+    Quarantine,
+    Alerts,
+    Replies,
+    Tallies,
+    Accounts,
+    Sites,
+    Commands,
 ):
     """See `cloud.ledger.Ledger`."""
 

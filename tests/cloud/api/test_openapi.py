@@ -9,7 +9,8 @@ import jsonschema
 import pytest
 
 from cloud.accounts.values import Role
-from tests.cloud.api.plant import Opened, Plant
+from cloud.diagnostics.values import Asked
+from tests.cloud.api.plant import T0, Opened, Plant
 
 SNAPSHOT = Path(__file__).parents[3] / "docs/reference/openapi.json"
 AGAIN = "if this is meant: python -m cloud.api > docs/reference/openapi.json"
@@ -81,7 +82,11 @@ async def test_answers_are_as_described(
     api.headers["Authorization"] = f"Bearer {secret}"
     (ticket,) = (await api.get("/api/v1/tickets")).json()["items"]
     advisory = (await api.get("/api/v1/advisories?state=open")).json()["items"][0]
+    asked = Asked(
+        machine="acme.a", device="acme.a", op="log", args={}, expires_ns=2 * T0, actor="x"
+    )
     names = {
+        "command": plant.ledger.command_add(asked).id,
         "machine": "acme.a",
         "profile": "press",
         "ticket": ticket["id"],

@@ -1,0 +1,1 @@
+"""Questions to a device far away: asked by the API, answered over MQTT, kept with who asked."""

@@ -1,0 +1,51 @@
+"""The service's signature under its commands (Ed25519, RFC 8032)."""
+
+import os
+from hashlib import blake2b
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from cloud.errors import SettingsError
+from models.contract.messages import Command
+
+
+class Signer:
+    """One key of this installation, made at the first start."""
+
+    def __init__(self, folder: Path) -> None:
+        path = folder / "command.key"
+        if not path.exists():
+            _make(path)
+        try:
+            key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+        except (OSError, ValueError) as error:
+            raise SettingsError(f"{path}: not a private key; restore it from a backup") from error
+        if not isinstance(key, Ed25519PrivateKey):
+            raise SettingsError(f"{path}: not an Ed25519 key; restore it from a backup")
+        self._key = key
+        public = key.public_key()
+        self.key_id = blake2b(public.public_bytes_raw(), digest_size=4).hexdigest()
+        #: what devices are given as `commands.key_file`
+        self.public_file = folder / "command-key.pem"
+        pem = public.public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        if not self.public_file.exists() or self.public_file.read_bytes() != pem:
+            self.public_file.write_bytes(pem)
+
+    def sign(self, text: str) -> Command:
+        """Return a command with its signature."""
+        return Command(text=text, key=self.key_id, signature=self._key.sign(text.encode()))
+
+
+def _make(path: Path) -> None:
+    pem = Ed25519PrivateKey.generate().private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    with os.fdopen(fd, "wb") as file:
+        file.write(pem)
