@@ -23,6 +23,7 @@ from cloud.telemetry.influx.spool import Spool
 from models.rows import Block
 
 MERGED_VALUES: Final = 60_000  #: about how many values go into one shipment
+LINGER_S: Final = 0.05  #: how long a small shipment waits for more, unless somebody waits for it
 FIRST_WAIT_S: Final = 0.1
 LONGEST_WAIT_S: Final = 10.0
 POSITION_EVERY: Final = 64  #: shipments between two notes of the position in the server
@@ -63,6 +64,7 @@ class Shipper:
         self._moved = threading.Condition()
         self._stop = threading.Event()
         self._wake = threading.Event()
+        self._hurry = threading.Event()
         self.hands_on = threading.Lock()  #: held while a shipment is made and sent
         self.shipped = position
         self.noted = -1  #: position that the server knows
@@ -93,6 +95,7 @@ class Shipper:
 
     def settle(self, target: int, wait_s: float) -> bool:
         """Wait until everything up to a position is stored, unless the server is in trouble."""
+        self._hurry.set()
         with self._moved:
             return self._moved.wait_for(
                 lambda: (
@@ -129,11 +132,10 @@ class Shipper:
         if first is None:
             return False
         blocks, position = first
-        values = _values(blocks)
-        while values < MERGED_VALUES and (more := self._spool.take()):
-            blocks = [*blocks, *more[0]]
-            values += _values(more[0])
-            position = more[1]
+        if _values(blocks) < MERGED_VALUES:
+            self._hurry.wait(LINGER_S)
+        self._hurry.clear()
+        blocks, position = self._merged(blocks, position)
         with self.hands_on:
             shipment = self._again(lambda: self._builder.build(blocks, position))
             self._again(lambda: self._shipments.note(shipment))
@@ -143,6 +145,15 @@ class Shipper:
                 self.note_position(position)
         self._arrived(position)
         return True
+
+    def _merged(self, blocks: list[Block], position: int) -> tuple[list[Block], int]:
+        """Return blocks with those that follow, as far as a shipment goes."""
+        values = _values(blocks)
+        while values < MERGED_VALUES and (more := self._spool.take()):
+            blocks += more[0]
+            values += _values(more[0])
+            position = more[1]
+        return blocks, position
 
     def _arrived(self, position: int) -> None:
         with self._moved:

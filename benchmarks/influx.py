@@ -1,0 +1,168 @@
+"""Into one real InfluxDB: forewarn (stores, scores) beside Telegraf (stores) and a naive pipeline.
+
+The same readings from one Mosquitto to one influxd, one peer after another, in this run. A peer's
+CPU is that of its process; the server's is quoted apart. Every row must be found in the server
+before the clock stops.
+"""
+
+import contextlib
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import paho.mqtt.client as mqtt
+import psutil
+from numpy.typing import NDArray
+
+from benchmarks import peers
+from benchmarks.report import Figure
+from benchmarks.workload import plant_rows
+from cloud.telemetry.influx import setup
+from cloud.telemetry.influx.http import Connection, Server
+from cloud.telemetry.influx.influxql import quoted, select, source
+from cloud.telemetry.influx.server import Influxd, find, running
+from forewarn.broker import embedded, free_port
+
+SIGNALS = 10
+DEVICES = 50
+CHUNK = 500  #: messages published between two looks
+AHEAD = 4_000  #: messages that may wait in the broker, which keeps 10,000
+DONE_S = 300.0
+WARM_ROWS = 300  #: rows a device before the clock runs: half-space trees begin after 250
+
+Peer = Callable[[Path, int, int, Server], contextlib.AbstractContextManager[psutil.Process]]
+Form = Callable[[NDArray[np.float64], int], list[tuple[str, bytes]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One peer: how it runs, what it is sent, and where its rows are counted."""
+
+    name: str
+    run: Peer
+    form: Form
+    bucket: str
+    measurement: str
+    field: str
+    share: float  #: of the rounds, for slow peers
+
+
+LANES = (
+    Lane("forewarn", peers.forewarn, peers.native, "forewarn_raw", "reading", "row", 1.0),
+    Lane("telegraf", peers.telegraf, peers.line_protocol, peers.TELEGRAF_BUCKET,
+         peers.MEASUREMENT, "s0", 1.0),
+    Lane("naive", peers.naive, peers.row_dictionaries, peers.NAIVE_BUCKET,
+         peers.MEASUREMENT, "s0", 0.05),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a lane took for its values: CPU seconds of peer and server, wall seconds, MB."""
+
+    values: int
+    own_s: float
+    server_s: float
+    wall_s: float
+    resident_mb: float
+
+
+def stored(connection: Connection, lane: Lane) -> int:
+    """Return how many rows of a lane the server has."""
+    statement = select(f"count({quoted(lane.field)})", source(lane.bucket, lane.measurement))
+    found = connection.query(lane.bucket, [statement])[0]
+    return int(found[0].rows[0][1]) if found else 0
+
+
+def publish(
+    port: int, sent: list[tuple[str, bytes]], count: Callable[[], int], before: int, rows: int
+) -> float:
+    """Publish at QoS 1 without overrunning the broker; return when all rows are stored (s)."""
+    sender = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
+    sender.max_queued_messages_set(0)
+    sender.connect("127.0.0.1", port)
+    sender.loop_start()
+    for first in range(0, len(sent), CHUNK):
+        _await(count, before + (first - AHEAD) * rows)
+        tokens = [sender.publish(topic, body, qos=1) for topic, body in sent[first : first + CHUNK]]
+        for token in tokens:
+            token.wait_for_publish(60)
+    _await(count, before + len(sent) * rows)
+    sender.disconnect()
+    sender.loop_stop()
+    return time.monotonic()
+
+
+def _await(count: Callable[[], int], wanted: int) -> None:
+    ends = time.monotonic() + DONE_S
+    while wanted > 0 and count() < wanted:
+        if time.monotonic() > ends:
+            raise TimeoutError(f"{count()} of {wanted} rows were stored in time")
+        time.sleep(0.25)
+
+
+def cpu_of(process: psutil.Process) -> float:
+    """Return the CPU seconds of a process so far."""
+    times = process.cpu_times()
+    return times.user + times.system
+
+
+def measure(lane: Lane, influxd: Influxd, samples: int, rounds: int, seed: int) -> Cost:
+    """Run one lane from warm-up to the last stored row."""
+    assert influxd.process is not None
+    server = psutil.Process(influxd.process.pid)
+    connection = Connection(influxd.server)
+    warm = max(1, WARM_ROWS // samples)
+    mine = max(3, int(rounds * lane.share))
+    values = plant_rows(DEVICES, samples * (mine + warm), SIGNALS, seed=seed)
+    sent = lane.form(values, samples)
+    for bucket in {*setup.Buckets.of("forewarn"), lane.bucket}:
+        setup.delete(influxd.server, bucket, "")
+    with (
+        tempfile.TemporaryDirectory() as name,
+        embedded(Path(name) / "broker") as broker,
+        lane.run(Path(name), broker.port, free_port(), influxd.server) as child,
+    ):
+        before = stored(connection, lane)
+        count = partial(stored, connection, lane)
+        publish(broker.port, sent[: warm * DEVICES], count, before, samples)
+        before += warm * DEVICES * samples
+        own, theirs, begin = cpu_of(child), cpu_of(server), time.monotonic()
+        ended = publish(broker.port, sent[warm * DEVICES :], count, before, samples)
+        return Cost(
+            values=mine * DEVICES * samples * SIGNALS,
+            own_s=cpu_of(child) - own,
+            server_s=cpu_of(server) - theirs,
+            wall_s=ended - begin,
+            resident_mb=child.memory_info().rss / 1e6,
+        )
+
+
+def run(sizes: tuple[tuple[int, int], ...] = ((1, 400), (100, 60))) -> Iterator[Figure]:
+    """Measure each batch size; `sizes` are (samples a message, rounds of 50 devices)."""
+    if find() is None or peers.telegraf_program() is None:
+        print("  skipped: `make influxd telegraf` builds what this needs")
+        return
+    with tempfile.TemporaryDirectory() as name, running(Path(name)) as influxd:
+        setup.make_buckets(
+            influxd.server, setup.Buckets.of("forewarn"), setup.Retention(raw_days=0)
+        )
+        with setup.client(influxd.server) as client:
+            for bucket in (peers.TELEGRAF_BUCKET, peers.NAIVE_BUCKET):
+                client.buckets_api().create_bucket(bucket_name=bucket, org=influxd.server.org)
+        for samples, rounds in sizes:
+            rates: dict[str, float] = {}
+            for lane in LANES:
+                cost = measure(lane, influxd, samples, rounds, seed=samples)
+                rates[lane.name] = cost.values / cost.own_s
+                what = f"{lane.name}, {samples} samples a message"
+                yield Figure(what, rates[lane.name], "values/CPU-s")
+                yield Figure("  influxd meanwhile", cost.values / cost.server_s, "values/CPU-s")
+                yield Figure("  wall clock", cost.values / cost.wall_s, "values/s")
+                yield Figure("  resident", cost.resident_mb, "MB")
+            yield Figure("  ratio to Telegraf", rates["forewarn"] / rates["telegraf"], "x")
+            yield Figure("  ratio to naive", rates["forewarn"] / rates["naive"], "x")

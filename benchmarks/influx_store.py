@@ -1,0 +1,278 @@
+"""The InfluxDB store alone: lines, requests, answers, and an hour without the server.
+
+Lines and requests are compared with influxdb-client (`Point`, and its bulk path); answers are wall
+times at the client. The hour is 5,000 values a second, all given at once: what waits is what would
+wait, only the clock is quicker.
+"""
+
+import gc
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import psutil
+from influxdb_client import InfluxDBClient, Point
+from influxdb_client.client.write_api import SYNCHRONOUS
+
+from benchmarks.report import Figure, cpu
+from benchmarks.store import NAMES, START_NS, blocks
+from benchmarks.workload import plant_rows
+from cloud.telemetry.influx import lines, setup
+from cloud.telemetry.influx.http import Connection, Server
+from cloud.telemetry.influx.lines import KINDS, NONE, Fields, Rows, Texts
+from cloud.telemetry.influx.server import Influxd, find, running
+from cloud.telemetry.influx.setup import Buckets, Retention
+from cloud.telemetry.influx.store import InfluxTelemetry
+from models.rows import Block
+
+SECOND_NS = 10**9
+DAY = 86_400
+READS = 200
+DAYS = 90
+ROWS = 100_000
+POINTS = 3_000
+OUTAGE_S = 3_600
+VALUES_PER_S = 5_000
+
+
+def opened(server: Server, folder: Path, prefix: str) -> InfluxTelemetry:
+    """Open a store with buckets of its own that keep everything."""
+    retention = Retention(raw_days=0, minute_days=0)
+    setup.make_buckets(server, Buckets.of(prefix), retention)
+    return InfluxTelemetry(folder, server, now=time.time_ns, prefix=prefix, retention=retention)
+
+
+def line_figures(server: Server) -> Iterator[Figure]:
+    """Compare making and sending lines with influxdb-client."""
+    values = plant_rows(1, ROWS, 10, seed=2)[0]
+    times = START_NS + SECOND_NS * np.arange(ROWS)
+    rows = Rows(
+        heads=Texts.of([b"reading,machine=bench.m0,stream=live "]),
+        head=np.zeros(ROWS, np.int32),
+        times=times,
+        own=NONE,
+        ids=np.arange(ROWS),
+        cells=np.ascontiguousarray(values.T).view(np.int64),
+        states=np.zeros((0, 0), np.uint8),
+    )
+    fields = Fields(
+        values=Texts.of([f"f.{name}=".encode() for name in NAMES]),
+        states=Texts.of([f"s.{name}=".encode() for name in NAMES]),
+        kinds=np.full(10, KINDS["d"], np.uint8),
+        row=Texts.of([b"row=", b",at="]),
+    )
+    lines.write(rows, fields)
+    begin = cpu()
+    body = lines.write(rows, fields)
+    ours = values.size / (cpu() - begin)
+    begin = cpu()
+    for at, row in zip(times[:POINTS].tolist(), values[:POINTS].tolist(), strict=True):
+        point = Point("reading").tag("machine", "bench.m0").tag("stream", "live").time(at)
+        for name, value in zip(NAMES, row, strict=True):
+            point = point.field(name, value)
+        point.to_line_protocol()
+    theirs = POINTS * 10 / (cpu() - begin)
+    yield Figure("lines, compiled", ours / 1e6, "M values/CPU-s")
+    yield Figure("lines, influxdb-client Point", theirs / 1e6, "M values/CPU-s")
+    yield Figure("  ratio", ours / theirs, "x")
+    yield Figure("  bytes a value", len(body) / values.size, "bytes")
+    yield from _sending(server, body, values.size)
+
+
+def _sending(server: Server, body: bytes, count: int) -> Iterator[Figure]:
+    parts = [
+        b"".join(body.splitlines(keepends=True)[at : at + 5000]) for at in range(0, ROWS, 5000)
+    ]
+    setup.make_buckets(server, Buckets.of("sending"), Retention(raw_days=0))
+
+    def cost(send: Callable[[bytes], object]) -> float:
+        begin = cpu()
+        for part in parts:
+            send(part)
+        return count / (cpu() - begin) / 1e6
+
+    plain = Connection(server)
+    zipped = Connection(Server(url=server.url, org=server.org, token=server.token, gzip=True))
+    yield Figure("sending, pooled", cost(lambda b: plain.write("sending", b)), "M values/CPU-s")
+    yield Figure(
+        "sending, pooled, gzip", cost(lambda b: zipped.write("sending", b)), "M values/CPU-s"
+    )
+    with InfluxDBClient(server.url, server.token, org=server.org) as client:
+        api = client.write_api(write_options=SYNCHRONOUS)
+        bulk = cost(lambda b: api.write("sending", server.org, b))
+    yield Figure("sending, influxdb-client's bulk path", bulk, "M values/CPU-s")
+
+
+def whole_figures(influxd: Influxd, folder: Path) -> Iterator[Figure]:
+    """Write a fleet's two hours: place, roll up, format, note, send."""
+    store = opened(influxd.server, folder, "fleet")
+    rounds = blocks(plant_rows(20, 7200, 10, seed=3))
+    assert influxd.process is not None
+    server = psutil.Process(influxd.process.pid)
+    store.write(rounds[0], 0)
+    store.durable_position()
+    theirs, begin, wall = _spent(server), cpu(), time.monotonic()
+    for n, group in enumerate(rounds[1:], 1):
+        store.write(group, n)
+    _shipped(store, len(rounds) - 1)
+    count = (len(rounds) - 1) * 20 * 100 * 10
+    yield Figure("store, 100 rows a batch", count / (cpu() - begin) / 1e6, "M values/CPU-s")
+    yield Figure("  influxd meanwhile", count / (_spent(server) - theirs) / 1e6, "M values/CPU-s")
+    yield Figure("  wall clock", count / (time.monotonic() - wall) / 1e6, "M values/s")
+    store.close()
+
+
+def _spent(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return times.user + times.system
+
+
+def _shipped(store: InfluxTelemetry, position: int) -> None:
+    while store.durable_position() < position:
+        if store.trouble:
+            time.sleep(0.05)
+
+
+def answer_figures(influxd: Influxd, folder: Path) -> Iterator[Figure]:
+    """Ask for a day and for 90 days of one signal of a machine with ten (one over 90 days)."""
+    store = opened(influxd.server, folder, "answers")
+    day = plant_rows(1, DAY, 10, seed=4)
+    for n, group in enumerate(blocks(day)):
+        store.write(group, n)
+    long = plant_rows(1, DAY, 1, seed=5)[0, :, 0]
+    spike = DAY * 41 + 12_345
+    position = DAY
+    for number in range(DAYS):
+        for first in range(0, DAY, 3600):
+            values = long[first : first + 3600].copy()
+            at = number * DAY + first
+            if at <= spike < at + 3600:
+                values[spike - at] = 1e6
+            store.write([_hour(at, values)], position)
+            position += 1
+    _shipped(store, position - 1)
+    end = START_NS + DAY * SECOND_NS
+    far = START_NS + DAYS * DAY * SECOND_NS
+    minutes, hours = 180 * SECOND_NS, 4 * 3600 * SECOND_NS
+    found = store.buckets("bench.long", "s0", START_NS, far, hours)
+    assert found.max.max() == 1e6, "the spike is hidden"
+    assert int(found.count.sum()) == DAYS * DAY
+    yield from _times(
+        "a day, 480 points", lambda: store.buckets("bench.m0", "s3", START_NS, end, minutes)
+    )
+    yield from _times(
+        "90 days, 540 points", lambda: store.buckets("bench.long", "s0", START_NS, far, hours)
+    )
+    yield from _times("latest of ten signals", lambda: store.latest("bench.m0"))
+    odd = -(-DAY * SECOND_NS // 500)
+    yield from _times(
+        "a day, 500 points of 172.8 s (raw readings)",
+        lambda: store.buckets("bench.m0", "s3", START_NS, end, odd),
+        reads=20,
+    )
+    store.close()
+
+
+def _hour(at: int, values: np.ndarray) -> Block:
+    return Block(
+        n=at,
+        machine="bench.long",
+        device="bench.long",
+        boot="0190aaaa-0000-7000-8000-000000000000",
+        stream="live",
+        seq=at,
+        times_ns=START_NS + SECOND_NS * np.arange(at, at + len(values)),
+        received_ns=0,
+        signals=("s0",),
+        columns=(values,),
+    )
+
+
+def _times(name: str, ask: Callable[[], object], reads: int = READS) -> Iterator[Figure]:
+    ask()
+    took = []
+    for _ in range(reads):
+        begin = time.perf_counter()
+        ask()
+        took.append((time.perf_counter() - begin) * 1000)
+    yield Figure(f"{name}, p50", statistics.median(took), "ms")
+    yield Figure(f"{name}, p99", sorted(took)[int(len(took) * 0.99) - (len(took) < 100)], "ms")
+
+
+def outage_figures(influxd: Influxd, folder: Path) -> Iterator[Figure]:
+    """Kill the server, write an hour of readings, start it again, and count."""
+    store = opened(influxd.server, folder, "outage")
+    seconds = _seconds(50)
+    for n, group in enumerate(seconds):
+        store.write(group, n)
+    _shipped(store, len(seconds) - 1)
+    gc.collect()
+    process = psutil.Process(os.getpid())
+    before = most = process.memory_info().rss
+    influxd.kill()
+    groups = OUTAGE_S // 10
+    for n in range(len(seconds), len(seconds) + groups):
+        store.write(_ten_seconds(n), n)
+        most = max(most, process.memory_info().rss)
+    waiting = sum(store.waiting_bytes) / 1e6
+    last = len(seconds) + groups - 1
+    influxd.start()
+    begin = time.monotonic()
+    while store.durable_position() < last:
+        most = max(most, process.memory_info().rss)
+    caught_up = time.monotonic() - begin
+    rows = sum(
+        int(store.buckets(f"bench.m{m}", "s0", 0, 2**62, 3600 * SECOND_NS).count.sum())
+        for m in range(_MACHINES)
+    )
+    given = (last + 1) * _MACHINES * 10
+    yield Figure("an hour away: values given", given * 10, "")
+    yield Figure("  lost", (given - rows) * 10, "values")
+    yield Figure("  waited on disk and in memory", waiting, "MB")
+    yield Figure("  memory", (most - before) / 1e6, "MB more at most")
+    yield Figure("  caught up after", caught_up, "s")
+    store.close()
+
+
+_MACHINES = VALUES_PER_S // 10  #: each gives ten values a second
+
+
+def _seconds(count: int) -> Sequence[list[Block]]:
+    return [_ten_seconds(n) for n in range(count)]
+
+
+def _ten_seconds(n: int) -> list[Block]:
+    """Return ten seconds of every machine: batches of ten rows."""
+    at = np.arange(10 * n, 10 * (n + 1))
+    columns = tuple(np.round(np.sin(at * (j + 1)) * 10, 2) for j in range(10))
+    return [
+        Block(
+            n=n,
+            machine=f"bench.m{m}",
+            device=f"bench.m{m}",
+            boot="0190aaaa-0000-7000-8000-000000000000",
+            stream="live",
+            seq=10 * n,
+            times_ns=START_NS + SECOND_NS * at,
+            received_ns=0,
+            signals=NAMES,
+            columns=columns,
+        )
+        for m in range(_MACHINES)
+    ]
+
+
+def run() -> Iterator[Figure]:
+    """Measure all on a server of its own."""
+    if find() is None:
+        print("  skipped: `make influxd` builds what this needs")
+        return
+    with tempfile.TemporaryDirectory() as name, running(Path(name) / "influxd") as influxd:
+        yield from line_figures(influxd.server)
+        yield from whole_figures(influxd, Path(name) / "fleet")
+        yield from answer_figures(influxd, Path(name) / "answers")
+        yield from outage_figures(influxd, Path(name) / "outage")
