@@ -4,9 +4,13 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from models.assessment import Assessment, Life
 from models.fleet import Fleet
+from models.fleet.persist import SnapshotError
+from models.profile import parse_profile
 from tests.models.fleet.machines import DAY, PROFILES, START, S, block
 
 HOUR = 3600
@@ -140,3 +144,168 @@ def test_a_repair_sets_the_base_of_a_counter() -> None:
     fleet.restart("m", "seal", START + 40 * DAY * S)
     run(fleet, hours(10, start=3480), "hours", first=40 * 24)
     assert life(fleet.current("m"), "seal").fraction == pytest.approx(1 - 120 / 8000, abs=0.01)
+
+
+CURVED = parse_profile(
+    """
+name = "curved"
+version = 1
+title = { en = "Curved" }
+
+[signals.drop]
+worse = "high"
+
+[signals.flow]
+role = "context"
+
+[signals.pages]
+role = "counter"
+
+[consumables.filter]
+title = { en = "Filter" }
+part = "F"
+indicator = "drop"
+limit = 200.0
+curve = [100.0, 120.0, 150.0, 200.0]
+new_spread = 1.0
+life_d = 100.0
+spread = 0.2
+
+[consumables.roller]
+title = { en = "Roller" }
+part = "R"
+counter = "pages"
+rated = 3000.0
+spread = 0.1
+
+[consumables.belt]
+title = { en = "Belt" }
+part = "B"
+life_d = 60.0
+spread = 0.2
+"""
+)
+
+
+def curved(**columns: np.ndarray) -> Fleet:
+    fleet = Fleet({"curved": CURVED})
+    fleet.bind("m", "curved", "data")
+    for first in range(0, len(next(iter(columns.values()))), 24):
+        feed(fleet, first, {k: v[first : first + 24] for k, v in columns.items()})
+    return fleet
+
+
+def feed(fleet: Fleet, first: int, columns: dict[str, np.ndarray]) -> list[Assessment]:
+    count = len(next(iter(columns.values())))
+    times = START + (first + np.arange(count)) * HOUR * S
+    return fleet.observe([block("m", times, columns)])
+
+
+def drop(days: float, per_day: float = 0.01, start: float = 0.1, seed: int = 0) -> np.ndarray:
+    """Return hourly readings of the filter's indicator as it wears."""
+    wear = start + per_day * np.arange(int(days * 24)) / 24
+    clean = np.interp(wear, np.linspace(0, 1, 4), [100.0, 120.0, 150.0, 200.0])
+    read: np.ndarray = clean + 0.5 * np.random.default_rng(seed).standard_normal(len(wear))
+    return read
+
+
+def test_a_curve_makes_a_band_of_the_part_s_own_rate() -> None:
+    found = life(curved(drop=drop(40, per_day=0.014)).current("m"), "filter")
+    left = (1 - 0.1 - 0.014 * 40) / 0.014
+    assert found.basis == "wear"
+    assert found.p10_s is not None
+    assert found.p90_s is not None
+    assert found.p10_s <= left * DAY <= found.p90_s
+    assert found.fraction == pytest.approx(0.34, abs=0.03)
+
+
+def test_a_new_part_is_seen_with_its_first_reading_and_a_glitch_is_taken_back() -> None:
+    fleet = curved(drop=drop(40, per_day=0.014))
+    before = life(fleet.current("m"), "filter")
+    feed(fleet, 960, {"drop": np.array([100.3])})
+    assert life(fleet.current("m"), "filter").fraction == pytest.approx(1.0, abs=0.02)
+    feed(fleet, 961, {"drop": drop(40, per_day=0.014)[-1:]})
+    after = life(fleet.current("m"), "filter")
+    assert after.fraction == pytest.approx(before.fraction, abs=0.01)
+    assert after.p50_s == pytest.approx(before.p50_s, rel=0.05)
+    told = feed(fleet, 962, {"drop": drop(2, start=0.0, seed=5)})
+    assert all(life(a, "filter").fraction == pytest.approx(1.0, abs=0.05) for a in told)
+    new = life(fleet.current("m"), "filter")
+    assert new.p50_s is not None
+    assert 60 * DAY < new.p50_s < 110 * DAY
+
+
+@pytest.mark.parametrize("value", [150.0, 400.0, 130.0])
+def test_no_other_glitch_makes_a_new_part(value: float) -> None:
+    fleet = curved(drop=drop(40, per_day=0.014))
+    before = life(fleet.current("m"), "filter")
+    feed(fleet, 960, {"drop": np.array([value])})
+    feed(fleet, 961, {"drop": drop(41, per_day=0.014)[961:]})
+    after = life(fleet.current("m"), "filter")
+    assert after.fraction == pytest.approx(before.fraction, abs=0.04)
+
+
+def test_a_gap_in_the_readings_is_bridged_by_the_rate() -> None:
+    values = drop(50, per_day=0.014)
+    values[500:900] = np.nan
+    found = life(curved(drop=values).current("m"), "filter")
+    assert found.fraction == pytest.approx(1 - 0.1 - 0.014 * 50, abs=0.03)
+
+
+def test_old_parts_teach_what_new_ones_will_do() -> None:
+    """Filters here last half as long as the profile says."""
+    fleet = curved(drop=drop(45, per_day=0.02, start=0.0))
+    expected = []
+    for k in range(6):
+        first = 24 * 45 + 24 * 45 * k
+        feed(fleet, first, {"drop": drop(3, per_day=0.02, start=0.0, seed=k)})
+        p50 = life(fleet.current("m"), "filter").p50_s
+        assert p50 is not None
+        expected.append(p50 / DAY)
+        feed(fleet, first + 72, {"drop": drop(42, per_day=0.02, start=0.06, seed=50 + k)})
+    assert expected[-1] < 0.85 * expected[0]
+
+
+def test_a_counter_that_is_set_back_or_rolls_over_leaves_the_roller_as_it_is() -> None:
+    pages = np.arange(960) * 2.0
+    plain = life(curved(pages=pages).current("m"), "roller").fraction
+    for changed in (np.where(pages >= 1000, pages - 1000, pages), (pages + 98_500) % 1e5):
+        found = life(curved(pages=changed).current("m"), "roller").fraction
+        used = 98_500 / 3000 if changed[0] else 0.0
+        assert found == pytest.approx(max((plain or 0.0) - used, 0.0), abs=0.01)
+
+
+@settings(max_examples=15, deadline=None)
+@given(data=st.data(), seed=st.integers(0, 30))
+def test_any_cut_and_any_restore_give_the_same_lives(data: st.DataObject, seed: int) -> None:
+    chance = np.random.default_rng(seed)
+    count = 24 * 20
+    values = drop(20, per_day=0.03, seed=seed)
+    at = int(chance.integers(200, count))
+    values[at:] = drop(20, start=0.0, seed=seed + 1)[: count - at]
+    values[chance.integers(0, count, 5)] = chance.choice([np.nan, 100.0, 0.0], 5)
+    pages = np.cumsum(chance.poisson(5.0, count)).astype(float)
+    pages[int(chance.integers(count)) :] -= pages[-1] // 2
+    columns = {"drop": values, "pages": np.maximum(pages, 0.0)}
+    whole = Fleet({"curved": CURVED})
+    whole.bind("m", "curved", "data")
+    told = feed(whole, 0, columns)
+    edges = sorted({0, count, *data.draw(st.sets(st.integers(1, count - 1), max_size=12))})
+    stop = data.draw(st.sampled_from(edges))
+    fleet, again = Fleet({"curved": CURVED}), []
+    fleet.bind("m", "curved", "data")
+    for first, last in pairwise(edges):
+        if first == stop:
+            fleet = Fleet.restore({"curved": CURVED}, fleet.snapshot())
+        again += feed(fleet, first, {k: v[first:last] for k, v in columns.items()})
+    assert [a.lives for a in again] == [a.lives for a in told]
+    left, right = fleet.snapshot(), whole.snapshot()
+    for name in ("lives", "wears", "wears_before", "taught", "histories"):
+        assert left[name].tobytes() == right[name].tobytes()
+
+
+def test_a_snapshot_without_states_of_wear_is_refused() -> None:
+    arrays = curved(drop=drop(5)).snapshot()
+    del arrays["wears"]
+    with pytest.raises(SnapshotError, match="wear"):
+        Fleet.restore({"curved": CURVED}, arrays)
