@@ -1,22 +1,16 @@
-"""Recordings as CSV: the time (ISO 8601) first, then one column of numbers for each signal."""
+"""Whole recordings of one machine, to train on: CSV as the back-test reads it."""
 
-import csv
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent.drivers.replay import to_ns
+from forewarn.csv_rows import CsvFile
 from models.rows import Block
-
-
-class RecordingError(ValueError):
-    """A recording cannot be used; the message names file and line."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,45 +36,22 @@ class Recording:
 
 
 def read(path: Path) -> Recording:
-    """Read a file. Rows that go back in time are sorted; an empty or non-numeric cell is NaN."""
-    try:
-        content = path.read_bytes()
-        lines = content.decode("utf-8-sig").splitlines()
-    except OSError as error:
-        raise RecordingError(f"{path}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise RecordingError(f"{path}: is not UTF-8 text (byte {error.start})") from error
-    rows = csv.reader(lines)
-    names = tuple(name.strip() for name in next(rows, [])[1:])
-    if not names or not all(names) or len(set(names)) < len(names):
-        raise RecordingError(f"{path}:1: the first line must name the columns, time first, no two "
-                             "alike")  # fmt: skip
-    times, values = [], []
-    for row in rows:
-        if not row:
-            continue
-        try:
-            times.append(to_ns(row[0], UTC))
-        except ValueError as error:
-            raise RecordingError(f"{path}:{rows.line_num}: {error}") from error
-        cells = [_number(cell) for cell in row[1 : len(names) + 1]]
-        values.append(cells + [np.nan] * (len(names) - len(cells)))
-    order = np.argsort(np.array(times, np.int64), kind="stable")
+    """Read a file whole; rows that go back in time are sorted. `CsvError` names file and line."""
+    file = CsvFile(path)
+    pieces = list(file.pieces())
+    times = np.concatenate([np.zeros(0, np.int64), *(piece.times_ns for piece in pieces)])
+    rows = [np.column_stack(piece.columns) for piece in pieces]
+    values = np.concatenate([np.zeros((0, len(file.signals))), *rows])
+    order = np.argsort(times, kind="stable")
+    with path.open("rb") as content:
+        sha256 = hashlib.file_digest(content, "sha256").hexdigest()
     return Recording(
         path=path,
-        sha256=hashlib.sha256(content).hexdigest(),
-        signals=names,
-        times_ns=np.array(times, np.int64)[order],
-        values=np.array(values, np.float64).reshape(len(times), len(names))[order],
+        sha256=sha256,
+        signals=file.signals,
+        times_ns=times[order],
+        values=np.where(np.isfinite(values), values, np.nan)[order],
     )
-
-
-def _number(cell: str) -> float:
-    try:
-        found = float(cell)
-    except ValueError:
-        return np.nan
-    return found if np.isfinite(found) else np.nan
 
 
 def blocks(

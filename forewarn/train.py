@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from forewarn import recordings
-from forewarn.recordings import RecordingError
+from forewarn.csv_rows import CsvError
 from forewarn.trainer import Options, Trained, train
 from models.anomaly.card import Card, ModelError, written
 from models.anomaly.files import card_of, load_card
@@ -28,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
     verbs = found.add_subparsers(dest="verb", required=True)
     anomaly = verbs.add_parser("anomaly", help="train an autoencoder or a forecaster")
     anomaly.add_argument("--data", type=Path, nargs="+", required=True, metavar="FILE",
-                         help="CSV of a healthy machine: time (ISO 8601), signals")  # fmt: skip
+                         help="CSV of a healthy machine: timestamp, then signals")  # fmt: skip
     anomaly.add_argument("--out", type=Path, required=True, metavar="NAME.onnx")
     anomaly.add_argument("--kind", choices=("autoencoder", "forecaster"), default="autoencoder")
     anomaly.add_argument("--lags", type=int, default=8, help="rows that a forecaster reads")
@@ -119,7 +119,7 @@ def main(arguments: list[str]) -> int:
             card = activate(options.model)
         else:
             card = load(options.model)[0]
-    except (ModelError, RecordingError, OSError, msgspec.ValidationError) as error:
+    except (ModelError, CsvError, OSError, msgspec.ValidationError) as error:
         print(f"forewarn train: {error}", file=sys.stderr)
         return 1
     print(written(card).decode() if options.json else summary(card))
