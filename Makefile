@@ -30,7 +30,7 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.run
 
 # The pages are built with Node 20 or newer from PATH, else with the one in the environment.
 PAGES := cloud/ui/web
-PAGES_FROM := $(shell find $(PAGES) -path $(PAGES)/node_modules -prune -o -type f -print)
+PAGES_FROM := docs/reference/openapi.json $(shell find $(PAGES) \( -name node_modules -o -name schema.d.ts \) -prune -o -type f -print)
 NODE := PATH="$$(node -e 'process.exit(parseInt(process.versions.node) < 20)' 2>/dev/null || echo '$(CURDIR)/$(BIN):')$$PATH"
 
 $(PAGES)/node_modules/.stamp: $(PAGES)/package-lock.json | $(VENV)/.run
@@ -61,11 +61,12 @@ test: setup-dev ## the quick tier of all tests; builds influxd first where Go an
 e2e: setup-dev ## the long tier: more kills, more mutants, more power cuts
 	$(BIN)/python -m pytest -m "long"
 
-check: setup-dev ## ruff, mypy, import-linter
+check: setup-dev ## ruff, mypy, import-linter, and the types of the pages
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	@cd $(PAGES) && $(NODE) npm run --silent check
 
 bench: setup-dev ## speed and footprint beside named peers, in one run
 	$(BIN)/python -m benchmarks

@@ -15,6 +15,9 @@ import { resolver, theme } from './theme';
 
 const nonce = document.querySelector<HTMLMetaElement>('meta[property="csp-nonce"]')?.nonce;
 
+// the scroll lock of dialogues asks for the nonce by this name (package get-nonce)
+Object.assign(globalThis, { __webpack_nonce__: nonce });
+
 const client = new QueryClient({
   queryCache: new QueryCache({
     onError: (error) => {

@@ -232,6 +232,7 @@ export function useDecide() {
       }
       return got(api.POST('/api/v1/advisories/{advisory}/reject', { params, body }));
     },
+    onSuccess: (done) => client.setQueryData(['advisory', done.id], done),
     onSettled: () => refreshWork(client),
   });
 }
@@ -281,6 +282,7 @@ export function useStep() {
         }
       }
     },
+    onSuccess: (done) => client.setQueryData(['ticket', done.id], done),
     onSettled: () => refreshWork(client),
   });
 }

@@ -248,6 +248,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/machines/{machine}/commands": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Commands
+         * @description List what was asked of a machine's device, newest first.
+         */
+        get: operations["list_commands"];
+        put?: never;
+        /**
+         * Ask Machine
+         * @description Ask a machine's device something; `state` says how far it is.
+         */
+        post: operations["ask_machine"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/commands/{command}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One Command
+         * @description Return a command and what came of it.
+         */
+        get: operations["one_command"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/advisories": {
         parameters: {
             query?: never;
@@ -1459,6 +1503,36 @@ export interface components {
             /** @default null */
             note?: string | null;
         };
+        CommandPage: {
+            items: components["schemas"]["CommandRow"][];
+            /** @description address of what follows; null: that was all */
+            next: string | null;
+        };
+        /**
+         * CommandRow
+         * @description A command as it stands. `status` follows HTTP; `answered_ns` is by the device's clock.
+         */
+        CommandRow: {
+            machine: string;
+            device: string;
+            /** @enum {unknown} */
+            op: "capture" | "log" | "network" | "selftest" | "snapshot";
+            args: Record<string, never>;
+            /** Format: date-time */
+            expires: string;
+            actor: string;
+            id: string;
+            /** Format: date-time */
+            recorded: string;
+            version: number;
+            /** @enum {unknown} */
+            state: "accepted" | "done" | "expired" | "failed" | "queued" | "refused";
+            status: number | null;
+            text: string | null;
+            result: Record<string, never>;
+            answered: string | null;
+            heard: string | null;
+        };
         /**
          * Comment
          * @description A remark; an `internal` one is not for the customer.
@@ -2063,6 +2137,23 @@ export interface components {
             sha256: string;
             size: number;
             head: string | null;
+        };
+        /**
+         * Question
+         * @description What to ask: `args` depend on `op`; the device refuses what it does not know.
+         *
+         *     `log`: since_ns, level (INFO, WARNING, ERROR), text, lines. `capture`: seconds (at most 60),
+         *     rate_hz (at most 200), signals. The others take none.
+         */
+        Question: {
+            /** @default null */
+            actor?: string | null;
+            /** @enum {unknown} */
+            op: "capture" | "log" | "network" | "selftest" | "snapshot";
+            /** @default {} */
+            args?: Record<string, never>;
+            /** @default 60 */
+            expires_s?: number;
         };
         /**
          * RawSeries
@@ -3084,6 +3175,129 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Trend"];
                 };
+            };
+            400: components["responses"]["bad-request"];
+            401: components["responses"]["sign-in-needed"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not-found"];
+            413: components["responses"]["too-large"];
+            421: components["responses"]["foreign-host"];
+            422: components["responses"]["invalid"];
+            500: components["responses"]["fault"];
+            503: components["responses"]["busy"];
+        };
+    };
+    list_commands: {
+        parameters: {
+            query?: {
+                /** @description where to go on: follow `next` instead */
+                after?: string | null;
+                /** @description rows a page */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                machine: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description what was asked for */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommandPage"];
+                };
+            };
+            400: components["responses"]["bad-request"];
+            401: components["responses"]["sign-in-needed"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not-found"];
+            413: components["responses"]["too-large"];
+            421: components["responses"]["foreign-host"];
+            422: components["responses"]["invalid"];
+            500: components["responses"]["fault"];
+            503: components["responses"]["busy"];
+        };
+    };
+    ask_machine: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description a key of your own: the same request again gets the first answer again */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                machine: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Question"];
+            };
+        };
+        responses: {
+            /** @description what was asked for */
+            201: {
+                headers: {
+                    /** @description of this version */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommandRow"];
+                };
+            };
+            400: components["responses"]["bad-request"];
+            401: components["responses"]["sign-in-needed"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not-found"];
+            409: components["responses"]["conflict"];
+            412: components["responses"]["changed-meanwhile"];
+            413: components["responses"]["too-large"];
+            415: components["responses"]["not-json"];
+            421: components["responses"]["foreign-host"];
+            422: components["responses"]["invalid"];
+            428: components["responses"]["version-needed"];
+            500: components["responses"]["fault"];
+            503: components["responses"]["busy"];
+            507: components["responses"]["full"];
+        };
+    };
+    one_command: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                command: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description what was asked for */
+            200: {
+                headers: {
+                    /** @description of this version */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommandRow"];
+                };
+            };
+            /** @description it is as If-None-Match says */
+            304: {
+                headers: {
+                    /** @description of this version */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             400: components["responses"]["bad-request"];
             401: components["responses"]["sign-in-needed"];

@@ -35,7 +35,7 @@ export function StateStrip({ trend, range, end }: { trend: Trend; range: Range; 
   const words = shown.map((one) => `${t(`state.${one.state}`)} ${moment(one.from)}`).join(', ');
   return (
     <div className={classes.row}>
-      <span className={`dim small ${classes.label}`} style={{ width: AXIS }}>{t('machine.states')}</span>
+      <span className={`dim ${classes.label}`} style={{ width: AXIS }}>{t('machine.states')}</span>
       <svg
         className={classes.strip} viewBox="0 0 1000 10" preserveAspectRatio="none" role="img"
         aria-label={`${t('machine.states')}: ${words}`} style={{ marginRight: RIGHT }}

@@ -10,7 +10,8 @@ function text(value: string): string {
   const shown = parts.map((part) =>
     part.startsWith('{{') ? part : part.replace(/[a-zA-Z]/g, (one) => ACCENTS[one] ?? one),
   );
-  const more = 'ž'.repeat(Math.ceil(value.replace(/\{\{.*?\}\}/g, '').length / 3));
+  const length = Math.ceil(value.replace(/\{\{.*?\}\}/g, '').length / 3);
+  const more = 'ž'.repeat(length).replace(/(ž{8})(?=ž)/g, '$1 ');
   return `[${shown.join('')}${more}]`;
 }
 

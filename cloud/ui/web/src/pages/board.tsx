@@ -1,4 +1,4 @@
-import { Anchor, Button, Group, NativeSelect, Text, TextInput, Title } from '@mantine/core';
+import { Anchor, Button, Group, NativeSelect, Text, Title } from '@mantine/core';
 import { useVirtualizer, useWindowVirtualizer } from '@tanstack/react-virtual';
 import { memo, useDeferredValue, useEffect, useMemo, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
@@ -7,9 +7,9 @@ import type { BoardRow, Work } from '../api/client';
 import { useBoard } from '../api/queries';
 import { Problem } from '../parts/failing';
 import { useFormats } from '../parts/format';
-import { Icon } from '../parts/icons';
 import { Ago, DaysLeft, dueText, HealthBar, SeverityMark, Sparkline, StateMark } from '../parts/marks';
 import { matching, ranked, STATES, urgency, type Filter } from '../parts/rank';
+import { Search } from '../parts/search';
 import { useTitle } from '../parts/title';
 import { Waiting } from '../parts/waiting';
 import classes from './board.module.css';
@@ -142,7 +142,7 @@ function useParts(row: BoardRow) {
   const name = row.name ?? row.machine;
   const work = found && (
     <Link to={found.to} className={classes.work ?? ''}>
-      <span className={classes.workTitle}>{formats.text(found.work.title, '')}</span>
+      <span className={classes.workTitle} title={formats.text(found.work.title, '')}>{formats.text(found.work.title, '')}</span>
       <span className="dim small nowrap">
         {found.work.number === null ? t('board.advisory') : `#${found.work.number}`}
         {' · '}
@@ -152,8 +152,8 @@ function useParts(row: BoardRow) {
   );
   const title = (
     <span className={classes.name}>
-      <Link to={machineLink(row.machine)} className={`plain strong ${classes.open}`}>{name}</Link>
-      <span className={`dim small ${classes.id}`}>
+      <Link to={machineLink(row.machine)} className={`plain strong ${classes.open}`} title={row.machine}>{name}</Link>
+      <span className={`dim small ${classes.id}`} title={row.machine}>
         {formats.text(row.type, row.profile)} · {row.device}
       </span>
     </span>
@@ -355,15 +355,9 @@ export function Board() {
       </Group>
       {rows.length > 0 && <NeedsYou rows={rows} />}
       <div className={classes.tools}>
-        <TextInput
-          ref={search}
-          value={filter.q}
-          onChange={(event) => change({ q: event.currentTarget.value })}
-          placeholder={t('board.searchHint')}
-          aria-label={t('board.search')}
-          leftSection={<Icon name="search" />}
-          rightSection={<kbd aria-hidden>/</kbd>}
-          className={classes.search ?? ''}
+        <Search
+          ref={search} value={filter.q} change={(q) => change({ q })} label={t('board.search')}
+          hint={t('board.searchHint')} className={classes.search ?? ''} right={<kbd aria-hidden>/</kbd>}
         />
         <StateChips rows={rows} chosen={filter.states} choose={(s) => change({ states: s.join(',') })} />
         <NativeSelect

@@ -149,7 +149,7 @@ function Detail({ advisory, row, decide, dialogs, busy, folder }: {
       <div className={classes.two}>
         <div>
           <h3>{t('due.window')}</h3>
-          <div>{formats.date(advisory.due_earliest)} – {formats.date(advisory.due_latest)}</div>
+          <div>{formats.days(advisory.due_earliest, advisory.due_latest)}</div>
           <div className="dim small">{dueText(advisory.due_latest, now, formats, t)}</div>
         </div>
         <div>

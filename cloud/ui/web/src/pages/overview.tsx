@@ -40,7 +40,7 @@ function MachineCard({ row, tickets }: { row: BoardRow; tickets: Ticket[] }) {
           <div>{t(`ticketStateCustomer.${one.state}`)}</div>
           {(one.state === 'new' || one.state === 'in_progress') && (
             <div className="small">
-              {t('overview.visit')} {formats.date(one.due_earliest)} – {formats.date(one.due_latest)}
+              {t('overview.visit')} {formats.days(one.due_earliest, one.due_latest)}
               <br />
               {t('overview.expected')} <span className="strong">{formats.date(one.due_latest)}</span>
             </div>

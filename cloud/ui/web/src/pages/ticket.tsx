@@ -89,7 +89,7 @@ function Facts({ ticket, row }: { ticket: Ticket; row: BoardRow | undefined }) {
       <div className={classes.key}>
         <div>
           <h3>{t('ticket.due')}</h3>
-          <div className="strong">{formats.date(ticket.due_earliest)} – {formats.date(ticket.due_latest)}</div>
+          <div className="strong">{formats.days(ticket.due_earliest, ticket.due_latest)}</div>
           {open && <div className="small">{dueText(ticket.due_latest, now, formats, t)}</div>}
         </div>
         <div>

@@ -1,4 +1,4 @@
-import { Anchor, SegmentedControl, Text, TextInput, Title } from '@mantine/core';
+import { Anchor, SegmentedControl, Text, Title } from '@mantine/core';
 import {
   createColumnHelper, flexRender, getCoreRowModel, getSortedRowModel, useReactTable, type SortingState,
 } from '@tanstack/react-table';
@@ -11,6 +11,7 @@ import { Problem } from '../parts/failing';
 import { useFormats } from '../parts/format';
 import { Icon } from '../parts/icons';
 import { dueText, SeverityMark } from '../parts/marks';
+import { Search } from '../parts/search';
 import { useTitle } from '../parts/title';
 import { Waiting } from '../parts/waiting';
 import { TicketMark } from '../tickets/mark';
@@ -206,9 +207,9 @@ export default function Tickets() {
     <>
       <Title order={1} mb={8}>{t('tickets.title')}</Title>
       <div className={classes.tools}>
-        <TextInput
-          value={q} onChange={(event) => set('q', event.currentTarget.value)} leftSection={<Icon name="search" />}
-          aria-label={t('tickets.search')} placeholder={t('tickets.search')} className={classes.search ?? ''}
+        <Search
+          value={q} change={(next) => set('q', next)} label={t('tickets.search')} hint={t('tickets.search')}
+          className={classes.search ?? ''}
         />
         <SegmentedControl
           size="xs" value={every ? 'all' : 'open'} aria-label={t('common.filters')}

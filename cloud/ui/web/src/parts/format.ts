@@ -50,6 +50,7 @@ export interface Formats {
   date: (at: string | number) => string;
   time: (at: string | number) => string;
   moment: (at: string | number) => string;
+  days: (from: string, to: string) => string;
   zoneName: string;
 }
 
@@ -63,6 +64,7 @@ export function useFormats(): Formats {
       const made = new Intl.DateTimeFormat(language, { timeZone: zone, ...options });
       return (at: string | number) => made.format(typeof at === 'string' ? Date.parse(at) : at);
     };
+    const date = format({ year: 'numeric', month: 'short', day: 'numeric' });
     const convert = (unit: string | null | undefined) => converter(unit, prefs.units);
     const sized = (seconds: number): [string, number] => {
       const size = Math.abs(seconds);
@@ -92,7 +94,8 @@ export function useFormats(): Formats {
         const [unit, n] = sized(seconds);
         return t(`span.${unit.charAt(0)}`, { n });
       },
-      date: format({ year: 'numeric', month: 'short', day: 'numeric' }),
+      date,
+      days: (from, to) => (date(from) === date(to) ? date(from) : `${date(from)} – ${date(to)}`),
       time: format({ hour: '2-digit', minute: '2-digit', second: '2-digit' }),
       moment: format({
         year: 'numeric', month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit',

@@ -13,7 +13,7 @@ export function Preferences() {
     <>
       <Menu position="bottom-end" withinPortal>
         <Menu.Target>
-          <ActionIcon color="gray" variant="subtle" aria-label={t('prefs.language')} size="lg">
+          <ActionIcon color="gray" variant="subtle" aria-label={`${t('prefs.language')}: ${i18n.language.startsWith('zh') ? '中' : 'EN'}`} size="lg">
             <span aria-hidden>{i18n.language.startsWith('zh') ? '中' : 'EN'}</span>
           </ActionIcon>
         </Menu.Target>

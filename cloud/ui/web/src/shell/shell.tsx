@@ -105,7 +105,7 @@ export function Shell({ children }: { children: ReactNode }) {
         </div>
       </header>
       <Navigation />
-      <main id="content" className={classes.main} tabIndex={-1}>
+      <main id="content" className={classes.main} tabIndex={0}>
         {session?.trial && (
           <p className={classes.demo}>{session.demo ? t('live.demo') : t('live.trial')}</p>
         )}

@@ -1,0 +1,38 @@
+/** A search field whose words stand in the address, without the address lagging behind the hand. */
+import { TextInput } from '@mantine/core';
+import { useEffect, useRef, useState, type ReactNode, type Ref } from 'react';
+import { Icon } from './icons';
+
+export function Search({ value, change, label, hint, className, right, ref }: {
+  value: string;
+  change: (value: string) => void;
+  label: string;
+  hint: string;
+  className?: string;
+  right?: ReactNode;
+  ref?: Ref<HTMLInputElement>;
+}) {
+  const [text, setText] = useState(value);
+  const told = useRef(value);
+  useEffect(() => {
+    if (value !== told.current) setText(value); // somebody else changed it: "clear", "back"
+    told.current = value;
+  }, [value]);
+  return (
+    <TextInput
+      {...(ref ? { ref } : {})}
+      value={text}
+      onChange={(event) => {
+        const next = event.currentTarget.value;
+        setText(next);
+        told.current = next;
+        change(next);
+      }}
+      placeholder={hint}
+      aria-label={label}
+      leftSection={<Icon name="search" />}
+      rightSection={right}
+      className={className ?? ''}
+    />
+  );
+}

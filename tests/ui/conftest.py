@@ -1,0 +1,109 @@
+"""Debian's Chromium before the pages of a running service. Nothing is mocked."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+
+from cloud import ui
+from forewarn.broker import find_mosquitto, free_port
+from tests.e2e.parts import Part, mosquitto, service
+from tests.ui.plant import Probe, Running, need, simulate
+
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    program = shutil.which("chromium")
+    need(program, "chromium is not installed (Debian: apt install chromium)")
+    need((ui.FOLDER / "index.html").is_file(), "the pages are not built: make setup")
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Part]:
+    need(find_mosquitto(), "mosquitto is not installed (Debian: apt install mosquitto)")
+    part = mosquitto(tmp_path_factory.mktemp("broker"), free_port())
+    part.start()
+    yield part
+    part.stop()
+
+
+@pytest.fixture(scope="session")
+def running(
+    browser: Browser, broker: Part, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Running]:
+    """A service on which a fleet has lived for weeks, and a probe that reports now."""
+    started = service(tmp_path_factory.mktemp("service"), broker.port)
+    started.part.start()
+    with ExitStack() as stack:
+        stack.callback(started.part.stop)
+        told = simulate(broker)
+        stack.enter_context(Probe(broker))
+        plant = Running(broker=broker, service=started, told=told)
+        plant.first("/tickets")
+        plant.first("/advisories", state="open")
+        plant.first("/machines?limit=200", id="demo.probe")
+        yield plant
+
+
+class Watched:
+    """A page whose complaints are kept: console errors, page errors, breaches of the policy."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.complaints: list[str] = []
+        page.on("console", self._said)
+        page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
+        page.on("dialog", self._asked)
+
+    def _said(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(f"{message.type}: {message.text}")
+
+    def _asked(self, dialog: Any) -> None:
+        self.complaints.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    found = browser.new_context(
+        viewport={"width": 1280, "height": 860}, locale="en", timezone_id="Europe/Berlin"
+    )
+    found.set_default_timeout(20_000)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def watched(context: BrowserContext) -> Iterator[Watched]:
+    """A page at 1280 px in English; it must not complain."""
+    found = Watched(context.new_page())
+    yield found
+    assert found.complaints == []
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The source of axe-core, as npm brought it."""
+    path = Path("cloud/ui/web/node_modules/axe-core/axe.min.js")
+    need(path.is_file(), "axe-core is not installed: make setup")
+    return path.read_text("utf-8")

@@ -1,0 +1,49 @@
+"""What changes is seen to change; a cut is said and mended."""
+
+import re
+
+from playwright.sync_api import BrowserContext, expect
+
+from tests.ui.conftest import Watched
+from tests.ui.plant import PROBE, Running
+
+
+def test_a_live_value_is_seen_to_change(watched: Watched, running: Running) -> None:
+    page = watched.page
+    page.goto(f"{running.url}/machines/{PROBE}")
+    value = page.locator("[data-live=temp]")
+    value.wait_for()
+    before = value.inner_text()
+    expect(value).not_to_have_text(before)
+    again = value.inner_text()
+    expect(value).not_to_have_text(again)
+
+
+def test_two_pages_of_a_browser_share_one_stream(context: BrowserContext, running: Running) -> None:
+    streams: list[str] = []
+    context.on("request", lambda r: streams.append(r.url) if "/api/v1/events" in r.url else None)
+    pages = [context.new_page(), context.new_page()]
+    for page in pages:
+        page.goto(running.url)
+        expect(page.get_by_role("status").filter(has_text="Live")).to_be_visible()
+    assert len(streams) == 1
+    pages[0].close()
+    heard = pages[1].locator(f"tr[data-machine='{PROBE}'] time")
+    pages[1].get_by_label("Find a machine").fill("probe")
+    expect(heard).to_have_text(re.compile("now|1 s|2 s"))
+    expect(pages[1].get_by_role("status").filter(has_text="Live")).to_be_visible()
+
+
+def test_the_page_says_that_the_service_is_gone_and_recovers_by_itself(
+    context: BrowserContext, running: Running
+) -> None:
+    page = context.new_page()
+    page.goto(f"{running.url}/machines/{PROBE}")
+    value = page.locator("[data-live=temp]")
+    value.wait_for()
+    running.service.part.kill()
+    expect(page.get_by_text("The service has not been heard since")).to_be_visible()
+    shown = value.inner_text()
+    running.service.part.start()
+    expect(page.get_by_text("The service has not been heard since")).to_be_hidden(timeout=40_000)
+    expect(value).not_to_have_text(shown)

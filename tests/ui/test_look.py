@@ -1,0 +1,158 @@
+"""Every page in both languages, themes and widths: usable by all, not clipped, not heavy."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.ui.conftest import Watched
+from tests.ui.plant import Running
+
+FIRST_LOAD = 300_000  #: bytes as they come over the wire
+PAGES = (
+    "board",
+    "machine",
+    "inbox",
+    "tickets",
+    "lanes",
+    "ticket",
+    "overview",
+    "mine",
+    "channels",
+    "profiles",
+    "service",
+)
+#: the others come in the long tier
+QUICK = {("en", "light", 1280), ("zh-CN", "dark", 390)}
+DENSE = {"board", "machine", "ticket", "inbox"}
+HEAVY = {"board", "machine"}
+#: elements whose own text is cut off, unless the whole text is in a title or scrolls
+CLIPPED = """() => [...document.querySelectorAll('main *, nav *, header *')].filter((one) => {
+  const own = [...one.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
+  const style = getComputedStyle(one);
+  const hides = style.overflowX === 'hidden' || style.overflowX === 'clip';
+  return own && hides && one.scrollWidth > one.clientWidth + 1 && !one.closest('[title]')
+    && style.position !== 'absolute';
+}).map((one) => one.outerHTML.slice(0, 160))"""
+
+
+@pytest.fixture(scope="module")
+def addresses(running: Running) -> dict[str, str]:
+    advisory = running.service.items("/advisories")[0]["id"]
+    ticket = running.service.items("/tickets")[0]
+    return {
+        "board": "/",
+        "machine": f"/machines/{ticket['machine']}",
+        "inbox": f"/inbox/{advisory}?show=done",
+        "tickets": "/tickets?show=all",
+        "lanes": "/tickets?as=board&show=all",
+        "ticket": f"/tickets/{ticket['id']}",
+        "overview": "/overview",
+        "mine": "/settings/mine",
+        "channels": "/settings/channels",
+        "profiles": "/settings/profiles",
+        "service": "/settings/service",
+    }
+
+
+def opened(browser: Browser, url: str, **look: Any) -> Iterator[Watched]:
+    context = browser.new_context(timezone_id="Asia/Shanghai", reduced_motion="reduce", **look)
+    context.set_default_timeout(20_000)
+    watched = Watched(context.new_page())
+    watched.page.goto(url)
+    settle(watched.page)
+    yield watched
+    context.close()
+
+
+def settle(page: Page) -> None:
+    """Wait until the page has its heading and everything that it loads."""
+    page.get_by_role("heading", level=1).wait_for()
+    expect(page.locator("main [role=status]")).to_have_count(0)
+
+
+def grave(page: Page, axe: str) -> list[str]:
+    """Return what axe finds that is serious or critical."""
+    page.evaluate(axe)
+    found = page.evaluate("axe.run({resultTypes: ['violations']})")
+    return [
+        f"{one['id']}: {json.dumps([node['html'][:150] for node in one['nodes'][:3]])}"
+        for one in found["violations"]
+        if one["impact"] in ("serious", "critical")
+    ]
+
+
+LOOKS = [
+    pytest.param(language, scheme, width, id=f"{language}-{scheme}-{width}", marks=marks)
+    for language in ("en", "zh-CN")
+    for scheme in ("light", "dark")
+    for width in (1280, 390)
+    for marks in [() if (language, scheme, width) in QUICK else pytest.mark.long]
+]
+
+
+@pytest.mark.parametrize(("language", "scheme", "width"), LOOKS)
+@pytest.mark.parametrize("name", PAGES)
+def test_everybody_can_use_it(
+    browser: Browser,
+    running: Running,
+    addresses: dict[str, str],
+    axe: str,
+    name: str,
+    language: str,
+    scheme: Any,
+    width: int,
+) -> None:
+    look = {"locale": language, "color_scheme": scheme}
+    viewport = {"width": width, "height": 844}
+    for watched in opened(browser, running.url + addresses[name], viewport=viewport, **look):
+        page = watched.page
+        assert grave(page, axe) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.locator("html").get_attribute("lang") == language
+        assert watched.complaints == []
+
+
+@pytest.mark.parametrize("width", [390, pytest.param(1280, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "name", [p if p in DENSE else pytest.param(p, marks=pytest.mark.long) for p in PAGES]
+)
+def test_longer_words_are_not_clipped(
+    browser: Browser, running: Running, addresses: dict[str, str], name: str, width: int
+) -> None:
+    address = addresses[name]
+    url = f"{running.url}{address}{'&' if '?' in address else '?'}lang=qps"
+    viewport = {"width": width, "height": 844}
+    for watched in opened(browser, url, viewport=viewport, locale="en"):
+        assert watched.page.get_by_role("heading", level=1).inner_text()
+        assert watched.page.evaluate(CLIPPED) == []
+        assert watched.page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize(
+    "name", [p if p in HEAVY else pytest.param(p, marks=pytest.mark.long) for p in PAGES]
+)
+def test_the_first_load_is_light(
+    browser: Browser, running: Running, addresses: dict[str, str], name: str
+) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    session = context.new_cdp_session(page)
+    session.send("Network.enable")
+    sizes: dict[str, int] = {}
+    kinds: dict[str, str] = {}
+    session.on(
+        "Network.responseReceived", lambda e: kinds.update({e["requestId"]: e["response"]["url"]})
+    )
+    session.on(
+        "Network.loadingFinished",
+        lambda e: sizes.update({e["requestId"]: int(e["encodedDataLength"])}),
+    )
+    page.goto(running.url + addresses[name])
+    settle(page)
+    assets = {kinds[key]: size for key, size in sizes.items() if "/assets/" in kinds.get(key, "")}
+    context.close()
+    assert len(assets) > 3
+    assert sum(assets.values()) <= FIRST_LOAD, assets
