@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -17,6 +18,7 @@ import uvicorn
 from cloud.accounts.desk import Desk
 from cloud.admission import Admission
 from cloud.api import ApiDeps, HealthReport, create_app
+from cloud.api.forms.acknowledging import address
 from cloud.detectors import detectors_of
 from cloud.diagnostics.console import Console
 from cloud.diagnostics.signing import Signer
@@ -93,7 +95,11 @@ class App:
             settings.telemetry, self.folder, now_ns, self.ledger.quarantine_add
         )
         self.notifier = Notifier(
-            self.ledger, channels_from(settings.notify, self.folder), submit=self.submit, now=now_ns
+            self.ledger,
+            channels_from(settings.notify, self.folder),
+            submit=self.submit,
+            now=now_ns,
+            link=self._link(),
         )
         link = Link(settings.broker, now_ns)
         self.console = Console(
@@ -120,14 +126,21 @@ class App:
             )
         self.server = _Server(self._uvicorn())
 
+    def _link(self) -> Callable[[str, str], str] | None:
+        """Return what makes the links in alerts; without a public address there are none."""
+        public = self.settings.api.public_url
+        if public is None:
+            return None
+        return partial(address, _secret(self.folder / "cursor.key"), public)
+
     def _check_reachable(self) -> None:
         """Raise `SettingsError` when other machines would reach it and nobody could sign in."""
         if self.settings.api.reachable and (self.demo or not self.ledger.accounts_exist()):
             self.ledger.close()
             raise SettingsError(
                 "api: other machines would reach this service, and there is no account to sign in "
-                "with: make one first (forewarn user add NAME --role administrator cloud.toml), or "
-                "listen on 127.0.0.1 without public_url"
+                "with: make one first (forewarn user add NAME --role administrator --settings "
+                "cloud.toml), or listen on 127.0.0.1 without public_url"
             )
 
     def setup_link(self) -> str | None:

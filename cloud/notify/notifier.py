@@ -15,7 +15,7 @@ from typing import Final, Literal, Protocol, TypeVar
 
 from cloud.errors import StoreError
 from cloud.ledger import AlertRow, Ledger
-from cloud.notify.channels import Channel, NotSent, Outlet
+from cloud.notify.channels import LOG, Channel, NotSent, Outlet
 from cloud.notify.texts import TEST, Language, Text, compose
 from models.profile import Profile, load_profiles
 
@@ -46,7 +46,7 @@ class Notifier:
     """Sends what the ledger owes people.
 
     `submit` runs ledger calls on its writer thread, `now` is the wall clock in ns, `jitter` gives
-    numbers from 0 to 1.
+    numbers from 0 to 1, `link(channel, ticket)` the address at which a ticket is taken on.
     """
 
     def __init__(
@@ -58,12 +58,14 @@ class Notifier:
         now: Callable[[], int],
         profiles: Mapping[str, Profile] | None = None,
         jitter: Callable[[], float] = random.random,
+        link: Callable[[str, str], str] | None = None,
     ) -> None:
         self._ledger = ledger
         self._channels = {channel.name: channel for channel in channels}
         self._submit = submit
         self._now = now
         self._jitter = jitter
+        self._link = link
         self._profiles = load_profiles() if profiles is None else profiles
         self._wake = asyncio.Event()
         self._busy: dict[str, asyncio.Task[None]] = {}
@@ -207,7 +209,9 @@ class Notifier:
         """Compose a message and make one attempt."""
         name = batch[0].advisory.profile
         profile = self._profiles.get(name) or Profile(name=name, version=0, title={})
-        texts = {language: compose(batch, language, profile) for language in channel.languages}
+        # not into a log: whoever has the link may take the ticket on
+        link = partial(self._link, channel.name) if self._link and channel.name != LOG else None
+        texts = {lang: compose(batch, lang, profile, link) for lang in channel.languages}
         await self._hand_over(channel, key, texts)
 
     async def _hand_over(self, channel: Channel, key: str, texts: Mapping[Language, Text]) -> None:

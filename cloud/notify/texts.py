@@ -5,14 +5,14 @@ not read again. So nothing that a device or a person wrote can run.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final, Literal
 
 import msgspec
 
 from cloud.advisories.reason import reasons
-from cloud.ledger.records import AlertRow
+from cloud.ledger.records import AlertRow, TicketState
 from models.profile import Profile
 from models.words import title
 
@@ -34,6 +34,7 @@ TEMPLATES: Final[Mapping[Language, Mapping[str, str]]] = {
         "due": "Visit between {earliest} and {latest}{clock}.",
         "data_clock": " (the machine's own clock)",
         "confidence": "Confidence: {confidence}; {coverage} % of its signals are heard.",
+        "acknowledge": "Take it on: {link}",
         "reference": "Reference: {reference}",
         "high": "high",
         "medium": "medium",
@@ -55,6 +56,7 @@ TEMPLATES: Final[Mapping[Language, Mapping[str, str]]] = {
         "due": "建议上门时间：{earliest} 至 {latest}{clock}。",
         "data_clock": "（设备时钟）",
         "confidence": "置信度：{confidence}；信号覆盖 {coverage}%。",
+        "acknowledge": "确认接手：{link}",
         "reference": "参考号：{reference}",
         "high": "高",
         "medium": "中",
@@ -93,8 +95,16 @@ def fill(template: str, values: Mapping[str, object]) -> str:
     return NAME.sub(put, template)
 
 
-def compose(alerts: Sequence[AlertRow], language: Language, profile: Profile) -> Text:
-    """Write one message about one machine from its alerts, the heaviest first."""
+def compose(
+    alerts: Sequence[AlertRow],
+    language: Language,
+    profile: Profile,
+    link: Callable[[str], str] | None = None,
+) -> Text:
+    """Write one message about one machine from its alerts, the heaviest first.
+
+    `link` gives the address at which the ticket of an id is taken on.
+    """
     words = TEMPLATES[language]
     ordered = sorted(alerts, key=lambda alert: (-alert.severity, alert.id))
     first = ordered[0]
@@ -108,7 +118,11 @@ def compose(alerts: Sequence[AlertRow], language: Language, profile: Profile) ->
     heading = fill(words["title" if len(tickets) == 1 else "title_more"], values)
     name = {"name": first.name or first.machine, "machine": first.machine}
     blocks = [fill(words["machine"], name)]
-    blocks += ["\n".join(_lines(alert, language, profile)) for alert in ordered]
+    for alert in ordered:
+        lines = _lines(alert, language, profile)
+        if link is not None and alert.ticket.state is TicketState.NEW:
+            lines.append(fill(words["acknowledge"], {"link": link(alert.ticket.id)}))
+        blocks.append("\n".join(lines))
     blocks.append(fill(words["reference"], {"reference": first.batch_id or first.id}))
     return Text(title=heading, body="\n\n".join(blocks))
 

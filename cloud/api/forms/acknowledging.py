@@ -28,6 +28,12 @@ def make_code(secret: bytes, errand: Errand) -> str:
     return made if isinstance(made, str) else made.decode("ascii")
 
 
+def address(secret: bytes, public_url: str, channel: str, ticket: str) -> str:
+    """Return the whole link."""
+    code = make_code(secret, Errand(ticket=ticket, channel=channel))
+    return f"{public_url.rstrip('/')}/acknowledge/{code}"
+
+
 def read_code(secret: bytes, code: str) -> Errand:
     """Return what a link is for.
 

@@ -234,3 +234,25 @@ async def test_a_database_that_is_busy_does_not_end_the_task(
     stop.set()
     await running
     assert len(box.kept) == 1
+
+
+async def test_each_channel_gets_a_link_of_its_own_and_the_log_none(
+    ledger: Ledger, clock: Clock, tmp_path: Path
+) -> None:
+    boxes = Box("maintenance"), Box("planner")
+    log = LogChannel(tmp_path / "alerts.log")
+    one = Notifier(
+        ledger,
+        [*boxes, log],
+        submit=submit,
+        now=clock,
+        profiles=profiles(),
+        link=lambda channel, ticket: f"https://pm.example.org/acknowledge/{channel}-{ticket}",
+    )
+    ledger.file(1, [assess(1, high())])
+    await one.drain()
+    ticket = ledger.tickets()[0][0].id
+    for box in boxes:
+        ((_, text),) = box.kept
+        assert f"确认接手：https://pm.example.org/acknowledge/{box.name}-{ticket}" in text.body
+    assert "acknowledge/" not in (tmp_path / "alerts.log").read_text("utf-8")
