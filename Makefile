@@ -43,7 +43,7 @@ $(VENV)/.pages: $(PAGES)/node_modules/.stamp $(PAGES_FROM)
 
 setup: $(VENV)/.run $(VENV)/.pages ## make the environment in .venv (what the demo and the service need)
 
-setup-dev: $(VENV)/.dev ## the same, with what the tests and checks need
+setup-dev: $(VENV)/.dev $(VENV)/.pages ## the same, with what the tests and checks need
 
 influxd: ## build InfluxDB 2.8 for tests and trials into the user's cache folder (Go and cargo; once)
 	@deploy/influxd/build.sh
