@@ -215,7 +215,7 @@ class Fleet:
                     past["start"] = past["raw"] - past["base"]
                 else:
                     forget_past(past)
-        self._lives.renew(number, component)
+        self._lives.renew(number, component, at_ns)
         self._machines[number]["flags"] |= CHANGED
         self._machines[number]["at_ns"] = max(int(self._machines[number]["at_ns"]), at_ns)
 

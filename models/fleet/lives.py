@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.assessment import Life
+from models.fleet.ages import Ages
 from models.fleet.lanes import grown
 from models.fleet.layout import LIFE
 from models.fleet.wear import Wears
@@ -15,6 +16,7 @@ from models.life.predictor import GROUP, PREDICTORS, Band, LifePredictor, Past
 from models.plugins import find
 from models.profile import Consumable, Profile
 
+WEARS: Final = frozenset({"wear", "counter"})  #: bases that are followed reading by reading
 HELD: Final = 3  #: estimates without a result until a band is given up
 NEW_PART: Final = 0.3  #: an indicator that falls back by this share of its range shows a new part
 Key = tuple[int, str, str]  #: machine number, component, basis
@@ -30,6 +32,8 @@ def parts(profile: Profile) -> Iterator[tuple[str, str, str, Consumable]]:
             yield component, "counter", part.counter, part
         if part.indicator is not None and part.limit is not None:
             yield component, "trend", part.indicator, part
+        if part.counter is None and part.indicator is None and part.life_d is not None:
+            yield component, "hazard", "", part
 
 
 class Lives:
@@ -39,6 +43,7 @@ class Lives:
         self._told_share = told_share
         self._rows: NDArray[Any] = np.zeros(0, LIFE)
         self._wears = Wears()
+        self._ages = Ages()
         self.keys: list[Key] = []
         self._of: dict[int, dict[tuple[str, str], int]] = {}
         self._predictors: dict[str, LifePredictor] = {}
@@ -54,8 +59,9 @@ class Lives:
                 of[(component, basis)] = row
                 self.keys.append((number, component, basis))
             row = of[(component, basis)]
-            self._rows[row]["lane"] = signals[signal]
-            if basis != "trend":
+            self._ages.follow(row, (profile.name, component), part if basis == "hazard" else None)
+            self._rows[row]["lane"] = signals[signal] if signal else -1
+            if basis in WEARS:
                 self._wears.follow(row, (profile.name, component), part, signals)
 
     def estimate(
@@ -67,9 +73,11 @@ class Lives:
         for component, basis, _, part in parts(profile):
             index = self._of[number][(component, basis)]
             row = self._rows[index]
+            if basis == "hazard":
+                continue
             lane = lanes[row["lane"]]
             history = int(lane["history"])
-            sources = [history] if basis == "trend" else self._wears.histories(index, lanes)
+            sources = self._wears.histories(index, lanes) if basis in WEARS else [history]
             if not any(histories[source]["due"] for source in sources):
                 continue
             seen += sources
@@ -86,9 +94,12 @@ class Lives:
         """Return the bands as seen at a time: one a component, the one that ends first."""
         found: dict[str, Life] = {}
         for component, basis, signal, _ in parts(profile):
-            row = self._rows[self._of[number][(component, basis)]]
-            names = (component, basis, signal)
-            life = _life(row, names, _mode(component, profile), at_ns)
+            index = self._of[number][(component, basis)]
+            mode = _mode(component, profile)
+            if basis == "hazard":
+                life = _aged(self._ages.band(index, at_ns), component, mode)
+            else:
+                life = _life(self._rows[index], (component, basis, signal), mode, at_ns)
             best = found.get(component)
             if best is None or _sooner(life, best):
                 found[component] = life
@@ -98,16 +109,18 @@ class Lives:
         """Remember what was told of a machine."""
         for index in self._of.get(number, {}).values():
             row = self._rows[index]
+            self._ages.heard(index, at_ns)
             row["told_known"], row["told_ns"] = row["known"], at_ns
             row["told_s"] = _left(row, "p50_s", at_ns) if row["known"] else 0.0
 
-    def renew(self, number: int, component: str | None) -> None:
-        """Forget the bands of a component (None: of all): the part is new."""
+    def renew(self, number: int, component: str | None, at_ns: int) -> None:
+        """Forget the bands of a component (None: of all): the part is new since `at_ns`."""
         for (name, basis), index in self._of.get(number, {}).items():
             if component in (None, name):
                 self._rows[index]["known"] = 0
                 self._rows[index]["fraction"] = np.nan
-                if basis != "trend":
+                self._ages.renew(index, at_ns)
+                if basis in WEARS:
                     self._wears.renew(index)
 
     def dump(self) -> dict[str, NDArray[Any]]:
@@ -116,12 +129,15 @@ class Lives:
             "lives": self._rows[: len(self.keys)].copy(),
             "components": np.array([component for _, component, _ in self.keys], "U"),
             "bases": np.array([basis for _, _, basis in self.keys], "U"),
-        } | self._wears.dump(len(self.keys))
+            **self._wears.dump(len(self.keys)),
+            **self._ages.dump(),
+        }
 
     def load(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take the rows of `dump`."""
         self._rows = arrays["lives"].copy()
         self._wears.load(arrays)
+        self._ages.load(arrays)
         for i, row in enumerate(self._rows):
             key = (int(row["machine"]), str(arrays["components"][i]), str(arrays["bases"][i]))
             self.keys.append(key)
@@ -214,6 +230,19 @@ def _life(row: Any, names: tuple[str, str, str], mode: str, at_ns: int) -> Life:
         fraction=fraction if heard and np.isfinite(fraction) else None,
         signal=signal,
         slope_per_s=slope if known and np.isfinite(slope) else None,
+    )
+
+
+def _aged(found: tuple[str, Band | None], component: str, mode: str) -> Life:
+    basis, band = found
+    return Life(
+        component=component,
+        mode=mode,
+        basis=basis,
+        p10_s=band.p10_s if band else None,
+        p50_s=band.p50_s if band else None,
+        p90_s=band.p90_s if band else None,
+        fraction=band.fraction if band else None,
     )
 
 

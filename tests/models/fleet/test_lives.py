@@ -309,3 +309,25 @@ def test_a_snapshot_without_states_of_wear_is_refused() -> None:
     del arrays["wears"]
     with pytest.raises(SnapshotError, match="wear"):
         Fleet.restore({"curved": CURVED}, arrays)
+
+
+def test_a_part_that_nothing_measures_has_the_band_of_its_age() -> None:
+    fleet = curved(drop=drop(20))
+    unsure = life(fleet.current("m"), "belt")
+    assert unsure.basis == "prior"  # nobody saw it new
+    fleet.restart("m", "belt", START + 20 * DAY * S)
+    new = life(fleet.current("m"), "belt")
+    assert new.basis == "hazard"
+    assert new.p50_s == pytest.approx(60 * DAY, rel=0.05)
+    feed(fleet, 480, {"drop": drop(40, start=0.3)})
+    old = life(fleet.current("m"), "belt")
+    assert old.p10_s is not None
+    assert old.p50_s is not None
+    assert old.p10_s < old.p50_s < 30 * DAY
+    again = Fleet.restore({"curved": CURVED}, fleet.snapshot())
+    assert again.current("m") == fleet.current("m")
+    for k in range(8):  # belts end after 40 days here
+        again.restart("m", "belt", START + (60 + 40 * k) * DAY * S)
+    taught = life(again.current("m"), "belt")
+    assert taught.p50_s is not None
+    assert taught.p50_s < 55 * DAY
