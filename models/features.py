@@ -27,7 +27,8 @@ SHORTEST: Final = 64  #: samples; fewer say nothing about a spectrum
 HARMONICS: Final = 3  #: of a defect frequency that are added up
 SLIP: Final = 0.02  #: rolling elements slip: a defect is 1-2 % off its computed frequency
 FLOOR_SPAN: Final = 0.25  #: the floor is the median over this share to both sides
-PULSE_SHARE: Final = 0.5  #: a tacho pulse begins where it crosses the middle of its range
+LARGEST: Final = 1e50  #: of a sample; the fourth power of its spectrum is still a number
+LEAST_TURNS: Final = 5.0  #: of a shaft; fewer are no spectrum over orders
 
 
 class WindowError(ValueError):
@@ -85,8 +86,11 @@ def kurtosis(x: Array) -> float:
     3 for a signal without motion, as it tells of no impact.
     """
     away = x - np.mean(x)
-    square = np.mean(away**2)
-    return float(np.mean(away**4) / square**2) if square > 0.0 else 3.0
+    largest = np.max(np.abs(away))
+    if largest <= 0.0:
+        return 3.0
+    away = away / largest  # no power of a tiny number becomes 0
+    return float(np.mean(away**4) / np.mean(away**2) ** 2)
 
 
 def spectrum(x: Array, rate_hz: float) -> Spectrum:
@@ -168,21 +172,27 @@ def prominence(of: Spectrum, at: float) -> float:
     return math.sqrt(sum(ratios) / len(ratios)) if ratios else 0.0
 
 
+def _thirds(x: Array) -> tuple[float, float]:
+    low, high = float(np.min(x)), float(np.max(x))
+    return low + (high - low) / 3.0, high - (high - low) / 3.0
+
+
 def turns_of(pulses: Array, per_turn: int = 1) -> Array:
     """Return the shaft's angle (turns) at each sample from the samples of a tacho.
 
-    A pulse begins where the signal rises through the middle of its range; between pulses the angle
-    is linear, outside them it goes on at the nearest speed. Fewer than three pulses are a
-    `WindowError`.
+    A pulse begins where the signal reaches the upper third of its range after it was in the lower
+    one, so noise between them is no pulse. Between pulses the angle is linear, outside them it goes
+    on at the nearest speed. Fewer than three pulses are a `WindowError`.
     """
-    low, high = float(np.min(pulses)), float(np.max(pulses))
-    level = low + PULSE_SHARE * (high - low)
-    below = pulses < level
-    after = np.flatnonzero(below[:-1] & ~below[1:]) + 1
-    if len(after) < 3:
+    low, high = _thirds(pulses)
+    side = np.where(pulses >= high, 1, np.where(pulses <= low, -1, 0))
+    held = np.maximum.accumulate(np.where(side != 0, np.arange(len(side)), 0))
+    side = side[held]
+    after = np.flatnonzero((side[:-1] < 0) & (side[1:] > 0)) + 1
+    if high <= low or len(after) < 3:
         raise WindowError("the tacho has fewer than three pulses in the window")
     before = after - 1
-    moments = before + (level - pulses[before]) / (pulses[after] - pulses[before])
+    moments = before + (high - pulses[before]) / (pulses[after] - pulses[before])
     turns = np.arange(len(moments)) / per_turn
     samples = np.arange(len(pulses), dtype=np.float64)
     angle = np.interp(samples, moments, turns)
@@ -242,13 +252,14 @@ def features(
     """Return the features of one window of acceleration, by the names of `channels.UNITS`.
 
     `x` (n,) in the channel's unit at `rate_hz`; `turns` (n,) the angle of the channel's shaft, or
-    None when its speed is not known: then those that need the speed are left out. A window that is
-    too short or holds a value that is no number is a `WindowError`.
+    None when its speed is not known: then those that need the speed are left out, as they are when
+    the shaft makes fewer than five turns. A window that is too short or holds a value that no
+    sensor gives is a `WindowError`.
     """
     if len(x) < SHORTEST:
         raise WindowError(f"{len(x)} samples are too few: at least {SHORTEST}")
-    if not np.all(np.isfinite(x)):
-        raise WindowError("the window holds values that are no numbers")
+    if not np.max(np.abs(x)) <= LARGEST:
+        raise WindowError("the window holds values that are no numbers, or absurd ones")
     scaled = x * STANDARD_GRAVITY if channel.unit == "[g]" else x
     speed = velocity(spectrum(scaled, rate_hz))
     found = {
@@ -273,13 +284,13 @@ def _of_speed(
 ) -> dict[str, float]:
     span_s = (len(x) - 1) / rate_hz
     turn_hz = float(turns[-1] - turns[0]) / span_s
+    found = {"speed": 60.0 * turn_hz}
+    if turns[-1] - turns[0] < LEAST_TURNS:
+        return found
     orders = order_spectrum(x, turns)
     width = max(0.1, 1.5 * orders.step)  # of a line with its window
     running = orders.between(1.0 - width, 1.0 + width)
-    found = {
-        "speed": 60.0 * turn_hz,
-        "running_speed": float(np.sqrt(np.sum(running))) * MM / (2.0 * np.pi * turn_hz),
-    }
+    found["running_speed"] = float(np.sqrt(np.sum(running))) * MM / (2.0 * np.pi * turn_hz)
     if bearing is not None and envelope is not None:
         ordered = order_spectrum(envelope, turns)
         seen = {name: prominence(ordered, at) for name, at in defect_orders(bearing).items()}

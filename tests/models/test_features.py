@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from scipy import signal, stats
 
@@ -162,7 +163,11 @@ def test_a_slow_channel_has_no_envelope() -> None:
 
 @pytest.mark.parametrize(
     ("x", "words"),
-    [(NOISE[:10], "10 samples are too few"), (np.full(100, np.nan), "no numbers")],
+    [
+        (NOISE[:10], "10 samples are too few"),
+        (np.full(100, np.nan), "no numbers"),
+        (1e60 * NOISE, "absurd"),
+    ],
 )
 def test_a_window_without_features_says_why(x: NDArray[np.float64], words: str) -> None:
     with pytest.raises(f.WindowError, match=words):
@@ -192,3 +197,39 @@ def test_interleaved_samples_become_columns(sample: str) -> None:
 def test_half_a_row_is_refused() -> None:
     with pytest.raises(f.WindowError, match="10 bytes are not rows of 2 samples"):
         f.columns(bytes(10), ("a", "b"), "f4", 1.0)
+
+
+@pytest.mark.parametrize("per_turn", [1, 4])
+def test_a_noisy_tacho_gives_the_same_speed(per_turn: int) -> None:
+    turns = steady(25.0)
+    clean = (np.mod(turns * per_turn, 1.0) < 0.3) * 5.0
+    noisy = clean + np.random.default_rng(3).normal(0.0, 0.3, len(clean))
+    found = f.turns_of(noisy, per_turn)
+    assert found[-1] == pytest.approx(turns[-1], abs=0.05)
+
+
+def test_a_slow_shaft_has_a_speed_and_no_orders() -> None:
+    found = f.features(NOISE, RATE, Channel(), bearing=ZA_2115, turns=steady(4.0))
+    assert found["speed"] == pytest.approx(240.0)
+    assert not {"running_speed", "bpfo"} & set(found)
+
+
+WINDOWS = st.integers(64, 700).flatmap(
+    lambda n: arrays(
+        np.float64,
+        n,
+        elements=st.one_of(
+            st.floats(-1e50, 1e50, allow_subnormal=True), st.sampled_from([0.0, 1.0, -1.0])
+        ),
+    )
+)
+
+
+@given(WINDOWS, st.floats(0.0, 2_000.0), st.sampled_from([100.0, RATE]))
+def test_any_window_has_finite_features(
+    x: NDArray[np.float64], turn_hz: float, rate_hz: float
+) -> None:
+    turns = f.steady_turns(turn_hz, len(x), rate_hz)
+    found = f.features(x, rate_hz, Channel(), bearing=ZA_2115, turns=turns)
+    assert all(math.isfinite(value) and value >= 0.0 for value in found.values())
+    assert set(found) <= set(UNITS)
