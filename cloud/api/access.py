@@ -113,6 +113,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "counts": LOOKS,
     "one_item": LOOKS,
     "health": LOOKS,
+    "metrics": LOOKS,
     "list_alerts": LOOKS,
     "list_deliveries": LOOKS,
     "list_channels": LOOKS,

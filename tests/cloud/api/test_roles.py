@@ -13,6 +13,7 @@ from cloud.accounts.values import Role, Scope
 from cloud.api.access import RULES
 from tests.cloud.api.plant import SECOND, T0, Opened, Plant
 
+Data = st.DataObject
 ENDLESS = "/api/v1/events"
 BODIES: dict[str, dict[str, Any]] = {
     "Deferral": {"until": "2030-01-01T00:00:00Z"},
@@ -207,19 +208,24 @@ async def test_lists_show_a_customer_what_is_theirs(
 FILTERS = ("machine", "state", "after", "limit", "q", "device", "reason", "signal", "start", "end")
 
 
-@settings(
-    max_examples=400,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
-@given(data=st.data())
-async def test_no_request_of_a_customer_shows_anothers_things(
-    api: httpx.AsyncClient, operations: list[Operation], town: Town, data: st.DataObject
+@pytest.fixture
+async def cursors(api: httpx.AsyncClient, town: Town) -> list[str]:
+    """Cursors of pages that an administrator was given."""
+    who = bearer(town.secrets[Role.ADMINISTRATOR])
+    found = []
+    for noun in ("machines", "tickets", "advisories"):
+        page = (await api.get(f"/api/v1/{noun}?limit=1", headers=who)).json()
+        found.append(page["next"].partition("after=")[2])
+    return found
+
+
+async def look(
+    api: httpx.AsyncClient, operations: list[Operation], town: Town, more: list[str], data: Data
 ) -> None:
-    reading = [one for one in operations if one.method == "get"]
-    operation = data.draw(st.sampled_from(reading))
-    words = [*town.ids["beta"].values(), *town.ids["acme"].values(), "1", "50", "new", "pressure"]
-    word = st.sampled_from(words)
+    """Make a request of a customer; nothing of another's may be in the answer."""
+    operation = data.draw(st.sampled_from([one for one in operations if one.method == "get"]))
+    theirs, mine = town.ids["beta"].values(), town.ids["acme"].values()
+    word = st.sampled_from([*theirs, *mine, *more, "1", "50", "new", "pressure"])
     ids = {name: data.draw(word) for name in town.ids["beta"]}
     pairs = data.draw(st.lists(st.tuples(st.sampled_from(FILTERS), word), max_size=4))
     query = "?" + "&".join(f"{name}={quote(value)}" for name, value in pairs)
@@ -228,6 +234,40 @@ async def test_no_request_of_a_customer_shows_anothers_things(
     assert answer.status_code < 500
     if answer.status_code < 400:
         assert not [mark for mark in town.marks if mark in answer.text]
+
+
+def so_many(requests: int) -> settings:
+    return settings(
+        max_examples=requests,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+@so_many(500)
+@given(data=st.data())
+async def test_no_request_of_a_customer_shows_anothers_things(
+    api: httpx.AsyncClient,
+    operations: list[Operation],
+    town: Town,
+    cursors: list[str],
+    data: Data,
+) -> None:
+    await look(api, operations, town, cursors, data)
+
+
+@pytest.mark.long
+@so_many(100_000)
+@given(data=st.data())
+async def test_nor_do_a_hundred_thousand(
+    api: httpx.AsyncClient,
+    operations: list[Operation],
+    town: Town,
+    cursors: list[str],
+    data: Data,
+) -> None:
+    await look(api, operations, town, cursors, data)
 
 
 async def test_a_machine_that_is_placed_elsewhere_changes_hands(
