@@ -11,9 +11,15 @@ import pytest
 from cloud.advisories.modes import modes_for
 from cloud.detectors import Watched, detectors_of
 from cloud.errors import SettingsError
+from cloud.ledger import open_ledger
+from cloud.link import Link
+from cloud.service import Service
+from cloud.settings import BrokerSettings
+from cloud.telemetry.sqlite import SqliteTelemetry
+from forewarn.recordings import blocks
 from models.assessment import Check, Condition, State
 from models.profile import Profile, load_profiles
-from tests.models.anomaly.trained import SIGNALS, plant, saved
+from tests.models.anomaly.trained import SIGNALS, START, plant, recording, saved
 
 PUMP = load_profiles()["centrifugal-pump"]
 
@@ -105,3 +111,39 @@ def test_drift_is_said_once_when_it_begins_and_once_when_it_ends(
     said = [record.getMessage() for record in caplog.records]
     assert ["no longer fit" in text for text in said] == [True, False]
     assert "fit the model again" in said[1]
+
+
+class Uneasy(Outsider):
+    """Finds every row unusual."""
+
+    def score_one(self, x: Mapping[str, float]) -> float:
+        return 1.0
+
+
+def test_the_service_runs_them_also_after_a_snapshot(tmp_path: Path) -> None:
+    profiles = load_profiles()
+    ledger = open_ledger(f"sqlite:///{tmp_path}/ledger.db", lambda: START, profiles)
+
+    def service() -> Service:
+        return Service(
+            folder=tmp_path,
+            profiles=profiles,
+            telemetry=SqliteTelemetry(tmp_path / "telemetry.db", background=False),
+            ledger=ledger,
+            link=Link(BrokerSettings(port=1), lambda: START),
+            now=lambda: START,
+            snapshot_ns=10**12,
+            free_percent=0,
+            detectors={"generic": {"uneasy": Uneasy}},
+        )
+
+    one = recording(plant(40))
+    for first in (0, 20):
+        made = service()
+        times, values = one.times_ns[first : first + 20], one.values[first : first + 20]
+        fleet = made.pipeline.fleet
+        fleet.observe(list(blocks("acme.m", SIGNALS, times, values)))
+        made.stop()  # writes a snapshot
+        [found] = [c for c in fleet.current("acme.m").conditions if c.check is Check.DETECTOR]
+        assert (found.signal, found.active, found.value) == ("uneasy", True, 1.0)
+    ledger.close()
