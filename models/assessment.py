@@ -67,7 +67,7 @@ class Life(msgspec.Struct, frozen=True, kw_only=True):
 
     component: str
     mode: str
-    basis: str  #: counter | trend | prior
+    basis: str  #: wear | counter | trend | hazard, or prior: nothing of this part is known
     p10_s: float | None
     p50_s: float | None
     p90_s: float | None

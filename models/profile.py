@@ -82,12 +82,19 @@ class Consumable(_Strict, frozen=True, kw_only=True):
     new_spread: float = 0.0  #: how new parts differ: standard deviation of the indicator
     limit_spread: float = 0.0  #: how failing parts differ: standard deviation of the indicator
     life_d: float | None = None  #: usual life in days where no counter counts the use
-    spread: float = 0.3  #: how lives differ: standard deviation of life by usual life
+    spread: float | None = None  #: how lives differ: standard deviation of life by usual life
     varies: float = 0.5  #: how the use of single days differs: standard deviation by mean use
     season: float = 0.0  #: use is 1 + season * cos(days since peak_day), by mean use
     peak_day: float = 0.0  #: day of the year with the most use
     norm: Norm | None = None
     renews: bool = False  #: the counter is the part's own and starts at 0 with a new one
+
+    @property
+    def lives_differ(self) -> float:
+        """Relative standard deviation of life: `spread`, or 0.1 where use is counted, else 0.3."""
+        if self.spread is not None:
+            return self.spread
+        return 0.1 if self.counter is not None and self.rated is not None else 0.3
 
 
 class FailureMode(_Strict, frozen=True, kw_only=True):
@@ -152,7 +159,7 @@ class Profile(_Strict, frozen=True, kw_only=True):
 
 def _check_wear(where: str, part: Consumable) -> None:
     """Raise `ValueError` for a curve or spread that says nothing."""
-    if not 0.0 < part.spread <= 1.0:
+    if not 0.0 < part.lives_differ <= 1.0:
         raise ValueError(f"{where}.spread must be above 0 and at most 1, is {part.spread}")
     if part.life_d is not None and part.life_d <= 0.0:
         raise ValueError(f"{where}.life_d must be above 0, is {part.life_d}")

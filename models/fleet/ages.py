@@ -48,7 +48,7 @@ class Ages:
             self._kinds.append(kind)
             self._parts.append(None)
             self._fits = grown(self._fits, len(self._kinds) - 1)
-            self._fits[len(self._kinds) - 1] = hazard.usual(part.life_d * DAY_S, part.spread)
+            self._fits[len(self._kinds) - 1] = hazard.usual(part.life_d * DAY_S, part.lives_differ)
         number = self._kinds.index(kind)
         self._parts[number] = part
         self._ages[row]["kind"] = number
@@ -115,4 +115,4 @@ class Ages:
         running = np.maximum(at_ns - runs, 0) * 1e-9
         ages = np.concatenate([ended, running])
         failed = np.arange(len(ages)) < len(ended)
-        self._fits[kind] = hazard.learned(part.life_d * DAY_S, part.spread, ages, failed)
+        self._fits[kind] = hazard.learned(part.life_d * DAY_S, part.lives_differ, ages, failed)

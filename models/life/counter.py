@@ -1,48 +1,39 @@
-"""Life from use: rated units of a counter, used up at the rate of its own past."""
-
-from typing import Final
+"""Life from use: the rated units of a counter, used up at the rate of its own past."""
 
 import numpy as np
 
+from models.life import online
 from models.life.predictor import Band, Past
+from models.life.wiener import WEAR
 from models.profile import Consumable
-
-NORMAL_90: Final = 1.2816  #: 90 % quantile of the normal distribution
-MIN_RATES: Final = 4  #: fewer intervals say nothing about how use varies
-RECENT_S: Final = 28 * 86_400.0  #: four weeks: as many weekends as weekdays need
 
 
 class CounterLife:
-    """Rated use divided by the rate of use, with a band from how that rate varied.
+    """What the fleet says of a part that only a counter counts, from a whole past at once.
 
-    The rate until the end is a mean over many intervals, so its spread is that of one interval by
-    the square root of their number, plus the uncertainty of the mean itself.
+    The band has the spread of such parts' lives, how use varied, and how well its mean is known
+    (`models.life.use`, `models.life.gamma`). Weekdays need a calendar, which a past has not.
     """
 
     def predict(self, past: Past, part: Consumable) -> Band | None:
         """Return the band; None when the part has no counter or no rated life."""
         if part.counter is None or part.rated is None:
             return None
-        left = max(part.rated - past.value, 0.0)
-        fraction = min(max(left / part.rated, 0.0), 1.0)
-        if left == 0.0:
-            return Band(p10_s=0.0, p50_s=0.0, p90_s=0.0, fraction=0.0)
-        unknown = Band(p10_s=None, p50_s=None, p90_s=None, fraction=fraction)
-        recent = past.times_s >= past.now_s - RECENT_S
-        times, used = past.times_s[recent], past.values[recent]
-        if len(times) <= MIN_RATES:
-            return unknown
-        spans, steps = np.diff(times), np.diff(used)
-        total = float(times[-1] - times[0])
-        rate = float(used[-1] - used[0]) / total
-        if rate <= 0.0:
-            return unknown
-        likely = left / rate
-        # variance of the rate over one second's worth of interval, from all intervals alike
-        variance = float(np.mean((steps - rate * spans) ** 2 / spans))
-        spread = float(np.sqrt(variance * (1.0 / total + 1.0 / max(likely, float(spans[-1])))))
-        fast = rate + NORMAL_90 * spread
-        slow = max(rate - NORMAL_90 * spread, 0.25 * rate)
+        wears, usual = np.zeros(1, WEAR), online.usual(part)
+        used = max(past.value, 0.0) / part.rated
+        online.start(wears, 0, usual, 0, used, True)
+        use = np.array(online.recent(past.times_s, past.values, part.varies))
+        per_s = float(use[0])
+        use[0] /= part.rated
+        out = np.zeros(5)
+        online.band(wears, 0, usual, 0, used, use, out)
+        fraction = float(out[3])
+        if per_s <= 0.0 and fraction > 0.0:
+            return Band(p10_s=None, p50_s=None, p90_s=None, fraction=fraction)
         return Band(
-            p10_s=left / fast, p50_s=likely, p90_s=left / slow, fraction=fraction, slope_per_s=rate
+            p10_s=float(out[0]),
+            p50_s=float(out[1]),
+            p90_s=float(out[2]),
+            fraction=fraction,
+            slope_per_s=per_s if fraction > 0.0 else None,
         )

@@ -54,7 +54,7 @@ def usual(part: Consumable) -> NDArray[Any]:
         row["limit_var"] = (part.limit_spread / slope) ** 2
     row["offset_var"] = part.new_spread**2
     row["rate"] = 1.0
-    row["rate_var"] = part.spread**2
+    row["rate_var"] = part.lives_differ**2
     if not counted(part) and part.life_d is not None:
         row["diffusion"] = part.varies**2 / part.life_d
     return row
