@@ -1,0 +1,107 @@
+"""Signing in and out, and what each role is shown."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.e2e.parts import Part, Service, service
+from tests.ui.plant import setup_link
+
+PASSWORD = "correct horse battery staple"
+
+
+@pytest.fixture(scope="module")
+def guarded(
+    browser: Browser, broker: Part, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    """A service whose administrator has just been made."""
+    folder: Path = tmp_path_factory.mktemp("guarded")
+    started = service(folder, broker.port)
+    started.part.start()
+    page = browser.new_context(java_script_enabled=False, locale="en").new_page()
+    page.goto(setup_link(started.part.log))
+    page.fill("input[name=name]", "ada")
+    page.fill("input[name=password]", PASSWORD)
+    page.fill("input[name=again]", PASSWORD)
+    page.get_by_role("button").click()
+    page.context.close()
+    yield started
+    started.part.stop()
+
+
+def url(guarded: Service, path: str = "/") -> str:
+    return f"http://127.0.0.1:{guarded.port}{path}"
+
+
+def sign_in(page: Page, name: str, password: str = PASSWORD) -> None:
+    expect(page).to_have_url(re.compile("/sign-in"))
+    page.fill("input[name=name]", name)
+    page.fill("input[name=password]", password)
+    page.get_by_role("button").click()
+
+
+def test_in_where_one_was_and_out_again(context: BrowserContext, guarded: Service) -> None:
+    page = context.new_page()
+    page.goto(url(guarded, "/tickets?as=board"))
+    sign_in(page, "ada", "wrong and long enough")
+    expect(page).to_have_url(re.compile("/sign-in"))
+    sign_in(page, "ada")
+    expect(page).to_have_url(re.compile(r"/tickets\?as=board"))
+    page.get_by_role("button", name="Account of ada").click()
+    page.get_by_role("menuitem", name="Sign out").click()
+    expect(page).to_have_url(re.compile("/sign-in"))
+    page.goto(url(guarded))
+    expect(page).to_have_url(re.compile("/sign-in"))
+
+
+def test_an_administrator_invites_a_customer_who_sees_less(
+    context: BrowserContext, browser: Browser, guarded: Service
+) -> None:
+    page = context.new_page()
+    page.goto(url(guarded, "/settings/users"))
+    sign_in(page, "ada")
+    page.get_by_role("button", name="Add a person").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Sign-in name").fill("carl")
+    dialog.get_by_label("Role").select_option("customer")
+    dialog.get_by_label("Customer").fill("acme")
+    dialog.get_by_role("button", name="Save").click()
+    link = page.locator("[data-secret]").inner_text()
+    other = browser.new_context(locale="zh-CN")
+    theirs = other.new_page()
+    theirs.goto(link)
+    theirs.fill("input[name=password]", PASSWORD)
+    theirs.fill("input[name=again]", PASSWORD)
+    theirs.get_by_role("button").click()
+    expect(theirs.get_by_role("heading", level=1)).to_have_text("设备总览")
+    expect(theirs.get_by_role("navigation").get_by_role("link", name="预警处理")).to_have_count(0)
+    theirs.goto(url(guarded, "/settings/users"))
+    expect(theirs.get_by_role("tab", name="人员")).to_have_count(0)
+    expect(theirs.get_by_role("tab", name="接口令牌")).to_have_count(1)
+    other.close()
+
+
+def test_a_token_is_shown_once_works_and_is_revoked(
+    context: BrowserContext, guarded: Service
+) -> None:
+    page = context.new_page()
+    page.goto(url(guarded, "/settings/tokens"))
+    sign_in(page, "ada")
+    page.get_by_label("What for").fill("report")
+    page.get_by_role("button", name="Make token").click()
+    secret = page.locator("[data-secret]").inner_text()
+    assert secret.startswith("fw_")
+    headers = {"Authorization": f"Bearer {secret}"}
+    asked = context.request
+    anonymous = context.browser
+    assert anonymous is not None
+    assert asked.get(url(guarded, "/api/v1/board"), headers=headers).status == 200
+    page.get_by_role("dialog").get_by_role("button", name="Done").click()
+    page.get_by_role("button", name="Revoke").click()
+    expect(page.get_by_text("revoked")).to_be_visible()
+    bare = anonymous.new_context()
+    assert bare.request.get(url(guarded, "/api/v1/board"), headers=headers).status == 401
+    bare.close()
