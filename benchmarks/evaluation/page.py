@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "evaluation.md"
-_HEAD = "# Evaluation\n\nWritten by `make evaluate` and `make evaluate-life`.\n"
+_HEAD = "# Evaluation\n\nEach section is written by its evaluation (`make evaluate`).\n"
 
 
 def write_section(name: str, text: str, page: Path = PAGE) -> None:
