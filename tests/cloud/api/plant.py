@@ -13,6 +13,8 @@ import numpy as np
 from cloud.accounts.desk import Desk, blank
 from cloud.accounts.values import Account, Role, Scope, Token
 from cloud.api import ApiDeps, HealthReport, create_app
+from cloud.diagnostics.console import Console
+from cloud.diagnostics.signing import Signer
 from cloud.ledger import Ledger
 from cloud.metrics import Metrics, Sources
 from cloud.telemetry.sqlite import SqliteTelemetry
@@ -81,6 +83,11 @@ class Plant:
         )
     )
     n: int = 0
+    sent: list[str] = field(default_factory=list)
+
+    def command(self, topic: str, payload: bytes, *, seconds: int, correlation: bytes) -> None:
+        """Take a command where a device would hear it."""
+        self.sent.append(topic)
 
     def metrics(self) -> Metrics:
         return Metrics(
@@ -164,6 +171,11 @@ class Opened:
 
         plant = self.plant
         changes.setdefault("metrics", plant.metrics())
+        signer = Signer(plant.telemetry.path.parent)
+        changes.setdefault(
+            "console",
+            Console(plant.ledger, plant, signer, submit=submit, now=lambda: plant.clock[0]),
+        )
         deps = ApiDeps(
             ledger=changes.pop("ledger", plant.ledger),
             telemetry=changes.pop("telemetry", plant.telemetry),
