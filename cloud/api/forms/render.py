@@ -73,4 +73,4 @@ def error_page(request: Request, status: int) -> Response:
     key = f"e{status}" if f"e{status}" in WORDS["en"] else "e500" if status >= 500 else "e400"
     words = WORDS[language_of(request)]
     href, link = ("/sign-in", words["sign_in"]) if status == 401 else ("/", words["back"])
-    return render(request, "error.html", key, status=status, href=href, link=link)
+    return render(request, "note.html", key, status=status, note="", href=href, link=link)

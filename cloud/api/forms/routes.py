@@ -22,7 +22,7 @@ from cloud.api.session import client_of, ended, signed_in
 from cloud.api.users import NAME
 from cloud.errors import Conflict, NotFound, Refused
 from cloud.ledger import TicketRow, TicketState
-from cloud.times import rfc3339
+from cloud.notify.texts import moment
 from models.words import title
 
 LARGEST_FORM: Final = 8_192  #: bytes
@@ -65,9 +65,12 @@ def local(address: str) -> str:
 @router.get("/sign-in", name="sign_in_page")
 def sign_in_page(request: Request, deps: Deps, next: str = "/") -> Response:  # noqa: A002
     """Show the form."""
-    words = WORDS[language_of(request)]
-    note = words["trial"] if deps.desk.trial else ""
-    return render(request, "sign-in.html", "sign_in", name="", next=local(next), note=note)
+    if deps.desk.trial:
+        words = WORDS[language_of(request)]
+        return render(
+            request, "note.html", "sign_in", note=words["trial"], href="/", link=words["back"]
+        )
+    return render(request, "sign-in.html", "sign_in", name="", next=local(next), note="")
 
 
 @router.post("/sign-in", name="sign_in_form")
@@ -189,7 +192,7 @@ def acknowledge_page(request: Request, deps: Deps, code: str) -> Response:
     """Show the ticket and a button; looking changes nothing."""
     ticket = deps.whole.ticket(read_code(deps.secret, code).ticket)
     is_open = ticket.state is TicketState.NEW
-    return _ticket(request, ticket, is_open=is_open, note="acknowledged_before")
+    return _ticket(request, deps, ticket, is_open=is_open, note="acknowledged_before")
 
 
 @router.post("/acknowledge/{code}", name="acknowledge_form")
@@ -206,15 +209,20 @@ async def acknowledge_form(request: Request, deps: Deps, code: str) -> Response:
             return ticket, "acknowledged_before"
 
     ticket, note = await deps.submit(taken)
-    return _ticket(request, ticket, is_open=False, note=note)
+    return _ticket(request, deps, ticket, is_open=False, note=note)
 
 
-def _ticket(request: Request, ticket: TicketRow, *, is_open: bool, note: str) -> Response:
+def _ticket(
+    request: Request, deps: ApiDeps, ticket: TicketRow, *, is_open: bool, note: str
+) -> Response:
     spoken = language_of(request)
     words = WORDS[spoken]
+    machine = deps.whole.machine(ticket.machine)
     due = words["between"].format(
-        earliest=rfc3339(ticket.due_earliest_ns), latest=rfc3339(ticket.due_latest_ns)
+        earliest=moment(ticket.due_earliest_ns), latest=moment(ticket.due_latest_ns)
     )
+    if machine.clock == "data":
+        due += words["data_clock"]
     return render(
         request,
         "acknowledge.html",
@@ -223,6 +231,6 @@ def _ticket(request: Request, ticket: TicketRow, *, is_open: bool, note: str) ->
         note=words[note],
         number=words["ticket"].format(number=ticket.number),
         what=title(ticket.title, ticket.mode, "zh" if spoken == "zh-CN" else "en"),
-        machine=ticket.machine,
+        machine=f"{machine.name} ({machine.id})" if machine.name else machine.id,
         due=due,
     )

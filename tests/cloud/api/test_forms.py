@@ -116,6 +116,13 @@ async def test_signing_in_goes_on_where_one_was(opened: Opened, plant: Plant) ->
         assert (await client.get("/api/v1/machines")).status_code == 401
 
 
+async def test_on_a_trial_installation_there_is_nothing_to_sign_in_to(opened: Opened) -> None:
+    async with browser(opened) as client:
+        answer = await client.get("/sign-in")
+    assert WORDS["en"]["trial"] in answer.text
+    assert "form" not in Page(answer.text).tags
+
+
 async def test_a_wrong_password_is_said_and_the_name_kept(opened: Opened, plant: Plant) -> None:
     with_password(plant, "chen")
     async with browser(opened) as client:
@@ -239,6 +246,8 @@ async def test_a_link_in_an_alert_acknowledges_once_and_only_by_its_button(
             shown = await client.get(f"/acknowledge/{code}", headers=CHINESE)
             assert shown.status_code == 200
             assert "密封泄漏" in shown.text
+        assert "2023-11-15 22:13 UTC" in shown.text
+        assert "(acme.a)" in shown.text
         assert plant.ledger.ticket(ticket).state == "new"
         done = await press(client, f"/acknowledge/{code}")
         assert WORDS["en"]["acknowledged"] in done.text
