@@ -5,7 +5,15 @@ Pure text from values, so that every reader gets the same finding in their langu
 
 from typing import Final
 
-from models.assessment import Assessment, Check, Condition, Contribution, Life, State
+from models.assessment import (
+    Assessment,
+    Check,
+    Comparison,
+    Condition,
+    Contribution,
+    Life,
+    State,
+)
 from models.profile import Profile, Words
 
 LANGUAGES: Final = ("en", "zh")
@@ -61,6 +69,10 @@ _UNEXPLAINED: Final = {
     "en": "{signal} is {value}, {gap} {side} what {contexts}, and stays there",
     "zh": "{signal}为{value}，比{contexts}所能解释的{side}{gap}，且持续存在",
 }
+_SISTERS: Final = {
+    "en": "{signal} is {value}, {gap} {side} {count} machines like it under the same conditions",
+    "zh": "{signal}为{value}，比相同工况下{count}台同类设备{side}{gap}",
+}
 _SIDES: Final = {"en": ("below", "above"), "zh": ("低", "高")}
 _AND: Final = {"en": (", ", " and "), "zh": ("、", "和")}
 _EXPECTED: Final = {"en": "; expected about {expected}", "zh": "；正常约为{expected}"}
@@ -87,7 +99,9 @@ _SPANS: Final = (
 
 
 def explain(
-    item: Condition | Contribution | Life | Assessment, profile: Profile, lang: str = "en"
+    item: Condition | Contribution | Comparison | Life | Assessment,
+    profile: Profile,
+    lang: str = "en",
 ) -> str:
     """Return a finding as one sentence without a full stop. Languages other than zh get English."""
     lang = lang if lang in LANGUAGES else "en"
@@ -95,6 +109,8 @@ def explain(
         return _condition(item, profile, lang)
     if isinstance(item, Contribution):
         return _contribution(item, profile, lang)
+    if isinstance(item, Comparison):
+        return _comparison(item, profile, lang)
     if isinstance(item, Life):
         return _life(item, profile, lang)
     return _assessment(item, profile, lang)
@@ -194,6 +210,17 @@ def _contribution(item: Contribution, profile: Profile, lang: str) -> str:
         expected = _EXPECTED[lang].format(expected=quantity(item.expected, item.unit))
     value = quantity(item.value, item.unit)
     return _CONTRIBUTION[lang].format(signal=name, value=value, expected=expected)
+
+
+def _comparison(item: Comparison, profile: Profile, lang: str) -> str:
+    name, unit = _signal(item.signal, profile, lang)
+    return _SISTERS[lang].format(
+        signal=name,
+        value=quantity(item.value, unit),
+        gap=quantity(abs(item.value - item.expected), unit),
+        side=_SIDES[lang][item.value > item.expected],
+        count=item.sisters,
+    )
 
 
 def _life(item: Life, profile: Profile, lang: str) -> str:
