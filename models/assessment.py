@@ -59,6 +59,25 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
     expected: float | None
 
 
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """A signal beside its sisters: machines of the same type under the same conditions.
+
+    `expected`: the middle of what they would show now; `spread`: how far they differ, one standard
+    deviation; both in the signal's unit.
+    """
+
+    signal: str
+    value: float
+    expected: float
+    spread: float
+    sisters: int
+
+    @property
+    def deviation(self) -> float:
+        """Return how many spreads the machine is above (+) or below (-) its sisters."""
+        return (self.value - self.expected) / self.spread
+
+
 class Life(msgspec.Struct, frozen=True, kw_only=True):
     """Time until a component's limit is reached, as a band, in seconds of the machine's clock.
 

@@ -1,14 +1,13 @@
 """The fleet: state of all machines, rows in, assessments out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.anomaly.detector import Factory
-from models.assessment import Assessment
+from models.assessment import Assessment, Comparison
 from models.fleet import kernel, persist
 from models.fleet.config import Config
 from models.fleet.lanes import (
@@ -26,18 +25,17 @@ from models.fleet.layout import (
     CHANGED,
     COUNTER,
     ESTIMATE,
-    FAULTY,
     HISTORY,
     ITEM,
     LANE,
     MACHINE,
     ONSET,
-    ONSET_ALARM,
-    STAYS,
 )
 from models.fleet.lives import Lives, forget_past
 from models.fleet.report import assess
 from models.fleet.shadow import Shadow
+from models.fleet.sisters import compare
+from models.fleet.trace import Trace
 from models.fleet.watch import watch
 from models.profile import Profile
 from models.rows import Block, Tick
@@ -45,33 +43,6 @@ from models.rows import Block, Tick
 GENERIC: Final = "generic"
 BAD_QUALITY: Final = 2
 _NOTHING_KNOWN: Final = Profile(name=GENERIC, version=0, title={"en": "Machine", "zh": "设备"})
-
-
-@dataclass(slots=True)
-class Trace:
-    """What was found in every row, one array (n,) a block, in the order of the blocks.
-
-    `strengths`: the strongest evidence of an onset over its limit, 0 while too little is known;
-    `alarms`: bool, onset alarms; `faulty`: bool, a signal is in a lasting shift or, while the daily
-    cycle is not known, stays away from where it was.
-    """
-
-    scores: list[NDArray[np.float64]] = field(default_factory=list)
-    strengths: list[NDArray[np.float64]] = field(default_factory=list)
-    alarms: list[NDArray[np.bool_]] = field(default_factory=list)
-    faulty: list[NDArray[np.bool_]] = field(default_factory=list)
-
-    def add(
-        self,
-        scores: NDArray[np.float64],
-        strengths: NDArray[np.float64],
-        flags: NDArray[np.uint8],
-    ) -> None:
-        """Add a block's rows. `flags`: bits of the watch and the kernel (`models.fleet.layout`)."""
-        self.scores.append(scores)
-        self.strengths.append(strengths)
-        self.alarms.append(flags & ONSET_ALARM != 0)
-        self.faulty.append(flags & (STAYS | FAULTY) != 0)
 
 
 class Fleet:
@@ -218,6 +189,24 @@ class Fleet:
         self._lives.renew(number, component, at_ns)
         self._machines[number]["flags"] |= CHANGED
         self._machines[number]["at_ns"] = max(int(self._machines[number]["at_ns"]), at_ns)
+
+    def sisters(self, machine: str) -> list[Comparison]:
+        """Return a machine's signals beside those of the others of its type, strangest first.
+
+        Known from the first reading on, while its own reference is still learned. `KeyError` when
+        the machine was never bound or heard.
+        """
+        number = self._numbers[machine]
+        profile = self._profile_of[number]
+        family = [
+            self._records(k)
+            for k, other in enumerate(self._profile_of)
+            if k != number and other is profile
+        ]
+        return list(compare(self._machines[number], self._records(number), family))
+
+    def _records(self, number: int) -> dict[str, Any]:
+        return {name: self._lanes[lane] for name, lane in self._signals[number].items()}
 
     def machines(self) -> list[str]:
         """Return the machines in the order in which they became known."""

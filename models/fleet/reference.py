@@ -69,7 +69,8 @@ def _learn(lane: Any, m: Any, x: float) -> None:
     n = lane.count
     dx = x - lane.mean
     lane.mean += dx / n
-    lane.expected = lane.mean
+    if lane.armed == 0 or m.contexts == 0:
+        lane.expected = lane.mean
     lane.sxx += dx * (x - lane.mean)
     k = m.contexts
     for i in range(k):
