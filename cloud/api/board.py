@@ -149,7 +149,7 @@ def _glance(deps: ApiDeps, row: MachineRow) -> Glance:
     known = deps.live.glance(row.id) if deps.live else None
     if known is not None and known.seen_ns is not None:
         return known
-    current = deps.ledger.current(row.id)
+    current = deps.ledger.current(row.id) if row.seen_ns is not None else None
     return Glance(
         machine=row.id,
         seen_ns=row.seen_ns,

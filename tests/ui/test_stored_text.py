@@ -138,7 +138,12 @@ def test_400_strings_in_every_field_that_pages_show(watched: Watched, running: R
     watched.page.on("request", lambda r: requests.append(r.url))
     ticket = running.service.items("/tickets")[-1]
     for text in CORPUS:
-        post(running, f"/tickets/{ticket['id']}/comments", text=text, actor=" ".join(text.split())[:100])
+        post(
+            running,
+            f"/tickets/{ticket['id']}/comments",
+            text=text,
+            actor=" ".join(text.split())[:100],
+        )
     page = watched.page
     page.goto(f"{running.url}/tickets/{ticket['id']}")
     expect(page.get_by_text(CORPUS[-1]).first).to_be_visible()
