@@ -12,6 +12,7 @@ import numpy as np
 
 from models.life.compiled import part
 
+WIDEST: Final = 4.0  #: relative variance at which a band says no more: a ninth to nine times
 NORMAL_90: Final = 1.2816  #: 90 % quantile of the normal distribution
 
 
@@ -37,7 +38,7 @@ def passage(s: Any, c: Any, per_s: float, use_var_s: float, mean_var: float) -> 
     likely = tau / per_s
     rate_var = s.rr + 2.0 * max(s.wr, 0.0) / tau + c.diffusion * s.r * s.r / tau
     relative = rate_var / (s.r * s.r) + mean_var + use_var_s / likely
-    x = stretched(relative)
+    x = stretched(min(relative, WIDEST))
     level = NORMAL_90 * np.sqrt(s.ww + c.limit_var) / (s.r * per_s)
     late = likely * (x - 1.0)
     early = likely * (1.0 - 1.0 / x)

@@ -38,6 +38,7 @@ WEAR: Final = np.dtype(
         ("fresh", "i8"),  # 1: it was seen to be new
         ("points", "i8"),  # readings that corrected it
         ("trial", "i8"),  # 1, 2 (its counter fell): a reading looked new, the next one decides
+        ("opened", "i8"),  # 1: its wear quickened
         ("last_s", "f8"),  # time of the newest, in the history's time
         ("use", "f8"),  # u there
         ("start", "f8"),  # counter when it was new
@@ -60,7 +61,10 @@ WEAR: Final = np.dtype(
 SLACK: Final = 1.0  #: half of the smallest quickening of interest, standard deviations
 QUICKENED: Final = 10.0  #: cumulative sum at which wear has quickened
 SURE: Final = 3.0  #: a reading counts as at most so many standard deviations
-WANDERS: Final = 0.0005  #: variance of the rate gained over a life, by rate²
+MOST_RISE: Final = 5.0  #: one reading adds at most so much to the sum
+DOUBTFUL: Final = 4.0  #: sum from which the noise is not learned
+WANDERS_QUICK: Final = 0.03  #: the same for a part whose wear quickened
+WANDERS: Final = 0.0003  #: variance of the rate gained over a life, by rate²
 LEAST_RATE: Final = 0.02
 FINEST: Final = 1e-6  #: least variance of a reading, by the square of the way to the limit
 EARLY: Final = 16.0  #: readings until the noise is known
@@ -106,7 +110,7 @@ def _slope(c: Any, w: float, sd: float) -> Any:
 def begin(s: Any, c: Any, use: float, known: bool) -> None:
     """Begin with the prior: `use` since the part was new, or (not `known`) any wear."""
     s.begun = 1
-    s.points = 0
+    s.points = s.opened = 0
     s.use = use
     s.rise = 0.0
     s.r, s.rr = c.rate, c.rate_var
@@ -130,7 +134,8 @@ def forward(s: Any, c: Any, use: float) -> None:
     s.ww += (2.0 * s.wr + s.rr * du + c.diffusion * s.r * s.r) * du
     s.wr += s.rr * du
     s.wb += s.rb * du
-    s.rr += WANDERS * s.r * s.r * du
+    wanders = WANDERS_QUICK if s.opened == 1 else WANDERS
+    s.rr += wanders * s.r * s.r * s.r * du
 
 
 @part
@@ -167,6 +172,7 @@ def _open(s: Any, c: Any, y: float) -> None:
     s.rr += max(rate - s.r, 0.0) ** 2
     s.r = max(s.r, 0.5 * rate)
     s.rise = 0.0
+    s.opened = 1
 
 
 @part
@@ -185,7 +191,7 @@ def read(s: Any, c: Any, use: float, y: float) -> None:
     e = y - h - s.b * hb
     known = hw * hw * s.ww + 2.0 * hw * hb * s.wb + hb * hb * s.bb
     z = sign * e / np.sqrt(known + s.noise)
-    s.rise = max(0.0, s.rise + min(z, SURE) - SLACK)
+    s.rise = max(0.0, s.rise + min(z, MOST_RISE) - SLACK)
     if s.rise == 0.0:
         s.rise_use, s.rise_wear = s.use, s.w
     elif s.rise >= QUICKENED:
@@ -195,7 +201,8 @@ def read(s: Any, c: Any, use: float, y: float) -> None:
     total = known + s.noise
     e = min(max(e, -SURE * np.sqrt(total)), SURE * np.sqrt(total))
     learns = max(1.0 / (EARLY + s.points), LEARNS)
-    s.noise += learns * (e * e - total)
+    if s.rise < DOUBTFUL:  # what quickening explains is no noise
+        s.noise *= 1.0 + learns * s.noise / total * (e * e / total - 1.0)
     s.noise = max(s.noise, FINEST * (c.curve[c.points - 1] - c.curve[0]) ** 2)
     _correct(s, hw, hb, e, total)
     s.points += 1
@@ -208,7 +215,7 @@ def _correct(s: Any, hw: float, hb: float, e: float, total: float) -> None:
     gr = (hw * s.wr + hb * s.rb) / total
     gb = (hw * s.wb + hb * s.bb) / total
     s.w = max(s.w + gw * e, 0.0)
-    s.r = max(s.r + gr * e, LEAST_RATE)
+    s.r = max(s.r + gr * e, 0.5 * s.r, LEAST_RATE)
     s.b += gb * e
     s.ww = max(s.ww - gw * gw * total, 1e-12)
     s.rr = max(s.rr - gr * gr * total, 1e-12)

@@ -9,7 +9,7 @@ from tests.scenarios.offline import play, raised, verdict
 SCENARIOS = sorted(path.stem for path in FOLDER.glob("*.toml"))
 #: share of the life after onset that the first ticket must leave, measured and rounded down
 SHARES = {
-    "battery-fade": 0.6,
+    "battery-fade": 0.5,
     "printer-drum": 0.25,
     "pump-bearing": 0.4,
     "purifier-filter": 0.6,
