@@ -1,14 +1,14 @@
 """`make bench`: every benchmark in one run; each quotes itself beside a named peer.
 
 Absolute figures are noise on a shared machine; read the ratios. `python -m benchmarks NAME …` runs
-some of: scoring, lives, detectors, store, pipeline, footprint.
+some of: scoring, lives, detectors, store, pipeline, footprint, flood.
 """
 
 import importlib
 import os
 import sys
 
-NAMES = ("scoring", "lives", "detectors", "store", "pipeline", "footprint")
+NAMES = ("scoring", "lives", "detectors", "store", "pipeline", "footprint", "flood")
 
 
 def main() -> int:

@@ -116,7 +116,7 @@ class Ingest:
     def _sorted(self, group: Sequence[Arrived], now_ns: int) -> Iterator[Pending]:
         for arrived in group:
             self.counters.messages += 1
-            if self.quota.message(_sender(arrived.topic), arrived.received_ns):
+            if self.quota.message(sender_of(arrived.topic), arrived.received_ns):
                 yield from self._sort(arrived)
             else:  # the receipt of the next one that is looked at says so
                 self.counters.refused += 1
@@ -272,7 +272,7 @@ class Ingest:
             self.sequencer.restore(key, numbered, entry.skip, take, entry.at_ns)
 
 
-def _sender(topic: str) -> str:
+def sender_of(topic: str) -> str:
     """Return who sent a message, without looking further."""
     return topic.split("/", 3)[2] if topic.count("/") > 1 else ""
 

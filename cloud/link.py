@@ -5,9 +5,7 @@ many are on their way. (aiomqtt and asyncio-mqtt acknowledge before our code run
 makes the path lossless is the receipt; the acknowledgement is only back-pressure.
 """
 
-import contextlib
 import logging
-import queue
 import ssl
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -18,7 +16,8 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from cloud.ingest import Arrived
+from cloud.fair import FairQueue
+from cloud.ingest import Arrived, sender_of
 from cloud.settings import BrokerSettings
 from models.contract import codec, topics
 from models.contract.errors import ContractError
@@ -43,7 +42,7 @@ class Link:
     def __init__(self, settings: BrokerSettings, now: Callable[[], int]) -> None:
         self._now = now
         self._settings = settings
-        self._queue: queue.Queue[Arrived] = queue.Queue(maxsize=8 * GROUP)
+        self._queue: FairQueue[Arrived] = FairQueue(8 * GROUP)
         self._stopping = False
         self.connected = threading.Event()
         self.error: str | None = None
@@ -73,6 +72,7 @@ class Link:
                 tls_version=ssl.PROTOCOL_TLS_CLIENT,
             )
         self._client.on_connect = self._on_connect
+        self._client.on_subscribe = self._on_subscribe
         self._client.on_disconnect = self._on_disconnect
         self._client.on_message = self._on_message
 
@@ -89,14 +89,7 @@ class Link:
 
     def group(self) -> list[Arrived]:
         """Return up to 256 messages gathered within 50 ms (empty when nothing came)."""
-        out: list[Arrived] = []
-        try:
-            out.append(self._queue.get(timeout=WAIT_S))
-            while len(out) < GROUP:
-                out.append(self._queue.get_nowait())
-        except queue.Empty:
-            pass
-        return out
+        return self._queue.take(GROUP, WAIT_S)
 
     def acknowledge(self, group: Sequence[Arrived]) -> None:
         """Tell the broker that these are taken. Those of an earlier connection are left out."""
@@ -146,7 +139,9 @@ class Link:
         self.error = None
         self.epoch += 1
         client.subscribe(f"{topics.ROOT}/+/up/#", qos=1)
-        self.connected.set()
+
+    def _on_subscribe(self, *_: Any) -> None:
+        self.connected.set()  # only now does what devices send come here
 
     def _on_disconnect(self, _client: mqtt.Client, *args: Any) -> None:
         self.connected.clear()
@@ -161,7 +156,6 @@ class Link:
             topic = "\ufffd"
         token = _Token(self.epoch, message.mid, message.qos)
         arrived = Arrived(topic, bytes(message.payload), self._now(), content_type, token)
-        while not self._stopping:
-            with contextlib.suppress(queue.Full):
-                self._queue.put(arrived, timeout=1)
-                break
+        sender = sender_of(topic)
+        while not self._stopping and not self._queue.put(sender, arrived, 1.0):
+            pass

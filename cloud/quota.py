@@ -20,9 +20,9 @@ class Limits:
     """What is taken per second. A bucket holds `burst_s` seconds of it; 0 means no limit."""
 
     device_messages_per_s: float = 1_000.0
-    device_values_per_s: float = 200_000.0
-    tenant_values_per_s: float = 5_000_000.0
-    burst_s: float = 30.0
+    device_values_per_s: float = 1_000_000.0
+    tenant_values_per_s: float = 10_000_000.0
+    burst_s: float = 5.0
 
 
 @dataclass(slots=True)

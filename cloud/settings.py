@@ -203,9 +203,9 @@ class LimitSettings(_Strict, frozen=True, kw_only=True):
     """How much of one device and one tenant is taken a second; 0 means no limit."""
 
     device_messages_per_s: Annotated[float, msgspec.Meta(ge=0)] = 1_000.0
-    device_values_per_s: Annotated[float, msgspec.Meta(ge=0)] = 200_000.0
-    tenant_values_per_s: Annotated[float, msgspec.Meta(ge=0)] = 5_000_000.0
-    burst_s: Annotated[float, msgspec.Meta(ge=1)] = 30.0
+    device_values_per_s: Annotated[float, msgspec.Meta(ge=0)] = 1_000_000.0
+    tenant_values_per_s: Annotated[float, msgspec.Meta(ge=0)] = 10_000_000.0
+    burst_s: Annotated[float, msgspec.Meta(ge=1)] = 5.0
     free_disk_percent: Annotated[float, msgspec.Meta(ge=0, le=50)] = 5.0
 
 

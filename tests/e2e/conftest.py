@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from forewarn.broker import find_mosquitto, free_port
-from tests.e2e.parts import Part, Service, mosquitto, service
+from tests.e2e.parts import Part, Service, eventually, mosquitto, service
 
 
 @pytest.fixture
@@ -28,6 +28,7 @@ def running(broker: Part, tmp_path: Path) -> Iterator[Service]:
     """A service on that broker."""
     started = service(tmp_path, broker.port)
     started.part.start()
+    eventually(lambda: started.get("/health")["broker"]["ok"] or None)
     yield started
     started.part.stop()
 

@@ -1,0 +1,55 @@
+"""A queue that one sender cannot fill for the others."""
+
+import threading
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cloud.fair import TURN, FairQueue
+
+
+@given(
+    sent=st.lists(st.tuples(st.sampled_from("abc"), st.integers()), max_size=200),
+    sizes=st.lists(st.integers(1, 70), min_size=1, max_size=20),
+)
+def test_everything_comes_out_once_each_sender_in_its_order(
+    sent: list[tuple[str, int]], sizes: list[int]
+) -> None:
+    queue: FairQueue[tuple[str, int]] = FairQueue(1000)
+    for sender, value in sent:
+        assert queue.put(sender, (sender, value), 0)
+    out: list[tuple[str, int]] = []
+    while len(queue):
+        taken = queue.take(sizes[len(out) % len(sizes)], 0)
+        assert taken
+        out += taken
+    for sender in "abc":
+        assert [x for x in out if x[0] == sender] == [x for x in sent if x[0] == sender]
+
+
+def test_a_flood_does_not_keep_another_waiting() -> None:
+    queue: FairQueue[str] = FairQueue(5000)
+    for _ in range(4000):
+        queue.put("flood", "f", 0)
+    queue.put("quiet", "q", 0)
+    assert "q" in queue.take(TURN + 1, 0)
+
+
+def test_a_full_queue_holds_the_sender_back_until_there_is_room() -> None:
+    queue: FairQueue[int] = FairQueue(2)
+    assert queue.put("a", 1, 0)
+    assert queue.put("a", 2, 0)
+    assert not queue.put("b", 3, 0)
+    put = threading.Thread(target=queue.put, args=("b", 3, 20))
+    put.start()
+    assert queue.take(1, 0) == [1]
+    put.join(20)
+    assert queue.take(9, 0) == [2, 3]
+
+
+def test_the_taker_waits_for_the_first_item() -> None:
+    queue: FairQueue[int] = FairQueue(2)
+    assert queue.take(1, 0) == []
+    put = threading.Timer(0.01, queue.put, ("a", 1, 0))
+    put.start()
+    assert queue.take(1, 20) == [1]
