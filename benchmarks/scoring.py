@@ -6,7 +6,10 @@ peers score and learn one row. "Core only" leaves the onset and the early state 
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
+from io import StringIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -14,6 +17,7 @@ from numpy.typing import NDArray
 
 from benchmarks.report import Figure, cpu
 from benchmarks.workload import plant_rows
+from forewarn.backtest import main as command
 from models.fleet import Config, Fleet, fleet
 from models.fleet.layout import LANE, ONSET
 from models.rows import Block
@@ -95,6 +99,25 @@ def peer(make: Callable[[], Callable[[dict[str, float]], None]], rows: int) -> f
     return max(rates)
 
 
+def backtest(rows: int, signals: int) -> float:
+    """Return rows a CPU-second of `forewarn backtest anomalies` over one file, reading and all."""
+    values = plant_rows(1, rows, signals)[0]
+    times = np.datetime64("2026-01-01T00:00:00") + np.arange(rows) * np.timedelta64(60, "s")
+    head = ",".join(("timestamp", *NAMES[:signals]))
+    body = (
+        f"{t}Z,{','.join(map(repr, row))}" for t, row in zip(times, values.tolist(), strict=True)
+    )
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "rows.csv"
+        path.write_text("\n".join((head, *body)) + "\n", "utf-8")
+        spent = []
+        for _ in range(2):  # the first run loads the machine code
+            begin = cpu()
+            command(["anomalies", "--out", f"{folder}/out", "--json", str(path)])
+            spent.append(cpu() - begin)
+    return rows / spent[1]
+
+
 def half_space_trees() -> Callable[[dict[str, float]], None]:
     """Return river's half-space trees: score, then learn."""
     from river.anomaly import HalfSpaceTrees
@@ -137,6 +160,10 @@ def run() -> Iterator[Figure]:
         core = ours(SETTLED_LATE, 100, 2_000, 100, 256)
     yield Figure("core only, 100 rows a batch", core, "rows/CPU-s")
     yield Figure("state a signal", LANE.itemsize + ONSET.itemsize, "bytes")
+    with redirect_stdout(StringIO()):
+        one, eight = backtest(200_000, 1), backtest(50_000, 8)
+    yield Figure("backtest of a file, one signal (goal 50,000)", one, "rows/CPU-s")
+    yield Figure("backtest of a file, eight signals", eight, "rows/CPU-s")
     trees, gauss = peer(half_space_trees, 2_000), peer(gaussian_scorers, 4_000)
     yield Figure("river HalfSpaceTrees(25, height 8)", trees, "rows/CPU-s")
     yield Figure("river GaussianScorer, one a signal", gauss, "rows/CPU-s")
