@@ -125,7 +125,10 @@ def configure(lane: Any, name: str, profile: Profile) -> None:
 
 def keeps_history(name: str, profile: Profile) -> bool:
     """Whether a component's life is read from this signal."""
-    return any(name in (part.indicator, part.counter) for part in profile.consumables.values())
+    return any(
+        name in (part.indicator, part.counter) or (part.norm is not None and name == part.norm.by)
+        for part in profile.consumables.values()
+    )
 
 
 def signals_of(component: str, profile: Profile) -> frozenset[str]:

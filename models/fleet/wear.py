@@ -9,12 +9,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from models.fleet.axis import Axis, Norm
 from models.fleet.lanes import grown
 from models.fleet.persist import SnapshotError
 from models.life import online
 from models.life.predictor import Band
 from models.life.replacement import NEW
-from models.life.use import DAY_S
 from models.life.wiener import FINEST, PART, WEAR
 from models.profile import Consumable
 
@@ -36,13 +36,14 @@ class Wears:
         self._parts: NDArray[Any] = np.zeros(0, PART)
         self._indicator: NDArray[np.int64] = np.zeros(0, np.int64)  # lane, -1 none
         self._counter: NDArray[np.int64] = np.zeros(0, np.int64)  # lane, -1 none
+        self._load: NDArray[np.int64] = np.zeros(0, np.int64)  # lane of the norm, -1 none
         self._kinds: list[Kind] = []
         self._kind_of: dict[int, int] = {}
         self._taught: NDArray[Any] = np.zeros(0, TAUGHT)
 
     def follow(self, row: int, kind: Kind, part: Consumable, signals: Mapping[str, int]) -> None:
         """Take a life into row `row`, with what the profile says of it."""
-        for name in ("_wears", "_before", "_parts", "_indicator", "_counter"):
+        for name in ("_wears", "_before", "_parts", "_indicator", "_counter", "_load"):
             setattr(self, name, grown(getattr(self, name), row))
         if kind not in self._kinds:
             self._kinds.append(kind)
@@ -51,6 +52,7 @@ class Wears:
         self._parts[row] = online.usual(part)[0]
         self._indicator[row] = signals[str(part.indicator)] if online.measured(part) else -1
         self._counter[row] = signals[str(part.counter)] if online.counted(part) else -1
+        self._load[row] = signals[part.norm.by] if part.norm is not None else -1
 
     def estimate(
         self, row: int, part: Consumable, lanes: NDArray[Any], histories: NDArray[Any]
@@ -59,17 +61,20 @@ class Wears:
         axis = self._axis(row, part, lanes, histories)
         if self._indicator[row] < 0:
             if self._wears[row]["begun"] == 0:
-                self._begin(row, part, axis, axis.now, 0.0)
+                self._begin(row, part, axis, axis.now)
             return self._band(row, part, axis)
         lane = lanes[self._indicator[row]]
-        past, spread = histories[lane["history"]], float(lane["spread"])
+        past = histories[lane["history"]]
+        norm = self._norm(row, part, lanes, histories)
         if self._wears[row]["begun"]:
-            self._look(row, part, axis, float(lane["last"]), spread)
+            value = float(lane["last"]) * norm.now
+            if np.isfinite(value):
+                self._look(row, part, axis, value)
         elif past["points"]:
-            self._begin(row, part, axis, float(axis.at(past["time"][:1])[0]), spread)
+            self._begin(row, part, axis, float(axis.at(past["time"][:1])[0]))
         if not self._wears[row]["trial"]:
-            self._read(row, part, axis, past, spread)
-        self._set_line(row, part, axis, past)
+            self._read(row, part, axis, past, norm)
+        self._set_line(row, part, axis, past, norm.now)
         return self._band(row, part, axis)
 
     def histories(self, row: int, lanes: NDArray[Any]) -> list[int]:
@@ -84,7 +89,7 @@ class Wears:
         self._wears[row] = np.zeros(1, WEAR)[0]
         self._wears[row]["fresh"], self._wears[row]["last_s"] = 1, last_s
 
-    def _look(self, row: int, part: Consumable, axis: "Axis", value: float, spread: float) -> None:
+    def _look(self, row: int, part: Consumable, axis: Axis, value: float) -> None:
         """See whether the newest reading is a new part's; the next one confirms or refutes it."""
         wear = self._wears[row]
         if wear["trial"]:
@@ -104,14 +109,15 @@ class Wears:
         self._before[row] = wear
         self._wears[row] = np.zeros(1, WEAR)[0]
         wear["fresh"], wear["trial"], wear["last_s"] = 1, FELL if fell else 1, axis.now_s
-        self._begin(row, part, axis, axis.now, spread)
+        self._begin(row, part, axis, axis.now)
 
-    def _read(self, row: int, part: Consumable, axis: "Axis", past: Any, spread: float) -> None:
+    def _read(self, row: int, part: Consumable, axis: Axis, past: Any, norm: Norm) -> None:
         """Take the points that are newer than the newest that was taken."""
         count = int(past["points"])
         times = past["time"][:count]
-        fresh = times > self._wears[row]["last_s"]
-        times, values = times[fresh], past["value"][:count][fresh]
+        values = past["value"][:count] * norm.at(times)
+        fresh = (times > self._wears[row]["last_s"]) & np.isfinite(values)
+        times, values = times[fresh], values[fresh]
         totals = axis.at(times)
         while len(times):
             uses = (totals - self._wears[row]["start"]) / axis.scale
@@ -119,9 +125,9 @@ class Wears:
             times, totals, values = times[taken:], totals[taken:], values[taken:]
             if len(times):
                 self.renew(row)
-                self._begin(row, part, axis, float(totals[0]), spread)
+                self._begin(row, part, axis, float(totals[0]))
 
-    def _set_line(self, row: int, part: Consumable, axis: "Axis", past: Any) -> None:
+    def _set_line(self, row: int, part: Consumable, axis: Axis, past: Any, factor: float) -> None:
         """Ask for an estimate at once when a reading falls back, and after one that did."""
         wear = self._wears[row]
         past["low"], past["high"] = -np.inf, np.inf
@@ -132,7 +138,8 @@ class Wears:
         elif wear["begun"]:
             used = (axis.now - float(wear["start"])) / axis.scale
             side = "low" if part.worse == "high" else "high"
-            past[side] = online.line(self._wears, row, self._parts, row, used)
+            line = online.line(self._wears, row, self._parts, row, used)
+            past[side] = line / factor if np.isfinite(factor) else past[side]
 
     def _teach(self, row: int, wear: Any) -> None:
         """Let a part that is gone correct what the fleet knows of its kind."""
@@ -170,14 +177,23 @@ class Wears:
 
     def _axis(
         self, row: int, part: Consumable, lanes: NDArray[Any], histories: NDArray[Any]
-    ) -> "Axis":
+    ) -> Axis:
         counter, main = int(self._counter[row]), int(self._indicator[row])
         lane = lanes[main if main >= 0 else counter]
         past = histories[lane["history"]]
         count = histories[lanes[counter]["history"]] if counter >= 0 else None
-        return Axis(part, past, count, int(lane["last_ns"]))
+        return Axis(part, past, count, lane)
 
-    def _begin(self, row: int, part: Consumable, axis: "Axis", total: float, spread: float) -> None:
+    def _norm(
+        self, row: int, part: Consumable, lanes: NDArray[Any], histories: NDArray[Any]
+    ) -> Norm:
+        if self._load[row] < 0:
+            return Norm(part, None, None, 0)
+        lane = lanes[self._load[row]]
+        past = histories[lanes[self._indicator[row]]["history"]]
+        return Norm(part, histories[lane["history"]], lane, int(past["first_ns"]))
+
+    def _begin(self, row: int, part: Consumable, axis: Axis, total: float) -> None:
         """Begin a part: one that was seen to be new, or the one that was there at first sight."""
         wear, kind = self._wears[row], self._taught[self._kind_of[row]]
         new = bool(wear["fresh"])
@@ -187,13 +203,13 @@ class Wears:
             PRIOR_PARTS + parts
         )
         wear["start"] = total if new or not counted else 0.0
-        wear["noise"] = (0.6 * spread) ** 2 + FINEST * online.way(part) ** 2
+        wear["noise"] = (0.6 * axis.spread) ** 2 + FINEST * online.way(part) ** 2
         known = new or (counted and (part.renews or not measured))
         online.start(
             self._wears, row, self._parts, row, (total - wear["start"]) / axis.scale, known
         )
 
-    def _band(self, row: int, part: Consumable, axis: "Axis") -> Band | None:
+    def _band(self, row: int, part: Consumable, axis: Axis) -> Band | None:
         wear = self._wears[row]
         if not wear["begun"]:
             return None
@@ -212,66 +228,3 @@ class Wears:
             fraction=fraction,
             slope_per_s=float(out[4]) * per_s if online.measured(part) else per_s * axis.scale,
         )
-
-
-class Axis:
-    """What the wear of a part goes by: its counter, or time by the season's use.
-
-    Totals are in the counter's unit or in seconds of mean use; `scale` of them is a usual life.
-    """
-
-    def __init__(self, part: Consumable, past: Any, counter: Any, last_ns: int) -> None:
-        self._part = part
-        self._first_s = int(past["first_ns"]) * 1e-9
-        self._counter = counter
-        self.now_unix_s = last_ns * 1e-9
-        self.now_s = (last_ns - int(past["first_ns"])) * 1e-9
-        if counter is None:
-            self.scale = float(part.life_d or 1.0) * DAY_S
-            self.now = online.seasonal(self.now_unix_s, part.season, part.peak_day)
-        else:
-            self.scale = float(part.rated or 1.0)
-            self.now = float(counter["raw"] - counter["base"])
-
-    @property
-    def falls(self) -> bool:
-        """Whether the counter's newest reading is lower than the one before."""
-        return self._counter is not None and bool(np.isfinite(self._counter["pending"]))
-
-    def watch(self) -> None:
-        """Ask for an estimate at once when the counter falls by half."""
-        if self._counter is not None:
-            self._counter["low"] = 0.5 * self._counter["raw"]
-
-    def at(self, times_s: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the totals at times (n,) of the indicator's history."""
-        if self._counter is None:
-            season, peak = self._part.season, self._part.peak_day
-            return np.array([online.seasonal(self._first_s + t, season, peak) for t in times_s])
-        points = int(self._counter["points"])
-        if points == 0:
-            return np.full(len(times_s), self.now)
-        offset = self._first_s - int(self._counter["first_ns"]) * 1e-9
-        found: NDArray[np.float64] = np.interp(
-            times_s + offset, self._counter["time"][:points], self._counter["value"][:points]
-        )
-        return found
-
-    def to_calendar(self, ends: NDArray[np.float64]) -> None:
-        """Turn the first three of `ends` from seconds of mean use into seconds of the calendar."""
-        if self._counter is None:
-            online.in_season(self.now_unix_s, ends, self._part.season, self._part.peak_day)
-            return
-        points = int(self._counter["points"])
-        times = int(self._counter["first_ns"]) * 1e-9 + self._counter["time"][:points]
-        online.in_week(self.now_unix_s, ends, times, self._counter["value"][:points])
-
-    def forecast(self) -> NDArray[np.float64]:
-        """Return use by a usual life a second, its variance over 1 s, the variance of its mean."""
-        if self._counter is None:
-            return np.array([1.0 / self.scale, 0.0, 0.0])
-        points = int(self._counter["points"])
-        times, values = self._counter["time"][:points], self._counter["value"][:points]
-        use = np.array(online.recent(times, values, self._part.varies))
-        use[0] /= self.scale
-        return use

@@ -146,8 +146,7 @@ def test_a_repair_sets_the_base_of_a_counter() -> None:
     assert life(fleet.current("m"), "seal").fraction == pytest.approx(1 - 120 / 8000, abs=0.01)
 
 
-CURVED = parse_profile(
-    """
+CURVED_TEXT = """
 name = "curved"
 version = 1
 title = { en = "Curved" }
@@ -184,7 +183,7 @@ part = "B"
 life_d = 60.0
 spread = 0.2
 """
-)
+CURVED = parse_profile(CURVED_TEXT)
 
 
 def curved(**columns: np.ndarray) -> Fleet:
@@ -331,3 +330,23 @@ def test_a_part_that_nothing_measures_has_the_band_of_its_age() -> None:
     taught = life(again.current("m"), "belt")
     assert taught.p50_s is not None
     assert taught.p50_s < 55 * DAY
+
+
+def test_an_indicator_is_read_as_at_the_nominal_load() -> None:
+    """Pressure over a filter at 60 to 100 % of its flow, which now and then stands still."""
+    norm = 'indicator = "drop"\nnorm = { by = "flow", nominal = 600.0, power = 1.2 }'
+    profile = parse_profile(CURVED_TEXT.replace('indicator = "drop"', norm))
+    chance, values = np.random.default_rng(3), drop(45, per_day=0.014)
+    share = chance.choice([0.6, 0.8, 1.0], len(values) // 12).repeat(12)
+    share[300:312] = 0.0
+    fleet = Fleet({"curved": profile})
+    fleet.bind("m", "curved", "data")
+    for first in range(0, len(values), 24):
+        part = slice(first, first + 24)
+        feed(fleet, first, {"flow": 600.0 * share[part], "drop": (values * share**1.2)[part]})
+    found = life(fleet.current("m"), "filter")
+    left = (1 - 0.1 - 0.014 * 45) / 0.014
+    assert found.fraction == pytest.approx(1 - 0.1 - 0.014 * 45, abs=0.04)
+    assert found.p10_s is not None
+    assert found.p90_s is not None
+    assert found.p10_s <= left * DAY <= found.p90_s
