@@ -1,6 +1,6 @@
 """A snapshot without some of its machines: what is left goes on bit for bit as before.
 
-Fleet-wide experience (how fast parts of a kind wear on average) stays; it names no machine.
+Fleet-wide experience (how fast parts of a kind wear, how old they get) stays; it names no machine.
 """
 
 from collections.abc import Collection, Mapping
@@ -14,8 +14,8 @@ from models.fleet.persist import SnapshotError
 MACHINES: Final = ("machines", "names", "bound")
 LANES: Final = ("lanes", "onsets", "signals", "order")
 HISTORIES: Final = ("histories",)
-LIVES: Final = ("lives", "components", "bases", "wears", "wears_before")
-WHOLE: Final = ("version", "kinds", "taught")
+LIVES: Final = ("lives", "components", "bases", "wears", "wears_before", "ages")
+WHOLE: Final = ("version", "kinds", "taught", "age_kinds", "age_fits", "ended")
 
 
 def without(arrays: Mapping[str, NDArray[Any]], gone: Collection[str]) -> dict[str, NDArray[Any]]:

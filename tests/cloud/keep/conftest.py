@@ -40,7 +40,7 @@ class Plant:
         (found.data / "cursor.key").write_bytes(bytes(range(32)))
         self.telemetry = SqliteTelemetry(found.telemetry)
         self.ledger: Ledger = open_ledger(found.ledger, lambda: T0, PROFILES)
-        self.journal = SegmentJournal(found.journal, segment_bytes=50_000)
+        self.journal = SegmentJournal(found.journal, segment_bytes=10_000)
         self.shelf = SqliteShelf(found.data / "numbers.db")
         self.ingest = Ingest(self.journal, Sequencer())
         self.pipeline = Pipeline(Decoder(), Fleet(PROFILES), self.telemetry, self.ledger)

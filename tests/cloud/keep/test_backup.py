@@ -23,6 +23,7 @@ from tests.cloud.keep.conftest import DEVICES, Plant
 from tests.cloud.wires import T0
 
 Settings = Callable[[str], CloudSettings]
+SQLITE = pytest.mark.parametrize("places_of", ["sqlite"], indirect=True)  #: one database will do
 
 
 def _now() -> int:
@@ -108,6 +109,7 @@ def test_a_backup_under_load_holds_all_that_was_accepted_before(
         app.close()
 
 
+@SQLITE
 def test_a_snapshot_is_held_with_the_journal_after_it(
     plant: Plant, places_of: Settings, tmp_path: Path
 ) -> None:
@@ -118,7 +120,7 @@ def test_a_snapshot_is_held_with_the_journal_after_it(
     app = App(plant.settings)
     app.close()  # writes a snapshot
     again = Plant(plant.settings)
-    for _ in range(600):
+    for _ in range(100):
         again.go_on()
     assert len(list(plant.places.journal.glob("*.journal"))) > 2
     original = backup._own_files
@@ -142,6 +144,7 @@ def test_a_snapshot_is_held_with_the_journal_after_it(
     restored.close()
 
 
+@SQLITE
 def test_a_damaged_backup_restores_nothing(
     plant: Plant, places_of: Settings, tmp_path: Path
 ) -> None:
@@ -160,6 +163,7 @@ def test_a_damaged_backup_restores_nothing(
         shutil.rmtree(bad)
 
 
+@SQLITE
 @pytest.mark.parametrize("missing", [manifest.NAME, manifest.LEDGER])
 def test_half_a_backup_is_none(
     plant: Plant, places_of: Settings, tmp_path: Path, missing: str
@@ -187,6 +191,7 @@ def test_nothing_is_written_over(plant: Plant, places_of: Settings, tmp_path: Pa
             restore(tmp_path / "b", elsewhere)
 
 
+@SQLITE
 def test_a_manifest_cannot_lead_out_of_its_folder(
     plant: Plant, places_of: Settings, tmp_path: Path
 ) -> None:
@@ -198,6 +203,7 @@ def test_a_manifest_cannot_lead_out_of_its_folder(
         restore(tmp_path / "b", places(places_of("second")))
 
 
+@SQLITE
 def test_one_backup_at_a_time(plant: Plant, tmp_path: Path) -> None:
     with backup._alone(plant.places.data), pytest.raises(StoreBusy, match="under way"):
         back_up(plant.places, tmp_path / "b", _now)
@@ -205,6 +211,7 @@ def test_one_backup_at_a_time(plant: Plant, tmp_path: Path) -> None:
     back_up(plant.places, tmp_path / "b", _now)
 
 
+@SQLITE
 def test_only_the_newest_are_kept(tmp_path: Path, plant: Plant) -> None:
     names = [backup.name_for(T0 + n * 10**9) for n in range(4)]
     for name in names:
@@ -214,6 +221,7 @@ def test_only_the_newest_are_kept(tmp_path: Path, plant: Plant) -> None:
     assert sorted(path.name for path in (tmp_path / "all").iterdir()) == [*names[2:], "half"]
 
 
+@SQLITE
 def test_what_was_learned_is_equal(plant: Plant, places_of: Settings, tmp_path: Path) -> None:
     for _ in range(30):
         plant.go_on()

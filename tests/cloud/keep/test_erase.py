@@ -17,6 +17,7 @@ from cloud.settings import CloudSettings
 from tests.cloud.keep.conftest import DEVICES, PROFILES, Plant
 from tests.cloud.wires import T0, batch, birth
 
+SQLITE = pytest.mark.parametrize("places_of", ["sqlite"], indirect=True)  #: one database will do
 ACME = tuple(device for device in DEVICES if device.startswith("acme."))
 ZETA = "zeta.pump1"
 
@@ -90,6 +91,7 @@ def test_nothing_is_left_and_the_others_keep_everything(lived: CloudSettings) ->
     assert _of_zeta(lived) == before
 
 
+@SQLITE
 def test_the_service_goes_on_without_them(lived: CloudSettings) -> None:
     app = App(lived)
     fleet = app.service.pipeline.fleet
@@ -136,6 +138,7 @@ def test_the_log_of_what_was_done_keeps_its_length(lived: CloudSettings) -> None
     ledger.close()
 
 
+@SQLITE
 def test_one_machine_only(lived: CloudSettings) -> None:
     proof = erase(lived, "machine", "acme.pump1", actor="root", now=_now)
     assert proof.hits == ()
@@ -146,6 +149,7 @@ def test_one_machine_only(lived: CloudSettings) -> None:
     app.close()
 
 
+@SQLITE
 def test_a_machine_that_was_placed_with_another_customer_goes_with_it(
     lived: CloudSettings,
 ) -> None:
@@ -158,6 +162,7 @@ def test_a_machine_that_was_placed_with_another_customer_goes_with_it(
     assert proof.hits == ()
 
 
+@SQLITE
 def test_backups_that_hold_it_are_named(lived: CloudSettings, tmp_path: Path) -> None:
     back_up(places(lived), tmp_path / "all" / "one", _now)
     proof = erase(lived, "tenant", "acme", actor="root", now=_now, backups=tmp_path / "all")
@@ -165,6 +170,7 @@ def test_backups_that_hold_it_are_named(lived: CloudSettings, tmp_path: Path) ->
     assert (one.count, str(tmp_path / "all" / "one") in one.what) == (2, True)
 
 
+@SQLITE
 def test_a_running_service_is_not_touched(lived: CloudSettings) -> None:
     app = App(lived)
     with pytest.raises(StoreBusy, match="stop it first"):
@@ -173,6 +179,7 @@ def test_a_running_service_is_not_touched(lived: CloudSettings) -> None:
     app.close()
 
 
+@SQLITE
 def test_an_unknown_name_erases_nothing(lived: CloudSettings) -> None:
     def content() -> bytes:
         out = io.BytesIO()
@@ -188,6 +195,7 @@ def test_an_unknown_name_erases_nothing(lived: CloudSettings) -> None:
     assert content() == before
 
 
+@SQLITE
 def test_cut_off_it_is_begun_again(lived: CloudSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     steps = ("_models", "_numbers", "_alert_log", "_searched_rows")
     for step in steps:
