@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 
 from cloud.telemetry import TelemetryStore
-from cloud.telemetry.checks import EVER, MANY, SECOND_NS, T0, Open, block
+from cloud.telemetry.checks import EVER, MANY, SECOND_NS, T0, Open, block, settled
 from models.rows import Block
 
 
@@ -98,7 +98,7 @@ def another_process_reads_along(open_store: Open, folder: Path) -> None:
     mine.recv()
     for n in range(300):
         store.write(_group(n), n)
-    assert store.durable_position() == 299
+    settled(store, 299)
     mine.send(0)
     assert mine.recv() == 30_000
     reader.join()

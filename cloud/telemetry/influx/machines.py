@@ -33,6 +33,7 @@ class Machine:
     slots: dict[str, int] = field(default_factory=dict)  #: signal → slot
     letters: dict[str, set[str]] = field(default_factory=dict)  #: signal → letters of its fields
     layouts: dict[Layout, NDArray[np.int32]] = field(default_factory=dict)
+    before: int = NEVER  #: streams not heard of since then may have samples up to here
     told: set[tuple[Layout, bool, bool]] = field(default_factory=set)
 
 
@@ -86,12 +87,14 @@ class Machines:
         if boots is None:
             return machine
         machine.letters = self._reader.signals(name)
-        newest = self._reader.newest_rows(name)
+        minute, newest = self._reader.newest_rows(name)
+        machine.before = NEVER if minute is None else minute - 1
         for stream, at in newest.items():
             number = self.series(machine, names.plain(stream))  # may lengthen `newest`
             self.newest[number] = at
-        if newest:
-            minute = max(newest.values()) // MINUTE_NS * MINUTE_NS
+        if newest or minute is not None:
+            times = [*newest.values(), NEVER if minute is None else minute]
+            minute = max(times) // MINUTE_NS * MINUTE_NS
             found = self._reader.unclosed(name, list(machine.letters), minute)
             slots = {self.slot(machine, signal): parts for signal, parts in found.items()}
             self.open.restore(machine.number, minute, slots)
@@ -110,6 +113,7 @@ class Machines:
             if number >= len(self.newest):
                 more = np.full(max(256, len(self.newest)), NEVER, np.int64)
                 self.newest = np.concatenate([self.newest, more])
+            self.newest[number] = machine.before
         return number
 
     def taken(self, series: int, spans: list[tuple[int, int]]) -> Taken:

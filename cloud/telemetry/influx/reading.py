@@ -94,18 +94,30 @@ class Reader:
         return tables.between(tables.samples(found), span).take(slice(0, limit))
 
     def edges(self, machine: str, start_ns: int) -> Edges:
-        """Return how far each tier reaches."""
+        """Return how far each tier reaches.
+
+        The minute that was stored last may still be open, all before it are complete.
+        """
         kept = source(self._buckets.ever, names.KEPT)
-        trimmed, *rows = self.ask(
+        trimmed, *rolled = self.ask(
             [
                 select("raw_from,minute_from", kept, tagged("machine", machine)),
-                *self._newest_rows(machine, start_ns),
+                *self._last_minutes(machine, since(start_ns)),
             ]
         )
-        times = [row[0] for found in rows for table in found for row in table.rows]
+        times = [row[0] for found in rolled for table in found for row in table.rows]
         raw_from, minute_from = trimmed[0].rows[-1][1:3] if trimmed else (None, None)
-        minute = max(times) // MINUTE_NS * MINUTE_NS if times else None
+        minute: int | None = max(times, default=start_ns) // MINUTE_NS * MINUTE_NS
+        if raw_from is not None and minute is not None and minute < raw_from:
+            minute = None  # nothing since raw samples were let go: all has been rolled up
         return Edges(minute, raw_from, minute_from)
+
+    def _last_minutes(self, machine: str, *more: str, by: str | None = None) -> list[str]:
+        """Return for the stored minutes what `last` finds at once, however long the past is."""
+        return [
+            select("last(count)", place, tagged("machine", machine), *more, by=by)
+            for place in self._from(names.MINUTE)
+        ]
 
     def _each_row_field(self, function: str, *conditions: str, by: str | None = None) -> list[str]:
         """Return a function of the fields that every sample has one of."""
@@ -115,17 +127,21 @@ class Reader:
             for field in (names.ROW, names.OLD_ROW)
         ]
 
-    def _newest_rows(self, machine: str, start_ns: int, by: str | None = None) -> list[str]:
-        return self._each_row_field("last", tagged("machine", machine), since(start_ns), by=by)
-
-    def newest_rows(self, machine: str) -> dict[str, int]:
-        """Return the newest stored time of each stream."""
+    def newest_rows(self, machine: str) -> tuple[int | None, dict[str, int]]:
+        """Return the last stored minute, and each stream's newest stored time from it on."""
+        found = self.ask(self._last_minutes(machine))
+        minutes = [row[0] for answer in found for table in answer for row in table.rows]
+        minute = max(minutes) // MINUTE_NS * MINUTE_NS if minutes else None
+        bound = since(FLOOR_NS if minute is None else minute)
+        rows = self.ask(
+            self._each_row_field("last", tagged("machine", machine), bound, by="stream")
+        )
         out: dict[str, int] = {}
-        for answer in self.ask(self._newest_rows(machine, FLOOR_NS, "stream")):
+        for answer in rows:
             for table in answer:
                 stream = table.tags["stream"]
                 out[stream] = max(out.get(stream, FLOOR_NS), table.rows[0][0])
-        return out
+        return minute, out
 
     def taken(self, machine: str, stream: str, spans: Sequence[tuple[int, int]]) -> dict[int, int]:
         """Return the stored times of a series in some spans, with the rows that hold them."""
@@ -241,13 +257,35 @@ class Reader:
             for table in answer[0]
         }
 
+    def _since(self, machine: str) -> dict[str, int]:
+        """Return, by signal, the last stored minute: nothing newer lies before it."""
+        out: dict[str, int] = {}
+        for answer in self.ask(self._last_minutes(machine, by="signal")):
+            for table in answer:
+                signal = names.plain(table.tags["signal"])
+                minute = table.rows[0][0] // MINUTE_NS * MINUTE_NS
+                out[signal] = max(out.get(signal, FLOOR_NS), minute)
+        return out
+
     def latest(self, machine: str) -> list[Latest]:
         """Return the newest live value of each signal."""
         known = self.signals(machine)
-        mine = tagged("machine", machine)
+        spans = self._newest_spans(machine, known, self._since(machine))
+        missed = {signal: known[signal] for signal in known.keys() - spans.keys()}
+        if missed:  # only historical samples since then, or none
+            spans |= self._newest_spans(machine, missed, {})
+        return self._newest(machine, spans)
+
+    def _newest_spans(
+        self, machine: str, known: dict[str, set[str]], bounds: dict[str, int]
+    ) -> dict[str, Span]:
+        """Return, by signal, the stored times among which the newest live sample is."""
         asked = [
             select(
-                f"last({quoted(f'{letter}.{names.safe(signal)}')}),{quoted(names.OWN)}", place, mine
+                f"last({quoted(f'{letter}.{names.safe(signal)}')}),{quoted(names.OWN)}",
+                place,
+                tagged("machine", machine),
+                since(bounds.get(signal, FLOOR_NS)),
             )
             for signal, letters in sorted(known.items())
             for letter in sorted(letters & set(LETTERS))
@@ -265,16 +303,16 @@ class Reader:
             if found:
                 stored = max(at for at, _ in found)
                 spans[signal] = Span(min(own for at, own in found if at == stored), stored + 1)
-        return self._newest(machine, spans)
+        return spans
 
     def _newest(self, machine: str, spans: dict[str, Span]) -> list[Latest]:
         """Return the newest live sample of each signal among those stored in its span."""
         asked: list[str] = []
-        for signal, span in spans.items():
+        for signal, span in sorted(spans.items()):
             asked += self._asking(machine, signal, span, live=True)
         answers = iter(self.ask(asked))
         out = []
-        for signal in spans:
+        for signal in sorted(spans):
             live = tables.samples([*next(answers), *next(answers)])
             state, value = int(live.states[-1]), live.values[-1].item()
             missing = state & MISSING or value != value  # noqa: PLR0124 (NaN)

@@ -25,6 +25,7 @@ from cloud.telemetry.influx.setup import Retention
 from cloud.telemetry.influx.shipment import DAY_NS, Builder
 from cloud.telemetry.influx.shipper import Refused, Shipper
 from cloud.telemetry.influx.spool import Spool
+from cloud.telemetry.influx.warming import warm
 from cloud.telemetry.query import Span
 from cloud.telemetry.rollup import HOUR_NS
 from models.rows import Block
@@ -75,6 +76,7 @@ class InfluxTelemetry:
         if self._lock_file is None:
             self._position = self._stored_position()
             return
+        warm()
         shipments = ShipmentLog(folder)
         self._shipments = shipments
         self._position = self._begin(shipments)

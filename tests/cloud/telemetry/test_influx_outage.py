@@ -101,7 +101,7 @@ def test_a_server_killed_again_and_again_while_it_is_written_to(
 def test_a_full_spool_refuses_and_takes_again(own: Influxd, tmp_path: Path) -> None:
     store = open_influx(own.server, tmp_path / "store", memory_bytes=SMALL, disk_bytes=4 * SMALL)
     store.write(group(0), 0)
-    assert store.durable_position() == 0
+    catch_up(store, 0)
     own.kill()
     n = 1
     while store.waiting_bytes[1] < 3 * SMALL:
@@ -122,7 +122,7 @@ def test_a_full_spool_refuses_and_takes_again(own: Influxd, tmp_path: Path) -> N
 def test_a_service_that_starts_while_the_server_is_away(own: Influxd, tmp_path: Path) -> None:
     store = open_influx(own.server, tmp_path / "store")
     store.write(group(0), 0)
-    assert store.durable_position() == 0
+    catch_up(store, 0)
     own.kill()
     store.write(group(1), 1)
     store.close()
@@ -149,7 +149,7 @@ def test_the_line_that_clashes_is_set_aside_and_all_others_are_stored(
     bad = block([T0 + SECOND_NS * 500], {"temp": np.array([1.0]), "flow": np.array([2.0])}, seq=500)
     more = block(T0 + SECOND_NS * np.arange(501, 900), {"temp": np.arange(399.0)}, seq=501)
     store.write([good, bad, more], 0)
-    assert store.durable_position() == 0
+    catch_up(store, 0)
     assert len(store.series("acme.pump1", "temp", *EVER, MANY).times_ns) == 899
     assert [line.line.split(b" ")[-1] for line in refused] == [b"%d" % (T0 + SECOND_NS * 500)]
     assert b"f.flow=2" in refused[0].line
@@ -170,7 +170,7 @@ def test_the_line_that_cannot_be_read_is_set_aside_and_all_others_are_stored(
     body = "\n".join(lines).encode() + b"\n"
     ShipmentLog(path).note(Shipment(7, [(Buckets.of(prefix_of(path)).raw, body)]))
     store = open_influx(influxd.server, path, pass_on=refused.extend)
-    assert store.durable_position() == 7
+    catch_up(store, 7)
     stored = store.series("acme.pump1", "temp", *EVER, MANY).times_ns.tolist()
     assert stored == [T0 + n for n in range(300) if n not in {123, 222}]
     assert sorted(line.line.decode() for line in refused) == sorted([lines[123], lines[222]])

@@ -1,0 +1,50 @@
+"""Loading (or, the first time, compiling) the kernels before the first readings come."""
+
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+
+from cloud.telemetry.influx.http import Table
+from cloud.telemetry.influx.machines import Machines
+from cloud.telemetry.influx.reading import Reader
+from cloud.telemetry.influx.setup import Buckets, Retention
+from cloud.telemetry.influx.shipment import Builder
+from models.rows import Block
+
+
+class _Empty(Reader):
+    """Answers of a server that has nothing."""
+
+    def __init__(self, buckets: Buckets) -> None:
+        self._buckets = buckets
+
+    def ask(self, statements: Sequence[str]) -> list[list[Table]]:
+        return [[] for _ in statements]
+
+
+@cache
+def warm() -> None:
+    """Build a shipment of two hours that goes nowhere, so that every kernel has run once."""
+    buckets = Buckets.of("none")
+    builder = Builder(Machines(_Empty(buckets), buckets.ever), buckets, Retention(), lambda: 0)
+    for number, hour in enumerate((0, 1, 2, 0)):
+        block = Block(
+            n=number,
+            machine="none",
+            device="none",
+            boot="none",
+            stream="none",
+            seq=number,
+            times_ns=np.array([hour * 3_600 * 10**9 + 1]),
+            received_ns=0,
+            signals=("double", "single", "whole", "truth"),
+            columns=(
+                np.array([1 / 3]),
+                np.array([0.5], np.float32),
+                np.array([-1]),
+                np.array([True]),
+            ),
+            quality={"double": np.array([1], np.uint8)} if number else {},
+        )
+        builder.build([block], number)
