@@ -92,6 +92,7 @@ def test_a_device_on_a_second_computer(
         assert there.run("mosquitto_pub", "-h", HERE, "-p", "1883", "-t", "x", "-m", "x").returncode
 
 
+@pytest.mark.long
 def test_a_device_that_is_not_registered_keeps_its_readings(
     computers: tuple[Computer, Computer], tmp_path: Path
 ) -> None:

@@ -236,7 +236,9 @@ def test_publishing(ground: Ground, who: str, retain: bool) -> None:
             observer.publish(topic, "", retain=True)
 
 
-@pytest.mark.parametrize("who", DEVICES)
+@pytest.mark.parametrize(
+    "who", [DEVICES[0], *(pytest.param(who, marks=pytest.mark.long) for who in DEVICES[1:])]
+)
 def test_a_last_will(ground: Ground, who: str) -> None:
     observer = ground.observer()
     observer.subscribe("#", "$SYS/broker/version", "$CONTROL/#")

@@ -10,6 +10,7 @@ import pytest
 
 from cloud.ledger import open_ledger
 from cloud.telemetry.sqlite import SqliteTelemetry
+from tests.cloud.api.people import CHEAP
 from tests.cloud.api.plant import BASE, GENERIC, PRESS, T0, Opened, Plant
 
 
@@ -27,6 +28,13 @@ def plant(tmp_path: Path) -> Iterator[Plant]:
     yield Plant(ledger, telemetry, clock)
     telemetry.close()
     ledger.close()
+
+
+@pytest.fixture(autouse=True)
+def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hash at a thousandth of the cost; tests/cloud/accounts holds what it costs otherwise."""
+    monkeypatch.setattr("cloud.accounts.passwords._hasher", CHEAP)
+    monkeypatch.setattr("cloud.accounts.passwords._NOBODY", CHEAP.hash("of nobody"))
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from cloud.accounts.values import Account, Role
 from tests.cloud.api.plant import BASE, Opened, Plant
 
 PASSWORD = "correct horse battery staple"
-#: cheap: a hash brings its own parameters
-KEPT = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+KEPT = CHEAP.hash(PASSWORD)
 
 
 def with_password(plant: Plant, name: str, role: Role = Role.PLANNER, **more: object) -> Account:
