@@ -23,6 +23,21 @@ UNITS: Final[Mapping[str, str]] = {  #: feature -> UCUM unit
     "ftf": "1",
     "speed": "/min",
 }
+TITLES: Final[Mapping[str, Mapping[str, str]]] = {
+    "acceleration_rms": {"en": "Acceleration", "zh": "加速度有效值"},
+    "peak": {"en": "Acceleration, peak", "zh": "加速度峰值"},
+    "crest": {"en": "Crest factor", "zh": "峰值因子"},
+    "kurtosis": {"en": "Kurtosis", "zh": "峭度"},
+    "velocity_rms": {"en": "Vibration, overall", "zh": "总振动"},
+    "bearing_band": {"en": "Vibration in the bearing band", "zh": "轴承频带振动"},
+    "running_speed": {"en": "Vibration at running speed", "zh": "转频振动"},
+    "envelope_rms": {"en": "Envelope", "zh": "包络有效值"},
+    "bpfo": {"en": "Outer race defect", "zh": "外圈故障特征"},
+    "bpfi": {"en": "Inner race defect", "zh": "内圈故障特征"},
+    "bsf": {"en": "Rolling element defect", "zh": "滚动体故障特征"},
+    "ftf": {"en": "Cage defect", "zh": "保持架故障特征"},
+    "speed": {"en": "Speed", "zh": "转速"},
+}
 TACHO: Final = "tacho"  #: the column of a layout that holds the pulses of the shaft
 
 
@@ -67,3 +82,11 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     def signal(self, name: str, feature: str) -> str:
         """Return under which signal a feature of this channel, called `name`, is published."""
         return self.signals.get(feature, f"{name}.{feature}")
+
+    def words(self, name: str, feature: str) -> dict[str, str]:
+        """Return a feature's title, with that of the channel, called `name`, in brackets."""
+        place = {language: self.title.get(language, name) for language in TITLES[feature]}
+        return {
+            "en": f"{TITLES[feature]['en']} ({place['en']})",
+            "zh": f"{TITLES[feature]['zh']}（{place['zh']}）",
+        }

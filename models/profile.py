@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from models.channels import Bearing, Channel
+from models.channels import UNITS, Bearing, Channel
 
 CURVE_POINTS = 21  #: most values of a wear curve
 
@@ -137,7 +137,7 @@ class Profile(_Strict, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         for name, mode in self.failure_modes.items():
             for signal in mode.signals:
-                if signal not in self.signals:
+                if self.said(signal) is None:
                     raise ValueError(f"failure_modes.{name}.signals: no signal '{signal}'")
             if mode.life and mode.component not in self.consumables:
                 raise ValueError(f"failure_modes.{name}.life: no consumable '{mode.component}'")
@@ -155,6 +155,21 @@ class Profile(_Strict, frozen=True, kw_only=True):
             for feature, signal in channel.signals.items():
                 if signal not in self.signals:
                     raise ValueError(f"channels.{name}.signals.{feature}: no signal '{signal}'")
+
+    def said(self, signal: str) -> Signal | None:
+        """Return what is known of a signal, also of a channel's feature; None for any other."""
+        if signal in self.signals:
+            return self.signals[signal]
+        name, _, feature = signal.rpartition(".")
+        channel = self.channels.get(name)
+        if channel is None or feature not in UNITS or feature in channel.signals:
+            return None
+        return Signal(
+            unit=UNITS[feature],
+            title=channel.words(name, feature),
+            role="context" if feature == "speed" else "condition",
+            worse="both" if feature == "speed" else "high",
+        )
 
 
 def _check_wear(where: str, part: Consumable) -> None:

@@ -149,7 +149,7 @@ def _span(seconds: float, size: float, lang: str, *, bare: bool = False) -> str:
 
 
 def _signal(name: str, profile: Profile, lang: str) -> tuple[str, str | None]:
-    signal = profile.signals.get(name)
+    signal = profile.said(name)
     return (title(signal.title, name, lang), signal.unit) if signal else (name, None)
 
 

@@ -87,7 +87,7 @@ def modes_for(condition: Condition, profile: Profile, state: State) -> list[str]
 
 def _for_the_better(condition: Condition, profile: Profile) -> bool:
     """Whether a shift goes the way that does not mean wear (a pump runs smoother)."""
-    signal = profile.signals.get(condition.signal)
+    signal = profile.said(condition.signal)
     if condition.check is not Check.SHIFT or signal is None or signal.worse == "both":
         return False
     if condition.value is None or condition.expected is None:

@@ -107,7 +107,7 @@ def list_signals(deps: Deps, machine: str) -> Json:
     latest = {one.signal: one for one in deps.telemetry.latest(machine)}
     views = []
     for name in sorted({*known, *stored}):
-        said, heard = known.get(name), latest.get(name)
+        said, heard = profile.said(name) if profile else None, latest.get(name)
         views.append(
             SignalView(
                 signal=name,

@@ -88,7 +88,7 @@ def span_of(deps: ApiDeps, machine: str, signal: str, start: str | None, end: st
     """
     row = deps.ledger.machine(machine)
     profile = deps.profiles.get(row.profile)
-    said = profile.signals.get(signal) if profile else None
+    said = profile.said(signal) if profile else None
     if said is None:
         stored = deps.telemetry.signals(machine)
         if signal not in stored:
