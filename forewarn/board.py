@@ -135,7 +135,7 @@ def render(picture: Picture, rows: int = 1000) -> RenderableType:
         Text(picture.headline, style="bold"),
         table,
         Panel(raised, title="raised, and what then happened", box=box.ROUNDED),
-        Text(f"API: {picture.address}   Ctrl-C ends", style="dim"),
+        Text(f"Pages and API: {picture.address}   Ctrl-C ends", style="dim"),
     )
 
 

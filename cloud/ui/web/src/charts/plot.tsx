@@ -106,7 +106,10 @@ function options(
           const { fixed, overlay, cap = Infinity } = now.current;
           const seen: [number, number] | null =
             low === null || high === null ? null : [Math.min(low, cap), Math.min(high, cap)];
-          return fixed ?? scaled(seen, overlay?.limits.map((one) => one.value) ?? []);
+          const goal = overlay?.fan?.limit; // the way to the limit is shown to its end
+          const whole: [number, number] | null =
+            seen && goal !== undefined ? [Math.min(seen[0], goal), Math.max(seen[1], goal)] : seen;
+          return fixed ?? scaled(whole, overlay?.limits.map((one) => one.value) ?? []);
         },
       },
     },
