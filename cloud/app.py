@@ -23,6 +23,7 @@ from cloud.detectors import detectors_of
 from cloud.diagnostics.console import Console
 from cloud.diagnostics.signing import Signer
 from cloud.errors import CloudError, SettingsError, StoreError
+from cloud.keep.upgrade import keep_before_upgrade
 from cloud.ledger import Ledger, open_ledger
 from cloud.link import Link
 from cloud.live import Live
@@ -88,6 +89,7 @@ class App:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.profiles = profiles or load_profiles()
         where = places(settings)
+        keep_before_upgrade(where.ledger, self.folder)
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self.ledger: Ledger = open_ledger(where.ledger, now_ns, self.profiles)
         self._check_reachable()

@@ -23,6 +23,7 @@ from cloud.advisories.values import Stamp
 from cloud.errors import NotFound
 from cloud.journal import Entry, Kind, SegmentJournal, blank
 from cloud.keep import manifest
+from cloud.keep.upgrade import PATTERN
 from cloud.ledger import Ledger, MachineRow, erasure, open_ledger
 from cloud.ledger.database import Database
 from cloud.ledger.dump import rows_of
@@ -118,6 +119,7 @@ def erase(
         _numbers(where, found, removed)
         removed["journal records"] = blank(where.journal, _of(found))
         _alert_log(where, found, removed)
+        _old_dumps(where, removed)
         database = Database(where.ledger)
         try:
             stamp = Stamp(new_id=Ids(now), recorded_ns=now())
@@ -265,6 +267,14 @@ def _of(found: Wanted) -> Callable[[Entry], bool]:
             return len(parts) > 2 and parts[2] in devices
 
     return belongs
+
+
+def _old_dumps(where: Places, removed: dict[str, int]) -> None:
+    """Delete what was kept before upgrades: it is compressed, and holds everybody's rows."""
+    paths = list(where.data.glob(PATTERN))
+    for path in paths:
+        path.unlink()
+    removed["dumps from before upgrades"] = len(paths)
 
 
 def _alert_log(where: Places, found: Wanted, removed: dict[str, int]) -> None:
