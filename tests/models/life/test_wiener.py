@@ -127,3 +127,27 @@ def test_any_cut_of_the_readings_gives_the_same_bits(seed: int, cuts: set[int]) 
 
 def test_states_are_plain_numbers() -> None:
     assert {WEAR[name].kind for name in WEAR.names or ()} == {"i", "f"}
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    values=st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=40),
+    steps=st.lists(st.floats(0.0, 2.0), min_size=40, max_size=40),
+    part=st.sampled_from([FILTER, FALLING]),
+)
+def test_whatever_is_read_the_state_and_the_band_stay_numbers(
+    values: list[float], steps: list[float], part: Consumable
+) -> None:
+    wears, usual = state(), online.usual(part)
+    uses = np.cumsum(steps)[: len(values)]
+    online.start(wears, 0, usual, 0, 0.0, False)
+    at = 0
+    while at < len(values):
+        at += online.take(wears, 0, usual, 0, uses[at:], uses[at:], np.array(values[at:]))
+        if at < len(values):
+            online.start(wears, 0, usual, 0, 0.0, True)
+            at += 1
+    assert all(np.isfinite(wears[0][name]) for name in WEAR.names or ())
+    found = band(wears, usual)
+    assert np.isfinite(found).all()
+    assert 0.0 <= found[0] <= found[1] <= found[2]
