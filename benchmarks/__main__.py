@@ -1,24 +1,49 @@
 """`make bench`: every benchmark in one run; each quotes itself beside a named peer.
 
 Absolute figures are noise on a shared machine; read the ratios. `python -m benchmarks NAME …` runs
-some of: scoring, lives, detectors, store, pipeline, footprint, flood.
+some of: scoring, lives, detectors, store, pipeline, footprint, flood, influx_store, influx.
+`--page PATH` writes the figures into a page, each benchmark into its own section.
 """
 
+import argparse
 import importlib
 import os
 import sys
+from pathlib import Path
 
-NAMES = ("scoring", "lives", "detectors", "store", "pipeline", "footprint", "flood")
+from benchmarks import page
+from benchmarks.report import Figure
+
+NAMES = (
+    "scoring",
+    "lives",
+    "detectors",
+    "store",
+    "pipeline",
+    "footprint",
+    "flood",
+    "influx_store",
+    "influx",
+)
 
 
 def main() -> int:
     """Run the named benchmarks, or all."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", default=NAMES, metavar="NAME")
+    parser.add_argument("--page", type=Path)
+    options = parser.parse_args()
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    for name in sys.argv[1:] or NAMES:
+    for name in options.names:
         module = importlib.import_module(f"benchmarks.{name}")
-        print(f"\n{name}: {(module.__doc__ or '').splitlines()[0]}")
+        about = (module.__doc__ or "").splitlines()[0]
+        print(f"\n{name}: {about}")
+        figures: list[Figure] = []
         for figure in module.run():
-            print(f"  {figure}")
+            print(f"  {figure}", flush=True)
+            figures.append(figure)
+        if options.page and figures:
+            page.write(options.page, {name: page.section(about, figures)})
     return 0
 
 

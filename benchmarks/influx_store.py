@@ -133,7 +133,7 @@ def _spent(process: psutil.Process) -> float:
 
 def _shipped(store: InfluxTelemetry, position: int) -> None:
     while store.durable_position() < position:
-        if store.trouble:
+        if store.trouble():
             time.sleep(0.05)
 
 

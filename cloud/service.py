@@ -122,7 +122,7 @@ class Service:
             position=self.pipeline.position,
             waiting=self.ingest.sequencer.waiting(),
             parked=len(self.pipeline.decoder.parking),
-            store_error=self.pipeline.store_error,
+            store_error=self.pipeline.store_error or self._telemetry.trouble(),
             broker_error=self._link.error,
             disk_error=self._room.error,
             refusals=dict(self._quota.refusals),

@@ -107,6 +107,10 @@ class TelemetryStore(Protocol):
         """Make what is written safe against a power cut and return the position covered."""
         ...
 
+    def trouble(self) -> str | None:
+        """Return what keeps readings that were taken over from being stored (None: nothing)."""
+        ...
+
     def close(self) -> None:
         """Let go of files and threads."""
         ...

@@ -279,6 +279,9 @@ class SqliteTelemetry:
                 os.close(fd)
         return position
 
+    def trouble(self) -> None:
+        """See `TelemetryStore.trouble`: what has been taken over is stored."""
+
     def close(self) -> None:
         """See `TelemetryStore.close`."""
         self._compactor.stop()

@@ -81,8 +81,8 @@ class Influxd:
         """Where it is, and its token."""
         return Server(url=f"http://127.0.0.1:{self.port}", org=ORG, token=self.token)
 
-    def start(self) -> None:
-        """Start it and wait until it answers; set it up at the first start."""
+    def start(self, *, owned: bool = True) -> None:
+        """Start it and wait until it answers; `owned`: set it up at the first start."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "influxd.log").open("ab") as log:
             self.process = subprocess.Popen(  # noqa: S603 (our own program)
@@ -105,7 +105,8 @@ class Influxd:
                 stdin=subprocess.DEVNULL,
             )
         self._wait()
-        set_up(self.server.url, ORG, self.token)
+        if owned:
+            set_up(self.server.url, ORG, self.token)
 
     def _wait(self) -> None:
         deadline = time.monotonic() + READY_S
@@ -141,7 +142,7 @@ class Influxd:
 
 
 @contextlib.contextmanager
-def running(folder: Path, program: Path | None = None) -> Iterator[Influxd]:
+def running(folder: Path, program: Path | None = None, *, owned: bool = True) -> Iterator[Influxd]:
     """Run a server of our own; `StoreBusy` says where it was looked for."""
     found = program or find()
     if found is None:
@@ -153,7 +154,7 @@ def running(folder: Path, program: Path | None = None) -> Iterator[Influxd]:
         port = free.getsockname()[1]
     influxd = Influxd(found, folder, port)
     try:
-        influxd.start()
+        influxd.start(owned=owned)
         yield influxd
     finally:
         influxd.stop()

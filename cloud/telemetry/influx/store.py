@@ -109,9 +109,8 @@ class InfluxTelemetry:
         answer = self._reader.ask([select("n", place)])[0]
         return int(answer[0].rows[-1][1]) if answer else -1
 
-    @property
     def trouble(self) -> str | None:
-        """What keeps readings from being stored just now (None: nothing)."""
+        """See `TelemetryStore.trouble`."""
         return self._shipper.trouble if self._shipper else None
 
     @property

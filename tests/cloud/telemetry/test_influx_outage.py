@@ -44,7 +44,7 @@ def group(n: int) -> list[Block]:
 def catch_up(store: InfluxTelemetry, position: int) -> None:
     ends = time.monotonic() + 120
     while store.durable_position() < position:
-        assert time.monotonic() < ends, store.trouble
+        assert time.monotonic() < ends, store.trouble()
 
 
 def holds_everything(store: InfluxTelemetry, groups: int) -> None:
@@ -74,7 +74,7 @@ def test_nothing_is_lost_while_the_server_is_away(own: Influxd, tmp_path: Path) 
         store.latest("acme.pump1")
     own.start()
     catch_up(store, 399)
-    assert store.trouble is None
+    assert store.trouble() is None
     assert store.waiting_bytes == (0, 0)
     holds_everything(store, 400)
     store.close()
