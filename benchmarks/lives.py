@@ -63,7 +63,7 @@ def ours(parts: int) -> float:
     usual, uses, values = readings(parts)
     rates = []
     out = np.empty((parts, 5))
-    use = np.array([1.0 / (400.0 * 86_400.0), 0.0, 0.0])
+    use = np.array([1.0 / (400.0 * 86_400.0), 0.0, 0.0, 0.0])
     for _ in range(REPEATS + 1):  # the first run compiles
         wears = np.zeros(parts, WEAR)
         wears["noise"] = 1e-4

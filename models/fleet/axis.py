@@ -9,6 +9,7 @@ from models.life import online
 from models.life.use import DAY_S
 from models.profile import Consumable
 
+HOURS_S: Final = 0.2 * DAY_S  #: a counter's hours of the day are not forecast
 LEAST_LOAD: Final = 0.1  #: of the nominal load: below it an indicator says nothing
 
 
@@ -95,11 +96,11 @@ class Axis:
         online.in_week(self.now_unix_s, ends, times, self._counter["value"][:points])
 
     def forecast(self) -> NDArray[np.float64]:
-        """Return use by a usual life a second, its variance over 1 s, the variance of its mean."""
+        """Return what `gamma.passage` needs of the use to come, by a usual life."""
         if self._counter is None:
-            return np.array([1.0 / self.scale, 0.0, 0.0])
+            return np.array([1.0 / self.scale, 0.0, 0.0, 0.0])
         points = int(self._counter["points"])
         times, values = self._counter["time"][:points], self._counter["value"][:points]
-        use = np.array(online.recent(times, values, self._part.varies))
+        use = np.array([*online.recent(times, values, self._part.varies), HOURS_S])
         use[0] /= self.scale
         return use

@@ -22,7 +22,7 @@ class CounterLife:
         wears, usual = np.zeros(1, WEAR), online.usual(part)
         used = max(past.value, 0.0) / part.rated
         online.start(wears, 0, usual, 0, used, True)
-        use = np.array(online.recent(past.times_s, past.values, part.varies))
+        use = np.array([*online.recent(past.times_s, past.values, part.varies), 0.0])
         per_s = float(use[0])
         use[0] /= part.rated
         out = np.zeros(5)

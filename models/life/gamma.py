@@ -25,21 +25,24 @@ def stretched(variance: Any) -> Any:
 
 
 @part
-def passage(s: Any, c: Any, per_s: float, use_var_s: float, mean_var: float) -> Any:
+def passage(s: Any, c: Any, use: Any) -> Any:
     """Return (p10, p50, p90) in s until the wear is 1.
 
-    `per_s` is the use a second, `use_var_s` the variance over one second of the use to come
-    by its mean, s; `mean_var` the relative variance of `per_s` itself.
+    `use` (4,) holds the use a second; the variance over one second of the use to come by its mean,
+    s; the relative variance of the first itself; and by how much an end may be off within its day,
+    s (standard deviation).
     """
+    per_s = use[0]
     left = 1.0 - s.w
     if left <= 0.0:
         return 0.0, 0.0, 0.0
     tau = left / s.r
     likely = tau / per_s
     rate_var = s.rr + 2.0 * max(s.wr, 0.0) / tau + c.diffusion * s.r * s.r / tau
-    relative = rate_var / (s.r * s.r) + mean_var + use_var_s / likely
+    relative = rate_var / (s.r * s.r) + use[2] + use[1] / likely
     x = stretched(min(relative, WIDEST))
-    level = NORMAL_90 * np.sqrt(s.ww + c.limit_var) / (s.r * per_s)
+    worn_s = np.sqrt(s.ww + c.limit_var) / (s.r * per_s)
+    level = NORMAL_90 * np.sqrt(worn_s * worn_s + use[3] * use[3])
     late = likely * (x - 1.0)
     early = likely * (1.0 - 1.0 / x)
     p10 = max(likely - np.sqrt(early * early + level * level), 0.0)

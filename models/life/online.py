@@ -107,13 +107,13 @@ def _make_telling(build: int) -> tuple[Any, ...]:
     ) -> None:
         """Write (p10, p50, p90 in s, fraction left, slope by usual life) of a part used so much.
 
-        `use` (3,): see `gamma.passage`.
+        `use` (4,): see `gamma.passage`.
         """
         now = np.empty(1, WEAR)
         now[0] = wears[i]
         forward(now[0], parts[j], used)
         if use[0] > 0.0 and build >= 0:
-            out[0], out[1], out[2] = passage(now[0], parts[j], use[0], use[1], use[2])
+            out[0], out[1], out[2] = passage(now[0], parts[j], use)
         out[3] = min(max(1.0 - now[0].w, 0.0), 1.0)
         out[4] = now[0].r
         if parts[j].points > 0:
@@ -131,7 +131,7 @@ def _make_telling(build: int) -> tuple[Any, ...]:
             if verdict(s, c, uses[i], values[i], s.noise, False) != NEW or build < 0:
                 read(s, c, uses[i], values[i])
             now[0] = s
-            out[i, 0], out[i, 1], out[i, 2] = passage(now[0], c, use[0], use[1], use[2])
+            out[i, 0], out[i, 1], out[i, 2] = passage(now[0], c, use)
             out[i, 3] = min(max(1.0 - s.w, 0.0), 1.0)
             out[i, 4] = s.r
 

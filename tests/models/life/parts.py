@@ -71,7 +71,7 @@ def follow(
 def band(wears: Any, usual: Any, life_d: float = 400.0) -> np.ndarray:
     """Return (p10, p50, p90, fraction, slope) at the newest reading, in days."""
     out = np.zeros(5)
-    use = np.array([1.0 / (life_d * DAY), 0.0, 0.0])
+    use = np.array([1.0 / (life_d * DAY), 0.0, 0.0, 0.0])
     online.band(wears, 0, usual, 0, float(wears[0]["use"]), use, out)
     out[:3] /= DAY
     return out

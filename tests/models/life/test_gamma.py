@@ -16,7 +16,7 @@ def passage(w: float, rate_var: float, ww: float, diffusion: float) -> np.ndarra
     wears["w"], wears["r"], wears["rr"], wears["ww"] = w, 1.0, rate_var, ww
     usual["diffusion"] = diffusion
     out = np.zeros(5)
-    use = np.array([1.0 / (400 * DAY), 0.0, 0.0])
+    use = np.array([1.0 / (400 * DAY), 0.0, 0.0, 0.0])
     online.band(wears, 0, usual, 0, 0.0, use, out)
     return out[:3] / (400 * DAY)
 
