@@ -7,7 +7,7 @@ SEED ?= 7
 STORE ?= sqlite
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev influxd telegraf demo test check bench evaluate e2e docs lock clean
+.PHONY: help setup setup-dev influxd telegraf demo test check bench evaluate evaluate-life e2e docs lock clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1	/' | expand -t 12
@@ -69,10 +69,14 @@ check: setup-dev ## ruff, mypy, import-linter, and the types of the pages
 	@cd $(PAGES) && $(NODE) npm run --silent check
 
 bench: setup-dev ## speed and footprint beside named peers, in one run
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks --page docs/reference/performance.md
 
 evaluate: setup-dev ## what detection is worth on labelled recordings (FOREWARN_DATA), beside named peers
 	$(BIN)/python -m benchmarks.evaluation.anomalies
+
+evaluate-life: setup-dev ## what remaining life is worth on units left out (FOREWARN_DATA), beside simpler ways
+	$(BIN)/python -m benchmarks.evaluation.consumables
+	$(BIN)/python -m benchmarks.evaluation.life
 
 docs: setup-dev ## build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

@@ -26,9 +26,6 @@ SHOWN: Final = 5  #: signals of an explanation
 RunsFile = Annotated[Path, typer.Option("--runs", help="CSV: unit,time,<signals…>[,event]")]
 UnitName = Annotated[str, typer.Option("--unit", help="name of the column with the unit")]
 TimeName = Annotated[str, typer.Option("--time", help="name of the column with its age")]
-Threads = Annotated[
-    int, typer.Option(min=0, max=64, help="processor cores to use; 0: those there are, 2 at most")
-]
 
 
 @app.command()
@@ -42,7 +39,6 @@ def fit(
     unit: UnitName = "unit",
     time: TimeName = "time",
     seed: Annotated[int, typer.Option(min=0, help="of all chance")] = 0,
-    threads: Threads = 0,
 ) -> None:
     """Learn remaining life from runs to failure; units that did not fail (event = 0) help."""
     from models.life.learned import fitting  # noqa: PLC0415  training takes seconds to import
@@ -56,18 +52,21 @@ def fit(
     _warn([f"unit {name} has one row and is skipped" for name in names])
     chosen = file.runs.pick(np.flatnonzero(~single))
     _check(model)
-    artefact, card = fitting.fit(
-        chosen, cap=cap, seed=seed, threads=_cores(threads), data_sha256=file.sha256
-    )
+    artefact, card = fitting.fit(chosen, cap=cap, seed=seed, data_sha256=file.sha256)
     _warn([f"column '{name}' never changes and is ignored" for name in card.ignored])
     with _whole(model) as stream:
         stream.write(artefact)
     score = card.score
+    measured = (
+        f"units left out, {card.folds} folds: RMSE {score.rmse:.4g}, mean error {score.mae:.4g}, "
+        f"90 % bands cover {score.coverage:.1%} and are {score.width:.4g} wide"
+        if card.failures > 1
+        else "one life alone: nothing to measure with; bands reach from half to twice the forecast"
+    )
     typer.echo(
         f"{card.units} units, {card.failures} of them failed, {card.rows} rows, "
         f"{len(card.signals)} signals, {len(card.conditions.centres) or 1} operating condition(s)\n"
-        f"units left out, {card.folds} folds: RMSE {score.rmse:.4g}, mean error {score.mae:.4g}, "
-        f"90 % bands cover {score.coverage:.1%} and are {score.width:.4g} wide\n"
+        f"{measured}\n"
         f"written: {model}"
     )
 
@@ -86,7 +85,6 @@ def predict(
     ] = False,
     unit: UnitName = "unit",
     time: TimeName = "time",
-    threads: Threads = 0,
 ) -> None:
     """Forecast the remaining life of units from their rows so far, as a 90 % band."""
     from models.life.learned.prognosis import Prognosis  # noqa: PLC0415  loads ONNX Runtime
@@ -95,7 +93,7 @@ def predict(
         artefact = model.read_bytes()
     except OSError as error:
         raise BadRuns(f"{model} cannot be read: {error.strerror}") from error
-    prognosis = Prognosis(artefact, threads=_cores(threads))
+    prognosis = Prognosis(artefact)
     file = read(runs, unit=unit, time=time)
     known = prognosis.card.signals
     dead = prognosis.card.ignored
@@ -149,14 +147,6 @@ def _explain(prognosis: Prognosis, file: File, forecast: Forecast) -> None:
 def _warn(lines: list[str]) -> None:
     for line in lines:
         typer.echo(f"warning: {line}", err=True)
-
-
-def _cores(threads: int) -> int:
-    """Return how many cores to use: as told, else those that this process may run on, 2 at most."""
-    if threads:
-        return threads
-    free = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return min(free or 1, 2)
 
 
 def _check(path: Path) -> None:

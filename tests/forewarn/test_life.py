@@ -30,7 +30,7 @@ def _write(path: Path, seed: int, units: int, **options: float) -> Path:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A fitted model, the runs it came from, and runs of other units."""
     at = tmp_path_factory.mktemp("life")
-    fitted = _write(at / "fit.csv", 1, 10, censored=0.2)
+    fitted = _write(at / "fit.csv", 1, 6, censored=0.2)
     _write(at / "new.csv", 2, 4)
     assert life.main(["fit", "--runs", str(fitted), "--model", str(at / "model")]) == 0
     return at
@@ -194,13 +194,13 @@ def test_a_changed_model_is_refused(folder: Path, tmp_path: Path, capsys: Captur
 
 
 def test_a_unit_of_one_row_is_skipped_with_a_warning(tmp_path: Path, capsys: Captured) -> None:
-    runs = _write(tmp_path / "runs.csv", 1, 4)
+    runs = _write(tmp_path / "runs.csv", 1, 2)
     with runs.open("a") as stream:
         stream.write("lonely,5,1,1,1,0,3,1\n")
     assert life.main(["fit", "--runs", str(runs), "--model", str(tmp_path / "m")]) == 0
     said = capsys.readouterr()
     assert "unit lonely has one row and is skipped" in said.err
-    assert said.out.startswith("4 units, 4 of them failed")
+    assert said.out.startswith("2 units, 2 of them failed")
 
 
 @pytest.mark.parametrize("words", [["fit"], ["predict", "--model", "x"], ["fit", "--cap", "-1"]])

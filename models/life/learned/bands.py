@@ -71,6 +71,12 @@ def calibrate(
     )
 
 
+def guessed(top: float) -> Bands:
+    """Return bands for when one life was seen: others may be half or twice as long."""
+    grid = np.linspace(0.0, top, GRID)
+    return Bands(grid=grid.tolist(), low=(-0.5 * grid).tolist(), high=grid.tolist(), top=2.0 * top)
+
+
 def _quantile(values: Floats, alive: Floats, share: float) -> float:
     if not len(values):
         return 0.0

@@ -1,6 +1,7 @@
 """From whole runs to one artefact: conditions, features, members by left-out units, bands.
 
-Every member is fitted without some units. The forecast is the mean of all members; what the members
+Every member is fitted without some units, to the square root of the remaining life: it is the late
+errors that count. The forecast is the mean of all members; what the members
 that never saw a unit said of it calibrates the bands.
 """
 
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.life.learned import conditions, graph, nets, trees, windows
-from models.life.learned.bands import Bands, calibrate
+from models.life.learned.bands import Bands, calibrate, guessed
 from models.life.learned.card import FORMAT, Card, PastUnit, Score, packed
 from models.life.learned.nets import Single
 from models.life.learned.runs import Floats, Runs, Whole
@@ -22,7 +23,7 @@ from models.life.learned.trees import Forest
 
 FOLDS: Final = (5, 10)  #: of units: with many units, with few
 MANY: Final = 60  #: failed units from which the smaller number of folds does
-SEEDS: Final = 2  #: networks and forests per fold
+SEEDS: Final = 1  #: networks and forests per fold
 MOST_ROWS: Final = 100_000  #: that are fitted
 ROWS_OF_UNIT: Final = 250  #: rows of a unit that are fitted: denser ones say the same again
 FAR: Final = 0.25  #: weight of a row farther from failure than the cap
@@ -51,16 +52,13 @@ class _Data:
     top: float
 
 
-def fit(
-    runs: Runs, *, cap: float | None, seed: int, threads: int, data_sha256: str
-) -> tuple[bytes, Card]:
+def fit(runs: Runs, *, cap: float | None, seed: int, data_sha256: str) -> tuple[bytes, Card]:
     """Return the artefact of some runs, and its card.
 
     Args:
         runs: units of at least two rows; one at least failed.
         cap: remaining lives above it count as it, in the unit of time; None: none do.
         seed: of all chance; the same runs and seed give the same forecasts.
-        threads: that may be used.
         data_sha256: digest of the file, noted in the card.
 
     Raises:
@@ -76,10 +74,12 @@ def fit(
     middle, spread = _moments(x[rows])
     rng = np.random.default_rng(seed)
     data = _data(runs, rows, graph.scaled(x[rows], middle, spread), cap, rng)
-    members, forecast = _members(data, rng, threads)
-    bands = calibrate(
-        forecast, np.minimum(data.left, data.top), data.known, _per_unit(data.owner), data.top
-    )
+    members, forecast = _members(data, rng)
+    truth = np.minimum(data.left, data.top)
+    if runs.failed.sum() == 1:
+        bands = guessed(data.top)
+    else:
+        bands = calibrate(forecast, truth, data.known, _per_unit(data.owner), data.top)
     model = graph.assembled(
         trees.joined([f for f, _, _ in members]),
         len(members),
@@ -179,13 +179,13 @@ def _folds(runs: Runs, rng: np.random.Generator) -> Whole:
     return fold
 
 
-def _members(data: _Data, rng: np.random.Generator, threads: int) -> tuple[list[_Member], Floats]:
+def _members(data: _Data, rng: np.random.Generator) -> tuple[list[_Member], Floats]:
     """Return all members and what those that never saw a row's unit forecast for it, (n,)."""
     target = np.minimum(data.left, data.top)
     if not data.known.all():
-        _, first = _round(data, target, data.known, rng, threads, seeds=1)
+        _, first = _round(data, target, data.known, rng, seeds=1)
         target = np.where(data.known, target, _beyond(data, first))
-    return _round(data, target, np.ones(len(target), bool), rng, threads, seeds=SEEDS)
+    return _round(data, target, np.ones(len(target), bool), rng, seeds=SEEDS)
 
 
 def _round(
@@ -193,7 +193,6 @@ def _round(
     target: Floats,
     used: NDArray[np.bool_],
     rng: np.random.Generator,
-    threads: int,
     *,
     seeds: int,
 ) -> tuple[list[_Member], Floats]:
@@ -203,16 +202,16 @@ def _round(
     for fold in range(count):
         out = data.fold == fold
         rows = np.flatnonzero(used & ~out) if count > 1 else np.flatnonzero(used)
-        x, y, weight = data.x[rows], target[rows] / data.top, data.weight[rows]
+        x, y, weight = data.x[rows], np.sqrt(target[rows] / data.top), data.weight[rows]
         for _ in range(seeds):
             seed = int(rng.integers(1 << 31))
-            forest, booster = trees.grow(x, y, weight, seed=seed, threads=threads)
+            forest, booster = trees.grow(x, y, weight, seed=seed)
             layers = nets.train(x, y, weight, rng)
             members.append((forest, booster, layers))
-            said = booster.predict(data.x[out], num_threads=threads)
+            said = booster.predict(data.x[out], num_threads=1)
             said = 0.5 * (said + nets.forward(layers, data.x[out]))
-            forecast[out] += said * data.top / seeds
-    return members, np.clip(forecast, 0.0, data.top)
+            forecast[out] += said / seeds
+    return members, graph.life(forecast, data.top)
 
 
 def _beyond(data: _Data, forecast: Floats) -> Floats:

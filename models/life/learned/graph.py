@@ -24,6 +24,11 @@ def scaled(x: Floats, middle: Floats, spread: Floats) -> Single:
     return np.where(np.isnan(z), np.float32(0.0), z)
 
 
+def life(root: Floats, top: float) -> Floats:
+    """Return remaining lives of what the members say: square roots of shares of `top`, (n,)."""
+    return np.asarray(np.clip(root, 0.0, 1.0) ** 2 * top)
+
+
 def assembled(
     forest: Forest, trees: int, nets: list[list[Single]], middle: Floats, spread: Floats
 ) -> bytes:

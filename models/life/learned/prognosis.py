@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from models.life.learned import windows
 from models.life.learned.card import Card, unpacked
+from models.life.learned.graph import life
 from models.life.learned.runs import Floats, Runs
 
 #: rows of each call, filled up: sums are then taken in the same order for every row of every file
@@ -28,13 +29,13 @@ class Forecast:
 class Prognosis:
     """A fitted model that is ready to forecast."""
 
-    def __init__(self, artefact: bytes, *, threads: int = 1) -> None:
+    def __init__(self, artefact: bytes) -> None:
         """Read an artefact; raise BadArtefact if it is not as it was fitted."""
         import onnxruntime  # noqa: PLC0415  the service starts without it
 
         self.card, model = unpacked(artefact)
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         self._session: Any = onnxruntime.InferenceSession(
@@ -55,8 +56,7 @@ class Prognosis:
             rows[: len(x) - at] = x[at : at + BATCH]
             trees, nets = self._session.run(["trees", "nets"], {"features": rows})
             said.append(0.5 * (trees[:, 0].astype(np.float64) + nets[:, 0]))
-        whole = np.concatenate(said)[: len(x)]
-        return np.clip(whole * self.card.top, 0.0, self.card.top)
+        return life(np.concatenate(said)[: len(x)], self.card.top)
 
     def forecast(self, runs: Runs) -> Forecast:
         """Return the forecast of every row; each uses its unit's rows up to itself alone.

@@ -20,6 +20,7 @@ SETTINGS: Final = {
     "bagging_freq": 1,
     "lambda_l2": 5.0,
     "max_bin": 127,
+    "num_threads": 1,  # more wait for each other longer than they save
     "deterministic": True,
     "force_row_wise": True,
     "verbose": -1,
@@ -48,15 +49,12 @@ class Forest:
     value: Floats
 
 
-def grow(
-    x: NDArray[np.float32], y: Floats, weight: Floats, *, seed: int, threads: int
-) -> tuple[Forest, Any]:
+def grow(x: NDArray[np.float32], y: Floats, weight: Floats, *, seed: int) -> tuple[Forest, Any]:
     """Return trees fitted to rows (n, p), and the booster that grew them."""
     import lightgbm  # noqa: PLC0415  only where models are fitted
 
     settings = SETTINGS | {
         "seed": seed,
-        "num_threads": threads,
         "min_data_in_leaf": max(2, min(40, len(x) // 60)),
     }
     data = lightgbm.Dataset(x, y, weight=weight, params={"verbose": -1})

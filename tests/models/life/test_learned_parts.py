@@ -102,7 +102,7 @@ def test_the_graph_computes_what_was_fitted() -> None:
     x = graph.scaled(raw, middle, spread)
     y = np.abs(x[:, 0]) + x[:, 1]
     weight = np.ones(len(y))
-    grown = [trees.grow(x, y, weight, seed=s, threads=1) for s in (1, 2)]
+    grown = [trees.grow(x, y, weight, seed=s) for s in (1, 2)]
     layers = [nets.train(x, y, weight, np.random.default_rng(s)) for s in (1, 2)]
     forest = trees.joined([f for f, _ in grown])
     session = onnxruntime.InferenceSession(graph.assembled(forest, 2, layers, middle, spread))

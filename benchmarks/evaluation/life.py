@@ -1,0 +1,253 @@
+"""Learned remaining life beside simpler ways, on recordings of machines that failed.
+
+`python -m benchmarks.evaluation.life [SET...]` splits each set by whole units with the scorer of
+FOREWARN_DATA, fits on some and forecasts the others with the code of `forewarn life`, scores all
+forecasts with the scorer run as a program, and writes the section `life` of
+`docs/reference/evaluation.md`. Results of a set are kept in a folder (`--keep`), so that a part of
+the sets can be run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.evaluation.life_page import page
+from benchmarks.evaluation.page import write_section
+from forewarn import life
+from forewarn.runs import read
+from models.life.learned.prognosis import Prognosis
+from models.life.learned.runs import Runs
+
+Array = NDArray[np.float64]
+DATA: Final = Path(os.environ.get("FOREWARN_DATA", "../shared/data")).resolve()
+ALPHA: Final = 0.2  #: half width of the alpha-lambda cone, a share of the true remaining life
+LAMBDAS: Final = (0.5, 0.7, 0.9)  #: shares of life at which the cone is looked at
+DRAWS: Final = 1_000  #: of units, for the intervals
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Set:
+    """One set of runs: file, kind for the scorer, cap, folds, level and window of a ticket."""
+
+    path: str
+    kind: str
+    cap: float | None = None
+    folds: int = 5
+    ticket: tuple[float, int, float, float] | None = None
+
+
+SETS: Final = {
+    "FD001": Set(path="cmapss/runs_FD001.csv.gz", kind="cmapss", cap=125, ticket=(30, 3, 15, 45)),
+    "FD002": Set(
+        path="cmapss/runs_FD002.csv.gz", kind="cmapss", cap=125, folds=3, ticket=(30, 3, 15, 45)
+    ),
+    "FD003": Set(path="cmapss/runs_FD003.csv.gz", kind="cmapss", cap=125, ticket=(30, 3, 15, 45)),
+    "FD004": Set(
+        path="cmapss/runs_FD004.csv.gz", kind="cmapss", cap=125, folds=3, ticket=(30, 3, 15, 45)
+    ),
+    "filter": Set(path="hse_filter/runs.csv.gz", kind="filter", ticket=(20, 20, 5, 40)),
+    "buoys": Set(path="chicago_buoys/runs.csv", kind="buoys", folds=9, ticket=(7, 1, 2, 21)),
+    "NASA cells": Set(path="batteries/nasa_runs.csv", kind="batteries", folds=2),
+    "CALCE cells": Set(path="batteries/calce_runs.csv", kind="batteries", folds=2),
+}
+
+
+def main() -> None:
+    """Evaluate the sets that are named, or all, and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("sets", nargs="*", choices=[*SETS, []], help="default: all")
+    parser.add_argument("--keep", type=Path, help="folder of results; default: a new one")
+    chosen = parser.parse_args()
+    if not DATA.is_dir():
+        sys.exit(f"{DATA} is not there; set FOREWARN_DATA to the folder of recordings")
+    with tempfile.TemporaryDirectory(prefix="forewarn-life-") as new:
+        keep = chosen.keep or Path(new)
+        keep.mkdir(parents=True, exist_ok=True)
+        for name in chosen.sets or SETS:
+            found = evaluate(SETS[name])
+            (keep / f"{name}.json").write_text(json.dumps(found))
+        found = {
+            name: json.loads((keep / f"{name}.json").read_text())
+            for name in SETS
+            if (keep / f"{name}.json").exists()
+        }
+    write_section("life", page(found))
+
+
+def evaluate(one: Set) -> dict[str, Any]:
+    """Return everything measured on one set."""
+    whole: dict[str, list[str]] = {}
+    cut: dict[str, list[str]] = {}
+    took: list[float] = []
+    widths: list[float] = []
+    with tempfile.TemporaryDirectory(prefix="forewarn-life-") as name:
+        at = Path(name)
+        score("folds", str(DATA / one.path), str(at), "--k", str(one.folds))
+        for fold in range(one.folds):
+            begun = time.perf_counter()
+            _verb("fit", at, fold, one)
+            took.append(time.perf_counter() - begun)
+            for part, store in (("whole", whole), ("cut", cut)):
+                out = _verb("predict", at, fold, one, part)
+                store.setdefault("forewarn", []).extend(out)
+                for peer, lines in peers(at, fold, one, part).items():
+                    store.setdefault(peer, []).extend(lines)
+            band = np.array([line.split(",")[2:] for line in whole["forewarn"]], float)
+            widths.append(float((band[:, 2] - band[:, 0]).mean()))
+        runs = DATA / one.path
+        found: dict[str, Any] = {
+            "folds": one.folds,
+            "seconds": took,
+            "whole": {peer: scored(lines, runs, one, at) for peer, lines in whole.items()},
+            "cut": {peer: scored(lines, runs, one, at) for peer, lines in cut.items()},
+        }
+        found |= details(whole["forewarn"], read(runs).runs, one)
+    return found
+
+
+def _verb(verb: str, at: Path, fold: int, one: Set, part: str = "whole") -> list[str]:
+    """Run a verb of the command line on a fold; return the forecasts it wrote."""
+    model, out = at / f"model_{fold}", at / f"{part}_{fold}.pred"
+    if verb == "fit":
+        words = ["fit", "--runs", str(at / f"fit_{fold}.csv"), "--model", str(model)]
+        words += ["--cap", str(one.cap)] if one.cap else []
+    else:
+        words = ["predict", "--model", str(model), "--runs", str(at / f"{part}_{fold}.csv")]
+        words += ["--out", str(out), *(["--every-row"] if part == "whole" else [])]
+    if life.main(words):
+        raise SystemExit(f"forewarn life {' '.join(words)} failed")
+    return [] if verb == "fit" else out.read_text().splitlines()[1:]
+
+
+def score(*words: str) -> dict[str, Any]:
+    """Run the scorer of the recordings as a program; return its last line."""
+    done = subprocess.run(
+        [sys.executable, str(DATA / "score.py"), *words], capture_output=True, text=True, check=True
+    )
+    lines = done.stdout.splitlines()
+    return dict(json.loads(lines[-1])) if lines else {}
+
+
+def scored(lines: list[str], runs: Path, one: Set, at: Path) -> dict[str, Any]:
+    """Return what the scorer says of forecasts, and the interval of the RMSE over units."""
+    path = at / "all.csv"
+    path.write_text("unit,time,rul_p05,rul_p50,rul_p95\n" + "\n".join(lines) + "\n")
+    found = score("life", str(path), str(runs), "--set", one.kind)
+    units, truth, band = truths(lines, read(runs).runs, one)
+    error = (band[:, 1] - truth) ** 2
+    _, code = np.unique(units, return_inverse=True)
+    total, count = np.bincount(code, error), np.bincount(code)
+    rng = np.random.default_rng(0)
+    drawn = rng.integers(0, len(total), (DRAWS, len(total)))
+    draws = np.sqrt(total[drawn].sum(axis=1) / count[drawn].sum(axis=1))
+    return found | {"interval": np.quantile(draws, [0.025, 0.975]).tolist()}
+
+
+def truths(lines: list[str], runs: Runs, one: Set) -> tuple[NDArray[np.str_], Array, Array]:
+    """Return unit, true remaining life and band of the forecasts of units that failed."""
+    cells = np.array([line.split(",") for line in lines])
+    end = {n: t for n, t, f in zip(runs.units, runs.ends, runs.failed, strict=True) if f}
+    cells = cells[[unit in end for unit in cells[:, 0]]]
+    band = cells[:, 1:].astype(float)
+    truth = np.array([end[unit] for unit in cells[:, 0]]) - band[:, 0]
+    top = one.cap or np.inf
+    return cells[:, 0], np.minimum(truth, top), np.minimum(band[:, 1:], top)
+
+
+def details(lines: list[str], runs: Runs, one: Set) -> dict[str, Any]:
+    """Return alpha-lambda, the leads of tickets and coverage by stage, of whole runs."""
+    units, truth, band = truths(lines, runs, one)
+    cone: dict[str, list[bool]] = {}
+    leads = []
+    for unit in dict.fromkeys(units):
+        own = np.flatnonzero(units == unit)
+        for share in LAMBDAS:
+            k = own[int(share * (len(own) - 1))]
+            cone.setdefault(f"{share:.0%}", []).append(
+                bool(abs(band[k, 1] - truth[k]) <= ALPHA * truth[k])
+            )
+        if one.ticket:
+            leads.append(_lead(band[own, 1], truth[own], one.ticket))
+    return {"cone": {at: float(np.mean(hits)) for at, hits in cone.items()}, "leads": leads}
+
+
+def _lead(forecast: Array, truth: Array, ticket: tuple[float, int, float, float]) -> float | None:
+    level, rows, *_ = ticket
+    row = 0
+    for k, value in enumerate(forecast):
+        row = row + 1 if value <= level else 0
+        if row >= rows:
+            return float(truth[k])
+    return None
+
+
+def peers(at: Path, fold: int, one: Set, part: str) -> dict[str, list[str]]:
+    """Return the forecasts of simpler ways, fitted on the same units, as lines of points."""
+    prognosis = Prognosis((at / f"model_{fold}").read_bytes())
+    file, past = read(at / f"{part}_{fold}.csv"), read(at / f"fit_{fold}.csv").runs
+    fitted = np.nan_to_num(prognosis.features(past))
+    new = np.nan_to_num(prognosis.features(file.runs))
+    known = past.failed[past.owner]
+    top = one.cap or np.inf
+    target = np.minimum(past.left, top)[known]
+    mean = float(past.ends[past.failed].mean())
+    ways: dict[str, Callable[[], Array]] = {
+        "mean life": lambda: mean - file.runs.time,
+        "linear extrapolation": lambda: _line(past, fitted, file.runs, new, mean),
+        "ridge": lambda: _ridge(fitted[known], target, new),
+        "LightGBM": lambda: _trees(fitted[known], target, new),
+    }
+    rows = np.arange(len(new)) if part == "whole" else file.runs.starts[1:] - 1
+    found = {}
+    for name, way in ways.items():
+        said = np.clip(way(), 0.0, min(top, 3.0 * mean))[rows]
+        order = [int(file.order[row]) for row in rows]
+        found[name] = [
+            f"{file.unit[k]},{file.time[k]},{v:.6g},{v:.6g},{v:.6g}"
+            for k, v in zip(order, said, strict=True)
+        ]
+    return found
+
+
+def _line(past: Runs, fitted: Array, runs: Runs, new: Array, mean: float) -> Array:
+    """Extend the signal that follows life best to where it stood at failures."""
+    signals = (fitted.shape[1] - 1) // 6
+    last = (past.starts[1:] - 1)[past.failed]
+    end = float(np.median(fitted[last, signals]))
+    level, since = new[:, signals], new[:, 3 * signals]
+    pace = -since / np.maximum(runs.time, 1e-9)
+    rest = np.maximum(level - end, 0.0)
+    late = mean - runs.time
+    return np.where(pace > 1e-9, np.minimum(rest / np.maximum(pace, 1e-9), 3 * mean), late)
+
+
+def _ridge(x: Array, y: Array, new: Array) -> Array:
+    middle, spread = x.mean(axis=0), np.where(x.std(axis=0) > 0.0, x.std(axis=0), 1.0)
+    z, w = (x - middle) / spread, (new - middle) / spread
+    slope = np.linalg.solve(z.T @ z + 100.0 * np.eye(z.shape[1]), z.T @ (y - y.mean()))
+    return np.asarray(y.mean() + w @ slope)
+
+
+def _trees(x: Array, y: Array, new: Array) -> Array:
+    import lightgbm
+
+    settings = {"verbose": -1, "seed": 0, "num_threads": 1, "learning_rate": 0.05}
+    booster = lightgbm.train(settings, lightgbm.Dataset(x, y, params={"verbose": -1}), 200)
+    return np.asarray(booster.predict(new))
+
+
+if __name__ == "__main__":
+    main()
