@@ -86,11 +86,12 @@ def _bands(found: dict[str, dict[str, Any]]) -> str:
         "",
         "Coverage (nominal .90), mean width and Winkler score; *late* is where the true remaining "
         "life is at most 100 cycles, because a band that touches the cap covers clipped truths for "
-        "free. *Cone*: share of units whose forecast is within 20 % of the truth at 50, 70 and "
+        "free. *Spread*: widest minus narrowest of the folds' mean widths, by their mean. "
+        "*Cone*: share of units whose forecast is within 20 % of the truth at 50, 70 and "
         "90 % of their forecasts (alpha-lambda).",
         "",
-        "| Set | coverage | width | Winkler | late: coverage | width | Winkler | cone |",
-        "|---|---|---|---|---|---|---|---|",
+        "| Set | coverage | width | Winkler | late: coverage | width | Winkler | spread | cone |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for name, one in found.items():
         for part in ("cut", "whole"):
@@ -108,8 +109,12 @@ def _bands(found: dict[str, dict[str, Any]]) -> str:
                 ]
             else:
                 cells += ["–"] * 3
-            cone = ", ".join(f"{v:.0%}" for v in one["cone"].values()) if part == "whole" else "–"
-            lines.append(f"| {name}, {part} | " + " | ".join([*cells, cone]) + " |")
+            cone, spread = "–", "–"
+            if part == "whole":
+                cone = ", ".join(f"{v:.0%}" for v in one["cone"].values())
+                widths = one["widths"]
+                spread = f"{(max(widths) - min(widths)) / float(np.mean(widths)):.0%}"
+            lines.append(f"| {name}, {part} | " + " | ".join([*cells, spread, cone]) + " |")
     return "\n".join(lines)
 
 
