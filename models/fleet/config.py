@@ -30,16 +30,16 @@ class Config:
     notice_rows: float = 30.0
 
     #: evidence (-ln p over the root of the layers) that makes an onset alarm in the first 1000 rows
-    onset_limit: float = 1.2
+    onset_limit: float = 0.95
     #: it grows by so much for each e-fold of the rows: the alarms of a healthy signal die out
-    onset_growth: float = 1.5
+    onset_growth: float = 1.25
     #: fifteen readings beyond the 95 % quantile must be known before evidence counts
     onset_rows: float = 300.0
     #: rows without a second alarm: at least, and as a share of all rows seen
     onset_pause: float = 30.0
     onset_pause_share: float = 0.05
     #: share of a row in the evidence: two strange rows count more than one twice as strange
-    evidence_share: float = 0.4
+    evidence_share: float = 0.25
     #: 1 / sqrt(layers): independent layers keep the spread of one
     layer_weight: float = 5**-0.5
     #: after a gap of so many usual intervals, and so long, the level is learned anew

@@ -112,7 +112,7 @@ def _cell(o: Any, x: float, rules: Any) -> int:
     elif x < o.low:
         o.low = max(x, o.low - reach)
     wide = o.high - o.low
-    if wide < 2.0 * o.step or wide <= 0.0:
+    if wide < 1.5 * o.step or wide <= 0.0:  # two values only: no pattern
         return MIDDLE
     off = (x - 0.5 * (o.low + o.high)) / wide * (CELLS - 1.0)
     away = math.ceil(min(abs(off), MIDDLE) - 0.5 - 1e-6)
