@@ -87,6 +87,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "one_profile": SEES,
     # advisories
     "list_advisories": LOOKS,
+    "count_advisories": LOOKS,
     "one_advisory": LOOKS,
     "advisory_why": LOOKS,
     "evidence": LOOKS,

@@ -33,6 +33,12 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     items: list[EvidenceRow]
 
 
+class AdvisoryCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """How many advisories are in each state; `deferred` are snoozed or shelved."""
+
+    states: dict[AdvisoryState, int]
+
+
 class Acceptance(Signed, frozen=True, kw_only=True):
     """Accept: a ticket is made."""
 
@@ -84,6 +90,12 @@ def list_advisories(
         machine=machine,
         states=tuple(state or ()),
     )
+
+
+@router.get("/counts", responses=answer("AdvisoryCounts") | declared())
+def count_advisories(deps: Deps) -> Json:
+    """Count advisories by state: what waits, what was put away, what is only recorded."""
+    return Json(AdvisoryCounts(states=deps.ledger.advisory_counts()))
 
 
 @router.get("/{advisory}", responses=one("AdvisoryView") | declared(404))

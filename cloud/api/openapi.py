@@ -61,6 +61,7 @@ ANSWERS: Final[Sequence[type]] = (
     series.RawSeries,
     advisories.AdvisoryView,
     advisories.Evidence,
+    advisories.AdvisoryCounts,
     tickets.TicketView,
     why.Why,
     CommandRow,

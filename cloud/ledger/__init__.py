@@ -162,6 +162,10 @@ class Ledger(AccountStore, CommandStore, Protocol):
         """List advisories; `states` empty = all."""
         ...
 
+    def advisory_counts(self) -> dict[AdvisoryState, int]:
+        """Return how many advisories are in each state."""
+        ...
+
     def advisory(self, advisory_id: str) -> AdvisoryRow:
         """Return one advisory."""
         ...

@@ -35,6 +35,14 @@ class Advisories(Part):
             rows = rows.where(t.advisory.c.state.in_([str(state) for state in states]))
         return self._page(rows, AdvisoryRow, t.advisory.c.id, after, limit)
 
+    def advisory_counts(self) -> dict[AdvisoryState, int]:
+        """Return how many advisories are in each state."""
+        query = self._seen(sa.select(t.advisory.c.state, sa.func.count()), t.advisory)
+        with self._db.reading() as connection:
+            rows = connection.execute(query.group_by(t.advisory.c.state)).all()
+        found = {str(state): int(count) for state, count in rows}
+        return {state: found.get(state.value, 0) for state in AdvisoryState}
+
     def advisory(self, advisory_id: str) -> AdvisoryRow:
         """Return one advisory."""
         with self._db.reading() as connection:

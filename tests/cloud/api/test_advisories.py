@@ -116,3 +116,13 @@ async def test_remarks_are_in_the_history(api: httpx.AsyncClient, advisory: dict
         "heard it too",
     )
     assert (await api.post(f"{path}/notes", json={"text": " "})).status_code == 422
+
+
+async def test_what_was_put_away_is_counted(
+    api: httpx.AsyncClient, plant: Plant, advisory: dict[str, Any]
+) -> None:
+    plant.register("acme.b")
+    plant.find("acme.b", "axis/x")
+    await decide(api, advisory, "shelve", reason="known")
+    states = (await api.get("/api/v1/advisories/counts")).json()["states"]
+    assert (states["open"], states["deferred"], states["shadow"]) == (1, 1, 0)
