@@ -55,7 +55,8 @@ demo: setup ## broker, service, this computer and a simulated fleet, with a live
 	@$(BIN)/forewarn demo --seconds $(SECONDS) --seed $(SEED) --store $(STORE)
 
 test: setup-dev ## the quick tier of all tests; builds influxd first where Go and cargo are there
-	@if command -v go >/dev/null && command -v cargo >/dev/null; then deploy/influxd/build.sh; fi
+	@if command -v go >/dev/null && command -v cargo >/dev/null; then \
+	  deploy/influxd/build.sh || echo 'No influxd: its tests are skipped (in CI they fail).'; fi
 	$(BIN)/python -m pytest -m "not long"
 
 e2e: setup-dev ## the long tier: more kills, more mutants, more power cuts
