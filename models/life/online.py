@@ -13,7 +13,7 @@ from scipy.interpolate import PchipInterpolator
 from models.life import gamma, replacement, use, wiener
 from models.life.compiled import build_of, entry
 from models.life.gamma import passage
-from models.life.replacement import DISTURBED, NEW, fall_line, verdict
+from models.life.replacement import DISTURBED, NEW, OFF, fall_line, verdict
 from models.life.use import recent_use, season_total, season_until, week_shares, week_until
 from models.life.wiener import CURVE, PART, WEAR, again, begin, curve_at, forward, read
 from models.profile import Consumable
@@ -82,7 +82,7 @@ def _make_following(build: int) -> tuple[Any, ...]:
                 return k
             if found == DISTURBED:
                 again(s, c, uses[k], values[k])
-            else:
+            elif found != OFF:
                 read(s, c, uses[k], values[k])
             s.last_s = times[k]
         return len(values)
@@ -128,7 +128,7 @@ def _make_telling(build: int) -> tuple[Any, ...]:
             s, c = wears[i], parts[i]
             if s.begun == 0:
                 begin(s, c, uses[i], False)
-            if verdict(s, c, uses[i], values[i], s.noise, False) != NEW or build < 0:
+            if verdict(s, c, uses[i], values[i], s.noise, False) < NEW or build < 0:
                 read(s, c, uses[i], values[i])
             now[0] = s
             out[i, 0], out[i, 1], out[i, 2] = passage(now[0], c, use)

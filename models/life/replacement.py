@@ -14,6 +14,8 @@ import numpy as np
 from models.life.compiled import part
 from models.life.wiener import curve_at, wear_of
 
+BEYOND: Final = 6.0  #: standard deviations by which a new part may be better than usual,
+BEYOND_SHARE: Final = 0.02  #: and this share of the way to the limit
 LEAST_WEAR: Final = 0.1  #: a fall by less wear is not worth a part
 KNOWN: Final = 4.0  #: standard deviations of the wear itself
 CERTAIN: Final = 4.5  #: standard deviations of the fall
@@ -22,6 +24,7 @@ NEW_WEAR: Final = 0.12  #: a new part shows less wear than this
 SAME: Final = 0  #: what a reading says of the part
 NEW: Final = 1
 DISTURBED: Final = 2
+OFF: Final = 3  #: no part reads like that, not even a new one: a sensor that is off
 
 
 @part
@@ -48,6 +51,10 @@ def verdict(s: Any, c: Any, use: float, y: float, noise: float, fell: bool) -> i
     expected, slope, share = curve_at(c, min(w, 1.2))
     expected += s.b * (1.0 - share)
     spread = np.sqrt(noise + slope * slope * s.ww)
+    better = sign * (c.curve[0] - y)
+    way = abs(c.curve[c.points - 1] - c.curve[0])
+    if better > BEYOND * np.sqrt(noise + c.offset_var) + BEYOND_SHARE * way:
+        return OFF if sign * (expected - y) >= CERTAIN * spread else SAME
     if fell:
         apart = sign * (expected - c.curve[0])
         nearer = sign * (0.5 * (expected + c.curve[0]) - y) > 0.0

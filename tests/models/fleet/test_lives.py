@@ -244,6 +244,14 @@ def test_no_other_glitch_makes_a_new_part(value: float) -> None:
     assert after.fraction == pytest.approx(before.fraction, abs=0.04)
 
 
+def test_a_sensor_that_reads_nothing_makes_no_new_part() -> None:
+    fleet = curved(drop=drop(40, per_day=0.014))
+    before = life(fleet.current("m"), "filter")
+    feed(fleet, 960, {"drop": np.zeros(96)})
+    after = life(fleet.current("m"), "filter")
+    assert after.p50_s == pytest.approx((before.p50_s or 0.0) - 4 * DAY, rel=0.05)
+
+
 def test_a_gap_in_the_readings_is_bridged_by_the_rate() -> None:
     values = drop(50, per_day=0.014)
     values[500:900] = np.nan

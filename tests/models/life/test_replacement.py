@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models.life import online
-from models.life.replacement import DISTURBED, NEW, SAME
+from models.life.replacement import DISTURBED, NEW, OFF, SAME
 from tests.models.life.parts import FALLING, FILTER, follow
 
 AFTER = 0.001
@@ -22,6 +22,8 @@ def say(value: float, *, fell: bool = False, last: float = 0.7) -> int:
         (100.0, NEW),
         (104.0, NEW),
         (95.0, NEW),  # a cleaner one than usual
+        (0.0, OFF),  # a broken wire
+        (-40.0, OFF),
         (153.0, SAME),
         (170.0, SAME),  # worse is never new
         (130.0, DISTURBED),
