@@ -45,7 +45,7 @@ class Running:
     def machine(self, key: str) -> str:
         """Return the id of a simulated machine."""
         rows = self.service.items("/machines?limit=200")
-        return next(row["id"] for row in rows if row["name"] == key)
+        return str(next(row["id"] for row in rows if row["name"] == key))
 
     def first(self, path: str, **wanted: Any) -> Any:
         """Wait for the first of a list that is as wanted, and return it."""

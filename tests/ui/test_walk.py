@@ -101,3 +101,15 @@ def test_language_and_appearance_are_kept(watched: Watched, running: Running) ->
     expect(page.get_by_role("heading", level=1)).to_have_text("设备总览")
     assert page.locator("html").get_attribute("data-mantine-color-scheme") == "dark"
     assert page.locator("html").get_attribute("lang") == "zh-CN"
+
+
+def test_a_device_that_is_away_is_never_called_answered(watched: Watched, running: Running) -> None:
+    page = watched.page
+    page.goto(f"{running.url}/machines/{running.machine('pump-01')}")
+    page.get_by_label("Question").select_option("selftest")
+    page.get_by_role("button", name="Ask", exact=True).click()
+    asked = page.get_by_role("region", name="Ask the device")
+    expect(asked.get_by_text("Sent", exact=True)).to_be_visible()
+    asked.get_by_text("Self-test").last.click()
+    expect(asked.get_by_text("No word from the device yet.")).to_be_visible()
+    expect(asked.get_by_text("Answered")).to_have_count(0)

@@ -4,11 +4,12 @@ import { useMemo, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { Link, useParams, useSearchParams } from 'react-router';
 import type { BoardRow, MachineDetail, Signals, Trend } from '../api/client';
-import { useBoard, useMachine, useProfile, useSignals, useTrend } from '../api/queries';
+import { useBoard, useMachine, useProfile, useSignals, useStaff, useTrend } from '../api/queries';
 import { moved, newest, presetFor, zoomed, type Preset, type Range } from '../charts/range';
 import { StateStrip } from '../charts/strip';
 import { useWatch } from '../live';
 import { HistoryCard, PartsCard, QualityCard, WhyCard } from '../machine/cards';
+import { Diagnostics } from '../machine/diagnostics';
 import { SignalChart, type View } from '../machine/signal';
 import { Export, ForecastSwitch, MOST_CHARTS, SignalChoice, Toolbar } from '../machine/toolbar';
 import { Trends } from '../machine/trends';
@@ -129,6 +130,7 @@ export default function Machine() {
   const { data: trend } = useTrend(id);
   const { data: board } = useBoard();
   const { data: type } = useProfile(machine?.profile);
+  const staff = useStaff();
   const row = board?.items.find((one) => one.machine === id);
   useWatch(id);
   useTitle(machine?.name ?? id);
@@ -152,11 +154,14 @@ export default function Machine() {
         )}
       </div>
       <div className={classes.columns}>
-        {signals && trend ? (
-          <Charts key={id} machine={machine} signals={signals} trend={trend} row={row} />
-        ) : (
-          <Waiting />
-        )}
+        <div className={classes.side}>
+          {signals && trend ? (
+            <Charts key={id} machine={machine} signals={signals} trend={trend} row={row} />
+          ) : (
+            <Waiting />
+          )}
+          {staff && <Diagnostics key={`d${id}`} machine={id} signals={signals} />}
+        </div>
         <div className={classes.side}>
           <WhyCard machine={machine} row={row} signals={signals} />
           <PartsCard machine={machine} type={type} />
