@@ -9,6 +9,7 @@ from cloud.errors import SettingsError
 from cloud.settings import TelemetrySettings
 from cloud.telemetry import TelemetryStore
 from cloud.telemetry.sqlite import SqliteTelemetry
+from models.contract import topics
 
 REFUSED: Final = "store-refused"  #: reason of lines in the quarantine
 
@@ -90,5 +91,8 @@ def _influx(
 
 
 def _topic(line: bytes) -> str:
-    """Return the series of a line: what stands before its first space."""
-    return line.partition(b" ")[0].decode(errors="replace")
+    """Return the topic that a refused reading came on, as far as the line tells it."""
+    series = line.partition(b" ")[0].decode(errors="replace")
+    tags = dict(tag.partition("=")[::2] for tag in series.split(",")[1:])
+    device = tags.get("machine", "").partition(":")[0]
+    return topics.up(device, "t", tags["stream"]) if device and "stream" in tags else series
