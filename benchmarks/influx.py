@@ -142,7 +142,7 @@ def measure(lane: Lane, influxd: Influxd, samples: int, rounds: int, seed: int) 
         )
 
 
-def run(sizes: tuple[tuple[int, int], ...] = ((1, 400), (100, 60))) -> Iterator[Figure]:
+def run(sizes: tuple[tuple[int, int], ...] = ((100, 40), (1, 60))) -> Iterator[Figure]:
     """Measure each batch size; `sizes` are (samples a message, rounds of 50 devices)."""
     if find() is None or peers.telegraf_program() is None:
         print("  skipped: `make influxd telegraf` builds what this needs")

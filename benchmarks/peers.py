@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+import urllib3
 from numpy.typing import NDArray
 
 from benchmarks.pipeline import messages
@@ -61,6 +62,17 @@ def await_text(log: Path, text: str) -> None:
         time.sleep(0.1)
 
 
+def _await_ready(url: str) -> None:
+    """Wait until the service says that it takes readings: it has subscribed by then."""
+    ends = time.monotonic() + READY_S
+    while time.monotonic() < ends:
+        with contextlib.suppress(urllib3.exceptions.HTTPError):
+            if urllib3.request("GET", url, retries=False, timeout=2.0).status == 200:
+                return
+        time.sleep(0.1)
+    raise TimeoutError(f"{url} is not ready")
+
+
 @contextlib.contextmanager
 def forewarn(folder: Path, port: int, api: int, server: Server) -> Iterator[psutil.Process]:
     """Run `forewarn serve` with quotas off."""
@@ -78,7 +90,7 @@ def forewarn(folder: Path, port: int, api: int, server: Server) -> Iterator[psut
     log = folder / "serve.log"
     words = [sys.executable, "-m", "forewarn", "serve", str(config)]
     with process(words, log) as child:
-        await_text(log, "ready:")
+        _await_ready(f"http://127.0.0.1:{api}/readyz")
         yield child
 
 
