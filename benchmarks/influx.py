@@ -32,6 +32,7 @@ DEVICES = 50
 CHUNK = 500  #: messages published between two looks
 AHEAD = 4_000  #: messages that may wait in the broker, which keeps 10,000
 DONE_S = 300.0
+LEAST_ROWS = 30  #: rows a device that even the slow are measured on
 WARM_ROWS = 300  #: rows a device before the clock runs: half-space trees begin after 250
 
 Peer = Callable[[Path, int, int, Server], contextlib.AbstractContextManager[psutil.Process]]
@@ -117,7 +118,7 @@ def measure(lane: Lane, influxd: Influxd, samples: int, rounds: int, seed: int) 
     server = psutil.Process(influxd.process.pid)
     connection = Connection(influxd.server)
     warm = max(1, WARM_ROWS // samples)
-    mine = max(3, int(rounds * lane.share))
+    mine = max(3, LEAST_ROWS // samples, int(rounds * lane.share))
     values = plant_rows(DEVICES, samples * (mine + warm), SIGNALS, seed=seed)
     sent = lane.form(values, samples)
     for bucket in {*setup.Buckets.of("forewarn"), lane.bucket}:
@@ -142,7 +143,7 @@ def measure(lane: Lane, influxd: Influxd, samples: int, rounds: int, seed: int) 
         )
 
 
-def run(sizes: tuple[tuple[int, int], ...] = ((100, 40), (1, 60))) -> Iterator[Figure]:
+def run(sizes: tuple[tuple[int, int], ...] = ((100, 40), (1, 200))) -> Iterator[Figure]:
     """Measure each batch size; `sizes` are (samples a message, rounds of 50 devices)."""
     if find() is None or peers.telegraf_program() is None:
         print("  skipped: `make influxd telegraf` builds what this needs")
