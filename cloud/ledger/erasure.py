@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from cloud.advisories.values import Stamp
 from cloud.ledger import accounts_tables as a
+from cloud.ledger import commands_tables as q
 from cloud.ledger import tables as t
 from cloud.ledger.base import chunks
 from cloud.ledger.commands_tables import command
@@ -104,6 +105,8 @@ class _Work:
         for part in chunks(names):
             change = sa.update(t.event).where(t.event.c.actor.in_(part)).values(actor=pseudonym)
             self._count(EVENTS, self._connection.execute(change).rowcount)
+            asked = sa.update(q.command).where(q.command.c.actor.in_(part))
+            self._connection.execute(asked.values(actor=pseudonym))
 
     def delete_accounts(self, ids: Sequence[str]) -> None:
         """Delete accounts with their sign-ins, tokens and links."""
@@ -127,7 +130,7 @@ class _Work:
 
     def delete_devices(self, devices: Sequence[str]) -> None:
         """Delete devices, their registration and what was set aside of them."""
-        for table in (t.quarantine, t.quarantine_count, a.registration):
+        for table in (t.quarantine, t.quarantine_count, a.registration, q.command):
             self.delete(table, table.c.device, devices)
         self.delete(t.device, t.device.c.id, devices)
 

@@ -60,7 +60,8 @@ def test_ten_million_values_of_a_thousand_machines(
         )
         for n in range(MACHINES)
     ]
-    assert plant.ledger.register_all(births) == MACHINES
+    with _timed("register"):
+        assert plant.ledger.register_all(births) == MACHINES
     ticks = plant.journal.append([Entry(Kind.TICK, T0)] * MACHINES)  # a position for each block
     for n, (birth, tick) in enumerate(zip(births, ticks, strict=True)):
         plant.telemetry.write([_block(birth.machine, n, tick.n)], tick.n)
