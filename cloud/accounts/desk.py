@@ -26,6 +26,7 @@ IDLE_NS: Final = 12 * 3_600 * SECOND  #: a sign-in that is not used for so long 
 LONGEST_NS: Final = 14 * DAY  #: and so does every sign-in
 LINK_NS: Final = DAY  #: how long a one-time link works
 TOKEN_DAYS: Final = 365  #: the longest life of a token
+TOKENS: Final = 100  #: of one person that work at the same time
 HASHED_AT_ONCE: Final = 2
 HASH_WAIT_S: Final = 10.0
 TRIAL: Final = Principal(account=None, name="local", role=Role.ADMINISTRATOR)
@@ -260,6 +261,10 @@ class Desk:
         if not 1 <= days <= TOKEN_DAYS:
             raise Refused("/days", f"from 1 to {TOKEN_DAYS} days")
         secret, now = new_token(), self._now()
+        known, _ = self._store.tokens(account=account, limit=1_000)
+        live = [one for one in known if one.revoked_ns is None and one.expires_ns > now]
+        if len(live) >= TOKENS:
+            raise Conflict(f"at most {TOKENS} tokens work for one person: revoke some first")
         token = Token(
             id="",
             account=account,

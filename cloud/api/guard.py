@@ -32,6 +32,7 @@ HEADERS: Final = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
+TLS_ONLY: Final = "max-age=31536000"  #: s; browsers come back over TLS for a year
 Origin = tuple[str, str, int | None]  #: scheme, host, port
 log = logging.getLogger(__name__)
 
@@ -75,6 +76,8 @@ class Guard:
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
+                if scope["scheme"] == "https":
+                    headers.setdefault("Strict-Transport-Security", TLS_ONLY)
             await send(message)
 
         headers = Headers(scope=scope)

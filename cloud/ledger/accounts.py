@@ -218,7 +218,8 @@ class Accounts(Part):
         """Keep a one-time link; older ones of the same account (or none) are void."""
         with self._db.writing() as connection:
             same = t.link.c.account.is_not_distinct_from(link.account)
-            connection.execute(sa.delete(t.link).where(same))
+            over = t.link.c.expires_ns < link.recorded_ns
+            connection.execute(sa.delete(t.link).where(sa.or_(same, over)))
             connection.execute(sa.insert(t.link).values(pack(link)))
 
     def link_of(self, hash_: str) -> tuple[Link, Account | None] | None:

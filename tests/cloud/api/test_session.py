@@ -63,6 +63,8 @@ async def test_over_tls_the_cookie_is_for_this_host_and_tls_only(
         cookie = (await sign_in(client, "chen")).headers["set-cookie"]
         assert cookie.startswith("__Host-forewarn=")
         assert "; Secure" in cookie
+        livez = await client.get("/livez")
+        assert livez.headers["strict-transport-security"] == "max-age=31536000"
         assert (await client.get(MACHINES)).status_code == 200
 
 
@@ -340,3 +342,16 @@ async def test_on_a_trial_installation_nobody_is_added_behind_the_owners_back(
     answer = await api.post("/api/v1/users", json={"name": "li", "role": "planner"})
     assert answer.status_code == 409
     assert "link" in answer.json()["detail"]
+
+
+async def test_one_person_has_so_many_tokens(
+    api: httpx.AsyncClient, plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cloud.accounts.desk.TOKENS", 3)
+    with_password(plant, "chen")
+    await sign_in(api, "chen")
+    made = [(await api.post("/api/v1/tokens", json={"name": "x", "days": 1})) for _ in range(4)]
+    assert [one.status_code for one in made] == [201, 201, 201, 409]
+    first = made[0].json()["token"]["id"]
+    await api.post(f"/api/v1/tokens/{first}/revoke", json={})
+    assert (await api.post("/api/v1/tokens", json={"name": "x"})).status_code == 201
