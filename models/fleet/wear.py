@@ -19,7 +19,6 @@ from models.life.wiener import FINEST, PART, WEAR
 from models.profile import Consumable
 
 Kind = tuple[str, str]  #: profile, component
-FELL: Final = 2  #: on trial, and the part's own counter fell
 SHOWN: Final = 3  #: readings until a band is told
 TAUGHT: Final = np.dtype([("parts", "f8"), ("rate", "f8")])  #: old parts, and their mean rate
 PRIOR_PARTS: Final = 8.0  #: the profile's usual life counts as so many old parts
@@ -94,8 +93,7 @@ class Wears:
         wear = self._wears[row]
         if wear["trial"]:
             used = (axis.now - float(self._before[row]["start"])) / axis.scale
-            fell = bool(wear["trial"] == FELL)
-            if online.judge(self._before, row, self._parts, row, used, value, fell) == NEW:
+            if online.second(self._before, row, self._parts, row, used, value):
                 wear["trial"] = 0
                 self._teach(row, self._before[row])
             else:
@@ -108,7 +106,7 @@ class Wears:
             return
         self._before[row] = wear
         self._wears[row] = np.zeros(1, WEAR)[0]
-        wear["fresh"], wear["trial"], wear["last_s"] = 1, FELL if fell else 1, axis.now_s
+        wear["fresh"], wear["trial"], wear["last_s"] = 1, 1, axis.now_s
         self._begin(row, part, axis, axis.now)
 
     def _read(self, row: int, part: Consumable, axis: Axis, past: Any, norm: Norm) -> None:

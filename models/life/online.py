@@ -13,7 +13,7 @@ from scipy.interpolate import PchipInterpolator
 from models.life import gamma, replacement, use, wiener
 from models.life.compiled import build_of, entry
 from models.life.gamma import passage
-from models.life.replacement import DISTURBED, NEW, OFF, fall_line, verdict
+from models.life.replacement import DISTURBED, NEW, OFF, confirms, fall_line, verdict
 from models.life.use import recent_use, season_total, season_until, week_shares, week_until
 from models.life.wiener import CURVE, PART, WEAR, again, begin, curve_at, forward, read
 from models.profile import Consumable
@@ -92,11 +92,16 @@ def _make_following(build: int) -> tuple[Any, ...]:
         noise = RAW_NOISE * wears[i].noise
         return verdict(wears[i], parts[j], used, y, noise, fell and build >= 0)
 
+    def second(wears: Rows, i: int, parts: Rows, j: int, used: float, y: float) -> bool:
+        """Return `replacement.confirms` of the raw reading after one that looked new."""
+        s = wears[i]
+        return confirms(s, parts[j], used, y, RAW_NOISE * s.noise) and build >= 0
+
     def line(wears: Rows, i: int, parts: Rows, j: int, used: float) -> float:
         """Return `replacement.fall_line` of row i."""
         return fall_line(wears[i], parts[j], used) if build >= 0 else 0.0
 
-    return entry(start), entry(take), entry(judge), entry(line)
+    return entry(start), entry(take), entry(judge), entry(second), entry(line)
 
 
 def _make_telling(build: int) -> tuple[Any, ...]:
@@ -167,5 +172,5 @@ def _make_telling(build: int) -> tuple[Any, ...]:
     )
 
 
-start, take, judge, line = _make_following(_BUILD)
+start, take, judge, second, line = _make_following(_BUILD)
 band, step, in_season, in_week, seasonal, recent = _make_telling(_BUILD)

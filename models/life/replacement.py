@@ -38,6 +38,16 @@ def fall_line(s: Any, c: Any, use: float) -> Any:
 
 
 @part
+def confirms(s: Any, c: Any, use: float, y: float, noise: float) -> bool:
+    """Whether a second reading is nearer to a new part than to the old one (`s`)."""
+    sign = 1.0 if c.curve[c.points - 1] > c.curve[0] else -1.0
+    y_old, _, share = curve_at(c, min(s.w + s.r * max(use - s.use, 0.0), 1.2))
+    y_old += s.b * (1.0 - share)
+    nearer = sign * (0.5 * (y_old + c.curve[0]) - y) > 0.0
+    return bool(nearer and verdict(s, c, use, y, noise, False) != OFF)
+
+
+@part
 def verdict(s: Any, c: Any, use: float, y: float, noise: float, fell: bool) -> int:
     """Say whether a reading after `use` is of the same part, a new one, or a disturbed sensor.
 
