@@ -44,15 +44,20 @@ class Conditions(Struct, frozen=True, kw_only=True):
     spreads: list[list[float]]
 
     def standardised(self, values: Floats) -> Floats:
-        """Return signals (n, s) measured against their own condition; NaN stays NaN."""
+        """Return signals (n, s) measured against their own condition.
+
+        NaN stays NaN, and so does a row that does not tell its condition.
+        """
         z = (values - np.array(self.middle)) / np.array(self.spread)
         spreads = np.array(self.spreads)
         if not self.telling:
             means = np.array(self.means)[0]
             return np.asarray((z - means) / np.where(spreads[0] > 0.0, spreads[0], 1.0))
-        label = nearest(z[:, self.telling], np.array(self.centres))
+        told = z[:, self.telling]
+        label = nearest(told, np.array(self.centres))
         scale = np.where(spreads > 0.0, spreads, 1.0)
-        return np.asarray((z - np.array(self.means)[label]) / scale[label])
+        measured = (z - np.array(self.means)[label]) / scale[label]
+        return np.where(np.isnan(told).all(axis=1)[:, None], np.nan, measured)
 
     def turned(self, order: Whole, sign: Floats) -> Conditions:
         """Return the same conditions for some signals, in an order, some of them turned over.

@@ -43,6 +43,16 @@ def test_conditions_are_the_same_in_other_units() -> None:
     assert np.allclose(conditions.find(other).standardised(other.values), z, atol=1e-6)
 
 
+def test_a_row_that_does_not_tell_its_condition_is_missing() -> None:
+    runs = fleet(2, switching=True)
+    found = conditions.find(runs)
+    values = runs.values.copy()
+    values[5, found.telling] = np.nan
+    z = found.standardised(values)
+    assert np.isnan(z[5]).all()
+    assert not np.isnan(z[6]).any()
+
+
 def test_turned_conditions_measure_alike() -> None:
     runs = fleet(3, switching=True).arranged(("dead", "a", "b", "c", "load"))
     found = conditions.find(runs)
