@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
+from starlette.middleware.gzip import GZipMiddleware
 
 from cloud import ui
 from cloud.api import (
@@ -36,6 +37,7 @@ from cloud.api.guard import Guard
 from cloud.api.openapi import describe
 
 VERSION: Final = "1.0"
+SMALLEST_PACKED: Final = 4_096  #: bytes; shorter answers and streams of events go as they are
 NOUNS: Final = (
     board,
     events,
@@ -65,6 +67,7 @@ def create_app(deps: ApiDeps) -> FastAPI:
     app = bare()
     app.include_router(ui.router)
     app.state.deps = deps
+    app.add_middleware(GZipMiddleware, minimum_size=SMALLEST_PACKED, compresslevel=4)
     app.add_middleware(Guard, public_url=deps.public_url)
     app.add_middleware(metrics.Observed, metrics=deps.metrics)
     return app
