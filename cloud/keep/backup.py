@@ -35,6 +35,7 @@ from cloud.times import rfc3339
 HELD: Final = "backup-held"  #: folder of the hard links, in `data`
 LOCK: Final = "backup.lock"
 LEFT_OUT: Final = frozenset({LOCK, "reserve", "lock"})
+WAITING: Final = "waiting-"  #: for InfluxDB; the journal brings it again
 SQLITE: Final = b"SQLite format 3\0"
 TRIES: Final = 3
 
@@ -179,9 +180,12 @@ def _own_files(work: _Work) -> None:
             continue
         if skipped & {path, *path.parents} or path.resolve() == ledger:
             continue
-        with path.open("rb") as file:
-            database = file.read(len(SQLITE)) == SQLITE
-        (work.add_database if database else work.add)(path, name.as_posix())
+        if path.name.startswith(WAITING):
+            continue
+        with contextlib.suppress(FileNotFoundError):  # the service has just let go of it
+            with path.open("rb") as file:
+                database = file.read(len(SQLITE)) == SQLITE
+            (work.add_database if database else work.add)(path, name.as_posix())
 
 
 def _ledger(work: _Work) -> tuple[dict[str, int], dict[str, int], int]:

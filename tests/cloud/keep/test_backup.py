@@ -204,6 +204,29 @@ def test_a_manifest_cannot_lead_out_of_its_folder(
 
 
 @SQLITE
+def test_files_of_the_installation_are_copied_whatever_they_are(
+    plant: Plant, places_of: Settings, tmp_path: Path
+) -> None:
+    data = plant.places.data
+    for name in (
+        "influx/shipment-a",
+        "influx/waiting-000001",
+        "reserve",
+        "new/a/key.bin",
+        "x.part",
+    ):
+        (data / name).parent.mkdir(parents=True, exist_ok=True)
+        (data / name).write_bytes(name.encode())
+    back_up(plant.places, tmp_path / "b", _now)
+    second = places(places_of("second"))
+    restore(tmp_path / "b", second)
+    names = {path.relative_to(second.data).as_posix() for path in second.data.rglob("*")}
+    assert {"influx/shipment-a", "new/a/key.bin", "cursor.key", "numbers.db"} <= names
+    assert not names & set(left_out)
+    assert (second.data / "new/a/key.bin").read_bytes() == b"new/a/key.bin"
+
+
+@SQLITE
 def test_one_backup_at_a_time(plant: Plant, tmp_path: Path) -> None:
     with backup._alone(plant.places.data), pytest.raises(StoreBusy, match="under way"):
         back_up(plant.places, tmp_path / "b", _now)
