@@ -1,0 +1,107 @@
+"""Lives of simulated plants by their own profiles: any cut, and parts that are replaced."""
+
+import numpy as np
+import pytest
+
+from models.assessment import Life
+from models.fleet import Fleet
+from models.profile import load_profiles
+from models.rows import Block
+from simulators.plants import PLANTS, Plant, Specimen, true_life_s
+from tests.models.fleet.machines import DAY, START, S
+
+PROFILES = load_profiles()
+PARTS = [
+    ("centrifugal-pump", "bearing"),
+    ("air-purifier", "filter"),
+    ("office-printer", "drum"),
+    ("office-printer", "toner"),
+    ("battery-pack", "cells"),
+]
+every_part = pytest.mark.parametrize(("profile", "component"), PARTS)
+HOUR = 3600.0
+
+
+def machine(profile: str) -> Fleet:
+    fleet = Fleet(PROFILES)
+    fleet.bind("m", profile, "data")
+    return fleet
+
+
+def feed(fleet: Fleet, plant: Plant, times: np.ndarray, values: np.ndarray) -> None:
+    """Give rows to a fleet, the first machine of the plant."""
+    times_ns = START + (times * S).astype(np.int64)
+    columns = tuple(np.ascontiguousarray(column) for column in values[:, 0].T)
+    block = Block(
+        n=0,
+        machine="m",
+        device="d",
+        boot="b",
+        stream="live",
+        seq=0,
+        times_ns=times_ns,
+        received_ns=int(times_ns[-1]),
+        signals=plant.signals,
+        columns=columns,
+    )
+    fleet.observe([block])
+
+
+def life(fleet: Fleet, component: str) -> Life:
+    return next(one for one in fleet.current("m").lives if one.component == component)
+
+
+@every_part
+def test_a_worn_part_is_replaced_and_its_successor_believed(profile: str, component: str) -> None:
+    at = 12.0 * DAY
+    worn = Specimen(key="w", used={component: 0.8}, replaced_s={component: (at,)})
+    plant = PLANTS[profile]([worn], 4)
+    times = np.arange(20.0 * 24.0) * HOUR
+    values = plant.sample(times)
+    k = int(at / HOUR)
+    fleet = machine(profile)
+    feed(fleet, plant, times[:k], values[:k])
+    assert (life(fleet, component).fraction or 1.0) < 0.25
+    feed(fleet, plant, times[k : k + 1], values[k : k + 1])
+    assert (life(fleet, component).fraction or 0.0) > 0.95
+    feed(fleet, plant, times[k + 1 :], values[k + 1 :])
+    new = life(fleet, component)
+    assert (new.fraction or 0.0) > 0.8
+    truth = true_life_s(plant, component, times[-1:])[0, 0]
+    assert new.p50_s == pytest.approx(truth, rel=0.6)
+
+
+@every_part
+def test_single_rows_and_days_give_the_same_bits(profile: str, component: str) -> None:
+    specimen = Specimen(key="c", used={component: 0.6}, replaced_s={component: (9.3 * DAY,)})
+    plant = PLANTS[profile]([specimen], 6)
+    times = np.arange(12.0 * 24.0) * HOUR
+    values = plant.sample(times)
+    days, rows = machine(profile), machine(profile)
+    for first in range(0, len(times), 24):
+        feed(days, plant, times[first : first + 24], values[first : first + 24])
+    for row in range(len(times)):
+        feed(rows, plant, times[row : row + 1], values[row : row + 1])
+        if row == 200:
+            rows = Fleet.restore(PROFILES, rows.snapshot())
+    left, right = days.snapshot(), rows.snapshot()
+    for name in ("lives", "wears", "wears_before", "taught"):
+        assert left[name].tobytes() == right[name].tobytes()
+    assert days.current("m").lives == rows.current("m").lives
+
+
+def test_counters_of_a_printer_that_are_set_back_replace_nothing() -> None:
+    plant = PLANTS["office-printer"]([Specimen(key="p", used={"toner": 0.5, "drum": 0.5})], 2)
+    times = np.arange(20.0 * 24.0) * HOUR
+    values = plant.sample(times)
+    for name in plant.counters:
+        column = plant.signals.index(name)
+        values[300:, 0, column] -= values[300, 0, column]
+    fleet = machine("office-printer")
+    feed(fleet, plant, times[:300], values[:300])
+    before = {one.component: one.fraction for one in fleet.current("m").lives}
+    for row in range(300, 306):
+        feed(fleet, plant, times[row : row + 1], values[row : row + 1])
+    feed(fleet, plant, times[306:], values[306:])
+    for one in fleet.current("m").lives:
+        assert (one.fraction or 0.0) <= (before[one.component] or 0.0) + 0.01
