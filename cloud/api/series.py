@@ -12,6 +12,7 @@ from cloud.api.problems import declared
 from cloud.api.wire import Json
 from cloud.errors import NotFound, Refused
 from cloud.ledger.records import Clock
+from cloud.telemetry.rollup import HOUR_NS, MINUTE_NS
 from cloud.times import SECOND, iso_duration, parse_duration, parse_time
 from models.contract.times import MAX_INSTANT
 
@@ -147,13 +148,24 @@ def series(
     return Json(_buckets(deps, span, options.width))
 
 
+def _ready(width_ns: int) -> int:
+    """Round up to whole minutes or hours, which the stores have ready, so that no reading is read.
+
+    So there are at most as many buckets as were asked for.
+    """
+    for unit in (HOUR_NS, MINUTE_NS):
+        if width_ns > unit:
+            return -(-width_ns // unit) * unit
+    return width_ns
+
+
 def _buckets(deps: ApiDeps, span: Span, width: str) -> BucketSeries:
     length = span.end_ns - span.start_ns
     if width.isdecimal() and width.isascii():
         count = int(width)
         if not 1 <= count <= MAX_BUCKETS:
             raise Refused("query/width", f"from 1 to {MAX_BUCKETS} buckets, or a duration (PT1M)")
-        width_ns = max(1, -(-length // count))
+        width_ns = _ready(max(1, -(-length // count)))
     else:
         width_ns = parse_duration(width, "query/width")
         if length > width_ns * MAX_BUCKETS:
