@@ -118,6 +118,8 @@ class TelemetrySettings(_Strict, frozen=True, kw_only=True):
             raise ValueError(f"url: '{self.url}' is not an http or https address")
         if parts.scheme == "http" and not is_loopback(parts.hostname):
             raise ValueError("url: the token would cross the network in the clear; use https")
+        if self.minute_days and (not self.raw_days or self.minute_days < self.raw_days):
+            raise ValueError("minute_days: minutes must stay at least as long as raw readings")
 
     def token(self) -> str:
         """Return the token; `SettingsError` says where it was looked for."""

@@ -34,6 +34,7 @@ SETTLE_S: Final = 10.0  #: how long a reader waits for what was just written
 DURABLE_S: Final = 2.0  #: how long ingest waits for it before a snapshot; else it takes the next
 CLOSE_S: Final = 5.0
 LOAD_SLICE: Final = 50
+EVER_NS: Final = 2**61
 MEMORY_BYTES: Final = 16 << 20
 DISK_BYTES: Final = 4 << 30
 
@@ -204,22 +205,23 @@ class InfluxTelemetry:
         shipper = self._writer()
         raw = self.retention.raw_days * DAY_NS if raw_ns is None else raw_ns
         minutes = self.retention.minute_days * DAY_NS if minutes_ns is None else minutes_ns
-        if not raw or not minutes:
-            return
+        if not raw:
+            return  # raw samples for ever, so minutes too
+        minutes = minutes or EVER_NS
         self._load(shipper)
-        kept: dict[str, tuple[int, int]] = {}
         with shipper.hands_on:
-            for machine in self._machines.all():
-                now = self._newest(machine, now_ns) if machine in data_time else now_ns
-                ends = (now - raw) // HOUR_NS * HOUR_NS, (now - minutes) // HOUR_NS * HOUR_NS
-                kept[machine] = ends
             shipper.send(self._builder.standing(shipper.shipped))
-            lines = [
-                f"{names.KEPT},machine={names.safe(machine)} raw_from={raw}i,minute_from={old}i 0"
-                for machine, (raw, old) in kept.items()
-            ]
-            if lines:
-                self._connection.write(self.buckets_of.ever, "\n".join(lines).encode())
+            machines = self._machines.all()
+        kept: dict[str, tuple[int, int]] = {}
+        for machine in machines:
+            now = self._newest(machine, now_ns) if machine in data_time else now_ns
+            kept[machine] = (now - raw) // HOUR_NS * HOUR_NS, (now - minutes) // HOUR_NS * HOUR_NS
+        lines = [
+            f"{names.KEPT},machine={names.safe(machine)} raw_from={first}i,minute_from={old}i 0"
+            for machine, (first, old) in kept.items()
+        ]
+        if lines:
+            self._connection.write(self.buckets_of.ever, "\n".join(lines).encode())
         for measurement, which in ((names.READING, 0), (names.MINUTE, 1)):
             for machine, first in self._reader.oldest(measurement).items():
                 if machine in kept and first < kept[machine][which]:

@@ -22,6 +22,13 @@ def test_the_file_is_the_default(tmp_path: Path) -> None:
     store.close()
 
 
+@pytest.mark.parametrize(("raw", "minute"), [(0, 730), (90, 30)])
+def test_minutes_stay_as_long_as_raw_readings(raw: int, minute: int) -> None:
+    with pytest.raises(ValueError, match="minute_days"):
+        TelemetrySettings(raw_days=raw, minute_days=minute)
+    assert TelemetrySettings(raw_days=raw, minute_days=0).minute_days == 0
+
+
 def test_influx_needs_a_token(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="token_file or token_env"):
         open_telemetry(TelemetrySettings(store="influx"), tmp_path, lambda: 0, lambda _: None)
