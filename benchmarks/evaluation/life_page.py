@@ -76,6 +76,10 @@ def _points(found: dict[str, dict[str, Any]]) -> str:
             if key in one["whole"]["forewarn"]:
                 cells = [f"{one['whole'][p][key]:.3g}" for p in PEERS]
                 lines.append(f"| {name}: {what} | " + " | ".join(cells) + " | – |")
+    lines += [
+        "",
+        "Battery cells: fitted on one cell, forecast of the other; two lives validate nothing.",
+    ]
     lines += ["", "Targets: " + "; ".join(f"{k} {v}" for k, v in TARGETS.items() if k in found)]
     return "\n".join(lines)
 
@@ -113,7 +117,8 @@ def _bands(found: dict[str, dict[str, Any]]) -> str:
             if part == "whole":
                 cone = ", ".join(f"{v:.0%}" for v in one["cone"].values())
                 widths = one["widths"]
-                spread = f"{(max(widths) - min(widths)) / float(np.mean(widths)):.0%}"
+                if len(widths) > 1:
+                    spread = f"{(max(widths) - min(widths)) / float(np.mean(widths)):.0%}"
             lines.append(f"| {name}, {part} | " + " | ".join([*cells, spread, cone]) + " |")
     return "\n".join(lines)
 
