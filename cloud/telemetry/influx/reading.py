@@ -270,11 +270,39 @@ class Reader:
     def latest(self, machine: str) -> list[Latest]:
         """Return the newest live value of each signal."""
         known = self.signals(machine)
-        spans = self._newest_spans(machine, known, self._since(machine))
-        missed = {signal: known[signal] for signal in known.keys() - spans.keys()}
-        if missed:  # only historical samples since then, or none
-            spans |= self._newest_spans(machine, missed, {})
-        return self._newest(machine, spans)
+        bounds = self._since(machine)
+        found = self._recent(machine, known, max(bounds.values(), default=FLOOR_NS))
+        missed = {signal: known[signal] for signal in known.keys() - found.keys()}
+        if missed:  # not heard of since the machine's last stored minute
+            spans = self._newest_spans(machine, missed, bounds)
+            if older := {signal: known[signal] for signal in missed.keys() - spans.keys()}:
+                spans |= self._newest_spans(machine, older, {})
+            found |= {one.signal: one for one in self._newest(machine, spans)}
+        return [found[signal] for signal in sorted(found)]
+
+    def _recent(self, machine: str, known: dict[str, set[str]], start_ns: int) -> dict[str, Latest]:
+        """Return the newest live values among the samples stored since a time, all at once."""
+        fields = [
+            f"{letter}.{names.safe(signal)}"
+            for signal, letters in sorted(known.items())
+            for letter in sorted(letters & set(LETTERS))
+        ]
+        if not fields or start_ns == FLOOR_NS:
+            return {}
+        mine = tagged("machine", machine), since(start_ns)
+        answers = self.ask(
+            [
+                select(quoted(*fields, names.OWN), place, *mine, by="stream")
+                for place in self._from(names.READING)
+            ]
+        )
+        rows = [table for answer in answers for table in answer]
+        out = {}
+        for signal in known:
+            live = tables.samples([tables.only(table, names.safe(signal)) for table in rows])
+            if len(live.times):
+                out[signal] = _last(signal, live)
+        return out
 
     def _newest_spans(
         self, machine: str, known: dict[str, set[str]], bounds: dict[str, int]
@@ -314,17 +342,20 @@ class Reader:
         out = []
         for signal in sorted(spans):
             live = tables.samples([*next(answers), *next(answers)])
-            state, value = int(live.states[-1]), live.values[-1].item()
-            missing = state & MISSING or value != value  # noqa: PLR0124 (NaN)
-            out.append(
-                Latest(
-                    signal=signal,
-                    at_ns=int(live.times[-1]),
-                    value=None if missing else float(value),
-                    quality=state & QUALITY,
-                )
-            )
+            out.append(_last(signal, live))
         return out
+
+
+def _last(signal: str, live: Samples) -> Latest:
+    """Return the last of some samples in time order."""
+    state, value = int(live.states[-1]), live.values[-1].item()
+    missing = state & MISSING or value != value  # noqa: PLR0124 (NaN)
+    return Latest(
+        signal=signal,
+        at_ns=int(live.times[-1]),
+        value=None if missing else float(value),
+        quality=state & QUALITY,
+    )
 
 
 def _moved(span: Span) -> Span:

@@ -32,6 +32,17 @@ OFFSETS: Final = {"first_at": FIRST_NS, "last_at": LAST_NS, "min_at": MIN_NS, "m
 COUNTS: Final = {"count": COUNT, "quality": WORST}
 
 
+def only(table: Table, signal: str) -> Table:
+    """Return the columns of one signal (its name as stored), with times."""
+    kept = [
+        at
+        for at, name in enumerate(table.columns)
+        if at == 0 or name == names.OWN or name[2:] == signal
+    ]
+    columns = tuple(table.columns[at] for at in kept)
+    return Table(table.tags, columns, [[row[at] for at in kept] for row in table.rows])
+
+
 def samples(tables: Sequence[Table]) -> Samples:
     """Return samples by their own times, ties by stored time; `arrivals` are the stored times."""
     parts = [part for table in tables if len((part := _samples(table)).times)]
