@@ -14,6 +14,7 @@ from forewarn.broker import find_mosquitto, free_port
 from tests.e2e.parts import Part, mosquitto, service
 from tests.ui.plant import Probe, Running, need, simulate
 
+HERE = Path(__file__).parent
 FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -24,6 +25,11 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run these last: Playwright's loop stays in the main thread, where others need their own."""
+    items.sort(key=lambda item: item.path.is_relative_to(HERE))
 
 
 @pytest.fixture(scope="session")

@@ -106,6 +106,7 @@ def test_language_and_appearance_are_kept(watched: Watched, running: Running) ->
 def test_a_device_that_is_away_is_never_called_answered(watched: Watched, running: Running) -> None:
     page = watched.page
     page.goto(f"{running.url}/machines/{running.machine('pump-01')}")
+    page.get_by_text("Ask the device").click()
     page.get_by_label("Question").select_option("selftest")
     page.get_by_role("button", name="Ask", exact=True).click()
     asked = page.get_by_role("region", name="Ask the device")

@@ -1,11 +1,11 @@
 import { lazy, Suspense } from 'react';
 import { Route, Routes } from 'react-router';
-import { Board } from './pages/board';
 import { Failing } from './parts/failing';
 import { Waiting } from './parts/waiting';
 import { NoticeProvider } from './parts/notice';
 import { Shell } from './shell/shell';
 
+const Board = lazy(() => import('./pages/board'));
 const Machine = lazy(() => import('./pages/machine'));
 const Inbox = lazy(() => import('./pages/inbox'));
 const Tickets = lazy(() => import('./pages/tickets'));

@@ -13,6 +13,7 @@ export interface Line {
   label: string;
   colour?: string; // a CSS variable
   band?: 'low' | 'high'; // an edge of a filled band
+  stepped?: boolean; // a value holds until the next one is said
 }
 
 interface Props {
@@ -128,6 +129,7 @@ function options(
         width: one.band ? 0 : 1.25,
         points: { show: false },
         spanGaps: false,
+        ...(one.stepped && uPlot.paths.stepped ? { paths: uPlot.paths.stepped({ align: 1 }) } : {}),
       })),
     ],
     bands,

@@ -8,7 +8,7 @@ import { useAdvisories, useQuarantineCounts, useTickets, useWhy } from '../api/q
 import { DAY, useFormats } from '../parts/format';
 import { Ago, bandWords, dueText, leftText, SeverityMark } from '../parts/marks';
 import { textLanguage } from '../i18n';
-import { machineNow } from '../pages/board';
+import { machineNow } from '../parts/machines';
 import classes from './machine.module.css';
 
 const OPEN = ['open', 'deferred', 'accepted'];

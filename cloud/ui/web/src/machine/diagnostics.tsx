@@ -122,7 +122,7 @@ function Asked({ command }: { command: Command }) {
   );
 }
 
-export function Diagnostics({ machine, signals }: { machine: string; signals: Signals | undefined }) {
+export default function Diagnostics({ machine, signals }: { machine: string; signals: Signals | undefined }) {
   const { t } = useTranslation();
   const formats = useFormats();
   const role = useRole();
@@ -141,8 +141,7 @@ export function Diagnostics({ machine, signals }: { machine: string; signals: Si
       ? { seconds, rate_hz: rate, signals: [signal || stored[0]?.signal].filter(Boolean) }
       : op === 'log' ? { lines: 100 } : {};
   return (
-    <section className="card" aria-labelledby="diagnostics">
-      <h2 id="diagnostics">{t('diagnostics.title')}</h2>
+    <section className={classes.body} aria-label={t('diagnostics.title')}>
       {may && (
         <form
           className={classes.form}

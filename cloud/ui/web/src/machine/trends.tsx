@@ -56,6 +56,9 @@ function TrendPlot({ title, x, lines, fixed, cap, unit, digits, view, height }: 
   );
 }
 
+/** What was said last holds until now. */
+const held = <T,>(column: T[]): T[] => (column.length ? [...column, column.at(-1) as T] : column);
+
 export const Trends = memo(function Trends({ trend, type, view }: {
   trend: Trend;
   type: MachineType | undefined;
@@ -63,10 +66,11 @@ export const Trends = memo(function Trends({ trend, type, view }: {
 }) {
   const { t } = useTranslation();
   const formats = useFormats();
-  const x = useMemo(() => trend.at_ms.map((at) => at / 1000), [trend]);
-  const health = useMemo(() => [{ y: trend.health, label: 'health' }], [trend]);
+  const end = view.end / 1000;
+  const x = useMemo(() => [...trend.at_ms.map((at) => at / 1000), end], [trend, end]);
+  const health = useMemo(() => [{ y: held(trend.health), label: 'health', stepped: true }], [trend]);
   const score = useMemo(
-    () => [{ y: trend.score, label: 'score', colour: '--state-silent' }], [trend],
+    () => [{ y: held(trend.score), label: 'score', colour: '--state-silent', stepped: true }], [trend],
   );
   const lives = useMemo(
     () =>
@@ -74,7 +78,7 @@ export const Trends = memo(function Trends({ trend, type, view }: {
         .filter((life) => life.p50_s.some((one) => one !== null))
         .map((life) => {
           const days = (column: (number | null)[]) =>
-            column.map((one) => (one === null ? null : Math.max(0, one) / DAY));
+            held(column).map((one) => (one === null ? null : Math.max(0, one) / DAY));
           return {
             component: life.component,
             basis: life.basis,

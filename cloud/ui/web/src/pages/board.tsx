@@ -10,6 +10,7 @@ import { useFormats } from '../parts/format';
 import { Ago, DaysLeft, dueText, HealthBar, SeverityMark, Sparkline, StateMark } from '../parts/marks';
 import { matching, ranked, STATES, urgency, type Filter } from '../parts/rank';
 import { Search } from '../parts/search';
+import { machineLink, machineNow, useNarrow } from '../parts/machines';
 import { useTitle } from '../parts/title';
 import { Waiting } from '../parts/waiting';
 import classes from './board.module.css';
@@ -17,8 +18,6 @@ import classes from './board.module.css';
 const ROW = 46;
 const CARD = 128;
 const URGENT_SHOWN = 3;
-
-export const machineLink = (machine: string) => `/machines/${encodeURIComponent(machine)}`;
 
 function useFilter(): [Filter, (part: Partial<Record<keyof Filter, string>>) => void] {
   const [params, setParams] = useSearchParams();
@@ -46,10 +45,6 @@ function useFilter(): [Filter, (part: Partial<Record<keyof Filter, string>>) => 
     );
   return [filter, change];
 }
-
-/** The machine's own "now": wall time, or its newest data time. */
-export const machineNow = (row: { clock: string; data: string | null; seen: string | null }) =>
-  row.clock === 'data' ? Date.parse(row.data ?? row.seen ?? '') || Date.now() : Date.now();
 
 function workOf(row: BoardRow): { work: Work; to: string } | null {
   if (row.ticket) return { work: row.ticket, to: `/tickets/${row.ticket.id}` };
@@ -208,18 +203,6 @@ function useSteadyOrder(rows: BoardRow[], held: boolean, key: string): BoardRow[
   }, [rows, held, key]);
 }
 
-export function useNarrow(limit = 800): boolean {
-  const [narrow, setNarrow] = useState(() => window.innerWidth <= limit);
-  useEffect(() => {
-    const query = matchMedia(`(max-width: ${limit}px)`);
-    const listen = () => setNarrow(query.matches);
-    listen();
-    query.addEventListener('change', listen);
-    return () => query.removeEventListener('change', listen);
-  }, [limit]);
-  return narrow;
-}
-
 /** On a phone the machines are cards that scroll with the page. */
 function Cards({ rows }: { rows: BoardRow[] }) {
   const list = useRef<HTMLUListElement>(null);
@@ -318,7 +301,7 @@ function Table({ rows, filterKey }: { rows: BoardRow[]; filterKey: string }) {
   );
 }
 
-export function Board() {
+export default function Board() {
   const { t } = useTranslation();
   const formats = useFormats();
   const { data, error, refetch } = useBoard();

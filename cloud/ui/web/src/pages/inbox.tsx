@@ -17,7 +17,7 @@ import { useNotice } from '../parts/notice';
 import { useActor } from '../parts/prefs';
 import { useTitle } from '../parts/title';
 import { Waiting } from '../parts/waiting';
-import { machineLink, machineNow } from './board';
+import { machineLink, machineNow } from '../parts/machines';
 
 const FOLDERS: Record<string, AdvisoryState[]> = {
   open: ['open'],

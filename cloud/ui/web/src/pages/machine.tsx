@@ -1,6 +1,6 @@
 import { Anchor, Text, Title } from '@mantine/core';
 import { useElementSize } from '@mantine/hooks';
-import { useMemo, useState } from 'react';
+import { lazy, Suspense, useMemo, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { Link, useParams, useSearchParams } from 'react-router';
 import type { BoardRow, MachineDetail, Signals, Trend } from '../api/client';
@@ -9,7 +9,6 @@ import { moved, newest, presetFor, zoomed, type Preset, type Range } from '../ch
 import { StateStrip } from '../charts/strip';
 import { useWatch } from '../live';
 import { HistoryCard, PartsCard, QualityCard, WhyCard } from '../machine/cards';
-import { Diagnostics } from '../machine/diagnostics';
 import { SignalChart, type View } from '../machine/signal';
 import { Export, ForecastSwitch, MOST_CHARTS, SignalChoice, Toolbar } from '../machine/toolbar';
 import { Trends } from '../machine/trends';
@@ -35,6 +34,24 @@ function defaults(machine: MachineDetail, signals: Signals, trend: Trend | undef
     ...signals.items.map((one) => one.signal),
   ];
   return [...new Set(wanted)].filter((one) => stored.has(one)).slice(0, DEFAULT_CHARTS);
+}
+
+const Diagnostics = lazy(() => import('../machine/diagnostics'));
+
+/** Questions to the device are asked now and then: their part of the page comes when it is opened. */
+function Asking({ machine, signals }: { machine: string; signals: Signals | undefined }) {
+  const { t } = useTranslation();
+  const [open, setOpen] = useState(false);
+  return (
+    <details className="card" onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary className={classes.asking}><h2>{t('diagnostics.title')}</h2></summary>
+      {open && (
+        <Suspense fallback={<Waiting />}>
+          <Diagnostics machine={machine} signals={signals} />
+        </Suspense>
+      )}
+    </details>
+  );
 }
 
 interface Choice {
@@ -160,7 +177,7 @@ export default function Machine() {
           ) : (
             <Waiting />
           )}
-          {staff && <Diagnostics key={`d${id}`} machine={id} signals={signals} />}
+          {staff && <Asking key={`d${id}`} machine={id} signals={signals} />}
         </div>
         <div className={classes.side}>
           <WhyCard machine={machine} row={row} signals={signals} />

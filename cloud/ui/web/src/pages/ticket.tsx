@@ -18,7 +18,7 @@ import { TicketMark } from '../tickets/mark';
 import { ReasonDialog, ResolveDialog } from '../tickets/resolve';
 import { Talk } from '../tickets/talk';
 import classes from '../tickets/tickets.module.css';
-import { machineLink, machineNow } from './board';
+import { machineLink, machineNow } from '../parts/machines';
 
 const NEXT = {
   new: 'nextNew', in_progress: 'nextInProgress', resolved: 'nextResolved',

@@ -16,7 +16,7 @@ import { useTitle } from '../parts/title';
 import { Waiting } from '../parts/waiting';
 import { TicketMark } from '../tickets/mark';
 import classes from '../tickets/tickets.module.css';
-import { machineNow, useNarrow } from './board';
+import { machineNow, useNarrow } from '../parts/machines';
 
 const OPEN: TicketState[] = ['new', 'in_progress', 'resolved'];
 const ALL: TicketState[] = [...OPEN, 'closed_confirmed', 'closed_unconfirmed', 'cancelled'];

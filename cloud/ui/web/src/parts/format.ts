@@ -37,6 +37,10 @@ export function converter(code: string | null | undefined, units: Prefs['units']
 export function figure(value: number, language: string): string {
   const size = Math.abs(value);
   const digits = size >= 100 || size === 0 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3;
+  if (size >= 100_000) {
+    const short = { notation: 'compact', maximumFractionDigits: 1 } as const;
+    return new Intl.NumberFormat(language, short).format(value);
+  }
   return new Intl.NumberFormat(language, { maximumFractionDigits: digits }).format(value);
 }
 
