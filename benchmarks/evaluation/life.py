@@ -242,12 +242,8 @@ def _line(past: Runs, fitted: Array, runs: Runs, new: Array, mean: float) -> Arr
     level, since = new[:, signals], new[:, 3 * signals]
     pace = -since / np.maximum(runs.time, 1e-9)
     rest = np.maximum(level - end, 0.0)
-    longest = float(past.ends.max())
-    return np.where(
-        pace > 1e-9,
-        np.minimum(rest / np.maximum(pace, 1e-9), longest - runs.time),
-        mean - runs.time,
-    )
+    late = mean - runs.time
+    return np.where(pace > 1e-9, np.minimum(rest / np.maximum(pace, 1e-9), 3 * mean), late)
 
 
 def _ridge(x: Array, y: Array, new: Array) -> Array:
