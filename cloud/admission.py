@@ -38,13 +38,18 @@ class Admission:
         self._known: Mapping[str, str] = {}
         self._looked_ns: int | None = None
         self._strangers: dict[str, None] = {}
+        #: registered devices whose newest birth was refused -> the clock it should have had
+        self._misborn: dict[str, str] = {}
 
     def __call__(self, device: str, message: object) -> str | None:
         """Return what keeps a device's message out (None: nothing)."""
         if device not in self._known or self._older(FRESH_NS):
             self._look()
+        if self._misborn.get(device) not in (None, self._known.get(device)):
+            del self._misborn[device]  # registered anew: the birth may be right now
+            self._joined()
         reason = self._reason(device, message)
-        if reason is not None:
+        if device not in self._known:
             self._strangers.setdefault(device)
             if len(self._strangers) > STRANGERS:
                 del self._strangers[next(iter(self._strangers))]
@@ -57,7 +62,12 @@ class Admission:
         clock = self._known.get(device)
         if clock is None:
             return f"{device} is not registered: forewarn device add {device}"
-        if isinstance(message, Birth) and message.time != clock:
+        if not isinstance(message, Birth):
+            refused = f"{device}: its birth was refused, and nothing can be read without it"
+            return refused if device in self._misborn else None
+        self._misborn.pop(device, None)
+        if message.time != clock:
+            self._misborn[device] = clock
             return (
                 f"{device} says time = {message.time} and is registered with {clock}: "
                 f"forewarn device add {device} --time {message.time}"

@@ -31,6 +31,7 @@ from cloud.metrics import Metrics, Sources
 from cloud.notify import Notifier, channels_from
 from cloud.places import places
 from cloud.quota import Limits
+from cloud.secret_file import write_secret
 from cloud.service import Service
 from cloud.settings import CloudSettings, LimitSettings
 from cloud.telemetry import TelemetryStore
@@ -40,6 +41,7 @@ from models.profile import Profile, load_profiles
 T = TypeVar("T")
 CHECK_S: Final = 0.2
 DRAIN_S: Final = 3
+SECRET_BYTES: Final = 32
 UPKEEP_S: Final = 86_400
 log = logging.getLogger(__name__)
 
@@ -280,9 +282,8 @@ def _limits(settings: LimitSettings) -> Limits:
 
 def _secret(path: Path) -> bytes:
     """Return this installation's key, made at the first start."""
-    if not path.exists():
-        path.touch(mode=0o600)
-        path.write_bytes(secrets.token_bytes(32))
+    if not path.exists() or path.stat().st_size != SECRET_BYTES:
+        write_secret(path, secrets.token_bytes(SECRET_BYTES))
     return path.read_bytes()
 
 

@@ -83,7 +83,13 @@ class _Device:
 
 
 def _set_aside(record: Record, reason: Reason, detail: str, payload: bytes) -> Aside:
-    return Aside(record.n, record.entry.at_ns, record.entry.topic, reason, detail, payload)
+    topic = _words(record.entry.topic)
+    return Aside(record.n, record.entry.at_ns, topic, reason, _words(detail), payload)
+
+
+def _words(text: str) -> str:
+    """Return a text that every database takes."""
+    return text.replace("\0", "\ufffd")
 
 
 def aside_payload(reason: Reason, detail: str, payload: bytes) -> bytes:
@@ -166,7 +172,7 @@ class Decoder:
         self._data_time.setdefault(identity, birth.time == "data")
         for key, ref in birth.machines.items():
             self._register(identity, key, ref, record.entry.at_ns, out)
-        for waiting in self.parking.take(identity):
+        for waiting in self.parking.take(identity, birth.dictionary):
             self._message(_Source(waiting, record.n), None, out)
 
     def _register(
@@ -187,7 +193,8 @@ class Decoder:
         if batch.dictionary is not None:
             machines = device.dictionaries.get(batch.dictionary)
         if machines is None:
-            if not self.parking.add(identity, record):
+            assert batch.dictionary is not None
+            if not self.parking.add(identity, batch.dictionary, record):
                 out.append(_unexplained(record))
             return
         out.extend(
@@ -211,11 +218,12 @@ class Decoder:
         else:
             steps = np.arange(batch.count, dtype=np.int64) * offsets
         if batch.t0_ns is None:
-            return received_ns - steps[-1] + steps, False
+            return received_ns - steps.max() + steps, False
         times = batch.t0_ns + steps
         if self._data_time.get(identity, False):
             return times, False
-        if times[0] >= BUILT_NS and times[-1] <= received_ns + FUTURE_NS:
+        # Offsets need not grow: every one of them counts.
+        if times.min() >= BUILT_NS and times.max() <= received_ns + FUTURE_NS:
             return times, False
         return self._corrected(identity, batch, steps, received_ns), True
 
@@ -228,7 +236,7 @@ class Decoder:
         when the boot began (arrivals are only ever late), so that a backlog keeps its spacing.
         Without one, the newest sample is as old as its arrival.
         """
-        newest = int(steps[-1])
+        newest = int(steps.max())
         if batch.mono_ns is None or not 0 <= batch.mono_ns + newest <= received_ns:
             return steps + (received_ns - newest)
         distance = received_ns - batch.mono_ns - newest
@@ -238,6 +246,11 @@ class Decoder:
         self._began[identity] = (batch.boot, distance)
         mapped: NDArray[np.int64] = steps + (batch.mono_ns + distance)
         return mapped
+
+    def knows(self, identity: str, dictionary: str) -> bool:
+        """Return whether a birth has explained the columns of such batches."""
+        device = self._devices.get(identity)
+        return device is not None and dictionary in device.dictionaries
 
     def dump(self) -> list[list[Any]]:
         """Return what must be remembered; records that wait are named by position."""
@@ -260,9 +273,9 @@ class Decoder:
                 {"machines": machines, "dictionaries": dict(dictionaries)}, _Device
             )
             self._devices[identity] = device
-            for n in parked:
+            for dictionary, n in parked:
                 if n in records:
-                    self.parking.add(identity, records[n])
+                    self.parking.add(identity, dictionary, records[n])
             if data_time is not None:
                 self._data_time[identity] = data_time
             if began:
@@ -276,7 +289,7 @@ def _answered(topic: topics.Topic, answer: Answer, record: Record) -> Answered:
         id=answer.id,
         state=answer.state,  # type: ignore[arg-type]
         status=answer.status,
-        text=answer.text,
+        text=None if answer.text is None else _words(answer.text),
         result=dict(answer.result),
         at_ns=answer.at_ns,
         heard_ns=record.entry.at_ns,

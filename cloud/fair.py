@@ -11,22 +11,28 @@ TURN: Final = 16  #: taken from one sender before the next has its turn
 class FairQueue(Generic[T]):
     """Many threads put, one takes. One sender cannot keep the others waiting."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, most_bytes: int) -> None:
         self._most = most
+        self._most_bytes = most_bytes
         self._size = 0
-        self._waiting: OrderedDict[str, deque[T]] = OrderedDict()
+        self._bytes = 0
+        self._waiting: OrderedDict[str, deque[tuple[int, T]]] = OrderedDict()
         self._changed = threading.Condition()
 
     def __len__(self) -> int:
         return self._size
 
-    def put(self, sender: str, item: T, timeout: float) -> bool:
-        """Add an item; False when there was no room within `timeout` seconds."""
+    def _room(self) -> bool:
+        return self._size < self._most and self._bytes < self._most_bytes
+
+    def put(self, sender: str, item: T, size: int, timeout: float) -> bool:
+        """Add an item of `size` bytes; False when there was no room within `timeout` seconds."""
         with self._changed:
-            if not self._changed.wait_for(lambda: self._size < self._most, timeout):
+            if not self._changed.wait_for(self._room, timeout):
                 return False
-            self._waiting.setdefault(sender, deque()).append(item)
+            self._waiting.setdefault(sender, deque()).append((size, item))
             self._size += 1
+            self._bytes += size
             if self._size == 1:
                 self._changed.notify_all()
             return True
@@ -37,11 +43,13 @@ class FairQueue(Generic[T]):
         with self._changed:
             if not self._changed.wait_for(lambda: self._size > 0, timeout):
                 return out
-            full = self._size >= self._most
+            full = not self._room()
             while self._waiting and len(out) < most:
                 sender, items = self._waiting.popitem(last=False)
                 turn = min(TURN, len(items), most - len(out))
-                out += [items.popleft() for _ in range(turn)]
+                taken = [items.popleft() for _ in range(turn)]
+                out += [item for _, item in taken]
+                self._bytes -= sum(size for size, _ in taken)
                 if items:
                     self._waiting[sender] = items
             self._size -= len(out)

@@ -20,6 +20,9 @@ from models.contract import codec, topics
 from models.contract.errors import ContractError, Reason
 from models.contract.messages import Batch, Birth, Gap, Receipt, Refusal
 
+VALUE_BYTES: Final = 8  #: of a message that cannot be read count as one value
+RANGE_VALUES: Final = 10  #: a declared range costs memory like so many values
+HEAD_BYTES: Final = 1024  #: of a message that is too large are kept
 MAX_REFUSALS: Final = 1000  #: in one receipt
 
 
@@ -80,6 +83,8 @@ class Ingest:
         self.counters = Counters()
         #: says why a device's message is not taken (None: it is)
         self.admission: Callable[[str, Message], str | None] | None = None
+        #: whether a birth explained the columns of such batches of a device
+        self.explained: Callable[[str, str], bool] = lambda _device, _dictionary: True
         self._births: dict[str, int] = {}  #: checksum of each device's newest birth
         self._fresh: dict[str, int] = {}  #: those of the group in hand
         self._touched: dict[Key, _Answer] = {}
@@ -116,7 +121,8 @@ class Ingest:
     def _sorted(self, group: Sequence[Arrived], now_ns: int) -> Iterator[Pending]:
         for arrived in group:
             self.counters.messages += 1
-            if self.quota.message(sender_of(arrived.topic), arrived.received_ns):
+            birth = arrived.topic.endswith("/up/birth")
+            if self.quota.message(sender_of(arrived.topic), arrived.received_ns, birth=birth):
                 yield from self._sort(arrived)
             else:  # the receipt of the next one that is looked at says so
                 self.counters.refused += 1
@@ -132,10 +138,11 @@ class Ingest:
             message = codec.decode(topic, arrived.payload, arrived.content_type)
             self._admit(topic.identity, message)
         except ContractError as error:
-            return [self._aside(arrived, error.reason, error.detail)]
+            return self._unread(arrived, error)
         entry = Entry(Kind.MESSAGE, arrived.received_ns, arrived.topic, arrived.payload)
         if isinstance(message, Batch):
-            if not self.quota.values(topic.identity, message, arrived.received_ns):
+            values = message.count * max(len(message.columns), 1)
+            if not self.quota.values(topic.identity, values, arrived.received_ns):
                 return self._over_quota(topic, message)
             if message.guaranteed:
                 return self._batch(topic, entry, message, arrived)
@@ -143,12 +150,27 @@ class Ingest:
         elif isinstance(message, Birth) and self._again(topic.identity, arrived.payload):
             self.counters.repeats += 1
             return []  # retained: it comes again at every connection
+        elif isinstance(message, Gap):
+            return self._gap(topic, entry, message)
         self.counters.accepted += 1
-        if isinstance(message, Gap):
-            key = self._account(topic, message)
-            self._touched.setdefault(key, _Answer())
-            return [(entry, message), *self._followers(key)]
         return [(entry, message)]
+
+    def _unread(self, arrived: Arrived, error: ContractError) -> list[Pending]:
+        size = len(arrived.payload) // VALUE_BYTES
+        if self.quota.values(sender_of(arrived.topic), size, arrived.received_ns):
+            return [self._aside(arrived, error.reason, error.detail)]
+        self.counters.refused += 1
+        return []
+
+    def _gap(self, topic: topics.Topic, entry: Entry, gap: Gap) -> list[Pending]:
+        cost = len(gap.ranges) * RANGE_VALUES
+        if not self.quota.values(topic.identity, cost, entry.at_ns):
+            self.counters.refused += 1
+            return []  # the device declares it again
+        self.counters.accepted += 1
+        key = self._account(topic, gap)
+        self._touched.setdefault(key, _Answer())
+        return [(entry, gap), *self._followers(key)]
 
     def _admit(self, identity: str, message: Message) -> None:
         """Raise `ContractError` for a device that is not taken."""
@@ -163,6 +185,10 @@ class Ingest:
             return True
         self._fresh[identity] = check
         return False
+
+    def _explains(self, identity: str, dictionary: str) -> bool:
+        """Whether a birth has come; else the receipt asks for it."""
+        return identity in self._fresh or self.explained(identity, dictionary)
 
     def _over_quota(self, topic: topics.Topic, batch: Batch) -> list[Pending]:
         self.counters.refused += 1
@@ -182,6 +208,8 @@ class Ingest:
         key, numbered = identify(topic, batch)
         decision = self.sequencer.offer(key, numbered, arrived.received_ns, (entry, batch))
         self._touched.setdefault(key, _Answer()).columns = len(batch.columns)
+        if batch.dictionary and not self._explains(topic.identity, batch.dictionary):
+            self._refuse(key, batch, numbered.seq, Reason.UNKNOWN_DICTIONARY)
         unread = batch.broken and not batch.columns
         if unread and decision.verdict not in {Verdict.HOLD, Verdict.LATER}:
             self._refuse(key, batch, numbered.seq, batch.broken[0].reason)
@@ -232,7 +260,8 @@ class Ingest:
 
     def _aside(self, arrived: Arrived, reason: Reason, detail: str) -> Pending:
         self.counters.aside += 1
-        payload = aside_payload(reason, detail, arrived.payload)
+        kept = arrived.payload[:HEAD_BYTES] if reason is Reason.TOO_LARGE else arrived.payload
+        payload = aside_payload(reason, detail, kept)
         topic = arrived.topic.encode(errors="replace")[: topics.MAX_TOPIC].decode(errors="ignore")
         return Entry(Kind.ASIDE, arrived.received_ns, topic, payload), None
 

@@ -21,9 +21,10 @@ from cloud.ingest import Arrived, sender_of
 from cloud.settings import BrokerSettings
 from models.contract import codec, topics
 from models.contract.errors import ContractError
-from models.contract.messages import Receipt
+from models.contract.messages import MAX_PAYLOAD, Receipt
 
 GROUP: Final = 256  #: messages handled together at most
+QUEUE_BYTES: Final = 64 << 20  #: waiting to be taken; then the broker has to wait
 WAIT_S: Final = 0.05  #: how long a group may gather
 log = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ class Link:
     def __init__(self, settings: BrokerSettings, now: Callable[[], int]) -> None:
         self._now = now
         self._settings = settings
-        self._queue: FairQueue[Arrived] = FairQueue(8 * GROUP)
+        self._queue: FairQueue[Arrived] = FairQueue(8 * GROUP, QUEUE_BYTES)
         self._stopping = False
         self.connected = threading.Event()
         self.error: str | None = None
@@ -155,7 +156,11 @@ class Link:
         except UnicodeDecodeError:
             topic = "\ufffd"
         token = _Token(self.epoch, message.mid, message.qos)
-        arrived = Arrived(topic, bytes(message.payload), self._now(), content_type, token)
+        arrived = Arrived(
+            topic, bytes(message.payload[: MAX_PAYLOAD + 1]), self._now(), content_type, token
+        )
         sender = sender_of(topic)
-        while not self._stopping and not self._queue.put(sender, arrived, 1.0):
+        while not self._stopping and not self._queue.put(
+            sender, arrived, len(arrived.payload), 1.0
+        ):
             pass

@@ -25,7 +25,7 @@ _TRACE: Final[ContextVar[str | None]] = ContextVar("trace", default=None)
 _PATTERNS: Final = (
     (re.compile(r"(://[^/\s:@]*:)[^/\s@]+@"), rf"\1{MASK}@"),
     (re.compile(r"\bfw_[A-Za-z0-9_\-]{4,}"), f"fw_{MASK}"),
-    (re.compile(r"(/(?:setup|acknowledge)/)[A-Za-z0-9_\-.]+"), rf"\1{MASK}"),
+    (re.compile(r"(/(?:setup|password|acknowledge)/)[A-Za-z0-9_\-.]+"), rf"\1{MASK}"),
     (
         re.compile(
             r"(?i)\b((?:[a-z]+[_-])?(?:password|passwd|secret|token|cookie|authorization|api[_-]?key)"

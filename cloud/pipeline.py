@@ -7,10 +7,11 @@ how far they are; a record that comes again after a crash changes nothing.
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from cloud.decode import Aside, Decoder, Item, Message, Registration, Restart
 from cloud.diagnostics.values import Answered
-from cloud.errors import StoreError
+from cloud.errors import StoreBusy, StoreCorrupt, StoreError, StoreFull
 from cloud.journal import Record
 from cloud.ledger import Ledger
 from cloud.telemetry import TelemetryStore
@@ -22,6 +23,7 @@ from models.rows import Block, Tick
 PENDING_FILINGS = 100_000  #: assessments and births kept while the ledger is away
 PENDING_ASIDE_BYTES = 64 << 20  #: set-aside payloads kept while the ledger is away
 PENDING_SAMPLES = 4_000_000  #: values kept while the telemetry store is away
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
@@ -41,6 +43,29 @@ def assess(fleet: Fleet, items: Sequence[Item]) -> list[Assessment]:
             rows = []
             fleet.restart(item.machine, item.component, item.at_ns)
     return out + fleet.observe(rows)
+
+
+def _each(items: list[T], write: Callable[[list[T]], object]) -> None:
+    """Write all at once; where the database refuses one for what it is, all but that one.
+
+    Raises:
+        StoreError: the database is busy, full or damaged; nothing may be left out.
+    """
+    passing = (StoreBusy, StoreFull, StoreCorrupt)
+    if not items:
+        return
+    try:
+        write(items)
+    except passing:
+        raise
+    except StoreError:
+        for item in items:
+            try:
+                write([item])
+            except passing:
+                raise
+            except StoreError as error:
+                log.error("the ledger takes neither this nor a repeat of it: %r (%s)", item, error)
 
 
 class Pipeline:
@@ -106,12 +131,10 @@ class Pipeline:
             if self._unregistered:
                 self._register(self._unregistered)
                 self._unregistered = []
-            if self._aside:
-                self._ledger.quarantine_add(self._aside)
-                self._aside = []
-            if self._answers:
-                self._ledger.commands_answered(self._answers)
-                self._answers = []
+            _each(self._aside, self._ledger.quarantine_add)
+            self._aside = []
+            _each(self._answers, self._ledger.commands_answered)
+            self._answers = []
             if self._unfiled:
                 self._ledger.file(self.position, self._unfiled)
                 self._unfiled = []

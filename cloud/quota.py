@@ -8,9 +8,10 @@ have in flight, so that its outbox keeps the rest and sends more slowly.
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from models.contract.messages import MAX_SAMPLES, Batch
+from models.contract.messages import MAX_SAMPLES
 
 S: Final = 1_000_000_000
+BIRTHS_PER_S: Final = 5.0  #: of one device
 RECOVERED_NS: Final = 60 * S  #: after so long without a refusal a device's credit is lifted
 MAX_NAMED: Final = 100  #: devices named in `Quota.refusals`
 
@@ -73,14 +74,18 @@ class Quota:
         for key, level in self._before.items():
             self._buckets[key].level = level
 
-    def message(self, identity: str, now_ns: int) -> bool:
-        """Whether one more message of this device may be looked at."""
+    def message(self, identity: str, now_ns: int, *, birth: bool = False) -> bool:
+        """Whether one more message of this device may be looked at.
+
+        Births have a small bucket of their own: without one nothing else can be read.
+        """
+        if birth:
+            return self._draw(_Limit("births_per_s", identity, BIRTHS_PER_S), identity, 1, now_ns)
         limit = _Limit("device_messages_per_s", identity, self.limits.device_messages_per_s)
         return self._draw(limit, identity, 1, now_ns)
 
-    def values(self, identity: str, batch: Batch, now_ns: int) -> bool:
-        """Whether a batch's values are within the limits of device and tenant."""
-        count = batch.count * max(len(batch.columns), 1)
+    def values(self, identity: str, count: int, now_ns: int) -> bool:
+        """Whether so many values are within the limits of device and tenant."""
         tenant = identity.partition(".")[0]
         own = _Limit("device_values_per_s", identity, self.limits.device_values_per_s)
         all_ = _Limit("tenant_values_per_s", tenant, self.limits.tenant_values_per_s)

@@ -11,6 +11,7 @@ repeat is recognised from there.
 
 import heapq
 from array import array
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
@@ -25,7 +26,9 @@ REMEMBERED: Final = 64  #: batches of a stream whose content is remembered, to s
 MAX_HELD: Final = 4096  #: batches of all streams that may wait; beyond it all are let go
 MAX_ISLANDS: Final = 10_000  #: intervals of one stream beyond its first hole
 MAX_HOLES: Final = 1000  #: named in one receipt; the rest comes with the next
-SILENT_NS: Final = 86_400 * 10**9  #: a stream silent for so long is put on the shelf
+SILENT_NS: Final = 86_400 * 10**9  #: a whole stream silent for so long is put on the shelf
+GONE_NS: Final = 90 * SILENT_NS  #: one with holes: what lacks is then taken for lost
+MAX_STREAMS: Final = 10_000  #: of one device that are not on the shelf
 
 T = TypeVar("T")
 
@@ -167,6 +170,7 @@ class Sequencer(Generic[T]):
     def __init__(self, shelf: Shelf | None = None) -> None:
         self._shelf = shelf
         self._streams: dict[Key, _Stream[T]] = {}
+        self._counts: Counter[str] = Counter()  #: streams of each device
         self._before: dict[Key, _Stream[T] | None] = {}
         self._holding: dict[Key, None] = {}  #: streams that may have held batches
 
@@ -178,7 +182,8 @@ class Sequencer(Generic[T]):
         """Undo all since `begin`: what was decided did not become durable."""
         for key, stream in self._before.items():
             if stream is None:
-                self._streams.pop(key, None)
+                if self._streams.pop(key, None) is not None:
+                    self._counts[key.identity] -= 1
             else:
                 self._streams[key] = stream
                 if stream.held:
@@ -193,6 +198,8 @@ class Sequencer(Generic[T]):
 
     def offer(self, key: Key, batch: Numbered, now_ns: int, item: T) -> Decision:
         """Decide about one batch. An accepted batch counts as here from now on."""
+        if self._too_many(key):
+            return Decision(Verdict.LATER)
         seq, count, fingerprint = batch.seq, batch.count, batch.fingerprint
         stream = self._known(key, seq, batch.unreceipted)
         stream.heard_ns = now_ns
@@ -218,17 +225,26 @@ class Sequencer(Generic[T]):
         if stream is None and self._shelf is not None:
             expected = self._shelf.get(key)
             if expected is not None:
-                stream = self._streams[key] = _Stream(expected=expected)
+                stream = self._add(key, _Stream(expected=expected))
+        return stream
+
+    def _add(self, key: Key, stream: _Stream[T]) -> _Stream[T]:
+        self._streams[key] = stream
+        self._counts[key.identity] += 1
         return stream
 
     def _known(self, key: Key, seq: int, unreceipted: int | None) -> _Stream[T]:
         stream = self._found(key)
         if stream is None:
-            stream = self._streams[key] = _Stream(expected=min(unreceipted or 0, seq))
+            stream = self._add(key, _Stream(expected=min(unreceipted or 0, seq)))
         elif unreceipted is not None and stream.expected < unreceipted <= seq:
             # The device has receipts for numbers that this service no longer knows of.
             stream.add(stream.expected, unreceipted)
         return stream
+
+    def _too_many(self, key: Key) -> bool:
+        """Whether a device that has too many streams already begins another one."""
+        return self._counts[key.identity] >= MAX_STREAMS and key not in self._streams
 
     def _take(self, stream: _Stream[T], seq: int, count: int, fingerprint: int) -> None:
         stream.add(seq, seq + count)
@@ -275,7 +291,9 @@ class Sequencer(Generic[T]):
 
         One island too many is left out: the device declares it again when the first holes are shut.
         """
-        stream = self._found(key) or self._streams.setdefault(key, _Stream())
+        if self._too_many(key):
+            return
+        stream = self._found(key) or self._add(key, _Stream())
         if not stream.crowded(first, last + 1):
             stream.add(first, last + 1)
 
@@ -301,13 +319,14 @@ class Sequencer(Generic[T]):
         if self._shelf is None:
             return 0
         rows = [
-            (key, stream.expected)
+            (key, stream.frontier)
             for key, stream in self._streams.items()
-            if stream.whole and now_ns - stream.heard_ns >= SILENT_NS
+            if now_ns - stream.heard_ns >= (SILENT_NS if stream.whole else GONE_NS)
         ]
         self._shelf.put(rows)
         for key, _ in rows:
             del self._streams[key]
+            self._counts[key.identity] -= 1
         return len(rows)
 
     def dump(self) -> list[list[Any]]:
@@ -329,7 +348,7 @@ class Sequencer(Generic[T]):
         """Return a sequencer from `dump`."""
         self = cls(shelf)
         for identity, boot, stream, expected, above, remembered, cursor, heard_ns in rows:
-            self._streams[Key(identity, boot, stream)] = _Stream(
+            known: _Stream[T] = _Stream(
                 expected=expected,
                 above=Intervals(above),
                 heard_ns=heard_ns,
@@ -338,6 +357,7 @@ class Sequencer(Generic[T]):
                 prints=array("Q", [check for _, _, check in remembered]),
                 cursor=cursor,
             )
+            self._add(Key(identity, boot, stream), known)
         return self
 
 

@@ -161,12 +161,13 @@ class Service:
         )
         decoder = Decoder()
         if found:
-            waiting = {n for row in found.values["decoder"] for n in row[3]}
+            waiting = {n for row in found.values["decoder"] for _, n in row[3]}
             records = self._parked(waiting) if waiting else {}
             decoder.load(found.values["decoder"], records)
         self.ingest = Ingest(self.journal, sequencer, self._quota)
         self.pipeline = Pipeline(decoder, fleet, self._telemetry, self._ledger)
         self.pipeline.position = start
+        self.ingest.explained = decoder.knows
         count = self._replay(start)
         log.info("started from position %d, replayed %d records", start, count)
 

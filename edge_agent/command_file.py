@@ -56,41 +56,35 @@ class CommandFile:
 
     def add(self, kept: Kept, now_ns: int) -> bool:
         """Keep a new command; False when there are too many. Expired ones are forgotten."""
-        try:
-            self._db.execute("DELETE FROM command WHERE expires_ns < ? AND sent >= due", (now_ns,))
-            (count,) = self._db.execute("SELECT count(*) FROM command").fetchone()
-            if count >= KEPT:
-                return False
-            values = msgspec.structs.astuple(kept)
-            self._db.execute("INSERT INTO command VALUES (?, ?, ?, ?, ?, ?, ?, 0)", values)
-        except sqlite3.DatabaseError as error:
-            raise CommandFileError(f"commands: {error}") from error
+        self._do("DELETE FROM command WHERE expires_ns < ? AND sent >= due", now_ns)
+        if len(self._rows("")) >= KEPT:
+            return False
+        values = msgspec.structs.astuple(kept)
+        self._do("INSERT INTO command VALUES (?, ?, ?, ?, ?, ?, ?, 0)", *values)
         return True
-
-    def end(self, command_id: str, answer: bytes) -> None:
-        """Write down what came of a command; the answer is to be sent."""
-        try:
-            self._db.execute(
-                "UPDATE command SET step = 'ended', answer = ?, due = due + 1 WHERE id = ?",
-                (answer, command_id),
-            )
-        except sqlite3.DatabaseError as error:
-            raise CommandFileError(f"commands: {error}") from error
 
     def begin(self, command_id: str) -> None:
         """The command begins to run; the answer stays."""
-        try:
-            self._db.execute("UPDATE command SET step = 'running' WHERE id = ?", (command_id,))
-        except sqlite3.DatabaseError as error:
-            raise CommandFileError(f"commands: {error}") from error
+        self._do("UPDATE command SET step = 'running' WHERE id = ?", command_id)
+
+    def end(self, command_id: str, answer: bytes) -> None:
+        """Write down what came of a command; the answer is to be sent."""
+        change = "UPDATE command SET step = 'ended', answer = ?, due = due + 1 WHERE id = ?"
+        self._do(change, answer, command_id)
 
     def resend(self, command_id: str) -> None:
         """The answer is to be sent (once more)."""
-        self._db.execute("UPDATE command SET due = due + 1 WHERE id = ?", (command_id,))
+        self._do("UPDATE command SET due = due + 1 WHERE id = ?", command_id)
 
     def sent(self, kept: Kept) -> None:
         """The broker has this answer; what became due meanwhile is still to be sent."""
-        self._db.execute("UPDATE command SET sent = ? WHERE id = ?", (kept.due, kept.id))
+        self._do("UPDATE command SET sent = ? WHERE id = ?", kept.due, kept.id)
+
+    def _do(self, change: str, *values: object) -> None:
+        try:
+            self._db.execute(change, values)
+        except sqlite3.DatabaseError as error:
+            raise CommandFileError(f"commands: {error}") from error
 
     def unsent(self) -> list[Kept]:
         """Return what has an answer to send."""

@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from edge_agent.command_file import CommandFile, CommandFileError, Kept
-from edge_agent.errors import AgentError
+from edge_agent.errors import AgentError, SettingsError
 from edge_agent.sender import Wire
 from edge_agent.signature import Check
 from models.contract import codec, topics
@@ -24,6 +24,7 @@ from models.contract.wire import VERSION, CommandText
 
 EARLY_NS: Final = 300 * 10**9  #: how far this clock may be behind the service's
 ANSWER_BYTES: Final = 200 * 1024
+AGAIN_S: Final = 5.0  #: after the file of commands could not be written
 LOOSE: Final = 100  #: refusals of commands that are not kept
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -108,7 +109,11 @@ class Executor:
             raise Refusal(429, "too many commands wait; ask again when they have expired")
 
     def _read(self, op: str, command_id: str, command: Command) -> CommandText:
-        denied = self._check(command)
+        try:
+            denied = self._check(command)
+        except SettingsError as error:
+            log.error("%s", error)
+            denied = f"this device cannot read its key: {error}"
         if denied is not None:
             raise Refusal(401, denied)
         try:
@@ -123,6 +128,14 @@ class Executor:
 
     async def work(self) -> None:
         """Execute what was accepted, one after the other, until cancelled."""
+        while True:
+            try:
+                await self._work()
+            except CommandFileError as error:
+                log.error("%s; trying again", error)
+                await asyncio.sleep(AGAIN_S)
+
+    async def _work(self) -> None:
         for kept in await self._call(self._file.at, "running"):
             text = "the agent ended while it ran; it is not executed again"
             answer = self._answer(kept.id, "failed", 500, text)
@@ -163,9 +176,13 @@ class Executor:
                 topic, payload = self._loose[0]
                 await wire.publish(topic, payload)
                 self._loose.popleft()
-            for kept in await self._call(self._file.unsent):
-                await wire.publish(self._topic(kept.op, kept.id), kept.answer)
-                await self._call(self._file.sent, kept)
+            try:
+                unsent = await self._call(self._file.unsent)
+                for kept in unsent:
+                    await wire.publish(self._topic(kept.op, kept.id), kept.answer)
+                    await self._call(self._file.sent, kept)
+            except CommandFileError as error:
+                log.error("%s; the service asks again", error)
             await self._news.wait()
 
     def _topic(self, op: str, command_id: str) -> str:

@@ -172,6 +172,8 @@ class Sender:
         if flow is None:
             return
         self.receipts += 1
+        if any(refusal.code is Reason.UNKNOWN_DICTIONARY for refusal in receipt.refused):
+            self._births_due = True  # the service has the batch, but not what explains it
         now_s = self._now()
         await self.spool.forget(receipt.boot, receipt.stream, receipt.hwm)
         outbox = self.spool.outbox

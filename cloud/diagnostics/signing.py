@@ -1,6 +1,5 @@
 """The service's signature under its commands (Ed25519, RFC 8032)."""
 
-import os
 from hashlib import blake2b
 from pathlib import Path
 
@@ -8,6 +7,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from cloud.errors import SettingsError
+from cloud.secret_file import write_secret
 from models.contract.messages import Command
 
 
@@ -46,6 +46,4 @@ def _make(path: Path) -> None:
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    with os.fdopen(fd, "wb") as file:
-        file.write(pem)
+    write_secret(path, pem)

@@ -77,6 +77,19 @@ def test_the_clock_is_the_registered_one() -> None:
     )
 
 
+def test_batches_wait_on_the_device_while_its_birth_is_refused() -> None:
+    register = Register(a="wall")
+    wrong = Birth(boot="boot-1", dictionary="d", metrics=(), machines={}, time="data")
+    assert register.admission("acme.a", wrong)
+    assert all("birth" in str(register.admission("acme.a", None)) for _ in range(100))
+    assert register.joined == 0, "the broker is not asked again and again"
+    register.clocks["acme.a"] = "data"
+    register.now += FRESH_NS
+    assert register.admission("acme.a", None) is None
+    assert register.joined == 1
+    assert register.admission("acme.a", wrong) is None
+
+
 def test_a_ledger_that_is_away_changes_nothing() -> None:
     register = Register(a="wall")
     assert register.admission("acme.a", None) is None

@@ -1,3 +1,4 @@
+from array import array
 from typing import Any
 
 import msgspec
@@ -5,10 +6,12 @@ import numpy as np
 import pytest
 
 from cloud.decode import UNNUMBERED, Aside, Decoder, Registration, aside_payload
+from cloud.diagnostics.values import Answered
 from cloud.journal import Entry, Kind, Record
 from cloud.parking import MAX_RECORDS, WAIT_NS
+from models.contract import codec
 from models.contract.errors import Reason
-from models.contract.messages import MachineRef
+from models.contract.messages import Answer, MachineRef
 from models.rows import Block, Tick
 from tests.cloud.wires import DEVICE, T0, S, batch, birth, floats, up
 
@@ -138,6 +141,46 @@ def test_a_backlog_with_a_wrong_clock_keeps_its_spacing_once_a_fresh_batch_has_c
         (block,) = blocks(known, record(1, late, at=booted + 90 * S))
         assert first.times_ns.tolist() == [booted + 50 * S]
         assert block.times_ns.tolist() == [booted + 10 * S, booted + 11 * S]
+
+
+@pytest.mark.parametrize("wild", [2 * 10**18, -(2 * 10**18)])
+def test_one_wild_offset_in_the_middle_is_not_taken_at_its_word(wild: int) -> None:
+    payload = batch(0, [1.0, 2.0, 3.0], t0_ns=T0, offsets_ns=array("q", [0, wild, 2 * S]))
+    (block,) = blocks(Decoder(), record(0, payload, at=T0 + 2 * S))
+    assert block.times_ns.max() <= T0 + 2 * S
+    assert block.quality["temp"].tolist() == [1, 1, 1]
+
+
+def test_texts_that_a_database_cannot_hold_are_put_right() -> None:
+    answer = Answer(
+        id="0190aaaa-0000-7000-8000-0000000000c1", state="done", status=200, at_ns=T0, text="a\0b"
+    )
+    payload = codec.encode(answer, "json")
+    (item,) = Decoder().decode([record(0, payload, "cmd", "log", answer.id)])
+    assert isinstance(item, Answered)
+    assert item.text == "a\ufffdb"
+    (aside, _) = Decoder().decode([record(0, b'{"d":{"a\\u0000b":[1],"c":[2]}}')])[1:]
+    assert isinstance(aside, Aside)
+    assert "\0" not in aside.detail
+
+
+def test_one_device_cannot_fill_the_parking_of_the_others() -> None:
+    decoder = Decoder()
+    large = batch(0, [0.0] * 30_000, dictionary="00000000")
+    taken = [decoder.decode([record(n, large)]) == [] for n in range(40)]
+    assert 0 < sum(taken) < 40
+    topic = up(b"", device="acme.other").topic
+    other = Record(99, Entry(Kind.MESSAGE, T0, topic, batch(0, [1.0], dictionary="00000001")))
+    assert decoder.decode([other]) == []
+
+
+def test_a_birth_brings_back_only_what_it_explains() -> None:
+    decoder = Decoder()
+    decoder.decode([record(0, batch(0, [1.0], dictionary="00000001"))])
+    decoder.decode([record(1, batch(1, [2.0], dictionary="00000002"))])
+    found = blocks(decoder, record(2, birth(dictionary="00000002"), "birth"))
+    assert [block.seq for block in found] == [1]
+    assert len(decoder.parking) == 1
 
 
 def test_a_device_on_data_time_is_taken_at_its_word() -> None:

@@ -15,9 +15,9 @@ from cloud.fair import TURN, FairQueue
 def test_everything_comes_out_once_each_sender_in_its_order(
     sent: list[tuple[str, int]], sizes: list[int]
 ) -> None:
-    queue: FairQueue[tuple[str, int]] = FairQueue(1000)
+    queue: FairQueue[tuple[str, int]] = FairQueue(1000, 1000)
     for sender, value in sent:
-        assert queue.put(sender, (sender, value), 0)
+        assert queue.put(sender, (sender, value), 1, 0)
     out: list[tuple[str, int]] = []
     while len(queue):
         taken = queue.take(sizes[len(out) % len(sizes)], 0)
@@ -28,19 +28,19 @@ def test_everything_comes_out_once_each_sender_in_its_order(
 
 
 def test_a_flood_does_not_keep_another_waiting() -> None:
-    queue: FairQueue[str] = FairQueue(5000)
+    queue: FairQueue[str] = FairQueue(5000, 5000)
     for _ in range(4000):
-        queue.put("flood", "f", 0)
-    queue.put("quiet", "q", 0)
+        queue.put("flood", "f", 1, 0)
+    queue.put("quiet", "q", 1, 0)
     assert "q" in queue.take(TURN + 1, 0)
 
 
 def test_a_full_queue_holds_the_sender_back_until_there_is_room() -> None:
-    queue: FairQueue[int] = FairQueue(2)
-    assert queue.put("a", 1, 0)
-    assert queue.put("a", 2, 0)
-    assert not queue.put("b", 3, 0)
-    put = threading.Thread(target=queue.put, args=("b", 3, 20))
+    queue: FairQueue[int] = FairQueue(2, 9)
+    assert queue.put("a", 1, 1, 0)
+    assert queue.put("a", 2, 1, 0)
+    assert not queue.put("b", 3, 1, 0)
+    put = threading.Thread(target=queue.put, args=("b", 3, 1, 20))
     put.start()
     assert queue.take(1, 0) == [1]
     put.join(20)
@@ -48,8 +48,16 @@ def test_a_full_queue_holds_the_sender_back_until_there_is_room() -> None:
 
 
 def test_the_taker_waits_for_the_first_item() -> None:
-    queue: FairQueue[int] = FairQueue(2)
+    queue: FairQueue[int] = FairQueue(2, 9)
     assert queue.take(1, 0) == []
-    put = threading.Timer(0.01, queue.put, ("a", 1, 0))
+    put = threading.Timer(0.01, queue.put, ("a", 1, 1, 0))
     put.start()
     assert queue.take(1, 20) == [1]
+
+
+def test_bytes_are_bounded_too() -> None:
+    queue: FairQueue[int] = FairQueue(100, 10)
+    assert queue.put("a", 1, 50, 0), "one always fits"
+    assert not queue.put("b", 2, 1, 0)
+    assert queue.take(9, 0) == [1]
+    assert queue.put("b", 2, 1, 0)

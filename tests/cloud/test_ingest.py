@@ -8,6 +8,7 @@ import pytest
 from cloud.errors import StoreFull
 from cloud.ingest import Arrived, Ingest
 from cloud.journal import Entry, Kind, SegmentJournal
+from cloud.quota import Limits, Quota
 from cloud.sequence import HOLD_NS, Sequencer
 from models.contract import codec
 from models.contract.errors import Reason
@@ -155,6 +156,44 @@ def test_nothing_is_refused_for_good_before_it_is_recorded(ingest: Ingest) -> No
     assert receipt.refused == ()
     ((_, receipt),) = ingest.handle([up(batch(1, [1.0] * 8))], T0).receipts
     assert receipt.hwm == 9
+
+
+def test_of_a_message_that_is_too_large_only_the_head_is_kept(ingest: Ingest) -> None:
+    ingest.handle([up(b'{"d":{"a":1}}' + b" " * 300_000)], T0)
+    (entry,) = (record.entry for record in ingest.journal.since(-1))
+    assert entry.payload.startswith(Reason.TOO_LARGE.encode())
+    assert len(entry.payload) < 2_000
+
+
+def test_what_no_birth_explains_is_kept_and_the_birth_asked_for(ingest: Ingest) -> None:
+    known: set[tuple[str, str]] = set()
+    ingest.explained = lambda device, dictionary: (device, dictionary) in known
+    handled = ingest.handle([up(batch(0, [1.0], dictionary="00000001"))], T0)
+    ((device, receipt),) = handled.receipts
+    assert (len(handled.records), receipt.hwm) == (1, 0)
+    assert [refusal.code for refusal in receipt.refused] == [Reason.UNKNOWN_DICTIONARY]
+    known.add((device, "00000001"))
+    ((_, receipt),) = ingest.handle([up(batch(1, [1.0], dictionary="00000001"))], T0).receipts
+    assert receipt.refused == ()
+
+
+def test_a_flood_over_the_limit_is_counted_not_kept(ingest: Ingest) -> None:
+    ingest.quota = Quota(Limits(device_messages_per_s=10, burst_s=1))
+    handled = ingest.handle([up(batch(i, [1.0])) for i in range(50)], T0)
+    ((_, receipt),) = handled.receipts
+    assert (len(handled.records), receipt.hwm) == (10, 9)
+    assert receipt.credit == 1
+    assert ingest.counters.refused == 40
+    handled = ingest.handle([up(batch(i, [1.0]), at=T0 + 10**9) for i in range(10, 20)], T0)
+    assert handled.receipts[0][1].hwm == 19
+
+
+def test_values_over_the_limit_are_refused_by_name(ingest: Ingest) -> None:
+    ingest.quota = Quota(Limits(device_values_per_s=10, burst_s=1))
+    ingest.handle([up(batch(0, [1.0] * 8))], T0)
+    ((_, receipt),) = ingest.handle([up(batch(8, [1.0] * 8))], T0).receipts
+    assert [(r.first, r.last, r.code) for r in receipt.refused] == [(8, 15, Reason.QUOTA)]
+    assert receipt.hwm == 7
 
 
 def test_a_receipt_stays_small_whatever_the_gaps(ingest: Ingest) -> None:

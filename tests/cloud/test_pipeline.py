@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from cloud.decode import Decoder
-from cloud.errors import StoreBusy
+from cloud.decode import Aside, Decoder
+from cloud.errors import StoreBusy, StoreError
 from cloud.ingest import Arrived, Ingest
 from cloud.journal import SegmentJournal
 from cloud.ledger import Ledger, open_ledger
@@ -112,6 +112,23 @@ def test_a_busy_ledger_gets_machines_and_findings_with_the_next_group(
     assert path.pipeline.settled
     assert [m.id for m in path.ledger.machines(limit=10)[0]] == [DEVICE]
     assert len(path.ledger.quarantine(limit=10)[0]) == 1
+
+
+def test_what_the_database_refuses_for_itself_keeps_nothing_else_back(
+    path: BehindBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add = path.ledger.quarantine_add
+
+    def picky(asides: Sequence[Aside]) -> int:
+        if any(aside.payload == b"poison" for aside in asides):
+            raise StoreError("invalid byte sequence")
+        return add(asides)
+
+    monkeypatch.setattr(path.ledger, "quarantine_add", picky)
+    path.take(up(b"junk"), up(b"poison"), up(b"rubbish"), up(batch(0, [1.0])))
+    assert path.pipeline.settled
+    kept = {row.size for row in path.ledger.quarantine(limit=10)[0]}
+    assert kept == {len(b"junk"), len(b"rubbish")}
 
 
 def test_records_that_come_again_after_a_crash_change_nothing(path: BehindBroker) -> None:

@@ -1,16 +1,11 @@
 """The second valve: what of a device and a tenant is taken."""
 
 from cloud.quota import RECOVERED_NS, Limits, Quota, S
-from models.contract.messages import MAX_SAMPLES, Batch
-from tests.cloud.wires import floats
+from models.contract.messages import MAX_SAMPLES
 
 LIMITS = Limits(
     device_messages_per_s=10, device_values_per_s=100, tenant_values_per_s=150, burst_s=2
 )
-
-
-def batch(count: int, columns: int = 1) -> Batch:
-    return Batch(columns={f"c{i}": floats([0.0] * count) for i in range(columns)}, count=count)
 
 
 def test_a_burst_passes_then_the_rate_holds() -> None:
@@ -22,40 +17,40 @@ def test_a_burst_passes_then_the_rate_holds() -> None:
     assert quota.refusals["a.x"].messages == 170
 
 
-def test_values_count_samples_times_signals() -> None:
+def test_values_have_a_bucket_of_their_own() -> None:
     quota = Quota(LIMITS)
-    assert quota.values("a.x", batch(20, 10), 0)
-    assert not quota.values("a.x", batch(1), 0)
-    assert quota.values("a.x", batch(10, 10), S)
+    assert quota.values("a.x", 200, 0)
+    assert not quota.values("a.x", 1, 0)
+    assert quota.values("a.x", 100, S)
     assert quota.refusals["a.x"].limit == "device_values_per_s"
 
 
 def test_a_tenants_devices_share_its_limit() -> None:
     quota = Quota(LIMITS)
-    assert quota.values("a.x", batch(200), 0)
-    assert not quota.values("a.y", batch(200), 0)
+    assert quota.values("a.x", 200, 0)
+    assert not quota.values("a.y", 200, 0)
     assert quota.refusals["a.y"].limit == "tenant_values_per_s"
-    assert quota.values("b.x", batch(200), 0)
+    assert quota.values("b.x", 200, 0)
 
 
 def test_a_batch_larger_than_the_bucket_passes_when_it_is_full() -> None:
     quota = Quota(Limits(device_values_per_s=100, burst_s=2, tenant_values_per_s=0))
-    assert quota.values("a.x", batch(1000), 0)
-    assert not quota.values("a.x", batch(1), S), "it is paid for afterwards"
-    assert quota.values("a.x", batch(1), 9 * S)
+    assert quota.values("a.x", 1000, 0)
+    assert not quota.values("a.x", 1, S), "it is paid for afterwards"
+    assert quota.values("a.x", 1, 9 * S)
 
 
 def test_zero_means_no_limit() -> None:
     none = Limits(device_messages_per_s=0, device_values_per_s=0, tenant_values_per_s=0)
     quota = Quota(none)
-    assert all(quota.message("a.x", 0) and quota.values("a.x", batch(60_000), 0) for _ in range(99))
+    assert all(quota.message("a.x", 0) and quota.values("a.x", 60_000, 0) for _ in range(99))
 
 
 def test_a_refused_device_is_told_its_room_until_it_kept_within_its_limits_for_a_minute() -> None:
     quota = Quota(LIMITS)
     assert quota.credit("a.x", 10, 0) is None
-    quota.values("a.x", batch(200), 0)
-    quota.values("a.x", batch(200), 0)
+    quota.values("a.x", 200, 0)
+    quota.values("a.x", 200, 0)
     assert quota.credit("a.x", 10, 0) == 1
     assert quota.credit("a.x", 10, S) == 10
     assert quota.credit("a.x", 10, RECOVERED_NS) == MAX_SAMPLES
@@ -67,7 +62,7 @@ def test_what_did_not_become_durable_is_given_back() -> None:
     for _ in range(50):
         quota.begin()
         assert quota.message("a.x", 0)
-        assert quota.values("a.x", batch(150), 0)
+        assert quota.values("a.x", 150, 0)
         quota.rollback()
     assert quota.refusals == {}
 
@@ -86,3 +81,10 @@ def test_full_buckets_are_forgotten() -> None:
     assert sum(quota.message("a.x", 0) for _ in range(100)) == 19
     quota.forget(100 * S)
     assert sum(quota.message("a.x", 100 * S) for _ in range(100)) == 20
+
+
+def test_a_birth_is_looked_at_however_much_else_came() -> None:
+    quota = Quota(LIMITS)
+    while quota.message("a.x", 0):
+        pass
+    assert sum(quota.message("a.x", 0, birth=True) for _ in range(100)) == 10
