@@ -129,6 +129,7 @@ class App:
                 self.ledger.devices_registered, now_ns, link.births_again
             )
         self.server = _Server(self._uvicorn())
+        self._tasks: tuple[asyncio.Task[None], ...] = ()
 
     def _link(self) -> Callable[[str, str], str] | None:
         """Return what makes the links in alerts; without a public address there are none."""
@@ -215,6 +216,7 @@ class App:
         keeping = asyncio.create_task(self._upkeep(), name="upkeep")
         pushing = asyncio.create_task(self.live.run(stop), name="live")
         asking = asyncio.create_task(self.console.run(stop), name="console")
+        self._tasks = (notifying, keeping, pushing, asking)
         try:
             listening = asyncio.create_task(self.server.listening.wait())
             await asyncio.wait([serving, listening], return_when=asyncio.FIRST_COMPLETED)
@@ -267,6 +269,9 @@ class App:
                 await asyncio.wait([waiting], timeout=CHECK_S)
                 if not self.service.alive:
                     raise CloudError(f"ingest stopped: {self.service.failure}")
+                for task in self._tasks:
+                    if task.done() and not task.cancelled() and task.exception():
+                        raise CloudError(f"{task.get_name()} stopped: {task.exception()!r}")
         finally:
             waiting.cancel()
 

@@ -2,7 +2,7 @@
 
 import copy
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Final, Protocol, TypeVar
 
@@ -15,7 +15,7 @@ from cloud.api.access import NOBODY, rule_of
 from cloud.api.cookies import bearer_of, cookie_of
 from cloud.api.cursors import Cursors
 from cloud.diagnostics.console import Console
-from cloud.errors import Refused, StoreError
+from cloud.errors import NotFound, Refused, StoreError
 from cloud.ledger import Ledger, Repair
 from cloud.live import Live
 from cloud.metrics import Metrics
@@ -199,14 +199,18 @@ def admit(request: Request) -> ApiDeps:
     return deps.of(principal)
 
 
-def welcome(request: Request) -> bool:
-    """Whether whoever made a request that goes on may still do so.
+def welcome(request: Request, deps: ApiDeps, machines: Iterable[str] = ()) -> bool:
+    """Whether whoever made a request that goes on may still do so, and still sees these machines.
 
     A ledger that is busy is asked again next time.
     """
     try:
-        admit(request)
-    except (SignInNeeded, NotAllowed):
+        fresh = admit(request)
+        if fresh.principal.reach != deps.principal.reach:
+            return False  # what they see has changed: they begin again
+        for machine in machines if fresh.principal.reach is not None else ():
+            fresh.ledger.machine(machine)
+    except (SignInNeeded, NotAllowed, NotFound):
         return False
     except StoreError as error:
         log.info("not looked whether somebody may still listen: %s", error)

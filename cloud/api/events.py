@@ -23,6 +23,7 @@ from cloud.errors import NotFound
 from cloud.live import Change, Live, Message, Reading
 
 HEARTBEAT_S: Final = 15.0
+FORGOTTEN: Final = 10  #: messages after which it is looked up again whose a machine is
 WATCHED: Final = 20  #: machines whose values one stream may ask for
 MEDIA_TYPE: Final = "text/event-stream"
 router = APIRouter(prefix="/api/v1", tags=["live"])
@@ -75,7 +76,7 @@ async def events(
             deps.ledger.machine(name)  # 404 for what is not theirs
 
     async def stays() -> bool:
-        return await asyncio.to_thread(welcome, request)
+        return await asyncio.to_thread(welcome, request, deps, machine or ())
 
     stream = _stream(deps, deps.live, frozenset(machine or ()), last_event_id, stays)
     return StreamingResponse(stream, media_type=MEDIA_TYPE, headers={"X-Accel-Buffering": "no"})
@@ -97,7 +98,7 @@ async def _stream(
         if missed is None:
             yield event("reset", Hello(now_ns=deps.health().now_ns), identity(live, live.n))
         for message in missed or ():
-            yield show(message)
+            yield await asyncio.to_thread(show, message)
         while True:
             try:
                 delivery = await asyncio.wait_for(watcher.queue.get(), HEARTBEAT_S)
@@ -108,7 +109,7 @@ async def _stream(
                 continue
             if delivery is None or not await stays():
                 return
-            yield show(delivery.message)
+            yield await asyncio.to_thread(show, delivery.message)
             if delivery.readings:
                 yield event("values", Values(readings=list(delivery.readings)))
     finally:
@@ -155,9 +156,13 @@ class _Seen:
     def __init__(self, deps: ApiDeps) -> None:
         self._deps = deps
         self._mine: dict[str, bool] = {}
+        self._parts = 0
 
     def part(self, message: Message) -> Message:
         """Return a message without what belongs to others."""
+        self._parts += 1
+        if self._parts % FORGOTTEN == 0:
+            self._mine = {}  # a machine may have been placed with somebody else
         machines = tuple(g for g in message.machines if self._sees(g.machine))
         changes = tuple(
             c

@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from cloud.errors import StoreFull
 from cloud.telemetry.fresh import Layout
 from cloud.telemetry.influx import names
 from cloud.telemetry.influx.influxql import select, source
@@ -121,20 +122,21 @@ class Machines:
         return self._reader.taken(*self._series_of[series], spans)
 
     def source(self, machine: Machine, block: Block) -> int:
-        """Return the number of a block's device and boot, shifted to stand before its seq."""
-        key = (block.device, block.boot)
+        """Return what is added to a block's seq: the number of its device and boot before it."""
+        page = (block.seq + len(block.times_ns) - 1) >> names.SEQ_BITS
+        key = (block.device, names.paged(block.boot, page))
         number = machine.boots.get(key)
         if number is None:
             number = machine.boots[key] = len(machine.boots) + 1
             if number >= _MOST_BOOTS:
-                raise OverflowError(f"{machine.name}: more than {_MOST_BOOTS} boots")
+                raise StoreFull(f"{machine.name}: more than {_MOST_BOOTS} boots; erase the device")
             device, boot = (part.replace("\\", "\\\\").replace('"', '\\"') for part in key)
             line = (
                 f"{names.BOOT},machine={names.safe(machine.name)} "
                 f'device="{device}",boot="{boot}" {number}'
             )
             self.lines.append(line.encode())
-        return number << names.SEQ_BITS
+        return (number - page) << names.SEQ_BITS
 
     def slot(self, machine: Machine, signal: str) -> int:
         """Return the slot of a machine's signal."""

@@ -26,6 +26,19 @@ OLD_ROW: Final = "hrow"
 OWN: Final = "at"
 STATE: Final = "s"
 SEQ_BITS: Final = 40
+
+
+def paged(boot: str, page: int) -> str:
+    """Return the name of a boot's numbers from `page << SEQ_BITS` on; most have only page 0."""
+    return f"{boot}#{page}" if page else boot
+
+
+def unpaged(name: str) -> tuple[str, int]:
+    """Return boot and first number of a name of `paged`."""
+    boot, _, page = name.partition("#")
+    return boot, int(page or 0) << SEQ_BITS
+
+
 LETTERS: Final = {"d": "f", "f": "e", "q": "i", "?": "b"}
 CODES: Final = {letter: code for code, letter in LETTERS.items()}
 _PLAIN: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:/-+")

@@ -241,8 +241,9 @@ class Reader:
                 rows = np.array([row[1] for row in table.rows], np.int64)
                 cuts = np.flatnonzero(np.diff(rows) != 1) + 1
                 for run in np.split(rows, cuts):
-                    boot, seq = divmod(int(run[0]), 1 << names.SEQ_BITS)
-                    yield named[boot], names.plain(table.tags["stream"]), seq, len(run)
+                    number, seq = divmod(int(run[0]), 1 << names.SEQ_BITS)
+                    boot, first = names.unpaged(named[number])
+                    yield boot, names.plain(table.tags["stream"]), first + seq, len(run)
 
     def signals(self, machine: str) -> dict[str, set[str]]:
         """Return the signals of a machine, each with the letters of its fields."""

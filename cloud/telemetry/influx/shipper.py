@@ -73,6 +73,7 @@ class Shipper:
         self.refused = 0
         self.target = position
         self._repeat = shipments.last
+        self._repeat_to = position  #: what is stored when it is
         self._since_noted = 0
         self._thread = threading.Thread(target=self._run, name="influx", daemon=True)
 
@@ -112,8 +113,10 @@ class Shipper:
                 if not self._once():
                     self._wake.wait()
                     self._wake.clear()
-            except StoreError as error:  # only while stopping: retries know no end
+            except StoreError as error:
+                # While stopping: the journal has what waits. Else what is in hand is sent again.
                 log.warning("telemetry store: %s", error)
+                self._stop.wait(FIRST_WAIT_S)
             except Exception as error:
                 log.exception("the writer of the telemetry store stopped")
                 self.failure = error
@@ -126,7 +129,7 @@ class Shipper:
             with self.hands_on:
                 self._send(self._repeat)
             self._repeat = None
-            self._arrived(self.shipped)
+            self._arrived(self._repeat_to)
             return True
         first = self._spool.take()
         if first is None:
@@ -137,9 +140,11 @@ class Shipper:
         self._hurry.clear()
         blocks, position = self._merged(blocks, position)
         with self.hands_on:
-            shipment = self._again(lambda: self._builder.build(blocks, position))
+            shipment = self._again(lambda: self._builder.build(blocks, position), refusals=False)
             self._again(lambda: self._shipments.note(shipment))
+            self._repeat, self._repeat_to = shipment, position
             self._send(shipment)
+            self._repeat = None
             self._since_noted += 1
             if self._since_noted >= POSITION_EVERY:
                 self.note_position(position)
@@ -195,7 +200,7 @@ class Shipper:
                 len(refused),
                 refused[0].reason,
             )
-            self._pass_on(refused)
+            self._again(lambda: self._pass_on(refused))
 
     def _stored(self, bucket: str, body: bytes) -> list[Refused]:
         """Store lines; return those that the server does not take."""
@@ -221,16 +226,19 @@ class Shipper:
             *self._stored(bucket, b"".join(lines[half:])),
         ]
 
-    def _again(self, action: Callable[[], T]) -> T:
-        """Do something until the server (or the disk) lets it; `Rejected` comes through."""
+    def _again(self, action: Callable[[], T], *, refusals: bool = True) -> T:
+        """Do something until the server (or the disk) lets it.
+
+        `Rejected` comes through, except without `refusals`: then it is tried again, too.
+        """
         wait = FIRST_WAIT_S
         while True:
             try:
                 done = action()
-            except Rejected:
-                self._say(None)
-                raise
             except StoreError as error:
+                if isinstance(error, Rejected) and refusals:
+                    self._say(None)
+                    raise
                 self._say(str(error))
                 asked = error.wait_s if isinstance(error, Away) and error.wait_s else 0.0
                 pause = max(asked, wait * float(self._rng.uniform(0.5, 1.0)))
