@@ -61,8 +61,10 @@ class Sender:
 
     async def drained(self) -> None:
         """Return when everything in the outbox has its receipt."""
-        while not await self.spool.empty():
-            self._receipted.clear()
+        while True:
+            self._receipted.clear()  # before looking: a receipt meanwhile must not be missed
+            if await self.spool.empty():
+                return
             await self._receipted.wait()
 
     async def run(self, wire: Wire) -> None:

@@ -122,5 +122,7 @@ async def listening(port: int, identity: str, version: int = 5) -> AsyncIterator
         try:
             yield cloud
         finally:
-            task.cancel()
-            await asyncio.wait([task])
+            # Python 3.11's `wait_for`, which the client uses, can swallow a cancellation.
+            while not task.done():
+                task.cancel()
+                await asyncio.wait([task], timeout=1)

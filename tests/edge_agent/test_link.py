@@ -8,6 +8,7 @@ import pytest
 from edge_agent.publisher import Publisher
 from edge_agent.sender import Sender
 from edge_agent.settings import BrokerSettings, OutboxSettings, Settings
+from edge_agent.spool import Spool, open_outbox
 from forewarn.broker import embedded, find_nats
 from models.contract import topics
 from models.contract.errors import Reason
@@ -165,6 +166,27 @@ async def test_an_unreadable_batch_is_set_aside_and_the_rest_goes_on(
             assert publisher.spool.outbox.stats().aside == 1
     assert cloud.lost == {("boot-one", "live"): {2}}
     assert sorted(cloud.samples["boot-one", "live"]) == [0, 1, 3, 4, 5]
+
+
+async def test_a_receipt_that_comes_while_it_is_looked_whether_all_is_sent_is_not_missed(
+    tmp_path: Path,
+) -> None:
+    outbox, _ = open_outbox(settings(1, tmp_path).outbox, "boot-one")
+    spool = Spool(outbox)
+    sender = Sender(ID, spool)
+    await spool.append("live", batch([1.0]))
+    looked = spool.empty
+
+    async def empty() -> bool:
+        found = await looked()
+        if not found:  # the last receipt comes now
+            await sender.receipt(Receipt(boot="boot-one", stream="live", hwm=0))
+        return found
+
+    spool.empty = empty  # type: ignore[method-assign]
+    async with asyncio.timeout(20):
+        await sender.drained()
+    await spool.close()
 
 
 async def test_a_silent_cloud_costs_no_batch(broker: Broker, tmp_path: Path) -> None:
