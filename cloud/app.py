@@ -22,6 +22,7 @@ from cloud.api.forms.acknowledging import address
 from cloud.detectors import detectors_of
 from cloud.diagnostics.console import Console
 from cloud.diagnostics.signing import Signer
+from cloud.durable import write_whole
 from cloud.errors import CloudError, SettingsError, StoreError
 from cloud.keep.upgrade import keep_before_upgrade
 from cloud.ledger import Ledger, open_ledger
@@ -31,7 +32,6 @@ from cloud.metrics import Metrics, Sources
 from cloud.notify import Notifier, channels_from
 from cloud.places import places
 from cloud.quota import Limits
-from cloud.secret_file import write_secret
 from cloud.service import Service
 from cloud.settings import CloudSettings, LimitSettings
 from cloud.telemetry import TelemetryStore
@@ -288,7 +288,7 @@ def _limits(settings: LimitSettings) -> Limits:
 def _secret(path: Path) -> bytes:
     """Return this installation's key, made at the first start."""
     if not path.exists() or path.stat().st_size != SECRET_BYTES:
-        write_secret(path, secrets.token_bytes(SECRET_BYTES))
+        write_whole(path, secrets.token_bytes(SECRET_BYTES))
     return path.read_bytes()
 
 

@@ -20,6 +20,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol
 
+from cloud.durable import sync
 from cloud.errors import StoreBusy, StoreCorrupt, StoreFull
 
 _HEAD: Final = struct.Struct("<HBBI")
@@ -259,7 +260,7 @@ class SegmentJournal:
         try:
             fd = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_TRUNC, 0o600)
             try:
-                _sync_folder(self._folder)
+                sync(self._folder)
             except OSError:
                 os.close(fd)
                 raise
@@ -334,7 +335,7 @@ def blank(folder: Path, gone: Callable[[Entry], bool]) -> int:
         part.replace(path)
     for path in folder.glob("*.torn"):
         path.unlink()
-    _sync_folder(folder)
+    sync(folder)
     return count
 
 
@@ -347,11 +348,3 @@ def _damaged(path: Path) -> str:
         f"{path}: a record is damaged. Restore the file from a backup, or move it and all later "
         "segments away to start from the last snapshot; devices send again what has no receipt."
     )
-
-
-def _sync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

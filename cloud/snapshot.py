@@ -6,7 +6,6 @@ two newest are kept, so that a damaged one never stops a start.
 
 import io
 import logging
-import os
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +15,8 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+
+from cloud.durable import write_whole
 
 FORMAT: Final = 2
 KEPT: Final = 2
@@ -39,15 +40,7 @@ def save(folder: Path, snapshot: Snapshot) -> Path:
     arrays: dict[str, Any] = {f"fleet/{k}": v for k, v in snapshot.arrays.items()}
     np.savez(buffer, meta=np.frombuffer(meta, "u1"), **arrays)
     path = folder / f"{snapshot.n + 1:020d}.npz"
-    part = path.with_suffix(".part")
-    with part.open("wb") as file:
-        file.write(buffer.getbuffer())
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-    fd = os.open(folder, os.O_RDONLY)
-    os.fsync(fd)
-    os.close(fd)
+    write_whole(path, buffer.getbuffer())
     for old in positions(folder)[:-KEPT]:
         (folder / f"{old + 1:020d}.npz").unlink()
     return path

@@ -4,18 +4,13 @@
 """
 
 from collections.abc import Callable
-from hashlib import blake2b
 from pathlib import Path
 
 from edge_agent.errors import SettingsError
+from models.contract.ids import key_id
 from models.contract.messages import Command
 
 Check = Callable[[Command], str | None]
-
-
-def key_id(public: bytes) -> str:
-    """Return the 8 hex digits that name a raw public key of 32 bytes."""
-    return blake2b(public, digest_size=4).hexdigest()
 
 
 def checker(key_file: str | None, *, trial: bool) -> Check:

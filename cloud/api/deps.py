@@ -2,7 +2,7 @@
 
 import copy
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Final, Protocol, TypeVar
 
@@ -17,8 +17,9 @@ from cloud.api.cursors import Cursors
 from cloud.diagnostics.console import Console
 from cloud.errors import NotFound, Refused, StoreError
 from cloud.ledger import Ledger, Repair
+from cloud.ledger.writer import Submit
 from cloud.live import Live
-from cloud.metrics import Metrics
+from cloud.metrics import Metrics, Status
 from cloud.notify.channels import Outlet
 from cloud.quota import Throttled
 from cloud.telemetry import TelemetryStore
@@ -28,42 +29,12 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
-class ServiceStatus(Protocol):
+class ServiceStatus(Status, Protocol):
     """How the ingest side is (`cloud.service.Status` is one)."""
-
-    @property
-    def connected(self) -> bool:
-        """Whether the broker is reached."""
-        ...
-
-    @property
-    def position(self) -> int:
-        """Journal position that the models have taken."""
-        ...
-
-    @property
-    def waiting(self) -> int:
-        """Batches held for an earlier one."""
-        ...
-
-    @property
-    def parked(self) -> int:
-        """Batches that wait for the birth which explains them."""
-        ...
 
     @property
     def refusals(self) -> Mapping[str, Throttled]:
         """Devices that ran into a limit."""
-        ...
-
-    @property
-    def disk_error(self) -> str | None:
-        """Why no telemetry is taken for want of room."""
-        ...
-
-    @property
-    def store_error(self) -> str | None:
-        """What keeps the telemetry store from writing."""
         ...
 
     @property
@@ -83,14 +54,6 @@ class HealthReport:
 
     service: ServiceStatus
     now_ns: int
-
-
-class Submit(Protocol):
-    """Runs a ledger write on the one writer thread and returns its result."""
-
-    def __call__(self, work: Callable[[], T], /) -> Awaitable[T]:
-        """Run `work` after what was submitted before it."""
-        ...
 
 
 class Outlets(Protocol):

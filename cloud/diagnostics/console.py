@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 from typing import Final, Protocol, TypeVar
 
@@ -12,6 +12,7 @@ import msgspec
 from cloud.diagnostics.signing import Signer
 from cloud.diagnostics.values import Asked, CommandRow, CommandStore
 from cloud.errors import StoreError
+from cloud.ledger.writer import Submit
 from models.contract import codec, topics
 from models.contract.messages import Command
 from models.contract.wire import CommandText
@@ -31,14 +32,6 @@ class Sends(Protocol):
 
     def command(self, topic: str, payload: bytes, *, seconds: int, correlation: bytes) -> None:
         """Publish a command that the broker forgets after `seconds`."""
-        ...
-
-
-class Submit(Protocol):
-    """Runs a ledger write on the one writer thread."""
-
-    def __call__(self, work: Callable[[], T], /) -> Awaitable[T]:
-        """Run `work` after what was submitted before it."""
         ...
 
 

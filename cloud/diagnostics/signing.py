@@ -1,13 +1,13 @@
 """The service's signature under its commands (Ed25519, RFC 8032)."""
 
-from hashlib import blake2b
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from cloud.durable import write_whole
 from cloud.errors import SettingsError
-from cloud.secret_file import write_secret
+from models.contract.ids import key_id
 from models.contract.messages import Command
 
 
@@ -26,7 +26,7 @@ class Signer:
             raise SettingsError(f"{path}: not an Ed25519 key; restore it from a backup")
         self._key = key
         public = key.public_key()
-        self.key_id = blake2b(public.public_bytes_raw(), digest_size=4).hexdigest()
+        self.key_id = key_id(public.public_bytes_raw())
         #: what devices are given as `commands.key_file`
         self.public_file = folder / "command-key.pem"
         pem = public.public_bytes(
@@ -46,4 +46,4 @@ def _make(path: Path) -> None:
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    write_secret(path, pem)
+    write_whole(path, pem)

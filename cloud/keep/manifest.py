@@ -8,6 +8,7 @@ from typing import BinaryIO, Final
 
 import msgspec
 
+from cloud.durable import sync
 from cloud.errors import StoreCorrupt, StoreError
 
 FORMAT: Final = 1
@@ -90,11 +91,7 @@ def write(folder: Path, manifest: Manifest) -> None:
         file.write(msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n")
         file.flush()
         os.fsync(file.fileno())
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    sync(folder)
 
 
 def read(folder: Path) -> Manifest:

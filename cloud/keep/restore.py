@@ -1,10 +1,10 @@
 """A restore: a new installation from a backup, whole or not at all."""
 
-import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
+from cloud.durable import sync
 from cloud.errors import StoreError
 from cloud.keep import manifest as paper
 from cloud.keep.manifest import DATA, LEDGER, Manifest
@@ -35,7 +35,7 @@ def restore(folder: Path, places: Places) -> Manifest:
         if places.data.exists():
             places.data.rmdir()
         part.rename(places.data)
-        _sync(places.data.parent)
+        sync(places.data.parent)
     except OSError as error:
         raise StoreError(f"{error.filename or places.data}: {error.strerror}") from error
     finally:
@@ -84,11 +84,3 @@ def _fill_ledger(folder: Path, places: Places, part: Path) -> None:
         raise
     finally:
         database.close()
-
-
-def _sync(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

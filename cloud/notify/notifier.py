@@ -9,12 +9,13 @@ import contextlib
 import logging
 import random  # noqa: TID251 - jitter: no result depends on it, and tests bring their own
 import threading
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Final, Literal, Protocol, TypeVar
+from typing import Final, Literal, TypeVar
 
 from cloud.errors import StoreError
 from cloud.ledger import AlertRow, Ledger
+from cloud.ledger.writer import Submit
 from cloud.notify.channels import LOG, Channel, NotSent, Outlet
 from cloud.notify.texts import TEST, Language, Text, compose
 from models.profile import Profile, load_profiles
@@ -32,14 +33,6 @@ STORE_RETRY_S: Final = 5.0
 DRAIN_S: Final = 2.0  #: at the end, how long attempts may still take
 SLOW_S: Final = 3.0  #: a failure that took longer ends the round: the channel is down
 log = logging.getLogger(__name__)
-
-
-class Submit(Protocol):
-    """Runs work on the ledger's writer thread."""
-
-    def __call__(self, work: Callable[[], T], /) -> Awaitable[T]:
-        """Return what the work returns."""
-        ...
 
 
 class Notifier:

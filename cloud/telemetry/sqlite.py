@@ -4,13 +4,13 @@ Blocks are stored as they come (`fresh`), in the same transaction as the journal
 prepares compactions (frames and roll-ups); `write` applies them, so that one thread alone writes.
 """
 
-import os
 import threading
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from cloud.durable import sync
 from cloud.errors import StoreBusy, StoreFull
 from cloud.telemetry import (
     Buckets,
@@ -272,11 +272,7 @@ class SqliteTelemetry:
                 self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
         # Readers may have kept the checkpoint from finishing; what is left is in the log.
         for path in (self.path.with_name(self.path.name + "-wal"), self.path.parent):
-            fd = os.open(path, os.O_RDONLY)
-            try:
-                os.fsync(fd)
-            finally:
-                os.close(fd)
+            sync(path)
         return position
 
     def trouble(self) -> None:

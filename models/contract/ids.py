@@ -1,6 +1,7 @@
 """Identifiers. UUIDv7 (RFC 9562, 5.7) from a time and random bytes that the caller brings."""
 
 import uuid
+from hashlib import blake2b
 
 
 def uuid7(unix_ns: int, entropy: bytes) -> str:
@@ -10,3 +11,8 @@ def uuid7(unix_ns: int, entropy: bytes) -> str:
     value = value & ~(0xF << 76) | 0x7 << 76
     value = value & ~(0x3 << 62) | 0x2 << 62
     return str(uuid.UUID(int=value))
+
+
+def key_id(public: bytes) -> str:
+    """Return the 8 hex digits that name a raw public key of 32 bytes."""
+    return blake2b(public, digest_size=4).hexdigest()

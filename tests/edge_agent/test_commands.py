@@ -17,8 +17,9 @@ from edge_agent.agent import Agent
 from edge_agent.command_file import CommandFile
 from edge_agent.commands import Executor, Refusal
 from edge_agent.settings import BrokerSettings, CommandSettings, OutboxSettings, Settings
-from edge_agent.signature import checker, key_id
+from edge_agent.signature import checker
 from models.contract import codec, topics
+from models.contract.ids import key_id
 from models.contract.messages import Answer, Command
 from models.contract.wire import CommandText
 from tests.edge_agent.conftest import Broker

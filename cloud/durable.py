@@ -1,0 +1,29 @@
+"""Files that are on the disk when a call returns, whole or not at all."""
+
+import os
+from pathlib import Path
+
+
+def sync(path: Path) -> None:
+    """See that a file's bytes, or a folder's names, are on the disk."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def write_whole(path: Path, content: bytes | memoryview) -> None:
+    """Write a file so that a kill leaves the old one or the new one, never a part.
+
+    Nobody but its owner can read it.
+    """
+    part = path.with_suffix(".part")
+    part.unlink(missing_ok=True)
+    fd = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    with os.fdopen(fd, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+    sync(path.parent)
