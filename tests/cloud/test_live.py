@@ -160,8 +160,9 @@ async def test_changes_of_the_ledger_come_once_and_the_end_ends_the_streams(
     stop = asyncio.Event()
     running = asyncio.create_task(live.run(stop))
     watcher = live.watch(frozenset())
-    while live.glance("a.m") is None:  # noqa: ASYNC110 - it is read by a thread
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(30):
+        while live.glance("a.m") is None:  # noqa: ASYNC110 - it is read by a thread
+            await asyncio.sleep(0.01)
     ledger.register(
         machine="a.m", device="a", profile="generic", name="Fan", clock="wall", at_ns=T0
     )
