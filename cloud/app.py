@@ -58,10 +58,10 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self.listening = asyncio.Event()
 
-    async def listen(self) -> None:
+    async def listen(self, listener: socket.socket | None) -> None:
         """Serve until `should_exit`; `CloudError` when the address cannot be had."""
         try:
-            await self.serve()
+            await self.serve(None if listener is None else [listener])
         except SystemExit as error:  # uvicorn's answer to a port that is taken
             place = f"{self.config.host}:{self.config.port}"
             raise CloudError(f"api.port: cannot listen on {place}; is it taken?") from error
@@ -84,8 +84,10 @@ class App:
         profiles: dict[str, Profile] | None = None,
         *,
         demo: bool = False,
+        listener: socket.socket | None = None,
     ) -> None:
         self.settings = settings
+        self._listener = listener
         self.demo = demo
         self.folder = Path(settings.data)
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -211,7 +213,7 @@ class App:
     async def running(self) -> AsyncIterator["App"]:
         """Start everything; stop it in reverse at the end."""
         stop = asyncio.Event()
-        serving = asyncio.create_task(self.server.listen(), name="api")
+        serving = asyncio.create_task(self.server.listen(self._listener), name="api")
         notifying = asyncio.create_task(self.notifier.run(stop), name="notifier")
         keeping = asyncio.create_task(self._upkeep(), name="upkeep")
         pushing = asyncio.create_task(self.live.run(stop), name="live")
@@ -292,9 +294,11 @@ def _secret(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def build(settings: CloudSettings, *, demo: bool = False) -> App:
+def build(
+    settings: CloudSettings, *, demo: bool = False, listener: socket.socket | None = None
+) -> App:
     """Open the stores, recover from snapshot and journal, and return what is ready to run.
 
-    In a `demo` nobody signs in.
+    In a `demo` nobody signs in. `listener`: what listens at the API's address already.
     """
-    return App(settings, demo=demo)
+    return App(settings, demo=demo, listener=listener)

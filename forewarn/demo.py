@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
@@ -99,6 +100,7 @@ async def perform(
     folder: Path,
     *,
     service: CloudSettings,
+    listener: socket.socket,
     broker: Broker,
     screen: Screen,
 ) -> Performance | None:
@@ -110,7 +112,7 @@ async def perform(
     ends = loop.time() + options.seconds if options.seconds else float("inf")
     begun = loop.time()
     failure = SimulatedFleet(story).failures()[0]
-    app = await asyncio.to_thread(build, service, demo=True)
+    app = await asyncio.to_thread(build, service, demo=True, listener=listener)
     speed = pace(failure, options.seconds, options.speed)
     agents = [stage.host(folder, broker), *stage.fleet(folder, broker, story, speed)]
     view = FleetView(Client(f"http://127.0.0.1:{app.settings.api.port}"), app.profiles)
@@ -156,8 +158,14 @@ def conclude(show: Performance | None, console: Console) -> int:
     return int(not verdict.right)
 
 
-def main(arguments: list[str]) -> int:
-    """Run the demo; status 0: the right ticket came in time and no false one."""
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port < 1 << 16:
+        raise argparse.ArgumentTypeError("a port is a number from 0 to 65535")
+    return port
+
+
+def _options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="forewarn demo", description=__doc__)
     parser.add_argument("--seconds", type=float, default=0.0, help="stop after so many; 0: when "
                         "the story has ended")  # fmt: skip
@@ -166,32 +174,56 @@ def main(arguments: list[str]) -> int:
         "--speed", type=float, help="simulated days a second (default: 1, more if SECONDS is short)"
     )
     parser.add_argument("--machines", type=int, default=24, help="size of the simulated fleet")
+    parser.add_argument("--port", type=_port, help="of the pages and the API; 0: a free one "
+                        "(default: 8470, or a free one where that is taken)")  # fmt: skip
     parser.add_argument("--picture", type=Path, help="write the last board to this SVG file")
     parser.add_argument("--broker", choices=("mosquitto", "nats-server"), help="which broker")
     parser.add_argument(
         "--store", choices=("sqlite", "influx"), default="sqlite", help="where readings are kept"
     )
-    options = parser.parse_args(arguments)
-    console = Console()
-    try:
-        story = draw(options.seed, options.machines)
-        with tempfile.TemporaryDirectory(prefix="forewarn-demo-") as name:
-            folder = Path(name)
-            logging.basicConfig(filename=folder / "demo.log", level=logging.INFO)
-            with embedded(folder / "broker", prefer=options.broker) as broker:
-                with stage.store(folder, options.store) as telemetry, Screen(console) as screen:
-                    service = stage.service(folder, broker, telemetry)
-                    show = asyncio.run(
-                        perform(
-                            story, options, folder, service=service, broker=broker, screen=screen
-                        )
+    return parser.parse_args(arguments)
+
+
+def _play(options: argparse.Namespace, console: Console, listener: socket.socket) -> int:
+    """Run the demo in a folder of its own, and return the exit status."""
+    story = draw(options.seed, options.machines)
+    with tempfile.TemporaryDirectory(prefix="forewarn-demo-") as name:
+        folder = Path(name)
+        logging.basicConfig(filename=folder / "demo.log", level=logging.INFO)
+        with embedded(folder / "broker", prefer=options.broker) as broker:
+            with stage.store(folder, options.store) as telemetry, Screen(console) as screen:
+                show = asyncio.run(
+                    perform(
+                        story,
+                        options,
+                        folder,
+                        service=stage.service(folder, broker, listener, telemetry),
+                        listener=listener,
+                        broker=broker,
+                        screen=screen,
                     )
-                logging.shutdown()
-    except (BrokerError, CloudError, AgentError, ServiceError, ValueError) as error:
+                )
+            logging.shutdown()
+    if show is not None and options.picture is not None:
+        options.picture.write_text(picture_of(show.picture()), "utf-8")
+    return conclude(show, console)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the demo; status 0: the right ticket came in time and no false one."""
+    options = _options(arguments)
+    try:
+        with stage.api_socket(options.port) as listener:
+            return _play(options, Console(), listener)
+    except (
+        BrokerError,
+        CloudError,
+        AgentError,
+        ServiceError,
+        stage.PortTaken,
+        ValueError,
+    ) as error:
         print(f"forewarn demo: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return INTERRUPTED
-    if show is not None and options.picture is not None:
-        options.picture.write_text(picture_of(show.picture()), "utf-8")
-    return conclude(show, console)

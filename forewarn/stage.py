@@ -9,7 +9,7 @@ from typing import Final, Literal
 import cloud.settings as cloud
 import edge_agent.settings as edge
 from edge_agent.agent import Agent, Feed
-from forewarn.broker import Broker, free_port
+from forewarn.broker import Broker
 from models.contract.messages import MachineRef
 from simulators.driver import SimulatedDriver
 from simulators.fleet import gateways
@@ -20,13 +20,32 @@ PORT: Final = 8470
 GATEWAY_MACHINES: Final = 12  #: machines behind one simulated gateway
 
 
-def api_port() -> int:
-    """Return the service's usual port, or a free one where that is taken."""
-    with contextlib.suppress(OSError), socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind(("127.0.0.1", PORT))
-        return PORT
-    return free_port()
+class PortTaken(RuntimeError):
+    """Somebody else listens there; the text says what to do."""
+
+
+def api_socket(port: int | None) -> socket.socket:
+    """Return what is bound to a port of loopback (None: the usual one, or where taken a free one).
+
+    It is bound here, and not looked for, so that two demos at once never choose the same.
+    """
+    with contextlib.suppress(OSError):
+        return _bound(PORT if port is None else port)
+    if port is None:
+        return _bound(0)
+    raise PortTaken(f"port {port} is taken; choose another with --port (0: a free one)")
+
+
+def _bound(port: int) -> socket.socket:
+    found = socket.socket()
+    try:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.bind(("127.0.0.1", port))
+        found.listen()
+    except BaseException:
+        found.close()
+        raise
+    return found
 
 
 @contextlib.contextmanager
@@ -50,14 +69,17 @@ def store(folder: Path, name: str) -> Iterator[cloud.TelemetrySettings]:
 
 
 def service(
-    folder: Path, broker: Broker, telemetry: cloud.TelemetrySettings | None = None
+    folder: Path,
+    broker: Broker,
+    listener: socket.socket,
+    telemetry: cloud.TelemetrySettings | None = None,
 ) -> cloud.CloudSettings:
     """Return the settings of the service."""
     return cloud.CloudSettings(
         data=str(folder / "cloud"),
         telemetry=telemetry or cloud.TelemetrySettings(),
         broker=cloud.BrokerSettings(port=broker.port, version=_version(broker)),
-        api=cloud.ApiSettings(port=api_port()),
+        api=cloud.ApiSettings(port=listener.getsockname()[1]),
     )
 
 

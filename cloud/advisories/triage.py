@@ -13,8 +13,9 @@ from cloud.advisories.evidence import Finding
 from cloud.advisories.modes import mode_of
 from cloud.advisories.standing import annotate, carry_on, observation_over
 from cloud.advisories.values import TRIGGER, Case, Outcome, Stamp, Standing
-from cloud.advisories.window import Window, confidence, priority, window
-from cloud.ledger.records import AdvisoryRow, AdvisoryState, TicketState
+from cloud.advisories.window import Window, confidence, priority, visit, window
+from cloud.ledger.records import AdvisoryRow, AdvisoryState
+from cloud.tickets.lifecycle import PLANNED
 from models.assessment import Assessment
 from models.profile import Profile
 
@@ -55,15 +56,8 @@ def _planned(standing: Sequence[Standing]) -> dict[str, Window]:
     """Return the windows of the visits that tickets of the machine have planned."""
     found = {}
     for one in standing:
-        if one.ticket is not None and one.ticket.state in {
-            TicketState.NEW,
-            TicketState.IN_PROGRESS,
-        }:
-            found[one.advisory.id] = Window(
-                earliest_ns=one.ticket.due_earliest_ns,
-                latest_ns=one.ticket.due_latest_ns,
-                order_by_ns=one.ticket.order_by_ns,
-            )
+        if one.ticket is not None and one.ticket.state in PLANNED:
+            found[one.advisory.id] = visit(one.ticket)
     return found
 
 

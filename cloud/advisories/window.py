@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from cloud.ledger.records import Confidence
+from cloud.ledger.records import AdvisoryRow, Confidence, TicketRow
 from models.assessment import Assessment, Life, State
 from models.profile import FailureMode, Profile
 
@@ -25,6 +25,15 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
     earliest_ns: int
     latest_ns: int
     order_by_ns: int | None
+
+
+def visit(work: AdvisoryRow | TicketRow) -> Window:
+    """Return the window that an advisory or a ticket names."""
+    return Window(
+        earliest_ns=work.due_earliest_ns,
+        latest_ns=work.due_latest_ns,
+        order_by_ns=work.order_by_ns,
+    )
 
 
 def lead_s(mode: FailureMode, profile: Profile) -> float:

@@ -5,16 +5,21 @@ from typing import Final
 import msgspec
 from fastapi import APIRouter
 
-from cloud.advisories.window import DAY_S
-from cloud.api.deps import Deps
+from cloud.advisories.values import STANDING
+from cloud.advisories.window import absorbed, visit, window
+from cloud.api.deps import ApiDeps, Deps
 from cloud.api.pages import answer
 from cloud.api.problems import declared
 from cloud.api.wire import Json
+from cloud.ledger import AdvisoryRow, TicketRow
 from cloud.ledger.records import Clock
+from cloud.tickets.lifecycle import PLANNED
 from models.assessment import Assessment, Life
-from models.profile import Consumable, Profile, Words
+from models.profile import Consumable, FailureMode, Profile, Words
 
 NS: Final = 1_000_000_000
+SEVERITY: Final = 2  #: of a part that wears as it should
+MOST: Final = 100  #: advisories or tickets of one machine that are looked through
 router = APIRouter(prefix="/api/v1/machines", tags=["machines"])
 
 
@@ -22,7 +27,9 @@ class PartView(msgspec.Struct, frozen=True, kw_only=True):
     """A part with its life as a band; null: insufficient data.
 
     It ends between `ends_earliest` (10 % have ended by then) and `ends_latest` (90 %), probably at
-    `ends`. Ordered by `order_by` it is there before `ends_earliest`, with the planner's time kept.
+    `ends`. Ordered by `order_by` it is there when the customer's window opens before
+    `ends_earliest`, with the planner's time kept; a visit that is planned anyway takes it along.
+    Where an advisory stands for the part, the date is the advisory's, as on its ticket.
     `fraction` runs from 1 (new) to 0 (used up); `basis` says what the band rests on.
     """
 
@@ -31,7 +38,7 @@ class PartView(msgspec.Struct, frozen=True, kw_only=True):
     part: str  #: number to order
     lead_time_d: float
     fraction: float | None
-    basis: str | None  #: counter, trend or prior
+    basis: str | None  #: wear, counter, trend, hazard or prior
     ends_earliest_ns: int | None
     ends_ns: int | None
     ends_latest_ns: int | None
@@ -54,13 +61,47 @@ def list_parts(deps: Deps, machine: str) -> Json:
     current = deps.ledger.current(machine)
     profile = deps.profiles.get(row.profile) or deps.profiles["generic"]
     assessment = current.assessment if current else None
-    items = [
-        _view(name, part, _life(name, assessment), profile, assessment)
-        for name, part in profile.consumables.items()
-    ]
-    items.sort(key=lambda one: (one.ends_ns is None, one.ends_ns or 0, one.component))
     at_ns = assessment.at_ns if assessment else None
+    work, items = _Work.of(deps, machine), []
+    for name, part in profile.consumables.items():
+        life = _life(name, assessment)
+        order_by = work.order_by_ns(name, life, profile, at_ns or 0)
+        items.append(_view(name, part, life, at_ns or 0, order_by))
+    items.sort(key=lambda one: (one.ends_ns is None, one.ends_ns or 0, one.component))
     return Json(Parts(machine=machine, clock=row.clock, at_ns=at_ns, items=items))
+
+
+class _Work(msgspec.Struct, frozen=True, kw_only=True):
+    """What is planned on a machine: its standing advisories with a life, and its tickets."""
+
+    advisories: tuple[AdvisoryRow, ...]
+    tickets: tuple[TicketRow, ...]
+
+    @classmethod
+    def of(cls, deps: ApiDeps, machine: str) -> "_Work":
+        standing = tuple(sorted(STANDING))
+        advisories, _ = deps.ledger.advisories(machine=machine, states=standing, limit=MOST)
+        planned = tuple(sorted(PLANNED))
+        tickets, _ = deps.ledger.tickets(machine=machine, states=planned, limit=MOST)
+        return cls(advisories=tuple(advisories), tickets=tuple(tickets))
+
+    def order_by_ns(
+        self, component: str, life: Life | None, profile: Profile, at_ns: int
+    ) -> int | None:
+        """Return by when to order a part: as the advisory says, else as one would now."""
+        if life is None or life.p10_s is None:
+            return None
+        for row in self.advisories:
+            if row.component == component and row.life is not None and row.ended_ns is None:
+                return row.order_by_ns
+        due = window(at_ns, life, SEVERITY, _mode(component, life, profile), profile)
+        return absorbed(due, map(visit, self.tickets), at_ns).order_by_ns
+
+
+def _mode(component: str, life: Life, profile: Profile) -> FailureMode:
+    """Return the failure mode that a life counts down to; one without work where none is named."""
+    mode = profile.failure_modes.get(life.mode)
+    return mode or FailureMode(component=component, title={}, action={}, duration_h=0.0)
 
 
 def _life(component: str, assessment: Assessment | None) -> Life | None:
@@ -71,17 +112,11 @@ def _life(component: str, assessment: Assessment | None) -> Life | None:
 
 
 def _view(
-    name: str, part: Consumable, life: Life | None, profile: Profile, seen: Assessment | None
+    name: str, part: Consumable, life: Life | None, at_ns: int, order_by: int | None
 ) -> PartView:
-    at_ns = seen.at_ns if seen else 0
-
     def after(seconds: float | None) -> int | None:
         return None if seconds is None else at_ns + int(seconds * NS)
 
-    order_by = None
-    if life is not None and life.p10_s is not None:
-        needed = (part.lead_time_d + profile.planning_d) * DAY_S
-        order_by = after(max(life.p10_s - needed, 0.0))
     return PartView(
         component=name,
         title=part.title,

@@ -27,6 +27,8 @@ TABLE: Final = (
     Transition(S.RESOLVED, "lapse", S.CLOSED_UNCONFIRMED, None, "planner"),
 )
 ROWS: Final = {(row.source, row.event): row for row in TABLE}
+#: its visit is still to come
+PLANNED: Final = frozenset({S.NEW, S.IN_PROGRESS})
 FINAL: Final = frozenset(S) - {row.source for row in TABLE}
 
 

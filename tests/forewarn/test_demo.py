@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from forewarn import stage
 from forewarn.broker import find_mosquitto, find_nats
 from forewarn.demo import SPEED, TOP_SPEED, pace
 from forewarn.performance import AFTER_S
@@ -95,3 +96,17 @@ async def test_an_impossible_fleet_is_refused(tmp_path):
     said, _ = await process.communicate()
     assert process.returncode == 1
     assert b"at least 1 machine" in said
+
+
+def test_two_demos_at_once_never_listen_at_the_same_port():
+    with stage.api_socket(None) as first, stage.api_socket(None) as second:
+        assert first.getsockname()[1] != second.getsockname()[1]
+
+
+async def test_a_port_that_is_taken_is_refused_with_the_way_out(tmp_path):
+    with stage.api_socket(0) as taken:
+        process = await demo(tmp_path, "--port", str(taken.getsockname()[1]))
+        said, _ = await process.communicate()
+    assert process.returncode == 1
+    assert b"is taken; choose another with --port" in said
+    assert left_behind(process, tmp_path) == []

@@ -36,7 +36,7 @@ PRESS = Profile(
         "pressure": Signal(unit="bar", title={"en": "Pressure"}, limits=Limits(alarm_low=2.0)),
         "axis/x": Signal(unit="mm"),
     },
-    consumables={"seal": Consumable(title={"en": "Seal"}, part="S-1")},
+    consumables={"seal": Consumable(title={"en": "Seal"}, part="S-1", lead_time_d=5.0)},
     failure_modes={
         "leak": FailureMode(
             component="seal", title=SEAL, action=CHANGE, policy="auto", signals=("pressure",)

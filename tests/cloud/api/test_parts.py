@@ -7,10 +7,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from cloud.api.export import COLUMNS, PIECE
+from cloud.ledger import Verdict
 from models.assessment import Assessment, Life, State
 from tests.cloud.api.plant import SECOND, T0, Plant
 
-DAY_S = 86_400.0
+DAY_S = 86_400
 
 
 def assess(plant: Plant, *lives: Life) -> None:
@@ -49,10 +50,26 @@ async def test_a_part_says_when_it_ends_and_by_when_to_order(
     found = (await api.get("/api/v1/machines/acme.a/parts")).json()
     (part,) = found["items"]
     assert (part["component"], part["part"], part["basis"]) == ("seal", "S-1", "trend")
-    # ends first: 40 days at the earliest; 7 to order and 2 to plan before that: day 31
+    # ends first: 40 days at the earliest; before that an hour of work, 2 days for the customer to
+    # choose from, 2 to plan and 5 for the part: day 31 less an hour
     assert part["ends_earliest"] == "2023-12-24T22:13:20Z"
     assert part["ends"] == "2024-01-03T22:13:20Z"
-    assert part["order_by"] == "2023-12-15T22:13:20Z"
+    assert part["order_by"] == "2023-12-15T21:13:20Z"
+
+
+async def test_a_planned_visit_takes_the_part_along(api: httpx.AsyncClient, plant: Plant) -> None:
+    plant.register("acme.a")
+    plant.find("acme.a", "axis/x", severity=2)
+    (advisory,), _ = plant.ledger.advisories()
+    plant.ledger.decide_advisory(advisory.id, advisory.version, "accept", actor="planner")
+    (ticket,), _ = plant.ledger.tickets()
+    assert ticket.due_latest_ns == T0 + 7 * DAY_S * SECOND
+    assess(plant, seal(15.0))  # ends in 12 days at the earliest; alone it would be ordered on day 3
+    (part,) = (await api.get("/api/v1/machines/acme.a/parts")).json()["items"]
+    assert part["order_by"] == "2023-11-14T22:13:20Z"  # at once, for the visit until day 7
+    plant.ledger.resolve(ticket.id, ticket.version, actor="t", verdict=Verdict.CONFIRMED)
+    (part,) = (await api.get("/api/v1/machines/acme.a/parts")).json()["items"]
+    assert part["order_by"] == "2023-11-17T21:13:20Z"
 
 
 async def test_a_part_that_is_late_is_ordered_now(api: httpx.AsyncClient, plant: Plant) -> None:
