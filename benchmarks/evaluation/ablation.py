@@ -43,6 +43,8 @@ VARIANTS: Final[dict[str, Config]] = {
     "pause of 150 rows always": replace(_FULL, onset_pause=150.0, onset_pause_share=1e-9),
     "spread of each half hour alone": replace(_FULL, season_prior=1e-9),
     "no pause after long gaps": replace(_FULL, gap_s=1e12),
+    "range of the patterns widens at once": replace(_FULL, range_rows=1e12),
+    "early state as easy after any number of rows": replace(_FULL, early_growth=1e-9),
 }
 
 
@@ -51,7 +53,8 @@ class Worth:
     """One variant on streams (NAB standard) and on the rig (SKAB at the default limit).
 
     `best`, `outside`: at its best limit; `validated`: limit chosen on other files; `rig`: change
-    points, lift over the same detections shifted, detections outside windows a run.
+    points, lift over the same detections shifted, detections outside windows a run; `free`: events
+    (alarms and ends of state) of the run without a fault.
     """
 
     name: str
@@ -60,6 +63,7 @@ class Worth:
     validated: float
     outside: float
     rig: tuple[float, float, float]
+    free: int
 
 
 def tables(score: Any, series: Set) -> dict[tuple[str, float], Floats]:
@@ -108,6 +112,7 @@ def worths(found: dict[tuple[str, float], Floats], score: Any, runs: Set) -> Ite
             validated=nab_total(validated(found, [name])),
             outside=figures[:, 2].sum() / max(figures[:, 1].sum(), 1.0),
             rig=(rig.points, rig.lift, rig.extras),
+            free=rig.free_alarms,
         )
 
 

@@ -61,6 +61,8 @@ class Config:
     #: readings of a part of the day that are remembered, and weight of the spread of all parts
     season_rows: float = 64.0
     season_prior: float = 4.0
+    #: a row widens the range of the patterns by at most so much of it, over the rows so far
+    range_rows: float = 32.0
     #: share of a row in the patterns: about the last four
     pattern_share: float = 0.25
 
@@ -70,6 +72,8 @@ class Config:
     #: share of a row in its quick mean; weight of the wander of block means beside the noise
     early_fast: float = 1 / 16
     early_wander: float = 6.0
+    #: the square of the distance that begins it grows by this for each e-fold of rows beyond 1000
+    early_growth: float = 1.0
     #: it ends at this share of where it began, or after this share of all rows before it
     early_off: float = 0.7
     early_longest: float = 0.75

@@ -5,8 +5,12 @@ Until then this holds a reading that stays away from where the signal was: again
 mean that stands still while the state lasts. A signal that wanders by itself is allowed to: how far
 the means of blocks of rows move from one another is learned, and counts as noise (a local-level
 model: Harvey, Forecasting, structural time series models and the Kalman filter, 1989, chapter 2).
+The more often it was looked at, the further away it must be, or every signal would be away one day:
+the square of the distance grows with the logarithm of the rows (Robbins, Statistical methods
+related to the law of the iterated logarithm, Ann. Math. Stat. 41, 1970).
 """
 
+import math
 from typing import Any
 
 from models.life.compiled import part
@@ -59,7 +63,7 @@ def stay(o: Any, x: float, rules: Any) -> None:
     if n >= rules.early_rows and sigma > 0.0 and o.moves >= 2.0:
         z = abs(o.quick - o.base) / sigma
         if o.early == 0:
-            if z > 1.0:
+            if z > 1.0 and z * z > 1.0 + rules.early_growth * math.log(max(n, 1000) * 1e-3):
                 o.early = 1
                 o.early_since = n
         elif z < rules.early_off or n - o.early_since > rules.early_longest * o.early_since:

@@ -103,10 +103,13 @@ def _season(o: Any, slot: int, day: int, x: float, least: float, rules: Any) -> 
 def _cell(o: Any, x: float, rules: Any) -> int:
     """Return the cell of the signal's range that a reading falls into; the range grows with it.
 
-    It at most doubles to each side in a row: one absurd reading must not hide all that follow.
+    The more rows it comes from the less one row widens it: cells that move make known triples look
+    new, and one absurd reading must not hide all that follow.
     """
     wide = o.high - o.low
-    reach = wide if o.rows > rules.warm_rows and wide > 0.0 else np.inf
+    reach = np.inf
+    if o.rows > rules.warm_rows and wide > 0.0:
+        reach = wide * min(1.0, rules.range_rows / o.rows)
     if x > o.high:
         o.high = min(x, o.high + reach)
     elif x < o.low:

@@ -84,6 +84,16 @@ def test_alarms_of_a_healthy_signal_die_out(persistence: float, most: int) -> No
     assert late <= most  # of 150,000 rows
 
 
+def test_a_wider_range_does_not_make_what_is_usual_look_new() -> None:
+    found = 0
+    for seed in range(10):
+        x = np.random.default_rng(seed).choice([-2.0, -1.0, 0.0, 1.0, 2.0], 8000)
+        for i, row in enumerate(range(1500, 8000, 1300)):
+            x[row] = (4 + i) * (-1) ** i  # single readings, each further out than all before
+        found += len(alarms(rows_of({"x": x})))
+    assert found <= 5  # of 50
+
+
 def test_nothing_is_said_before_three_hundred_readings() -> None:
     x = np.random.default_rng(4).normal(0, 1, 500)
     x[100] = x[150] = x[290] = 500.0
@@ -160,6 +170,18 @@ def test_the_early_state_holds_a_fault_and_ends_with_it() -> None:
     assert not state[:400].any()
     assert state[430:600].all()
     assert not state[640:].any()
+
+
+def test_the_early_state_asks_for_more_the_more_rows_it_has_looked_at() -> None:
+    x = np.random.default_rng(12).normal(0, 1, 21_000)
+    for first in (500, 20_000):
+        x[first : first + 60] -= 3.8
+    fleet, trace = Fleet({}), Trace()
+    fleet.bind("m", "generic", "data")
+    fleet.observe([block("m", START + np.arange(len(x)) * 10 * S, {"x": x})], trace)
+    state = faulty(trace)
+    assert state[500:560].any()
+    assert not state[19_000:].any()
 
 
 def test_a_signal_that_wanders_is_not_in_a_state_of_fault() -> None:
