@@ -4,7 +4,7 @@
 has returned.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Final
@@ -26,8 +26,7 @@ HEAD_BYTES: Final = 1024  #: of a message that is too large are kept
 MAX_REFUSALS: Final = 1000  #: in one receipt
 
 
-@dataclass(frozen=True, slots=True)
-class Arrived:
+class Arrived(msgspec.Struct, frozen=True, gc=False):
     """A message as the broker delivered it. `token` lets the link acknowledge it."""
 
     topic: str
@@ -118,30 +117,33 @@ class Ingest:
         ]
         return handled
 
-    def _sorted(self, group: Sequence[Arrived], now_ns: int) -> Iterator[Pending]:
+    def _sorted(self, group: Sequence[Arrived], now_ns: int) -> list[Pending]:
+        out: list[Pending] = []
+        self.counters.messages += len(group)
         for arrived in group:
-            self.counters.messages += 1
             birth = arrived.topic.endswith("/up/birth")
             if self.quota.message(sender_of(arrived.topic), arrived.received_ns, birth=birth):
-                yield from self._sort(arrived)
+                out += self._sort(arrived)
             else:  # the receipt of the next one that is looked at says so
                 self.counters.refused += 1
         for key, released in self.sequencer.overdue(now_ns):
-            yield self._release(key, now_ns), None
+            out.append((self._release(key, now_ns), None))
             for (entry, message), decision in released:
-                yield from self._parts(entry, message, decision.parts)
-            self._touched.setdefault(key, _Answer())
+                out += self._parts(entry, message, decision.parts)
+            self._answer(key)
+        return out
 
     def _sort(self, arrived: Arrived) -> list[Pending]:
         try:
             topic = topics.parse(arrived.topic)
             message = codec.decode(topic, arrived.payload, arrived.content_type)
-            self._admit(topic.identity, message)
+            if self.admission is not None:
+                self._admit(topic.identity, message)
         except ContractError as error:
             return self._unread(arrived, error)
         entry = Entry(Kind.MESSAGE, arrived.received_ns, arrived.topic, arrived.payload)
         if isinstance(message, Batch):
-            values = message.count * max(len(message.columns), 1)
+            values = message.count * (len(message.columns) or 1)
             if not self.quota.values(topic.identity, values, arrived.received_ns):
                 return self._over_quota(topic, message)
             if message.guaranteed:
@@ -169,12 +171,13 @@ class Ingest:
             return []  # the device declares it again
         self.counters.accepted += 1
         key = self._account(topic, gap)
-        self._touched.setdefault(key, _Answer())
+        self._answer(key)
         return [(entry, gap), *self._followers(key)]
 
     def _admit(self, identity: str, message: Message) -> None:
         """Raise `ContractError` for a device that is not taken."""
-        stranger = self.admission(identity, message) if self.admission else None
+        assert self.admission is not None
+        stranger = self.admission(identity, message)
         if stranger is not None:
             raise ContractError(Reason.UNKNOWN_DEVICE, stranger)
 
@@ -197,8 +200,15 @@ class Ingest:
             self._refuse(key, batch, numbered.seq, Reason.QUOTA)
         return []
 
+    def _answer(self, key: Key) -> _Answer:
+        """Return what a stream's receipt will say; there will be one."""
+        answer = self._touched.get(key)
+        if answer is None:
+            answer = self._touched[key] = _Answer()
+        return answer
+
     def _refuse(self, key: Key, batch: Batch, seq: int, code: Reason) -> None:
-        answer = self._touched.setdefault(key, _Answer())
+        answer = self._answer(key)
         last = seq + max(batch.count, 1) - 1
         answer.refused.append(Refusal(first=seq, last=last, code=code))
 
@@ -207,13 +217,15 @@ class Ingest:
     ) -> list[Pending]:
         key, numbered = identify(topic, batch)
         decision = self.sequencer.offer(key, numbered, arrived.received_ns, (entry, batch))
-        self._touched.setdefault(key, _Answer()).columns = len(batch.columns)
+        self._answer(key).columns = len(batch.columns)
         if batch.dictionary and not self._explains(topic.identity, batch.dictionary):
             self._refuse(key, batch, numbered.seq, Reason.UNKNOWN_DICTIONARY)
         unread = batch.broken and not batch.columns
         if unread and decision.verdict not in {Verdict.HOLD, Verdict.LATER}:
             self._refuse(key, batch, numbered.seq, batch.broken[0].reason)
         match decision.verdict:
+            case Verdict.ACCEPT:
+                return [*self._parts(entry, batch, decision.parts), *self._followers(key)]
             case Verdict.REPEAT:
                 self.counters.repeats += 1
                 return []
@@ -227,8 +239,6 @@ class Ingest:
                 self.counters.refused += 1
                 self._refuse(key, batch, numbered.seq, Reason.QUOTA)
                 return []
-            case Verdict.ACCEPT:
-                return [*self._parts(entry, batch, decision.parts), *self._followers(key)]
 
     def _followers(self, key: Key) -> list[Pending]:
         return [
@@ -244,7 +254,7 @@ class Ingest:
         out: list[Pending] = []
         for skip, take in parts:
             whole = skip == 0 and take == message.count
-            part = entry if whole else replace(entry, skip=skip, take=take)
+            part = entry if whole else msgspec.structs.replace(entry, skip=skip, take=take)
             out.append((part, message))
             self.counters.samples += take
         self.counters.accepted += bool(out)

@@ -12,13 +12,14 @@ import fcntl
 import io
 import os
 import struct
-import zlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from enum import IntEnum
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol
+from zlib import crc32
+
+import msgspec
 
 from cloud.durable import sync
 from cloud.errors import StoreBusy, StoreCorrupt, StoreFull
@@ -42,8 +43,7 @@ class Kind(IntEnum):
     ASIDE = 5  #: a message that could not be taken; the payload starts with the reason
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """One thing to record. Of a batch, samples `skip … skip + take - 1` count."""
 
     kind: Kind
@@ -54,8 +54,7 @@ class Entry:
     take: int = ALL
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(msgspec.Struct, frozen=True, gc=False):
     """An entry with its position."""
 
     n: int
@@ -86,12 +85,13 @@ class Journal(Protocol):
         ...
 
 
-def _pack(record: Record, flag: int = 0) -> bytes:
+def _pack(record: Record, flag: int = 0) -> tuple[bytes, bytes]:
+    """Return what stands before the payload, and the payload."""
     entry = record.entry
-    topic = entry.topic.encode()
-    rest = _REST.pack(record.n, entry.at_ns, entry.skip, entry.take) + topic + entry.payload
-    head = _HEAD.pack(_MAGIC, entry.kind | flag, len(topic), len(topic) + len(entry.payload))
-    return head + _CRC.pack(zlib.crc32(rest, zlib.crc32(head))) + rest
+    topic, payload = entry.topic.encode(), entry.payload
+    head = _HEAD.pack(_MAGIC, entry.kind | flag, len(topic), len(topic) + len(payload))
+    rest = _REST.pack(record.n, entry.at_ns, entry.skip, entry.take) + topic
+    return head + _CRC.pack(crc32(payload, crc32(rest, crc32(head)))) + rest, payload
 
 
 def _read(file: BinaryIO) -> Iterator[tuple[int, Record | None]]:
@@ -108,7 +108,7 @@ def _read(file: BinaryIO) -> Iterator[tuple[int, Record | None]]:
         (crc,) = _CRC.unpack_from(prefix, _HEAD.size)
         rest = file.read(_REST.size + body_len) if magic == _MAGIC else b""
         torn = len(rest) < _REST.size + body_len
-        if torn or zlib.crc32(rest, zlib.crc32(prefix[: _HEAD.size])) != crc:
+        if torn or crc32(rest, crc32(prefix[: _HEAD.size])) != crc:
             yield offset, None
             return
         n, at_ns, skip, take = _REST.unpack_from(rest)
@@ -175,7 +175,8 @@ class SegmentJournal:
         records = [Record(n, e) for n, e in enumerate(entries, self._end + 1)]
         if self._fd < 0 or self._size >= self._segment_bytes:
             self._roll(records[0].n)
-        data = b"".join([_pack(records[0], _GROUP), *map(_pack, records[1:])])
+        parts = [*_pack(records[0], _GROUP), *chain.from_iterable(map(_pack, records[1:]))]
+        data = b"".join(parts)
         self._write(data)
         self._size += len(data)
         self._end = records[-1].n
@@ -329,7 +330,7 @@ def blank(folder: Path, gone: Callable[[Entry], bool]) -> int:
         with part.open("wb") as file:
             for one in records:
                 tick = Entry(Kind.TICK, one.entry.at_ns)
-                file.write(_pack(Record(one.n, tick) if one.n in out else one, _GROUP))
+                file.writelines(_pack(Record(one.n, tick) if one.n in out else one, _GROUP))
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)

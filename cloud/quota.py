@@ -6,7 +6,7 @@ have in flight, so that its outbox keeps the rest and sends more slowly.
 """
 
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final
 
 from models.contract.messages import MAX_SAMPLES
 
@@ -32,19 +32,27 @@ class _Bucket:
     size: float
     level: float
     at_ns: int
+    group: int = 0  #: the last one that drew from it
+    before: float = 0.0  #: its level before that group
 
     def fill(self, now_ns: int) -> float:
         """Return the level now; a clock that was set back adds nothing."""
-        past = max(now_ns - self.at_ns, 0) / S
-        self.level = min(self.size, self.level + past * self.rate)
+        past = now_ns - self.at_ns
         self.at_ns = now_ns
+        if past > 0:
+            level = self.level + past * self.rate / S
+            self.level = level if level < self.size else self.size
         return self.level
 
 
-class _Limit(NamedTuple):
+@dataclass(slots=True)
+class _Limit:
+    """A limit and its buckets by whom they count; rate 0: none."""
+
     name: str
-    whose: str
     rate: float
+    burst_s: float
+    buckets: dict[str, _Bucket] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -56,55 +64,58 @@ class Throttled:
     last_ns: int
 
 
-@dataclass(slots=True)
 class Quota:
     """The buckets of all devices and tenants. One thread uses it."""
 
-    limits: Limits = field(default_factory=Limits)
-    refusals: dict[str, Throttled] = field(default_factory=dict)
-    _buckets: dict[tuple[str, str], _Bucket] = field(default_factory=dict)
-    _before: dict[tuple[str, str], float] = field(default_factory=dict)
+    def __init__(self, limits: Limits | None = None) -> None:
+        limits = limits or Limits()
+        burst = limits.burst_s
+        self.refusals: dict[str, Throttled] = {}
+        self._births = _Limit("births_per_s", BIRTHS_PER_S, burst)
+        self._messages = _Limit("device_messages_per_s", limits.device_messages_per_s, burst)
+        self._values = _Limit("device_values_per_s", limits.device_values_per_s, burst)
+        self._tenants = _Limit("tenant_values_per_s", limits.tenant_values_per_s, burst)
+        self._group = 0
+        self._drawn: list[_Bucket] = []  #: by the group in hand
 
     def begin(self) -> None:
         """Begin a group: `rollback` returns to here."""
-        self._before = {}
+        self._group += 1
+        self._drawn = []
 
     def rollback(self) -> None:
         """Give back what was drawn since `begin`: the group comes again."""
-        for key, level in self._before.items():
-            self._buckets[key].level = level
+        for bucket in self._drawn:
+            bucket.level = bucket.before
 
     def message(self, identity: str, now_ns: int, *, birth: bool = False) -> bool:
         """Whether one more message of this device may be looked at.
 
         Births have a small bucket of their own: without one nothing else can be read.
         """
-        if birth:
-            return self._draw(_Limit("births_per_s", identity, BIRTHS_PER_S), identity, 1, now_ns)
-        limit = _Limit("device_messages_per_s", identity, self.limits.device_messages_per_s)
-        return self._draw(limit, identity, 1, now_ns)
+        limit = self._births if birth else self._messages
+        return not limit.rate or self._draw(limit, identity, 1, now_ns, identity)
 
     def values(self, identity: str, count: int, now_ns: int) -> bool:
         """Whether so many values are within the limits of device and tenant."""
-        tenant = identity.partition(".")[0]
-        own = _Limit("device_values_per_s", identity, self.limits.device_values_per_s)
-        all_ = _Limit("tenant_values_per_s", tenant, self.limits.tenant_values_per_s)
-        return self._draw(own, identity, count, now_ns) and self._draw(
-            all_, identity, count, now_ns
-        )
-
-    def _draw(self, limit: _Limit, identity: str, count: int, now_ns: int) -> bool:
-        if not limit.rate:
+        own, all_ = self._values, self._tenants
+        if own.rate and not self._draw(own, identity, count, now_ns, identity):
+            return False
+        if not all_.rate:
             return True
-        key = (limit.name, limit.whose)
-        bucket = self._buckets.get(key)
+        return self._draw(all_, identity.partition(".")[0], count, now_ns, identity)
+
+    def _draw(self, limit: _Limit, whose: str, count: int, now_ns: int, identity: str) -> bool:
+        bucket = limit.buckets.get(whose)
         if bucket is None:
-            size = limit.rate * self.limits.burst_s
-            bucket = self._buckets[key] = _Bucket(limit.rate, size, size, now_ns)
-        # A batch larger than the whole bucket passes when the bucket is full.
+            size = limit.rate * limit.burst_s
+            bucket = limit.buckets[whose] = _Bucket(limit.rate, size, size, now_ns)
         level = bucket.fill(now_ns)
-        self._before.setdefault(key, level)
-        if level < min(count, bucket.size):
+        if bucket.group != self._group:
+            bucket.group, bucket.before = self._group, level
+            self._drawn.append(bucket)
+        # A batch larger than the whole bucket passes when the bucket is full.
+        if level < count and level < bucket.size:
             self._note(limit.name, identity, now_ns)
             return False
         bucket.level -= count
@@ -127,18 +138,19 @@ class Quota:
         known = self.refusals.get(identity)
         if known is None:
             return None
-        values = self._room("device_values_per_s", identity, now_ns) / max(columns, 1)
-        messages = self._room("device_messages_per_s", identity, now_ns)
+        values = self._room(self._values, identity, now_ns) / max(columns, 1)
+        messages = self._room(self._messages, identity, now_ns)
         if now_ns - known.last_ns >= RECOVERED_NS:
             del self.refusals[identity]
             return MAX_SAMPLES
         return int(max(min(values, messages, MAX_SAMPLES), 1))
 
-    def _room(self, limit: str, identity: str, now_ns: int) -> float:
-        bucket = self._buckets.get((limit, identity))
+    def _room(self, limit: _Limit, identity: str, now_ns: int) -> float:
+        bucket = limit.buckets.get(identity)
         return bucket.fill(now_ns) if bucket else MAX_SAMPLES
 
     def forget(self, now_ns: int) -> None:
         """Drop the buckets that are full again: they say nothing."""
-        for key in [k for k, b in self._buckets.items() if b.fill(now_ns) >= b.size]:
-            del self._buckets[key]
+        for limit in (self._births, self._messages, self._values, self._tenants):
+            for whose in [w for w, b in limit.buckets.items() if b.fill(now_ns) >= b.size]:
+                del limit.buckets[whose]

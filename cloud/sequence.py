@@ -18,6 +18,8 @@ from enum import Enum
 from itertools import islice
 from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
+import msgspec
+
 from cloud.intervals import Intervals
 
 HOLD_NS: Final = 2_000_000_000
@@ -41,8 +43,7 @@ class Key(NamedTuple):
     stream: str
 
 
-@dataclass(frozen=True, slots=True)
-class Numbered:
+class Numbered(msgspec.Struct, frozen=True, gc=False):
     """What the sequencer needs to know of a batch."""
 
     seq: int
@@ -61,8 +62,7 @@ class Verdict(Enum):
     LATER = "later"  #: not taken: the stream has too many holes; the device sends it again
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True, gc=False):
     """The verdict and, when accepted, the parts that are new as (skip, take)."""
 
     verdict: Verdict
@@ -78,6 +78,9 @@ class _Held(Generic[T]):
     item: T
 
 
+_Memo = tuple[int, int, Intervals | None, list[_Held[T]] | None]
+
+
 @dataclass(slots=True)
 class _Stream(Generic[T]):
     expected: int = 0
@@ -89,18 +92,16 @@ class _Stream(Generic[T]):
     prints: "array[int]" = field(default_factory=lambda: array("Q"))
     cursor: int = 0
 
-    def copy(self) -> "_Stream[T]":
-        """Return a copy that later changes do not reach."""
-        return _Stream(
-            expected=self.expected,
-            above=self.above.copy(),
-            heard_ns=self.heard_ns,
-            held=list(self.held),
-            seqs=self.seqs[:],
-            ends=self.ends[:],
-            prints=self.prints[:],
-            cursor=self.cursor,
-        )
+    def memo(self) -> _Memo[T]:
+        """Return what `recall` needs to undo all that follows but `remember`."""
+        above = self.above.copy() if self.above else None
+        return self.expected, self.heard_ns, above, list(self.held) if self.held else None
+
+    def recall(self, memo: _Memo[T]) -> None:
+        """Return to `memo`."""
+        self.expected, self.heard_ns, above, held = memo
+        self.above = above or Intervals()
+        self.held = held or []
 
     @property
     def frontier(self) -> int:
@@ -131,16 +132,26 @@ class _Stream(Generic[T]):
         else:
             self.expected = self.above.take_below(max(self.expected, end))
 
-    def remember(self, seq: int, end: int, fingerprint: int) -> None:
+    def remember(self, seq: int, end: int, fingerprint: int) -> tuple[int, int, int] | None:
+        """Note a batch's content; return what had to be forgotten for it."""
         if len(self.seqs) < REMEMBERED:
             self.seqs.append(seq)
             self.ends.append(end)
             self.prints.append(fingerprint)
+            return None
+        at = self.cursor
+        old = self.seqs[at], self.ends[at], self.prints[at]
+        self.seqs[at], self.ends[at], self.prints[at] = seq, end, fingerprint
+        self.cursor = (at + 1) % REMEMBERED
+        return old
+
+    def forget(self, old: tuple[int, int, int] | None) -> None:
+        """Undo the newest `remember`, which returned `old`."""
+        if old is None:
+            del self.seqs[-1], self.ends[-1], self.prints[-1]
             return
-        self.seqs[self.cursor] = seq
-        self.ends[self.cursor] = end
-        self.prints[self.cursor] = fingerprint
-        self.cursor = (self.cursor + 1) % REMEMBERED
+        self.cursor = at = (self.cursor - 1) % REMEMBERED
+        self.seqs[at], self.ends[at], self.prints[at] = old
 
     def differs(self, seq: int, end: int, fingerprint: int) -> bool:
         """Whether the remembered batches with any of these numbers had other content.
@@ -171,36 +182,50 @@ class Sequencer(Generic[T]):
         self._shelf = shelf
         self._streams: dict[Key, _Stream[T]] = {}
         self._counts: Counter[str] = Counter()  #: streams of each device
-        self._before: dict[Key, _Stream[T] | None] = {}
+        self._before: dict[Key, tuple[_Stream[T], _Memo[T]] | None] = {}
+        self._remembered: list[tuple[_Stream[T], tuple[int, int, int] | None]] = []
         self._holding: dict[Key, None] = {}  #: streams that may have held batches
 
     def begin(self) -> None:
         """Begin a group: `rollback` returns to here."""
         self._before = {}
+        self._remembered = []
 
     def rollback(self) -> None:
         """Undo all since `begin`: what was decided did not become durable."""
-        for key, stream in self._before.items():
-            if stream is None:
+        for stream, old in reversed(self._remembered):
+            stream.forget(old)
+        for key, before in self._before.items():
+            if before is None:
                 if self._streams.pop(key, None) is not None:
                     self._counts[key.identity] -= 1
             else:
-                self._streams[key] = stream
+                stream, memo = before
+                stream.recall(memo)
                 if stream.held:
                     self._holding[key] = None
-        self._before = {}
+        self.begin()
 
     def _touch(self, key: Key) -> _Stream[T] | None:
         stream = self._streams.get(key)
         if key not in self._before:
-            self._before[key] = stream.copy() if stream else None
+            self._before[key] = (stream, stream.memo()) if stream else None
         return stream
 
     def offer(self, key: Key, batch: Numbered, now_ns: int, item: T) -> Decision:
         """Decide about one batch. An accepted batch counts as here from now on."""
+        seq, count, known = batch.seq, batch.count, self._touch(key)
+        if known is not None and known.whole and seq == known.expected:  # as nearly always
+            known.heard_ns = now_ns
+            self._take(known, seq, count, batch.fingerprint)
+            return Decision(Verdict.ACCEPT, ((0, count),))
+        return self._weigh(key, batch, now_ns, item)
+
+    def _weigh(self, key: Key, batch: Numbered, now_ns: int, item: T) -> Decision:
+        """Decide about a batch that is not simply the next one."""
+        seq, count, fingerprint = batch.seq, batch.count, batch.fingerprint
         if self._too_many(key):
             return Decision(Verdict.LATER)
-        seq, count, fingerprint = batch.seq, batch.count, batch.fingerprint
         stream = self._known(key, seq, batch.unreceipted)
         stream.heard_ns = now_ns
         parts = stream.missing_of(seq, seq + count)
@@ -248,7 +273,7 @@ class Sequencer(Generic[T]):
 
     def _take(self, stream: _Stream[T], seq: int, count: int, fingerprint: int) -> None:
         stream.add(seq, seq + count)
-        stream.remember(seq, seq + count, fingerprint)
+        self._remembered.append((stream, stream.remember(seq, seq + count, fingerprint)))
 
     def followers(self, key: Key) -> Iterator[tuple[T, Decision]]:
         """Yield batches that waited and are no longer beyond a hole, now accepted, in order."""
@@ -309,6 +334,8 @@ class Sequencer(Generic[T]):
         stream = self._streams.get(key)
         if stream is None:
             return -1, ()
+        if stream.whole:
+            return stream.expected - 1, ()
         held = [(h.seq, h.seq + h.count) for h in stream.held]
         return stream.expected - 1, tuple(
             islice(_holes(stream.expected, stream.above, held), MAX_HOLES)

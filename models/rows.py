@@ -4,14 +4,12 @@ A `Block` is one machine's part of one batch, as arrays. It is made once, from t
 and read by the telemetry store and by the fleet.
 """
 
-from dataclasses import dataclass, field
-
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Block:
+class Block(msgspec.Struct, frozen=True, kw_only=True):
     """Rows of one machine, in the order of their sequence numbers.
 
     Shapes: `times_ns` (n,) int64; `columns` k arrays (n,) of float64, float32, int64 or bool;
@@ -29,16 +27,15 @@ class Block:
     received_ns: int
     signals: tuple[str, ...]
     columns: tuple[NDArray[np.generic], ...]
-    quality: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
-    missing: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
+    quality: dict[str, NDArray[np.uint8]] = msgspec.field(default_factory=dict)
+    missing: dict[str, NDArray[np.bool_]] = msgspec.field(default_factory=dict)
     historical: bool = False
 
     def __len__(self) -> int:
         return len(self.times_ns)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tick:
+class Tick(msgspec.Struct, frozen=True, kw_only=True):
     """The service's clock as data: once a second, so that silence is noticed and replayed."""
 
     n: int

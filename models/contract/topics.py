@@ -6,7 +6,7 @@ of broker configuration give each device exactly its own topics.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, Literal, get_args
 
@@ -31,8 +31,11 @@ class Topic:
     device: str
     direction: Direction
     channel: tuple[str, ...]
+    #: `tenant.device`, as in the user name, the client id and the certificate
+    identity: str = field(init=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "identity", f"{self.tenant}.{self.device}")
         for what, part in (("tenant", self.tenant), ("device", self.device)):
             if not _ID.fullmatch(part):
                 raise BadTopic(f"{what} {part[:40]!a} is not [a-z0-9][a-z0-9-]{{0,30}}")
@@ -43,11 +46,6 @@ class Topic:
         for level in self.channel:
             if not _LEVEL.fullmatch(level):
                 raise BadTopic(f"level {level[:40]!a} is not [a-z0-9][a-z0-9-]{{0,62}}")
-
-    @property
-    def identity(self) -> str:
-        """`tenant.device`, as in the user name, the client id and the certificate."""
-        return f"{self.tenant}.{self.device}"
 
     @property
     def text(self) -> str:

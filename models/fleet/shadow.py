@@ -8,8 +8,8 @@ them to few machines.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -48,7 +48,7 @@ class Shadow:
                 scores[k, i] = detector.score_one(row)
                 detector.learn_one(row)
         self._last_ns[block.machine] = int(last)
-        return replace(
+        return msgspec.structs.replace(
             block,
             signals=(*block.signals, *(DETECTED + name for name in made)),
             columns=(*block.columns, *scores),

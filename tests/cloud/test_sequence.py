@@ -202,3 +202,35 @@ def test_restoring_from_the_journal_gives_the_same_position(known: bool) -> None
     again.restore(KEY, numbered(20), 0, 10, 0)
     assert again.position(KEY) == live.position(KEY)
     assert offer(again, numbered(10)) is Verdict.ACCEPT
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    before=st.lists(st.tuples(st.integers(0, 150), st.integers(1, 9)), max_size=90),
+    during=st.lists(st.tuples(st.integers(0, 190), st.integers(1, 9)), max_size=90),
+)
+def test_rollback_returns_to_where_the_group_began(
+    before: list[tuple[int, int]], during: list[tuple[int, int]]
+) -> None:
+    s: Sequencer[int] = Sequencer()
+    other = KEY._replace(stream="bulk")
+
+    def take(one: tuple[int, int], step: int) -> None:
+        seq, kind = one
+        key = KEY if kind % 2 else other
+        if kind == 9:
+            s.account(key, seq, seq + 3)
+        elif kind == 8:
+            list(s.overdue(step * HOLD_NS))
+        else:
+            s.offer(key, numbered(seq, kind, content=kind), step, seq)
+        list(s.followers(key))
+
+    for step, one in enumerate(before):
+        take(one, step)
+    s.begin()
+    known, waiting = s.dump(), s.waiting()
+    for step, one in enumerate(during, len(before)):
+        take(one, step)
+    s.rollback()
+    assert (s.dump(), s.waiting()) == (known, waiting)

@@ -1,9 +1,9 @@
 """Rows for the fleet's tests: blocks from columns, streams with every kind of trouble, cuts."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -89,7 +89,7 @@ def block(
 def cut(item: Block, at: int) -> Iterator[Block]:
     """Cut one block in two at a row."""
     for part in (slice(None, at), slice(at, None)):
-        yield replace(
+        yield msgspec.structs.replace(
             item,
             times_ns=item.times_ns[part],
             columns=tuple(c[part] for c in item.columns),
