@@ -135,6 +135,7 @@ class Fleet:
                 self._lanes,
                 machines,
                 self._histories,
+                self._lives.lines(),
                 self._rules,
                 items,
                 self._layout,
@@ -365,10 +366,9 @@ class Fleet:
         machine = self._machines[number]
         flags = int(machine["flags"])
         machine["flags"] = 0
-        if flags & ESTIMATE:
-            profile = self._profile_of[number]
-            if self._lives.estimate(number, profile, self._lanes, self._histories):
-                flags |= CHANGED
+        if flags & ESTIMATE:  # trends; all other lives were estimated by the kernel
+            where = (number, self._profile_of[number], self._lanes, self._histories)
+            flags |= CHANGED * self._lives.trends(*where)
         if not flags & CHANGED:
             return None
         assessment = self._assess(number)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.fleet import checks, history, reference
+from models.fleet import estimate as lives
 from models.fleet import quiet as quiet_rows
 from models.fleet.checks import (
     ALARM_BITS,
@@ -25,6 +26,7 @@ from models.fleet.checks import (
     vote,
     wear,
 )
+from models.fleet.estimate import Lines, estimate
 from models.fleet.history import remember
 from models.fleet.layout import (
     ALARM,
@@ -49,6 +51,7 @@ from models.fleet.layout import (
 )
 from models.fleet.quiet import quiet
 from models.fleet.reference import compare
+from models.life import gamma, online, replacement, use, wiener
 from models.life.compiled import build_of, entry, part
 
 PATIENCE = 16  #: rows until quiet ones are looked for again
@@ -214,25 +217,37 @@ def _judge(lanes: Any, m: Any, rules: Any) -> None:
 
 
 @part
-def _tell(lanes: Any, m: Any, rules: Any) -> bool:
-    """Decide whether this row of a machine has something to tell."""
+def _tell(lanes: Any, m: Any, histories: Any, lines: Lines, first: int, rules: Any) -> bool:
+    """Decide whether this row of a machine has something to tell; estimate its lives if asked to.
+
+    `first`: the first of its lives. ESTIMATE stays set when a trend asks for Python.
+    """
     flags = m.flags
     period = m.at_ns >= m.report_ns
     if flags == 0 and not period:
         return False
-    m.flags = 0
+    m.flags = asks = 0
+    if flags & ESTIMATE:
+        told, asks = estimate(first, lines, lanes, histories, rules.life_told)
+        flags |= told * CHANGED
     _judge(lanes, m, rules)
     moved = m.state != m.told_state or abs(m.health - m.told_health) >= rules.health_told
     if flags & CHANGED or moved or period:
-        m.flags = CHANGED | (flags & ESTIMATE)
+        m.flags = CHANGED | (asks * ESTIMATE)
         return True
-    m.flags = flags & ESTIMATE
-    return bool(m.flags != 0)
+    m.flags = asks * ESTIMATE
+    return bool(asks != 0)
 
 
 @part
 def _silent_machine(
-    lanes: Any, machines: Any, rules: Any, item: Any, cursor: NDArray[np.int64]
+    lanes: Any,
+    machines: Any,
+    histories: Any,
+    lines: Lines,
+    rules: Any,
+    item: Any,
+    cursor: NDArray[np.int64],
 ) -> int:
     """Let a tick pass over the machines on the wall clock, from the cursor on."""
     for k in range(cursor[1], machines.shape[0]):
@@ -243,7 +258,7 @@ def _silent_machine(
         if m.flags != 0:
             m.at_ns = max(m.at_ns, item.at_ns)
             m.n = item.n
-            if _tell(lanes, m, rules):
+            if _tell(lanes, m, histories, lines, lines.first[k], rules):
                 cursor[1] = k + 1
                 return k
     return -1
@@ -254,6 +269,7 @@ def _telling_row(
     lanes: Any,
     m: Any,
     histories: Any,
+    lines: Lines,
     rules: Any,
     item: Any,
     layout: NDArray[np.int64],
@@ -266,6 +282,7 @@ def _telling_row(
 ) -> int:
     """Take a block's rows from `start` on; return the first that tells something, or -1."""
     begin, end, rows = item.first_column, item.first_column + 2 * item.columns, item.rows
+    life = lines.first[item.machine]
     r = start
     calm = start + 1  # the first row settles what is the same for the whole block
     while r < rows:
@@ -275,7 +292,7 @@ def _telling_row(
                 lanes, m, histories, rules, item, layout, times, cells, odds_of, flags, scores, r
             )
             calm = r + (1 if r > taken else PATIENCE)
-            if m.flags != 0 and _tell(lanes, m, rules):
+            if m.flags != 0 and _tell(lanes, m, histories, lines, life, rules):
                 return r - 1
             if r > taken:
                 continue
@@ -304,7 +321,7 @@ def _telling_row(
         m.n = item.n
         if m.data_clock == 1 and m.at_ns > m.due_ns:
             _silence(lanes, m, m.at_ns, rules)
-        if _tell(lanes, m, rules):
+        if _tell(lanes, m, histories, lines, life, rules):
             return r
         r += 1
     return -1
@@ -315,6 +332,7 @@ def _make(build: int) -> Any:
         lanes: NDArray[Any],
         machines: NDArray[Any],
         histories: NDArray[Any],
+        lines: Lines,
         constants: NDArray[Any],
         items: NDArray[Any],
         layout: NDArray[np.int64],
@@ -338,7 +356,7 @@ def _make(build: int) -> Any:
         ):  # names it, so that the cache is keyed by it
             item = items[cursor[0]]
             if item.machine < 0:
-                found = _silent_machine(lanes, machines, rules, item, cursor)
+                found = _silent_machine(lanes, machines, histories, lines, rules, item, cursor)
                 if found >= 0:
                     return found
             else:
@@ -347,6 +365,7 @@ def _make(build: int) -> Any:
                     lanes,
                     m,
                     histories,
+                    lines,
                     rules,
                     item,
                     layout,
@@ -367,4 +386,6 @@ def _make(build: int) -> Any:
     return entry(run)
 
 
-run = _make(build_of(checks, reference, history, quiet_rows))
+run = _make(
+    build_of(checks, reference, history, quiet_rows, lives, gamma, online, replacement, use, wiener)
+)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from models.assessment import Life
 from models.fleet.ages import Ages
+from models.fleet.estimate import HELD, Lines, moved
 from models.fleet.lanes import grown
 from models.fleet.layout import LIFE
 from models.fleet.wear import Wears
@@ -17,7 +18,6 @@ from models.plugins import find
 from models.profile import Consumable, Profile
 
 WEARS: Final = frozenset({"wear", "counter"})  #: bases that are followed reading by reading
-HELD: Final = 3  #: estimates without a result until a band is given up
 NEW_PART: Final = 0.3  #: an indicator that falls back by this share of its range shows a new part
 Key = tuple[int, str, str]  #: machine number, component, basis
 
@@ -42,6 +42,7 @@ class Lives:
     def __init__(self, told_share: float) -> None:
         self._told_share = told_share
         self._rows: NDArray[Any] = np.zeros(0, LIFE)
+        self._first: NDArray[np.int64] = np.zeros(0, np.int64)  # of each machine, -1 none
         self._wears = Wears()
         self._ages = Ages()
         self.keys: list[Key] = []
@@ -50,7 +51,11 @@ class Lives:
 
     def follow(self, number: int, profile: Profile, signals: Mapping[str, int]) -> None:
         """Keep a row for each life that can be read on a machine."""
+        before = len(self._first)
+        self._first = grown(self._first, number)
+        self._first[before:] = -1
         of = self._of.setdefault(number, {})
+        last = self._first[number] = -1
         for component, basis, signal, part in parts(profile):
             if (component, basis) not in of:
                 row = len(self.keys)
@@ -59,36 +64,38 @@ class Lives:
                 of[(component, basis)] = row
                 self.keys.append((number, component, basis))
             row = of[(component, basis)]
-            self._ages.follow(row, (profile.name, component), part if basis == "hazard" else None)
+            kind = (profile.name, component)
+            self._ages.follow(row, kind, part if basis == "hazard" else None)
             self._rows[row]["lane"] = signals[signal] if signal else -1
-            if basis in WEARS:
-                self._wears.follow(row, (profile.name, component), part, signals)
+            self._wears.follow(row, kind, basis, part, signals)
+            if last < 0:
+                self._first[number] = row
+            else:
+                self._wears.link(last, row)
+            last = row
 
-    def estimate(
+    def lines(self) -> Lines:
+        """Return the rows as the compiled code takes them; anew after each `follow`."""
+        return self._wears.lines(self._first, self._rows)
+
+    def trends(
         self, number: int, profile: Profile, lanes: NDArray[Any], histories: NDArray[Any]
     ) -> bool:
-        """Estimate again what has new points; True when a band moved enough to be told."""
-        moved = False
-        seen: list[int] = []
+        """Estimate the trends that have new points; True when a band moved enough to be told."""
+        told = False
         for component, basis, _, part in parts(profile):
             index = self._of[number][(component, basis)]
+            if basis != "trend" or not self._wears.asked(index):
+                continue
             row = self._rows[index]
-            if basis == "hazard":
-                continue
             lane = lanes[row["lane"]]
-            history = int(lane["history"])
-            sources = self._wears.histories(index, lanes) if basis in WEARS else [history]
-            if not any(histories[source]["due"] for source in sources):
-                continue
-            seen += sources
-            if basis == "trend":
-                _renewed(histories[history], part, float(lane["spread"]))
-                band = self._predictor(basis).predict(_past(histories[history], lane), part)
-            else:
-                band = self._wears.estimate(index, part, lanes, histories)
-            moved |= self._take(row, band, int(lane["last_ns"]))
-        histories["due"][seen] = 0
-        return moved
+            history = histories[lane["history"]]
+            _renewed(history, part, float(lane["spread"]))
+            band = self._predictor(basis).predict(_past(history, lane), part)
+            history["due"] = 0
+            self._take(row, band, int(lane["last_ns"]))
+            told |= moved(row, int(lane["last_ns"]), self._told_share)
+        return told
 
     def read(self, number: int, profile: Profile, at_ns: int) -> list[Life]:
         """Return the bands as seen at a time: one a component, the one that ends first."""
@@ -121,7 +128,7 @@ class Lives:
                 self._rows[index]["fraction"] = np.nan
                 self._ages.renew(index, at_ns)
                 if basis in WEARS:
-                    self._wears.renew(index)
+                    self._wears.renew(self.lines(), index)
 
     def dump(self) -> dict[str, NDArray[Any]]:
         """Return the rows and their names as arrays."""
@@ -149,7 +156,7 @@ class Lives:
             found = self._predictors[basis] = find(PREDICTORS, GROUP, basis)()
         return found
 
-    def _take(self, row: Any, band: Band | None, at_ns: int) -> bool:
+    def _take(self, row: Any, band: Band | None, at_ns: int) -> None:
         """Write an estimate down; one without a result ends a band only when others follow it."""
         if band is not None and band.fraction is not None:
             row["fraction"] = band.fraction
@@ -157,16 +164,10 @@ class Lives:
             row["misses"] += 1
             if row["known"] and row["misses"] >= HELD:
                 row["known"] = 0
-        else:
-            row["known"], row["misses"], row["at_ns"] = 1, 0, at_ns
-            row["p10_s"], row["p50_s"], row["p90_s"] = band.p10_s, band.p50_s, band.p90_s
-            row["slope"] = np.nan if band.slope_per_s is None else band.slope_per_s
-        if row["known"] != row["told_known"]:
-            return True
-        if not row["known"]:
-            return False
-        then = float(row["told_s"]) - (at_ns - int(row["told_ns"])) * 1e-9
-        return bool(abs(row["p50_s"] - then) >= self._told_share * max(then, 3600.0))
+            return
+        row["known"], row["misses"], row["at_ns"] = 1, 0, at_ns
+        row["p10_s"], row["p50_s"], row["p90_s"] = band.p10_s, band.p50_s, band.p90_s
+        row["slope"] = np.nan if band.slope_per_s is None else band.slope_per_s
 
 
 def _past(history: Any, lane: Any) -> Past:

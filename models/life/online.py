@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 
 from models.life import gamma, replacement, use, wiener
-from models.life.compiled import build_of, entry
+from models.life.compiled import build_of, entry, part
 from models.life.gamma import passage
-from models.life.replacement import DISTURBED, NEW, OFF, confirms, fall_line, verdict
+from models.life.replacement import DISTURBED, NEW, OFF, fall_line, verdict
 from models.life.use import recent_use, season_total, season_until, week_shares, week_until
 from models.life.wiener import CURVE, PART, WEAR, again, begin, curve_at, forward, read
 from models.profile import Consumable
@@ -60,6 +60,34 @@ def usual(part: Consumable) -> NDArray[Any]:
     return row
 
 
+@part
+def taken(s: Any, c: Any, used: float, y: float) -> bool:
+    """Take a reading of a part used so much; False when it shows a new part instead."""
+    found = verdict(s, c, used, y, s.noise, False)
+    if found == NEW:
+        return False
+    if found == DISTURBED:
+        again(s, c, used, y)
+    elif found != OFF:
+        read(s, c, used, y)
+    return True
+
+
+@part
+def foresee(s: Any, c: Any, used: float, use: Floats, out: Floats) -> None:
+    """Write (p10, p50, p90 in s, fraction left, slope by usual life); `s` is moved to `used`.
+
+    `use` (4,): see `gamma.passage`.
+    """
+    forward(s, c, used)
+    if use[0] > 0.0:
+        out[0], out[1], out[2] = passage(s, c, use)
+    out[3] = min(max(1.0 - s.w, 0.0), 1.0)
+    out[4] = s.r
+    if c.points > 0:
+        out[4] *= curve_at(c, s.w)[1]
+
+
 def _make_following(build: int) -> tuple[Any, ...]:
     """Compile what changes a part's state. Each function names `build`, so its cache is keyed."""
 
@@ -77,13 +105,8 @@ def _make_following(build: int) -> tuple[Any, ...]:
         """
         s, c = wears[i], parts[j]
         for k in range(len(values)):
-            found = verdict(s, c, uses[k], values[k], s.noise, False)
-            if found == NEW and build >= 0:
+            if not taken(s, c, uses[k], values[k]) and build >= 0:
                 return k
-            if found == DISTURBED:
-                again(s, c, uses[k], values[k])
-            elif found != OFF:
-                read(s, c, uses[k], values[k])
             s.last_s = times[k]
         return len(values)
 
@@ -92,16 +115,11 @@ def _make_following(build: int) -> tuple[Any, ...]:
         noise = RAW_NOISE * wears[i].noise
         return verdict(wears[i], parts[j], used, y, noise, fell and build >= 0)
 
-    def second(wears: Rows, i: int, parts: Rows, j: int, used: float, y: float) -> bool:
-        """Return `replacement.confirms` of the raw reading after one that looked new."""
-        s = wears[i]
-        return confirms(s, parts[j], used, y, RAW_NOISE * s.noise) and build >= 0
-
     def line(wears: Rows, i: int, parts: Rows, j: int, used: float) -> float:
         """Return `replacement.fall_line` of row i."""
         return fall_line(wears[i], parts[j], used) if build >= 0 else 0.0
 
-    return entry(start), entry(take), entry(judge), entry(second), entry(line)
+    return entry(start), entry(take), entry(judge), entry(line)
 
 
 def _make_telling(build: int) -> tuple[Any, ...]:
@@ -110,19 +128,11 @@ def _make_telling(build: int) -> tuple[Any, ...]:
     def band(
         wears: Rows, i: int, parts: Rows, j: int, used: float, use: Floats, out: Floats
     ) -> None:
-        """Write (p10, p50, p90 in s, fraction left, slope by usual life) of a part used so much.
-
-        `use` (4,): see `gamma.passage`.
-        """
+        """Write `foresee` of row i; the row stays as it is."""
         now = np.empty(1, WEAR)
         now[0] = wears[i]
-        forward(now[0], parts[j], used)
-        if use[0] > 0.0 and build >= 0:
-            out[0], out[1], out[2] = passage(now[0], parts[j], use)
-        out[3] = min(max(1.0 - now[0].w, 0.0), 1.0)
-        out[4] = now[0].r
-        if parts[j].points > 0:
-            out[4] *= curve_at(parts[j], now[0].w)[1]
+        if build >= 0:
+            foresee(now[0], parts[j], used, use, out)
 
     def step(
         wears: Rows, parts: Rows, uses: Floats, values: Floats, use: Floats, out: Floats
@@ -150,7 +160,7 @@ def _make_telling(build: int) -> tuple[Any, ...]:
         """Do the same by weekdays, as a counter's past (`times` s since 1970 UTC) shows them."""
         shares = np.ones(7)
         if build >= 0:
-            week_shares(times, values, shares)
+            week_shares(times, values, 0.0, shares)
         for k in range(3):
             ends[k] = week_until(t_s, ends[k], shares)
 
@@ -172,5 +182,5 @@ def _make_telling(build: int) -> tuple[Any, ...]:
     )
 
 
-start, take, judge, second, line = _make_following(_BUILD)
+start, take, judge, line = _make_following(_BUILD)
 band, step, in_season, in_week, seasonal, recent = _make_telling(_BUILD)

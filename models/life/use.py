@@ -24,6 +24,7 @@ COARSE_S: Final = 1.6 * DAY_S  #: points further apart say nothing of single day
 EVEN_WEEKS: Final = 0.3  #: that all days are alike counts as so many weeks
 LEAST_SHARE: Final = 1e-3
 TURN: Final = 2.0 * np.pi
+EXACT_S: Final = 1e-3  #: nearer than that an end by the season is not looked for
 
 
 @part
@@ -80,18 +81,20 @@ def recent_use(
 
 
 @part
-def week_shares(times: NDArray[np.float64], values: NDArray[np.float64], shares: Any) -> None:
+def week_shares(
+    times: NDArray[np.float64], values: NDArray[np.float64], first_s: float, shares: Any
+) -> None:
     """Write how much of the mean use each weekday has: 7 shares by day since 1970 (UTC) modulo 7.
 
-    `times` (n,) in s since 1970 UTC and `values` (n,) are a counter's past. All are 1 while there
-    are weekdays of which nothing is known.
+    `times` (n,) in s since `first_s` (s since 1970 UTC) and `values` (n,) are a counter's past. All
+    are 1 while there are weekdays of which nothing is known.
     """
     n = len(times)
     total, seen = np.zeros(7), np.zeros(7)
-    today = int(np.floor(times[n - 1] / DAY_S)) if n > 0 else 0
+    today = int(np.floor((first_s + times[n - 1]) / DAY_S)) if n > 0 else 0
     at = n - 1
     for back in range(1, 7 * PATTERN_WEEKS + 1):
-        begin = (today - back) * DAY_S
+        begin = (today - back) * DAY_S - first_s
         if n == 0 or begin < times[0]:
             break
         while at > 0 and times[at - 1] > begin:
@@ -158,10 +161,19 @@ def season_until(t_s: float, mean_s: float, season: float, peak_day: float) -> A
         return mean_s
     goal = season_total(t_s, season, peak_day) + mean_s
     low, high = mean_s / (1.0 + season), mean_s / (1.0 - season)
-    for _ in range(40):
-        middle = 0.5 * (low + high)
-        if season_total(t_s + middle, season, peak_day) < goal:
-            low = middle
+    found = mean_s
+    for _ in range(60):  # Newton's steps, halved where they leave the bracket
+        over = season_total(t_s + found, season, peak_day) - goal
+        if over < 0.0:
+            low = found
         else:
-            high = middle
-    return 0.5 * (low + high)
+            high = found
+        since = t_s + found - peak_day * DAY_S
+        step = over / (1.0 + season * _sine(since / YEAR_S + 0.25))
+        after = found - step
+        if not low < after < high:
+            after = 0.5 * (low + high)
+        if abs(after - found) < EXACT_S:
+            return after
+        found = after
+    return found
