@@ -1,8 +1,9 @@
 """`make bench`: every benchmark in one run; each quotes itself beside a named peer.
 
 Absolute figures are noise on a shared machine; read the ratios. `python -m benchmarks NAME …` runs
-some of: scoring, lives, detectors, store, pipeline, footprint, flood, influx_store, influx.
-`--page PATH` writes the figures into a page, each benchmark into its own section.
+some of: scoring, lives, detectors, store, pipeline, footprint, flood, fleet, influx_store, influx.
+`fleet` runs for `--minutes` (30) and only when it is named. `--page PATH` writes the figures into a
+page, each benchmark into its own section.
 """
 
 import argparse
@@ -32,6 +33,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", default=NAMES, metavar="NAME")
     parser.add_argument("--page", type=Path)
+    parser.add_argument("--minutes", type=int, default=30)
     options = parser.parse_args()
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     for name in options.names:
@@ -39,7 +41,7 @@ def main() -> int:
         about = (module.__doc__ or "").splitlines()[0]
         print(f"\n{name}: {about}")
         figures: list[Figure] = []
-        for figure in module.run():
+        for figure in module.run(options.minutes) if name == "fleet" else module.run():
             print(f"  {figure}", flush=True)
             figures.append(figure)
         if options.page and figures:

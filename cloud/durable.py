@@ -1,7 +1,10 @@
 """Files that are on the disk when a call returns, whole or not at all."""
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 
 def sync(path: Path) -> None:
@@ -13,7 +16,8 @@ def sync(path: Path) -> None:
         os.close(fd)
 
 
-def write_whole(path: Path, content: bytes | memoryview) -> None:
+@contextlib.contextmanager
+def whole(path: Path) -> Iterator[IO[bytes]]:
     """Write a file so that a kill leaves the old one or the new one, never a part.
 
     Nobody but its owner can read it.
@@ -22,8 +26,14 @@ def write_whole(path: Path, content: bytes | memoryview) -> None:
     part.unlink(missing_ok=True)
     fd = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     with os.fdopen(fd, "wb") as file:
-        file.write(content)
+        yield file
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
     sync(path.parent)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file's content as `whole` does."""
+    with whole(path) as file:
+        file.write(content)

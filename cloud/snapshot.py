@@ -4,7 +4,6 @@ One `npz` file each (arrays only, `allow_pickle=False`), written beside, synced,
 two newest are kept, so that a damaged one never stops a start.
 """
 
-import io
 import logging
 import zipfile
 from collections.abc import Mapping
@@ -16,7 +15,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from cloud.durable import write_whole
+from cloud.durable import whole
 
 FORMAT: Final = 2
 KEPT: Final = 2
@@ -36,11 +35,10 @@ def save(folder: Path, snapshot: Snapshot) -> Path:
     """Write a snapshot so that it is there whole or not at all; drop all but the two newest."""
     folder.mkdir(parents=True, exist_ok=True)
     meta = msgspec.json.encode({"format": FORMAT, "n": snapshot.n, **snapshot.values})
-    buffer = io.BytesIO()
     arrays: dict[str, Any] = {f"fleet/{k}": v for k, v in snapshot.arrays.items()}
-    np.savez(buffer, meta=np.frombuffer(meta, "u1"), **arrays)
     path = folder / f"{snapshot.n + 1:020d}.npz"
-    write_whole(path, buffer.getbuffer())
+    with whole(path) as file:  # array after array: a fleet's state is not held twice in memory
+        np.savez(file, meta=np.frombuffer(meta, "u1"), **arrays)
     for old in positions(folder)[:-KEPT]:
         (folder / f"{old + 1:020d}.npz").unlink()
     return path
