@@ -109,10 +109,11 @@ async def perform(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
-    ends = loop.time() + options.seconds if options.seconds else float("inf")
-    begun = loop.time()
     failure = SimulatedFleet(story).failures()[0]
     app = await asyncio.to_thread(build, service, demo=True, listener=listener)
+    await asyncio.to_thread(stage.compile_models, app.profiles)
+    begun = loop.time()
+    ends = begun + options.seconds if options.seconds else float("inf")
     speed = pace(failure, options.seconds, options.speed)
     agents = [stage.host(folder, broker), *stage.fleet(folder, broker, story, speed)]
     view = FleetView(Client(f"http://127.0.0.1:{app.settings.api.port}"), app.profiles)
@@ -187,6 +188,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
 def _play(options: argparse.Namespace, console: Console, listener: socket.socket) -> int:
     """Run the demo in a folder of its own, and return the exit status."""
     story = draw(options.seed, options.machines)
+    console.print("Getting ready; the first start on a computer compiles the models, once.")
     with tempfile.TemporaryDirectory(prefix="forewarn-demo-") as name:
         folder = Path(name)
         logging.basicConfig(filename=folder / "demo.log", level=logging.INFO)
