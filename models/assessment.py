@@ -6,6 +6,7 @@ that an assessment can be read in every language and compared bit for bit.
 """
 
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -21,6 +22,11 @@ class Check(StrEnum):
     LEVEL = "level"  #: away from the adaptive baseline: something changed now (onset)
     SHIFT = "shift"  #: away from the frozen healthy reference for long (CUSUM): state of fault
     DETECTOR = "detector"  #: a plug-in detector
+
+
+#: checks that speak of a sensor, not of the machine
+SENSOR_CHECKS: Final = frozenset({Check.RATE, Check.STUCK, Check.DROPOUT})
+NOTICE: Final = 1  #: the severity that asks for nothing
 
 
 class State(StrEnum):

@@ -6,6 +6,8 @@ Pure text from values, so that every reader gets the same finding in their langu
 from typing import Final
 
 from models.assessment import (
+    NOTICE,
+    SENSOR_CHECKS,
     Assessment,
     Check,
     Comparison,
@@ -72,6 +74,15 @@ _UNEXPLAINED: Final = {
 _SISTERS: Final = {
     "en": "{signal} is {value}, {gap} {side} {count} machines like it under the same conditions",
     "zh": "{signal}为{value}，比相同工况下{count}台同类设备{side}{gap}",
+}
+_AGAIN: Final = {
+    "en": "{signal} keeps changing suddenly, now to {value}",
+    "zh": "{signal}反复突变，现为{value}",
+}
+_LEFT_OUT: Final = {"en": "; it is left out of the score", "zh": "；不参与评分"}
+_SAID: Final = {
+    "en": "; the other signals say about {expected}",
+    "zh": "；其余信号显示约为{expected}",
 }
 _SIDES: Final = {"en": ("below", "above"), "zh": ("低", "高")}
 _AND: Final = {"en": (", ", " and "), "zh": ("、", "和")}
@@ -180,10 +191,13 @@ def _condition(item: Condition, profile: Profile, lang: str) -> str:
                 contexts=contexts,
             )
             return text if item.active else text + _OVER[lang]
-    text = _FINDINGS[item.check][lang].format(
-        signal=name, value=value, limit=_limit(item, profile, lang)
-    )
-    if item.expected is not None and item.value is not None and expected != value:
+    again = item.check is Check.LEVEL and item.severity > NOTICE
+    words = _AGAIN if again else _FINDINGS[item.check]
+    text = words[lang].format(signal=name, value=value, limit=_limit(item, profile, lang))
+    if item.check in SENSOR_CHECKS:
+        text += "" if item.check is Check.DROPOUT else _LEFT_OUT[lang]
+        text += "" if item.expected is None else _SAID[lang].format(expected=expected)
+    elif item.expected is not None and item.value is not None and expected != value:
         text += _EXPECTED[lang].format(expected=expected)
     return text if item.active else text + _OVER[lang]
 

@@ -228,13 +228,13 @@ def healthy_section() -> Iterator[str]:
     yield ""
     yield (
         f"After {healthy.COMMISSIONING_D} days of commissioning; sigma is the noise at fixed load "
-        "and ambient temperature. Targets: at most 1 lasting shift (what makes a ticket) and 10 "
-        "notices per 1,000 machine-days, 1 % of the time in state; the fault in state within 24 h "
-        "and for 30 days."
+        "and ambient temperature. Targets: at most 1 ticket (a lasting shift, or onsets that "
+        "come back) and 10 notices per 1,000 machine-days, 1 % of the time in state; the fault in "
+        "state within 24 h and for 30 days."
     )
     yield ""
     yield (
-        "| Work | machine-days | lasting shifts per 1,000 d | notices per 1,000 d | in state % | "
+        "| Work | machine-days | tickets per 1,000 d | notices per 1,000 d | in state % | "
         "fault in state after h (worst) | share of 30 days held (least) |"
     )
     yield "|---|---|---|---|---|---|---|"
@@ -253,13 +253,13 @@ def healthy_section() -> Iterator[str]:
             one.state_share * one.days / (one.days - (one.first_state_d or 0.0)) for one in faults
         )
         yield (
-            f"| {work} | {days:,.0f} | {1000 * sum(t.shifts for t in told) / days:.2f} | "
+            f"| {work} | {days:,.0f} | {1000 * sum(t.tickets for t in told) / days:.2f} | "
             f"{1000 * sum(t.notices for t in told) / days:.1f} | "
             f"{100 * np.mean([t.state_share for t in told]):.2f} | {24 * first:.0f} | {held:.3f} |"
         )
     days = sum(one.days for one in everyone)
     yield (
-        f"| all | {days:,.0f} | {1000 * sum(t.shifts for t in everyone) / days:.2f} | "
+        f"| all | {days:,.0f} | {1000 * sum(t.tickets for t in everyone) / days:.2f} | "
         f"{1000 * sum(t.notices for t in everyone) / days:.1f} | "
         f"{100 * np.mean([t.state_share for t in everyone]):.2f} | | |"
     )

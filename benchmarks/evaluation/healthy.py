@@ -12,7 +12,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from models.assessment import Check
+from models.assessment import NOTICE, Check
 from models.fleet import Config, Fleet, Trace
 from models.profile import Profile, parse_profile
 from models.rows import Block
@@ -55,14 +55,23 @@ PROFILES: Final[dict[str, Profile]] = {"machine": PROFILE}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """What one machine told after commissioning, over `days`: notices, lasting shifts, state."""
+    """What one machine told after commissioning, over `days`: notices, lasting shifts, state.
+
+    `repeats`: onsets that came back.
+    """
 
     work: str
     days: float
     notices: int
     shifts: int
+    repeats: int
     state_share: float
     first_state_d: float | None  #: after the fault began
+
+    @property
+    def tickets(self) -> int:
+        """What asks for a ticket."""
+        return self.shifts + self.repeats
 
 
 def loads(work: Work, days: int, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -115,7 +124,7 @@ def watch(
     columns = machine(work, days, seed, fault_sigma, fault_d)
     fleet, trace = Fleet(PROFILES, config), Trace()
     fleet.bind("m", "machine", "data")
-    shifts = 0
+    shifts = repeats = 0
     for day in range(days):
         part = slice(day * DAY_ROWS, (day + 1) * DAY_ROWS)
         times = START_NS + np.arange(part.start, part.stop) * STEP_S * 10**9
@@ -133,7 +142,10 @@ def watch(
         )
         for told in fleet.observe([block], trace):
             new = [c for c in told.conditions if c.check is Check.SHIFT and c.onset]
-            shifts += len(new) if day >= COMMISSIONING_D else 0
+            again = [c for c in told.conditions if c.check is Check.LEVEL and c.severity > NOTICE]
+            if day >= COMMISSIONING_D:
+                shifts += len(new)
+                repeats += sum(c.active and c.since_ns >= times[0] for c in again)
     first = COMMISSIONING_D * DAY_ROWS
     alarms, state = np.concatenate(trace.alarms), np.concatenate(trace.faulty)
     begun = np.flatnonzero(state[int(fault_d * DAY_ROWS) :]) if fault_sigma else np.zeros(0)
@@ -142,6 +154,7 @@ def watch(
         days=days - COMMISSIONING_D,
         notices=int(alarms[first:].sum()),
         shifts=shifts,
+        repeats=repeats,
         state_share=float(state[first:].mean()),
         first_state_d=float(begun[0]) / DAY_ROWS if len(begun) else None,
     )

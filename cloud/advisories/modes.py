@@ -3,10 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from models.assessment import Assessment, Check, Condition, Life, State
+from models.assessment import NOTICE, SENSOR_CHECKS, Assessment, Check, Condition, Life, State
 from models.profile import FailureMode, Profile
 
-SENSOR_CHECKS: Final = frozenset({Check.STUCK, Check.DROPOUT, Check.RATE})
 LIMITS: Final = frozenset({Check.LIMIT_HIGH, Check.LIMIT_LOW})
 
 #: Modes that every machine has, whatever its profile says.
@@ -54,13 +53,13 @@ def modes_for(condition: Condition, profile: Profile, state: State) -> list[str]
     """Return the failure modes that a condition is evidence for (empty: it is only a notice).
 
     A profile's mode counts when it names the check, and the signal or no signal at all (then it
-    takes what no other claims). Faults of sensors never speak for wear. A change of level is a
-    notice. A limit that no mode claims is abnormal; a lasting shift only on signals that no mode
-    claims, since where one does, its checks say what matters. Plug-in detectors stay in the shadow
-    until a profile names them.
+    takes what no other claims). Faults of sensors never speak for wear. One change of level is a
+    notice; changes that come back are abnormal unless a mode names them. A limit that no mode
+    claims is abnormal; a lasting shift only on signals that no mode claims, since where one does,
+    its checks say what matters. Plug-in detectors stay in the shadow until a profile names them.
     """
     check = condition.check
-    if check is Check.LEVEL:
+    if check is Check.LEVEL and condition.severity == NOTICE:
         return []
     named = [
         name
@@ -72,8 +71,8 @@ def modes_for(condition: Condition, profile: Profile, state: State) -> list[str]
         return [] if _for_the_better(condition, profile) else named
     if check in SENSOR_CHECKS:
         return ["silent" if state is State.SILENT and check is Check.DROPOUT else "sensor"]
-    if check is Check.DETECTOR:
-        return ["unusual-pattern"]
+    if check in {Check.DETECTOR, Check.LEVEL}:
+        return ["unusual-pattern" if check is Check.DETECTOR else "abnormal"]
     claimed = any(condition.signal in mode.signals for mode in profile.failure_modes.values())
     if (claimed and check not in LIMITS) or _for_the_better(condition, profile):
         return []

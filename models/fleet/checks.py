@@ -4,7 +4,17 @@ from typing import Any
 
 import numpy as np
 
-from models.fleet.layout import ALARM_HIGH, ALARM_LOW, ALERT_HIGH, ALERT_LOW, LEVEL, SHIFT
+from models.fleet.layout import (
+    AGAIN,
+    ALARM_HIGH,
+    ALARM_LOW,
+    ALERT_HIGH,
+    ALERT_LOW,
+    BEYOND,
+    LEVEL,
+    ONSET_ALARM,
+    SHIFT,
+)
 from models.life.compiled import part
 
 ALARM_BITS = (1 << ALARM_HIGH) | (1 << ALARM_LOW)
@@ -90,13 +100,25 @@ def level(lane: Any, x: float, rules: Any) -> None:
 
 
 @part
-def notice(lane: Any, t: int, odds: float, alarm: bool, rules: Any) -> None:
-    """Begin the notice of an onset on the signals beyond the limit; end it after a while."""
-    if alarm and odds >= 1.0:
+def notice(lane: Any, t: int, odds: float, flags: int, rules: Any) -> None:
+    """Begin the notice of an onset on the signals beyond the limit; end it after a while.
+
+    A machine raises few alarms, the fewer the longer it is known. So onsets that come back are
+    counted by `BEYOND`: three within a week, once the healthy reference is complete.
+    """
+    if flags & ONSET_ALARM and odds >= 1.0:
         set_condition(lane, LEVEL, True, t)
         lane.notice_until = lane.rows + int(rules.notice_rows)
     elif lane.active & (1 << LEVEL) and lane.rows >= lane.notice_until:
         set_condition(lane, LEVEL, False, t)
+    if flags & BEYOND and odds >= 1.0 and lane.frozen == 1:
+        earlier = lane.beyond_ns[0]
+        if earlier != 0 and t - earlier <= rules.again_span_s * 1e9:
+            set_condition(lane, AGAIN, True, t)
+        lane.beyond_ns[0] = lane.beyond_ns[1]
+        lane.beyond_ns[1] = t
+    elif lane.active & (1 << AGAIN) and t - lane.beyond_ns[1] > rules.again_span_s * 1e9:
+        set_condition(lane, AGAIN, False, t)
 
 
 @part

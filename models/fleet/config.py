@@ -38,6 +38,8 @@ class Config:
     #: rows without a second alarm: at least, and as a share of all rows seen
     onset_pause: float = 30.0
     onset_pause_share: float = 0.05
+    #: three onsets within it are no chance any more; without one for as long, they are over
+    again_span_s: float = 7 * 86_400.0
     #: share of a row in the evidence: two strange rows count more than one twice as strange
     evidence_share: float = 0.25
     #: 1 / sqrt(layers): independent layers keep the spread of one

@@ -29,6 +29,7 @@ from models.fleet.checks import (
 from models.fleet.estimate import Lines, estimate
 from models.fleet.history import remember
 from models.fleet.layout import (
+    AGAIN,
     ALARM,
     ALERT,
     CHANGED,
@@ -42,7 +43,6 @@ from models.fleet.layout import (
     MOVED,
     NEVER,
     NORMAL,
-    ONSET_ALARM,
     RATE,
     SHIFT,
     SILENT,
@@ -50,12 +50,13 @@ from models.fleet.layout import (
     UNKNOWN,
 )
 from models.fleet.quiet import quiet
-from models.fleet.reference import compare
+from models.fleet.reference import compare, expect
 from models.life import gamma, online, replacement, use, wiener
 from models.life.compiled import build_of, entry, part
 
 PATIENCE = 16  #: rows until quiet ones are looked for again
 BAD_BITS = LIMIT_BITS | (1 << SHIFT)
+LASTING_BITS = (1 << SHIFT) | (1 << AGAIN)
 SENSOR_BITS = (1 << RATE) | (1 << STUCK) | (1 << DROPOUT)
 
 
@@ -85,11 +86,11 @@ def _timing(lane: Any, t: int, received: int, x: float, seconds: float) -> None:
 
 @part
 def _row(
-    lane: Any, m: Any, t: int, received: int, x: float, strange: float, alarm: bool, rules: Any
+    lane: Any, m: Any, t: int, received: int, x: float, strange: float, flags: int, rules: Any
 ) -> bool:
     """Take one reading of one signal; False when it has no part in the score (late, shadow).
 
-    `strange`: odds of the watch for this reading; `alarm`: whether its row is an onset alarm.
+    `strange`: odds of the watch for this reading; `flags`: the watch's bits of its row.
     """
     seconds = 0.0
     if lane.rows == 0:
@@ -111,9 +112,12 @@ def _row(
         set_condition(lane, DROPOUT, False, t)
     odds = 0.0
     if lane.role == CONDITION:
-        notice(lane, t, strange, alarm, rules)
-        level(lane, x, rules)
-        odds = strange + compare(lane, m, t, x, seconds, rules)
+        notice(lane, t, strange, flags, rules)
+        if lane.active & SENSOR_BITS:
+            expect(lane, m)  # a sensor that is not to be trusted: nothing to score or to learn
+        else:
+            level(lane, x, rules)
+            odds = strange + compare(lane, m, t, x, seconds, rules)
     elif lane.role == CONTEXT:
         share = max(rules.level_share, 1.0 / (lane.rows + 1.0))
         r = x - lane.level
@@ -121,7 +125,7 @@ def _row(
         lane.level += share * r
         lane.spread += share * (abs(r) - lane.spread)
         if lane.slot >= 0:
-            m.context[lane.slot] = x
+            m.context[lane.slot] = np.nan if lane.active & SENSOR_BITS else x
     elif lane.role == DETECTOR:
         odds = min(x, 0.999999)
         odds /= 1.0 - odds
@@ -159,6 +163,8 @@ def _silence(lanes: Any, m: Any, now: int, rules: Any) -> None:
         heard = lane.last_ns if m.data_clock == 1 else lane.received_ns
         if now - heard > wait:
             set_condition(lane, DROPOUT, True, now)
+            if lane.role == CONTEXT and lane.slot >= 0:
+                m.context[lane.slot] = np.nan
             m.flags |= CHANGED
         else:
             due = min(due, heard + wait)
@@ -187,12 +193,12 @@ def _judge(lanes: Any, m: Any, rules: Any) -> None:
         active |= lane.active
         left *= 1.0 - lane.bad
         worst = max(worst, lane.bad)
-        part = 1.0
+        part = 0.0 if lane.active & SENSOR_BITS else 1.0
         if lane.role == CONDITION:
             conditions += 1
             armed += lane.armed
             if lane.armed == 0:
-                part = 0.25 + 0.75 * min(
+                part *= 0.25 + 0.75 * min(
                     lane.count / rules.reference_rows,
                     (lane.last_ns - lane.first_ns) * 1e-9 / rules.reference_span_s,
                     1.0,
@@ -208,7 +214,7 @@ def _judge(lanes: Any, m: Any, rules: Any) -> None:
         m.state = SILENT
     elif active & ALARM_BITS:
         m.state = ALARM
-    elif active & (ALERT_BITS | SENSOR_BITS | (1 << SHIFT)) or dropped > 0:
+    elif active & (ALERT_BITS | SENSOR_BITS | LASTING_BITS) or dropped > 0:
         m.state = ALERT
     elif conditions > 0 and 2 * armed < conditions:
         m.state = LEARNING
@@ -299,7 +305,7 @@ def _telling_row(
         t = times[item.first_row + r]
         odds = 0.0
         faulty = False
-        alarm = flags[item.first_row + r] & ONSET_ALARM != 0
+        found = int(flags[item.first_row + r])
         first = item.first_cell + r
         for j in range(begin, end, 2):
             lane = lanes[layout[j]]
@@ -307,7 +313,7 @@ def _telling_row(
             x = cells[cell] + 0.0  # no negative zero
             if not np.isfinite(x):
                 lane.missing += 1
-            elif _row(lane, m, t, item.at_ns, x, odds_of[cell], alarm, rules):
+            elif _row(lane, m, t, item.at_ns, x, odds_of[cell], found, rules):
                 odds += lane.odds
                 if lane.history >= 0:
                     remember(histories[lane.history], lane, m, t, x, rules)

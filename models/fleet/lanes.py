@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.fleet.layout import (
+    AGAIN,
     CONDITION,
     CONTEXT,
     CONTEXTS,
@@ -27,7 +28,7 @@ DETECTED_AT: Final = 0.95  #: a plug-in's score from here on counts as unusual
 FORGOTTEN: Final = (
     *("learned", "fast", "level", "spread", "armed", "frozen", "first_ns", "solve_at"),
     *("count", "mean", "sxx", "c_mean", "c_low", "c_high", "sxc", "scc", "slope"),
-    *("sigma", "slack", "top", "gain", "most", "expected", "rise", "fall"),
+    *("beyond_ns", "sigma", "slack", "top", "gain", "most", "expected", "rise", "fall"),
 )
 _UNSEEN: Final = Signal()
 
@@ -77,10 +78,9 @@ def forget(lane: Any) -> None:
     fresh = new_lane()[0]
     for field in FORGOTTEN:
         lane[field] = fresh[field]
-    bit = 1 << SHIFT
-    if lane["active"] & bit:
-        lane["active"] ^= bit
-        lane["changed"] |= bit
+    gone = int(lane["active"]) & (1 << SHIFT | 1 << AGAIN)
+    lane["active"] ^= gone
+    lane["changed"] |= gone
 
 
 def contexts(profile: Profile) -> dict[str, int]:

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-VERSION: Final = 2
+VERSION: Final = 3
 CONTEXTS: Final = 4  #: so many context signals of a machine can explain the others
 POINTS: Final = 160  #: most points of a history: 16 levels of up to 9, rounded up
 LEVELS: Final = 16
@@ -24,7 +24,8 @@ LEVEL: Final = 5
 STUCK: Final = 6
 DROPOUT: Final = 7
 SHIFT: Final = 8
-CHECKS: Final = 9
+AGAIN: Final = 9  #: onsets that come back
+CHECKS: Final = 10
 REGISTERS: Final = 5  #: the first five go through N of M
 
 CONDITION: Final = 0
@@ -48,6 +49,7 @@ ESTIMATE: Final = 4
 ONSET_ALARM: Final = 1
 STAYS: Final = 2  #: a signal stays away from where it was (early state)
 FAULTY: Final = 4  #: a signal is in a lasting shift (set by the kernel)
+BEYOND: Final = 8  #: evidence went beyond the limit of an alarm, also where none is raised so soon
 
 NEVER: Final = np.iinfo(np.int64).max
 
@@ -111,6 +113,7 @@ LANE_STATE: Final = [
     ("notice_until", "i8"),  # row of the signal
     ("missing", "i8"),
     ("since_ns", "i8", (CHECKS,)),
+    ("beyond_ns", "i8", (2,)),  # the last two onsets, alarms or not
     ("group_s", "f8"),  # usual time between receipts
     ("first_ns", "i8"),
     ("solve_at", "f8"),
@@ -149,6 +152,7 @@ MACHINE: Final = np.dtype(
         ("watch_ns", "i8"),  # newest row
         ("watched", "i8"),  # rows
         ("alarm_row", "i8"),  # row of the last onset alarm, 0 none
+        ("beyond_row", "i8"),  # last row with evidence beyond the limit, 0 none
         ("session", "i8"),  # long gaps so far
         ("usual_s", "f8"),  # usual interval
         ("day", "i8"),  # since the first row

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from models.fleet.history import remember
 from models.fleet.layout import (
+    BEYOND,
     CONDITION,
     CONTEXT,
     CONTEXTS,
@@ -169,7 +170,7 @@ def quiet(
         now = max(at, t)
         if t <= last_ns or now >= m.report_ns or (m.data_clock == 1 and now > m.due_ns):
             break
-        if flags[item.first_row + r] & ONSET_ALARM:
+        if flags[item.first_row + r] & (ONSET_ALARM | BEYOND):
             break
         seconds = (t - last_ns) * 1e-9
         for j in range(columns):

@@ -118,21 +118,36 @@ def _outside(lane: Any, m: Any, day: float) -> float:
 
 
 @part
+def expect(lane: Any, m: Any) -> bool:
+    """Set what the healthy reference expects now; False when a context that it needs is unknown."""
+    known = True
+    if m.contexts > 0:
+        lane.expected = lane.mean
+        for i in range(m.contexts):
+            d = m.context[i] - lane.c_mean[i]
+            if not np.isnan(d):
+                lane.expected += lane.slope[i] * d
+            elif lane.slope[i] != 0.0:
+                known = False
+    return known
+
+
+@part
 def compare(lane: Any, m: Any, t: int, x: float, seconds: float, rules: Any) -> float:
-    """Compare a row with the frozen healthy reference, then perhaps learn it. Returns odds."""
+    """Compare a row with the frozen healthy reference, then perhaps learn it. Returns odds.
+
+    While a context is not to be trusted the sums stand still: what it explains cannot be judged.
+    """
     if lane.count == 0.0:
         lane.first_ns = t
     odds = 0.0
     far = 0.0
     healthy = True
     if lane.armed == 1:
+        if not expect(lane, m):
+            return odds
         residual = x - lane.mean
         if m.contexts > 0:
-            lane.expected = lane.mean
-            for i in range(m.contexts):
-                d = m.context[i] - lane.c_mean[i]
-                if not np.isnan(d):
-                    lane.expected += lane.slope[i] * d
             residual = x - lane.expected
             far = _outside(lane, m, min(seconds / 86_400.0, 1.0))
         residual = min(max(residual, -lane.top), lane.top)

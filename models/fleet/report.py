@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from models.assessment import Assessment, Check, Condition, Contribution, Life, State
+from models.assessment import SENSOR_CHECKS, Assessment, Check, Condition, Contribution, Life, State
 from models.fleet import layout as at
 from models.profile import Profile
 
@@ -24,7 +24,7 @@ TOLD: Final = (
     (Check.RATE, (at.RATE,), (2,)),
     (Check.STUCK, (at.STUCK,), (2,)),
     (Check.DROPOUT, (at.DROPOUT,), (2,)),
-    (Check.LEVEL, (at.LEVEL,), (1,)),
+    (Check.LEVEL, (at.LEVEL, at.AGAIN), (1, 2)),
     (Check.SHIFT, (at.SHIFT,), (2,)),
 )
 MOST_CONTRIBUTIONS: Final = 5
@@ -39,7 +39,7 @@ def assess(
     lives: Iterable[Life],
 ) -> Assessment:
     """Read one machine's assessment out of its state. `lanes`: (signal, record) of each."""
-    conditions = tuple(c for name, lane in lanes for c in _conditions(name, lane))
+    conditions = tuple(c for name, lane in lanes for c in _conditions(name, lane, record))
     return Assessment(
         machine=machine,
         at_ns=int(record["at_ns"]),
@@ -62,7 +62,18 @@ def expected(lane: Any) -> float | None:
     return value if np.isfinite(value) else None
 
 
-def _conditions(name: str, lane: Any) -> Iterator[Condition]:
+def explained(lane: Any, record: Any) -> float | None:
+    """Return what the contexts, as they are now, explain of a signal; None if they do not."""
+    count = int(record["contexts"])
+    slopes = lane["slope"][:count]
+    if not lane["armed"] or not slopes.any():
+        return None
+    off = np.where(slopes != 0.0, record["context"][:count] - lane["c_mean"][:count], 0.0)
+    value = float(lane["mean"]) + sum((slopes * off).tolist())
+    return value if np.isfinite(value) else None
+
+
+def _conditions(name: str, lane: Any, record: Any) -> Iterator[Condition]:
     active, changed = int(lane["active"]), int(lane["changed"])
     if not active | changed:
         return
@@ -85,7 +96,7 @@ def _conditions(name: str, lane: Any) -> Iterator[Condition]:
             severity=1 if detector else max(severities[i] for i in shown),
             onset=bool(now) and not before,
             value=value,
-            expected=expected(lane),
+            expected=explained(lane, record) if check in SENSOR_CHECKS else expected(lane),
         )
 
 

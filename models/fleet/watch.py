@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from models.fleet import early, onset
 from models.fleet.early import stay
-from models.fleet.layout import CONDITION, ONSET_ALARM, STAYS
+from models.fleet.layout import BEYOND, CONDITION, ONSET_ALARM, STAYS
 from models.fleet.onset import SEASONS, surprise
 from models.life.compiled import build_of, entry, part
 
@@ -121,6 +121,10 @@ def _block(
         ratio = strongest[r] / limit
         strengths[item.first_row + r] = ratio
         quiet = max(rules.onset_pause, rules.onset_pause_share * n)
+        if ratio >= 1.0:
+            if m.beyond_row == 0 or n - m.beyond_row > rules.onset_pause:
+                flags[item.first_row + r] |= BEYOND
+            m.beyond_row = n
         if ratio >= 1.0 and (m.alarm_row == 0 or n - m.alarm_row > quiet):
             m.alarm_row = n
             flags[item.first_row + r] |= ONSET_ALARM

@@ -1,3 +1,4 @@
+import msgspec
 import pytest
 
 from models.assessment import Assessment, Check, Condition, Contribution, Life, State
@@ -55,7 +56,27 @@ def test_every_check_has_words(check: Check, lang: str) -> None:
 
 
 def test_silence_has_no_value() -> None:
-    assert explain(condition(Check.DROPOUT, value=None), PUMP) == "Vibration (RMS) is not heard"
+    silent = msgspec.structs.replace(condition(Check.DROPOUT, value=None), expected=None)
+    assert explain(silent, PUMP) == "Vibration (RMS) is not heard"
+
+
+def test_a_sensor_that_is_left_out_is_replaced_by_what_others_say() -> None:
+    said = "the other signals say about 2.1 mm/s"
+    assert explain(condition(Check.DROPOUT, value=None), PUMP) == (
+        f"Vibration (RMS) is not heard; {said}"
+    )
+    assert explain(condition(Check.STUCK), PUMP) == (
+        f"Vibration (RMS) has not changed at all (7.4 mm/s); it is left out of the score; {said}"
+    )
+    assert explain(condition(Check.STUCK), PUMP, "zh").endswith("；其余信号显示约为2.1 mm/s")
+
+
+def test_changes_that_come_back_read_unlike_one() -> None:
+    one = msgspec.structs.replace(condition(Check.LEVEL), severity=1)
+    assert explain(one, PUMP).startswith("Vibration (RMS) has changed to 7.4 mm/s")
+    again = explain(condition(Check.LEVEL), PUMP)
+    assert again.startswith("Vibration (RMS) keeps changing suddenly, now to 7.4 mm/s")
+    assert explain(condition(Check.LEVEL), PUMP, "zh").startswith("振动（有效值）反复突变")
 
 
 def test_a_band_of_life() -> None:

@@ -72,7 +72,7 @@ def _kinds(outcomes: Sequence[Outcome]) -> list[str]:
     [
         ("vibration", Check.LIMIT_HIGH, State.ALERT, ["bearing-wear"]),
         ("vibration", Check.SHIFT, State.ALERT, ["bearing-wear"]),
-        ("vibration", Check.LEVEL, State.NORMAL, []),
+        ("vibration", Check.LEVEL, State.ALERT, ["abnormal"]),
         ("vibration", Check.LIMIT_LOW, State.ALERT, ["abnormal"]),
         ("pressure", Check.LIMIT_LOW, State.ALERT, ["loss-of-head"]),
         ("pressure", Check.LIMIT_HIGH, State.ALERT, ["abnormal"]),
@@ -90,6 +90,11 @@ def test_which_modes_a_condition_speaks_for(
 ) -> None:
     condition = replaced(high(signal=signal), check=check)
     assert modes_for(condition, PROFILE, state) == modes
+
+
+def test_one_change_of_level_is_a_notice() -> None:
+    once = replaced(high(), check=Check.LEVEL, severity=1)
+    assert modes_for(once, PROFILE, State.NORMAL) == []
 
 
 def test_a_mode_may_claim_a_sensors_fault_and_a_shift_it_does_not_list_is_a_notice() -> None:
