@@ -8,6 +8,7 @@ after a restart the ledger and the telemetry store say how things are.
 
 import asyncio
 import logging
+import secrets
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -152,7 +153,7 @@ class Live:
         self._watchers: set[Watcher] = set()
         self._kept: deque[Message] = deque(maxlen=KEPT)
         self._events: Key | None = None
-        self.start_ns = now()  #: names this run of the service
+        self._run = secrets.token_hex(6)  #: names this run of the service
         self.n = 0
         self.dropped = 0  #: watchers that were too slow
         self.shown: dict[int, bytes] = {}  #: kept messages as they go over the wire, by number
@@ -240,8 +241,16 @@ class Live:
         with self._lock:
             self._watched = watched
 
-    def since(self, n: int) -> list[Message] | None:
-        """Return the messages after number `n`; None when some of them are no longer kept."""
+    def place(self, n: int | None = None) -> str:
+        """Return the id of message `n` of this run of the service, of the newest without one."""
+        return f"{self._run}-{self.n if n is None else n}"
+
+    def since(self, place: str) -> list[Message] | None:
+        """Return the messages after the one with this id; None when some are no longer kept."""
+        run, _, text = place.partition("-")
+        if run != self._run or not text.isdecimal() or len(text) > 15:
+            return None
+        n = int(text)
         if n == self.n:
             return []
         if not self._kept or not self._kept[0].n - 1 <= n < self.n:

@@ -93,10 +93,10 @@ async def _stream(
     show = _shower(deps, live)
     watcher = live.watch(machines)
     try:
-        yield event("hello", Hello(now_ns=deps.health().now_ns), identity(live, live.n))
-        missed = live.since(number(live, last)) if last else []
+        yield event("hello", Hello(now_ns=deps.health().now_ns), live.place())
+        missed = live.since(last) if last else []
         if missed is None:
-            yield event("reset", Hello(now_ns=deps.health().now_ns), identity(live, live.n))
+            yield event("reset", Hello(now_ns=deps.health().now_ns), live.place())
         for message in missed or ():
             yield await asyncio.to_thread(show, message)
         while True:
@@ -136,7 +136,7 @@ def _shower(deps: ApiDeps, live: Live) -> Callable[[Message], bytes]:
             ],
             changes=list(message.changes),
         )
-        return event("changes", value, identity(live, message.n))
+        return event("changes", value, live.place(message.n))
 
     def show(message: Message) -> bytes:
         kept = live.shown.get(message.n)
@@ -185,14 +185,3 @@ def event(kind: str, value: object, id_: str | None = None) -> bytes:
     """Return one event as it goes over the wire (HTML standard, 9.2.5)."""
     head = f"id: {id_}\n" if id_ else ""
     return f"{head}event: {kind}\ndata: ".encode() + encode(value) + b"\n\n"
-
-
-def identity(live: Live, n: int) -> str:
-    """Return the id of message `n` of this run of the service."""
-    return f"{live.start_ns:x}-{n}"
-
-
-def number(live: Live, text: str) -> int:
-    """Return the number in an id; -1 for one of another run."""
-    run, _, n = text.partition("-")
-    return int(n) if run == f"{live.start_ns:x}" and n.isdecimal() and len(n) < 16 else -1

@@ -5,28 +5,47 @@ Each asset's name holds a hash of its content, so that a browser may keep it for
 """
 
 import secrets
+from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
+from html import escape
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
+from urllib.parse import quote
 
+import msgspec
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 
 from cloud.errors import NotFound
 
 FOLDER: Final = Path(__file__).parent / "assets"
+API: Final = "/api/v1"
+SHELL_READS: Final = ("/session", "/board")  #: what every page reads of the API
+
+
+class Screen(NamedTuple):
+    """A page: the source that draws it, and what it reads before it can show anything."""
+
+    source: str
+    reads: tuple[str, ...] = ()
+
+
 #: addresses of pages; the page itself reads what is meant from its address
-PAGES: Final = (
-    "/",
-    "/machines/{machine:path}",
-    "/inbox",
-    "/inbox/{advisory}",
-    "/tickets",
-    "/tickets/{ticket}",
-    "/overview",
-    "/settings",
-    "/settings/{part}",
-)
+PAGES: Final[Mapping[str, Screen]] = {
+    "/": Screen("board"),
+    "/machines/{id:path}": Screen(
+        "machine", ("/machines/{id}", "/machines/{id}/signals", "/machines/{id}/trend")
+    ),
+    "/inbox": Screen("inbox"),
+    "/inbox/{id}": Screen("inbox"),
+    "/tickets": Screen("tickets"),
+    "/tickets/{id}": Screen(
+        "ticket", ("/tickets/{id}", "/tickets/{id}/why", "/tickets/{id}/history?limit=200")
+    ),
+    "/overview": Screen("overview"),
+    "/settings": Screen("settings"),
+    "/settings/{part}": Screen("settings"),
+}
 TYPES: Final = {
     ".js": "text/javascript; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -61,18 +80,70 @@ def _file(path: Path) -> bytes | None:
     return path.read_bytes() if path.is_file() else None
 
 
-async def page() -> Response:
-    """Answer with the shell of the pages."""
+class Chunk(msgspec.Struct):
+    """A built file in the manifest of the build."""
+
+    file: str
+    imports: list[str] = []
+
+
+@cache
+def _scripts(source: str) -> tuple[str, ...]:
+    """Return the addresses of the scripts that a page needs and the shell does not name."""
+    manifest = _file(FOLDER / "manifest.json")
+    if manifest is None:
+        return ()
+    chunks = msgspec.json.decode(manifest, type=dict[str, Chunk])
+
+    def needed(name: str) -> dict[str, None]:
+        found = {chunks[name].file: None}
+        for other in chunks[name].imports:
+            found |= needed(other)
+        return found
+
+    shell = needed("index.html")
+    return tuple(f"/{one}" for one in needed(f"src/pages/{source}.tsx") if one not in shell)
+
+
+def _ahead(screen: Screen, id_: str) -> str:
+    """Return links that let a browser fetch at once what the page will ask for."""
+    name = quote(id_, safe="~")
+    reads = (API + one.format(id=name) for one in (*SHELL_READS, *screen.reads))
+    scripts = (
+        f'<link rel="modulepreload" crossorigin href="{s}">' for s in _scripts(screen.source)
+    )
+    data = (f'<link rel="preload" as="fetch" crossorigin href="{escape(r)}">' for r in reads)
+    return "".join((*scripts, *data))
+
+
+async def _shell(request: Request, screen: Screen) -> Response:
+    """Answer with the shell of the pages.
+
+    It says where the live stream stands: the page follows it from there, so that nothing that
+    happens between the shell and the stream is missed, and nothing needs to be read twice.
+    """
     content = _file(FOLDER / "index.html")
     if content is None:
         return HTMLResponse(MISSING, 503)
     nonce = secrets.token_urlsafe(18)
-    headers = {"Content-Security-Policy": policy(nonce)}
-    return HTMLResponse(content.replace(b"%NONCE%", nonce.encode()), headers=headers)
+    deps = getattr(request.app.state, "deps", None)
+    place = deps.live.place() if deps and deps.live else ""
+    ahead = _ahead(screen, request.path_params.get("id", ""))
+    filled = content.replace(b"%NONCE%", nonce.encode()).replace(b"%LIVE%", place.encode())
+    filled = filled.replace(b"</head>", ahead.encode() + b"</head>")
+    headers = {"Content-Security-Policy": policy(nonce), "Cache-Control": "no-store"}
+    return HTMLResponse(filled, headers=headers)
 
 
-for _path in PAGES:
-    router.add_api_route(_path, page, methods=["GET"], name="page")
+def _page(screen: Screen) -> Callable[[Request], Awaitable[Response]]:
+    async def page(request: Request) -> Response:
+        return await _shell(request, screen)
+
+    return page
+
+
+for _path, _screen in PAGES.items():
+    router.add_api_route(_path, _page(_screen), methods=["GET"], name="page")
 
 
 @router.get("/assets/{name}")

@@ -128,14 +128,13 @@ def test_who_comes_back_gets_what_was_missed_or_a_reset(live: Live) -> None:
     for n in range(KEPT + 5):
         live.heard([block("a.m", T0 + n)], [])
         live.hand_out(())
-    seen = live.since(live.n - 3)
+    seen = live.since(live.place(live.n - 3))
     assert seen is not None
     assert [message.n for message in seen] == [live.n - 2, live.n - 1, live.n]
-    assert live.since(live.n) == []
-    assert live.since(live.n - KEPT) is not None
-    assert live.since(live.n - KEPT - 1) is None
-    assert live.since(-1) is None
-    assert live.since(live.n + 1) is None
+    assert live.since(live.place()) == []
+    assert live.since(live.place(live.n - KEPT)) is not None
+    assert live.since(live.place(live.n - KEPT - 1)) is None
+    assert live.since(live.place(live.n + 1)) is None
 
 
 def test_a_slow_watcher_is_let_go_and_the_others_stay(live: Live) -> None:

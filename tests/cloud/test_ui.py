@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -9,6 +10,7 @@ from fastapi import FastAPI
 
 from cloud import ui
 from cloud.api.problems import install
+from tests.cloud.api.scripts import SCRIPTS
 from tests.ui.plant import need
 
 
@@ -42,9 +44,30 @@ async def test_the_shell_loads_from_here_alone_and_runs_no_inline_script(
     text = (await pages.get("/")).text
     addresses = re.findall(r'(?:src|href)="([^"]+)"', text)
     assert addresses
-    assert all(one.startswith("/assets/") for one in addresses)
+    assert all(one.startswith(("/assets/", "/api/v1/")) for one in addresses)
     assert re.findall(r"<script(?![^>]*\bsrc=)", text) == []
     assert "style=" not in text
+
+
+async def test_the_shell_names_ahead_what_its_page_will_ask_for(pages: httpx.AsyncClient) -> None:
+    text = (await pages.get("/machines/demo.a:pump%2F1")).text
+    for path in ("session", "board", "machines/demo.a%3Apump%2F1/trend"):
+        assert f'<link rel="preload" as="fetch" crossorigin href="/api/v1/{path}">' in text
+    script = re.search(r'rel="modulepreload" crossorigin href="(/assets/machine-[^"]+)"', text)
+    assert script
+    assert (await pages.get(script[1])).status_code == 200
+    assert script[1] not in (await pages.get("/")).text
+
+
+@pytest.mark.parametrize("text", SCRIPTS[::40])
+async def test_an_address_is_never_more_than_an_address(
+    pages: httpx.AsyncClient, text: str
+) -> None:
+    plain = (await pages.get("/machines/x")).text
+    for path in ("/machines/", "/tickets/", "/inbox/", "/settings/"):
+        answer = await pages.get(path + quote(text, safe=""))
+        assert answer.text.count("<") <= plain.count("<")
+        assert answer.text.count('"') <= plain.count('"')
 
 
 async def test_assets_are_compressed_and_kept_for_ever(pages: httpx.AsyncClient) -> None:

@@ -156,3 +156,24 @@ def test_the_first_load_is_light(
     context.close()
     assert len(assets) > 3
     assert sum(assets.values()) <= FIRST_LOAD, assets
+
+
+@pytest.mark.parametrize(
+    "name", [p if p in HEAVY else pytest.param(p, marks=pytest.mark.long) for p in PAGES]
+)
+def test_nothing_is_asked_for_twice(
+    browser: Browser, running: Running, addresses: dict[str, str], name: str
+) -> None:
+    """What the shell fetches ahead is what the page asks for, and the stream makes nothing anew."""
+    asked: list[str] = []
+    context = browser.new_context()
+    page = context.new_page()
+    watched = Watched(page)
+    page.on("request", lambda r: asked.append(r.url))
+    page.goto(running.url + addresses[name])
+    settle(page)
+    expect(page.get_by_role("status").filter(has_text="Live")).to_be_visible()
+    first = list(asked)
+    context.close()
+    assert sorted(first) == sorted(set(first))
+    assert watched.complaints == []

@@ -4,6 +4,7 @@ import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 import react from '@vitejs/plugin-react';
 import { defineConfig, type Plugin } from 'vite';
 
+const CHARTS = /uplot|src\/charts/;
 const out = resolve(import.meta.dirname, '../assets');
 
 /** Writes .gz and .br beside every text asset, so that the service only picks one. */
@@ -33,5 +34,18 @@ export default defineConfig({
     chunkSizeWarningLimit: 700,
     modulePreload: { polyfill: false },
     assetsInlineLimit: 0,
+    cssCodeSplit: false,
+    manifest: 'manifest.json',
+    rolldownOptions: {
+      // few files: at first load each one costs more than the bytes in it
+      output: {
+        codeSplitting: {
+          groups: [
+            { name: 'core', minShareCount: 3, test: (id) => !CHARTS.test(id), priority: 2 },
+            { name: 'charts', test: CHARTS, priority: 1 },
+          ],
+        },
+      },
+    },
   },
 });

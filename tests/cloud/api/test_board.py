@@ -2,7 +2,7 @@
 
 import httpx
 
-from cloud.api.events import event, identity, number
+from cloud.api.events import event
 from cloud.live import Live
 from models.assessment import Assessment, Life, State
 from tests.cloud.api.plant import SECOND, T0, Opened, Plant
@@ -123,8 +123,10 @@ async def test_long_answers_are_packed(api: httpx.AsyncClient, plant: Plant) -> 
 
 def test_an_event_is_one_block_and_its_id_names_the_run(plant: Plant) -> None:
     live = Live(plant.ledger, lambda: T0)
-    text = event("changes", {"a": "x\n\ny"}, identity(live, 7)).decode()
-    assert text == f'id: {T0:x}-7\nevent: changes\ndata: {{"a":"x\\n\\ny"}}\n\n'
-    assert number(live, f"{T0:x}-7") == 7
-    for other in ("", "7", f"{T0 + 1:x}-7", f"{T0:x}-", f"{T0:x}--7", f"{T0:x}-{'9' * 40}"):
-        assert number(live, other) == -1
+    place = live.place(7)
+    text = event("changes", {"a": "x\n\ny"}, place).decode()
+    assert text == f'id: {place}\nevent: changes\ndata: {{"a":"x\\n\\ny"}}\n\n'
+    assert live.since(live.place()) == []
+    run = place.partition("-")[0]
+    for other in ("", "0", f"{run[::-1]}x-0", f"{run}-", f"{run}--0", f"{run}-{'9' * 40}"):
+        assert live.since(other) is None

@@ -51,7 +51,7 @@ async def heard(opened: Opened, live: Live, who: Principal) -> str:
     live.hand_out(changes())
     said.append(await anext(stream))
     await stream.aclose()  # type: ignore[attr-defined]
-    again = _stream(deps, live, frozenset(), f"{live.start_ns:x}-0", stays)
+    again = _stream(deps, live, frozenset(), live.place(0), stays)
     said += [await anext(again), await anext(again)]
     await again.aclose()  # type: ignore[attr-defined]
     return b"".join(said).decode()

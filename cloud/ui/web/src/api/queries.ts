@@ -11,6 +11,7 @@ export const useBoard = () =>
     queryKey: ['board'],
     queryFn: () => got(api.GET('/api/v1/board')),
     staleTime: 30_000,
+    structuralSharing: false, // comparing thousands of rows costs more than drawing those in sight
   });
 
 export const useMachine = (machine: string) =>

@@ -3,9 +3,19 @@ import type uPlot from 'uplot';
 
 const DAY_S = 86_400;
 
-export function timeLabels(
-  language: string, zone: string | undefined,
-): (u: uPlot, splits: number[], axis: number, space: number, step: number) => string[] {
+type Labels = (u: uPlot, splits: number[], axis: number, space: number, step: number) => string[];
+
+const MADE = new Map<string, Labels>();
+
+/** What Intl makes is dear: all charts of a page share it. */
+export function timeLabels(language: string, zone: string | undefined): Labels {
+  const key = `${language}/${zone}`;
+  const made = MADE.get(key) ?? labels(language, zone);
+  MADE.set(key, made);
+  return made;
+}
+
+function labels(language: string, zone: string | undefined): Labels {
   const make = (options: Intl.DateTimeFormatOptions) =>
     new Intl.DateTimeFormat(language, { timeZone: zone, ...options });
   const day = make({ month: 'short', day: 'numeric' });

@@ -9,10 +9,9 @@ import { useFormats } from '../parts/format';
 const HOUR_MS = 3_600_000;
 const SPANS = { hour1: 1, day1: 24, day3: 72, week1: 168 } as const;
 
-export function SnoozeDialog({ advisory, now, opened, close, decide }: {
+function SnoozeDialog({ advisory, now, close, decide }: {
   advisory: Advisory;
   now: number; // ms on the machine's clock
-  opened: boolean;
   close: () => void;
   decide: (decision: Decision) => void;
 }) {
@@ -22,7 +21,7 @@ export function SnoozeDialog({ advisory, now, opened, close, decide }: {
   const [reason, setReason] = useState('');
   const until = new Date(now + SPANS[span] * HOUR_MS);
   return (
-    <Modal opened={opened} onClose={close} title={t('inbox.snooze')} closeButtonProps={{ 'aria-label': t('common.close') }}>
+    <Modal opened onClose={close} title={t('inbox.snooze')} closeButtonProps={{ 'aria-label': t('common.close') }}>
       <form
         onSubmit={(event) => {
           event.preventDefault();
@@ -57,9 +56,8 @@ export function SnoozeDialog({ advisory, now, opened, close, decide }: {
 }
 
 /** Dismiss for good, or shelve until it gets worse: both say why. */
-export function ReasonedDialog({ kind, opened, close, decide }: {
+function ReasonedDialog({ kind, close, decide }: {
   kind: 'reject' | 'shelve';
-  opened: boolean;
   close: () => void;
   decide: (decision: Decision) => void;
 }) {
@@ -67,7 +65,7 @@ export function ReasonedDialog({ kind, opened, close, decide }: {
   const [reason, setReason] = useState('');
   const title = kind === 'reject' ? t('inbox.dismiss') : t('inbox.shelve');
   return (
-    <Modal opened={opened} onClose={close} title={title} closeButtonProps={{ 'aria-label': t('common.close') }}>
+    <Modal opened onClose={close} title={title} closeButtonProps={{ 'aria-label': t('common.close') }}>
       <form
         onSubmit={(event) => {
           event.preventDefault();
@@ -89,5 +87,20 @@ export function ReasonedDialog({ kind, opened, close, decide }: {
         </Stack>
       </form>
     </Modal>
+  );
+}
+
+/** The dialogue that a decision needs, while it is open. */
+export default function DecisionDialog({ kind, advisory, now, close, decide }: {
+  kind: 'snooze' | 'reject' | 'shelve';
+  advisory: Advisory;
+  now: number;
+  close: () => void;
+  decide: (decision: Decision) => void;
+}) {
+  return kind === 'snooze' ? (
+    <SnoozeDialog advisory={advisory} now={now} close={close} decide={decide} />
+  ) : (
+    <ReasonedDialog kind={kind} close={close} decide={decide} />
   );
 }

@@ -1,15 +1,16 @@
 import { useQueryClient } from '@tanstack/react-query';
 import {
-  createContext, useCallback, useContext, useEffect, useRef, useState, useSyncExternalStore,
-  type ReactNode,
+  createContext, useCallback, useContext, useEffect, useState, useSyncExternalStore, type ReactNode,
 } from 'react';
 import { Readings, taker, type Reading } from './merge';
 import { LiveStream, type Liveness } from './stream';
 
+const TICK_MS = 1_000;
+
 interface Live {
   stream: LiveStream;
   readings: Readings;
-  offset: { ms: number }; // service's wall clock minus this computer's
+  clock: Clock;
 }
 
 const Context = createContext<Live | null>(null);
@@ -19,13 +20,13 @@ export function LiveProvider({ children }: { children: ReactNode }) {
   const [live] = useState<Live>(() => ({
     stream: new LiveStream(),
     readings: new Readings(),
-    offset: { ms: 0 },
+    clock: new Clock(),
   }));
   useEffect(() => {
-    const clock = (serverNow: number) => {
-      live.offset.ms = serverNow - Date.now();
+    const told = (serverNow: number) => {
+      live.clock.offset = serverNow - Date.now();
     };
-    return live.stream.onEvent(taker(client, live.readings, clock));
+    return live.stream.onEvent(taker(client, live.readings, told));
   }, [client, live]);
   return <Context value={live}>{children}</Context>;
 }
@@ -59,14 +60,28 @@ export function useReading(machine: string, signal: string): Reading | undefined
   return useSyncExternalStore(subscribe, () => readings.get(machine, signal));
 }
 
-/** The service's wall clock in ms, anew every `everyMs`. */
-export function useNow(everyMs = 1_000): number {
-  const { offset } = useLive();
-  const [now, setNow] = useState(() => Date.now() + offset.ms);
-  const last = useRef(offset);
-  useEffect(() => {
-    const timer = setInterval(() => setNow(Date.now() + last.current.ms), everyMs);
-    return () => clearInterval(timer);
-  }, [everyMs]);
-  return now;
+/** One clock for everything on the page that says how long ago something was. */
+class Clock {
+  offset = 0; // service's wall clock minus this computer's, ms
+  private readonly calls = new Set<() => void>();
+  private timer: ReturnType<typeof setInterval> | undefined;
+
+  now = (): number => Date.now() + this.offset;
+
+  subscribe = (call: () => void): (() => void) => {
+    this.calls.add(call);
+    this.timer ??= setInterval(() => this.calls.forEach((one) => one()), TICK_MS);
+    return () => {
+      this.calls.delete(call);
+      if (this.calls.size) return;
+      clearInterval(this.timer);
+      this.timer = undefined;
+    };
+  };
+}
+
+/** What is said of the service's wall clock (ms), anew when the words change. */
+export function useClock(said: (now: number) => string): string {
+  const { clock } = useLive();
+  return useSyncExternalStore(clock.subscribe, () => said(clock.now()));
 }

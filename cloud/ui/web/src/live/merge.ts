@@ -92,7 +92,6 @@ export function taker(
   clock: (serverNow: number) => void,
 ): (event: SseEvent) => void {
   const trendAt = new Map<string, number>();
-  let opened = false;
   return ({ event, data }) => {
     if (event === 'changes') {
       const message = JSON.parse(data) as Changes;
@@ -118,8 +117,6 @@ export function taker(
       readings.take((JSON.parse(data) as { readings: Reading[] }).readings);
     } else if (event === 'hello') {
       clock(Date.parse((JSON.parse(data) as { now: string }).now));
-      if (!opened) void client.invalidateQueries();
-      opened = true;
     } else if (event === 'reset') {
       void client.invalidateQueries();
     }

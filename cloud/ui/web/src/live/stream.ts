@@ -29,7 +29,9 @@ export class LiveStream {
   private readonly listeners = new Set<(event: SseEvent) => void>();
   private readonly states = new Set<() => void>();
   private leader = false;
-  private lastId: string | null = null;
+  /** Where the stream stood when the service made this page: it goes on from there. */
+  private lastId = document.querySelector<HTMLMetaElement>('meta[name="live"]')?.content || null;
+  private led = false; // another tab reads the stream, and what it heard before is not known here
   private attempt: AbortController | null = null;
   private retryMs = FIRST_RETRY_MS;
   private restart = false;
@@ -77,11 +79,19 @@ export class LiveStream {
 
   private told(word: Word): void {
     if (word.kind === 'event') this.heard(word.event);
-    else if (word.kind === 'liveness') this.setLiveness(word.liveness);
+    else if (word.kind === 'liveness') this.follow(word.liveness);
     else if (word.kind === 'watch') this.take(word.tab, word.machines);
     else if (this.leader) {
       this.channel.postMessage({ kind: 'liveness', liveness: this.liveness } satisfies Word);
     }
+  }
+
+  private follow(liveness: Liveness): void {
+    if (!this.led && !this.leader) {
+      this.led = true;
+      this.heard({ id: null, event: 'reset', data: '' });
+    }
+    this.setLiveness(liveness);
   }
 
   private heard(event: SseEvent): void {

@@ -1,50 +1,24 @@
-import { Anchor, Button, Group, NativeSelect, Text, Title } from '@mantine/core';
+import { Anchor, Group, Text, Title } from '@mantine/core';
 import { useVirtualizer, useWindowVirtualizer } from '@tanstack/react-virtual';
 import { memo, useDeferredValue, useEffect, useMemo, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import { Link, useNavigate, useSearchParams } from 'react-router';
+import { Link, useNavigate } from 'react-router';
 import type { BoardRow, Work } from '../api/client';
 import { useBoard } from '../api/queries';
+import { isFiltered, Tools, useFilter, useOffered } from '../board/tools';
 import { Problem } from '../parts/failing';
 import { useFormats } from '../parts/format';
 import { Ago, DaysLeft, dueText, HealthBar, SeverityMark, Sparkline, StateMark } from '../parts/marks';
-import { matching, ranked, STATES, urgency, type Filter } from '../parts/rank';
-import { Search } from '../parts/search';
+import { matching, ranked, urgency } from '../parts/rank';
 import { machineLink, machineNow, useNarrow } from '../parts/machines';
 import { useTitle } from '../parts/title';
 import { Waiting } from '../parts/waiting';
 import classes from './board.module.css';
 
-const ROW = 46;
+const NONE: never[] = [];
+const ROW_REM = 2.875; // as in the style sheet
 const CARD = 128;
 const URGENT_SHOWN = 3;
-
-function useFilter(): [Filter, (part: Partial<Record<keyof Filter, string>>) => void] {
-  const [params, setParams] = useSearchParams();
-  const filter = useMemo(
-    () => ({
-      q: params.get('q') ?? '',
-      states: (params.get('state') ?? '').split(',').filter(Boolean),
-      type: params.get('type') ?? '',
-      site: params.get('site') ?? '',
-    }),
-    [params],
-  );
-  const change = (part: Partial<Record<keyof Filter, string>>) =>
-    setParams(
-      (before) => {
-        const next = new URLSearchParams(before);
-        for (const [key, value] of Object.entries(part)) {
-          const name = key === 'states' ? 'state' : key;
-          if (value) next.set(name, value);
-          else next.delete(name);
-        }
-        return next;
-      },
-      { replace: true },
-    );
-  return [filter, change];
-}
 
 function workOf(row: BoardRow): { work: Work; to: string } | null {
   if (row.ticket) return { work: row.ticket, to: `/tickets/${row.ticket.id}` };
@@ -100,35 +74,6 @@ const NeedsYou = memo(function NeedsYou({ rows }: { rows: BoardRow[] }) {
     </section>
   );
 });
-
-function StateChips({ rows, chosen, choose }: {
-  rows: BoardRow[];
-  chosen: string[];
-  choose: (states: string[]) => void;
-}) {
-  const { t } = useTranslation();
-  const counts = new Map<string, number>();
-  for (const row of rows) counts.set(row.state, (counts.get(row.state) ?? 0) + 1);
-  return (
-    <div className={classes.chips} role="group" aria-label={t('board.filterState')}>
-      {STATES.filter((state) => counts.get(state) || chosen.includes(state)).map((state) => {
-        const on = chosen.includes(state);
-        return (
-          <button
-            key={state}
-            type="button"
-            aria-pressed={on}
-            className={classes.chip}
-            onClick={() => choose(on ? chosen.filter((one) => one !== state) : [...chosen, state])}
-          >
-            <StateMark state={state} />
-            <span>{counts.get(state) ?? 0}</span>
-          </button>
-        );
-      })}
-    </div>
-  );
-}
 
 function useParts(row: BoardRow) {
   const { t } = useTranslation();
@@ -241,10 +186,11 @@ function Table({ rows, filterKey }: { rows: BoardRow[]; filterKey: string }) {
   const box = useRef<HTMLDivElement>(null);
   const [held, setHeld] = useState(false);
   const ordered = useSteadyOrder(rows, held, filterKey);
+  const [row] = useState(() => ROW_REM * parseFloat(getComputedStyle(document.documentElement).fontSize));
   const virtual = useVirtualizer({
     count: ordered.length,
     getScrollElement: () => box.current,
-    estimateSize: () => ROW,
+    estimateSize: () => row,
     getItemKey: (n) => ordered[n]?.machine ?? n,
     overscan: 8,
   });
@@ -278,8 +224,6 @@ function Table({ rows, filterKey }: { rows: BoardRow[]; filterKey: string }) {
             return (
               <tr
                 key={item.key}
-                ref={virtual.measureElement}
-                data-index={item.index}
                 data-machine={row.machine}
                 aria-rowindex={item.index + 2}
                 className={`${classes.row} ${classes[`urgency_${urgency(row)}`]}`}
@@ -303,29 +247,15 @@ function Table({ rows, filterKey }: { rows: BoardRow[]; filterKey: string }) {
 
 export default function Board() {
   const { t } = useTranslation();
-  const formats = useFormats();
   const { data, error, refetch } = useBoard();
   const [filter, change] = useFilter();
-  const search = useRef<HTMLInputElement>(null);
   const narrow = useNarrow();
   useTitle(t('board.title'));
-  useEffect(() => {
-    const focus = (event: KeyboardEvent) => {
-      const typing = (event.target as HTMLElement).closest('input, textarea, select');
-      if (event.key === '/' && !typing) {
-        event.preventDefault();
-        search.current?.focus();
-      }
-    };
-    addEventListener('keydown', focus);
-    return () => removeEventListener('keydown', focus);
-  }, []);
   const rows = data?.items;
   const shown = useDeferredValue(useMemo(() => matching(rows ?? [], filter), [rows, filter]));
+  const { counts, types, sites } = useOffered(rows ?? NONE);
+  const filtered = isFiltered(filter);
   if (!rows) return error ? <Problem error={error} retry={() => void refetch()} /> : <Waiting />;
-  const types = [...new Map(rows.map((row) => [row.profile, formats.text(row.type, row.profile)]))];
-  const sites = [...new Set(rows.map((row) => row.device))].sort();
-  const filtered = Boolean(filter.q || filter.states.length || filter.type || filter.site);
   return (
     <div className={classes.page}>
       <Group justify="space-between" align="baseline" mb={6} gap="xs">
@@ -337,32 +267,7 @@ export default function Board() {
         </Text>
       </Group>
       {rows.length > 0 && <NeedsYou rows={rows} />}
-      <div className={classes.tools}>
-        <Search
-          ref={search} value={filter.q} change={(q) => change({ q })} label={t('board.search')}
-          hint={t('board.searchHint')} className={classes.search ?? ''} right={<kbd aria-hidden>/</kbd>}
-        />
-        <StateChips rows={rows} chosen={filter.states} choose={(s) => change({ states: s.join(',') })} />
-        <NativeSelect
-          aria-label={t('board.type')}
-          value={filter.type}
-          onChange={(event) => change({ type: event.currentTarget.value })}
-          data={[{ value: '', label: t('board.allTypes') }, ...types.map(([value, label]) => ({ value, label }))]}
-        />
-        {sites.length > 1 && (
-          <NativeSelect
-            aria-label={t('board.site')}
-            value={filter.site}
-            onChange={(event) => change({ site: event.currentTarget.value })}
-            data={[{ value: '', label: t('board.allSites') }, ...sites]}
-          />
-        )}
-        {filtered && (
-          <Button variant="subtle" onClick={() => change({ q: '', states: '', type: '', site: '' })}>
-            {t('board.clear')}
-          </Button>
-        )}
-      </div>
+      <Tools counts={counts} types={types} sites={sites} filter={filter} change={change} />
       {rows.length === 0 ? (
         <div className="card">
           <Text fw={600}>{t('board.none')}</Text>

@@ -1,11 +1,10 @@
 import { Anchor, Button, SegmentedControl, Text, Title } from '@mantine/core';
-import { useEffect, useMemo, useState } from 'react';
+import { lazy, Suspense, useEffect, useMemo, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { Link, useNavigate, useParams, useSearchParams } from 'react-router';
 import type { Advisory, AdvisoryState, BoardRow } from '../api/client';
 import { useAdvisories, useAdvisory, useBoard, useDecide, type Decision } from '../api/queries';
 import { decides, useRole } from '../api/session';
-import { ReasonedDialog, SnoozeDialog } from '../inbox/decide';
 import { EvidenceList } from '../inbox/evidence';
 import classes from '../inbox/inbox.module.css';
 import { Sentences } from '../machine/cards';
@@ -18,6 +17,8 @@ import { useActor } from '../parts/prefs';
 import { useTitle } from '../parts/title';
 import { Waiting } from '../parts/waiting';
 import { machineLink, machineNow } from '../parts/machines';
+
+const DecisionDialog = lazy(() => import('../inbox/decide'));
 
 const FOLDERS: Record<string, AdvisoryState[]> = {
   open: ['open'],
@@ -63,7 +64,7 @@ function Item({ advisory, row, current, to }: {
   );
 }
 
-type Dialog = 'snooze' | 'shelve' | 'dismiss' | null;
+type Dialog = 'snooze' | 'shelve' | 'reject' | null;
 
 /** Put away until it gets worse: deferred without an end. */
 const shelved = (one: Advisory): boolean => one.state === 'deferred' && one.defer_until === null;
@@ -91,7 +92,7 @@ function Actions({ advisory, decide, dialogs, busy }: {
           </Button>
           <Button variant="default" onClick={() => dialogs.set('snooze')}>{t('inbox.snooze')}</Button>
           <Button variant="default" onClick={() => dialogs.set('shelve')}>{t('inbox.shelve')}</Button>
-          <Button variant="default" onClick={() => dialogs.set('dismiss')}>{t('inbox.dismiss')}</Button>
+          <Button variant="default" onClick={() => dialogs.set('reject')}>{t('inbox.dismiss')}</Button>
         </>
       )}
       {waiting && !advisory.acknowledged_by && (
@@ -254,7 +255,7 @@ export default function Inbox() {
                   a: () => act({ kind: 'accept' }),
                   s: () => setDialog('snooze'),
                   h: () => setDialog('shelve'),
-                  d: () => setDialog('dismiss'),
+                  d: () => setDialog('reject'),
                 }
               : {}),
             ...(current.acknowledged_by ? {} : { e: () => act({ kind: 'acknowledge' }) }),
@@ -311,19 +312,13 @@ export default function Inbox() {
           )}
         </div>
       </div>
-      {current && (
-        <>
-          <SnoozeDialog
-            key={`s${current.id}`} advisory={current} now={row ? machineNow(row) : Date.now()}
-            opened={dialog === 'snooze'} close={() => setDialog(null)} decide={act}
+      {current && dialog && (
+        <Suspense>
+          <DecisionDialog
+            key={current.id} kind={dialog} advisory={current} now={row ? machineNow(row) : Date.now()}
+            close={() => setDialog(null)} decide={act}
           />
-          <ReasonedDialog
-            key={`h${current.id}`} kind="shelve" opened={dialog === 'shelve'} close={() => setDialog(null)} decide={act}
-          />
-          <ReasonedDialog
-            key={`d${current.id}`} kind="reject" opened={dialog === 'dismiss'} close={() => setDialog(null)} decide={act}
-          />
-        </>
+        </Suspense>
       )}
     </>
   );

@@ -2,7 +2,7 @@ import { Text, Title } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import type { BoardRow, State, Ticket } from '../api/client';
 import { useBoard, useTickets } from '../api/queries';
-import { useNow } from '../live';
+import { useClock } from '../live';
 import { Problem } from '../parts/failing';
 import { useFormats } from '../parts/format';
 import { Icon } from '../parts/icons';
@@ -56,7 +56,7 @@ export default function Overview() {
   const formats = useFormats();
   const { data, error, refetch } = useBoard();
   const { data: tickets } = useTickets({ state: ['new', 'in_progress', 'resolved'] });
-  const now = useNow(30_000);
+  const updated = useClock((now) => formats.moment(now));
   useTitle(t('overview.title'));
   if (!data) return error ? <Problem error={error} retry={() => void refetch()} /> : <Waiting />;
   const rows = ranked(data.items);
@@ -69,7 +69,7 @@ export default function Overview() {
       <Text size="lg" fw={600} mt={6}>
         {worry.length === 0 ? t('overview.allWell') : t('overview.worry', { count: worry.length })}
       </Text>
-      <Text size="sm" c="dimmed" mb="md">{t('overview.updated', { time: formats.moment(now) })}</Text>
+      <Text size="sm" c="dimmed" mb="md">{t('overview.updated', { time: updated })}</Text>
       <ul className={classes.list}>
         {worry.map((row) => <MachineCard key={row.machine} row={row} tickets={of(row)} />)}
         {fine.map((row) => <MachineCard key={row.machine} row={row} tickets={of(row)} />)}

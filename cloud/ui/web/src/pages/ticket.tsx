@@ -1,5 +1,5 @@
 import { Anchor, Button, Text, Title } from '@mantine/core';
-import { useState } from 'react';
+import { lazy, Suspense, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { Link, useParams } from 'react-router';
 import type { BoardRow, Ticket } from '../api/client';
@@ -15,10 +15,11 @@ import { useActor } from '../parts/prefs';
 import { useTitle } from '../parts/title';
 import { Waiting } from '../parts/waiting';
 import { TicketMark } from '../tickets/mark';
-import { ReasonDialog, ResolveDialog } from '../tickets/resolve';
 import { Talk } from '../tickets/talk';
 import classes from '../tickets/tickets.module.css';
 import { machineLink, machineNow } from '../parts/machines';
+
+const StepDialog = lazy(() => import('../tickets/resolve'));
 
 const NEXT = {
   new: 'nextNew', in_progress: 'nextInProgress', resolved: 'nextResolved',
@@ -64,15 +65,11 @@ function Next({ ticket, profile }: { ticket: Ticket; profile: string | undefined
           <Button variant="subtle" color="red" onClick={() => setDialog('cancel')}>{t('ticket.cancel')}</Button>
         )}
       </div>
-      <ResolveDialog ticket={ticket} type={type} opened={dialog === 'resolve'} close={() => setDialog(null)} act={act} />
-      <ReasonDialog
-        key={`r${dialog === 'reopen'}`} title={t('ticket.reopen')} opened={dialog === 'reopen'}
-        close={() => setDialog(null)} act={(note) => act({ kind: 'reopen', note })}
-      />
-      <ReasonDialog
-        key={`c${dialog === 'cancel'}`} title={t('ticket.cancel')} opened={dialog === 'cancel'}
-        close={() => setDialog(null)} act={(note) => act({ kind: 'cancel', note })}
-      />
+      {dialog && (
+        <Suspense>
+          <StepDialog kind={dialog} ticket={ticket} type={type} close={() => setDialog(null)} act={act} />
+        </Suspense>
+      )}
     </section>
   );
 }

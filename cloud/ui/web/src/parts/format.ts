@@ -1,5 +1,5 @@
 /** Numbers, units, spans and times as people write them. Pure. */
-import { useMemo } from 'react';
+import type { TFunction } from 'i18next';
 import { useTranslation } from 'react-i18next';
 import { textLanguage } from '../i18n';
 import type { Words } from '../api/client';
@@ -38,10 +38,19 @@ export function figure(value: number, language: string): string {
   const size = Math.abs(value);
   const digits = size >= 100 || size === 0 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3;
   if (size >= 100_000) {
-    const short = { notation: 'compact', maximumFractionDigits: 1 } as const;
-    return new Intl.NumberFormat(language, short).format(value);
+    return numbers(language, { notation: 'compact', maximumFractionDigits: 1 }).format(value);
   }
-  return new Intl.NumberFormat(language, { maximumFractionDigits: digits }).format(value);
+  return numbers(language, { maximumFractionDigits: digits }).format(value);
+}
+
+/** What Intl makes is dear: each of them is made once. */
+const NUMBERS = new Map<string, Intl.NumberFormat>();
+
+function numbers(language: string, options: Intl.NumberFormatOptions): Intl.NumberFormat {
+  const key = `${language}/${options.notation ?? ''}/${options.maximumFractionDigits}`;
+  const made = NUMBERS.get(key) ?? new Intl.NumberFormat(language, options);
+  NUMBERS.set(key, made);
+  return made;
 }
 
 export interface Formats {
@@ -52,61 +61,80 @@ export interface Formats {
   convert: (unit: string | null | undefined) => Converter;
   span: (seconds: number) => string;
   short: (seconds: number) => string;
-  date: (at: string | number) => string;
-  time: (at: string | number) => string;
-  moment: (at: string | number) => string;
+  date: Moment;
+  time: Moment;
+  moment: Moment;
   days: (from: string, to: string) => string;
   zoneName: string;
 }
 
+const FORMATS = new Map<string, Formats>();
+
+/** The formats of a language, a zone and units: made once, however many parts of a page ask. */
 export function useFormats(): Formats {
-  const { i18n, t } = useTranslation();
+  const { i18n } = useTranslation();
   const { prefs } = usePrefs();
-  return useMemo(() => {
-    const language = i18n.language === 'qps' ? 'en' : i18n.language;
-    const zone = prefs.zone || undefined;
-    const format = (options: Intl.DateTimeFormatOptions) => {
-      const made = new Intl.DateTimeFormat(language, { timeZone: zone, ...options });
-      return (at: string | number) => made.format(typeof at === 'string' ? Date.parse(at) : at);
+  const key = `${i18n.language}/${prefs.zone}/${prefs.units}`;
+  const made = FORMATS.get(key) ?? formats(i18n.language, prefs, i18n.getFixedT(i18n.language));
+  FORMATS.set(key, made);
+  return made;
+}
+
+type Moment = (at: string | number) => string;
+
+/** Times in a language and zone; the maker of texts is itself made at the first use. */
+function moments(language: string, zone: string | undefined) {
+  return (options: Intl.DateTimeFormatOptions): Moment => {
+    let made: Intl.DateTimeFormat | undefined;
+    return (at) => {
+      made ??= new Intl.DateTimeFormat(language, { timeZone: zone, ...options });
+      return made.format(typeof at === 'string' ? Date.parse(at) : at);
     };
-    const date = format({ year: 'numeric', month: 'short', day: 'numeric' });
-    const convert = (unit: string | null | undefined) => converter(unit, prefs.units);
-    const sized = (seconds: number): [string, number] => {
-      const size = Math.abs(seconds);
-      if (size >= 2 * YEAR) return ['year', Math.round((seconds / YEAR) * 10) / 10];
-      if (size >= 2 * DAY) return ['day', Math.round(seconds / DAY)];
-      if (size >= 2 * HOUR) return ['hour', Math.round(seconds / HOUR)];
-      if (size >= 100) return ['minute', Math.round(seconds / MINUTE)];
-      return ['second', Math.round(seconds)];
-    };
-    const zoned = new Intl.DateTimeFormat(language, { timeZone: zone, timeZoneName: 'short' });
-    return {
-      language,
-      zone,
-      text: (words, fallback) => words?.[textLanguage(language)] ?? words?.en ?? fallback,
-      convert,
-      quantity: (value, unit) => {
-        if (value === null || value === undefined) return '–';
-        const { unit: shown, by } = convert(unit);
-        const space = shown === '%' || shown === '' ? '' : '\u00a0';
-        return `${figure(by(value), language)}${space}${shown}`;
-      },
-      span: (seconds) => {
-        const [unit, count] = sized(seconds);
-        return t(`span.${unit}`, { count });
-      },
-      short: (seconds) => {
-        const [unit, n] = sized(seconds);
-        return t(`span.${unit.charAt(0)}`, { n });
-      },
-      date,
-      days: (from, to) => (date(from) === date(to) ? date(from) : `${date(from)} – ${date(to)}`),
-      time: format({ hour: '2-digit', minute: '2-digit', second: '2-digit' }),
-      moment: format({
-        year: 'numeric', month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit',
-      }),
-      zoneName:
-        zoned.formatToParts(0).find((part) => part.type === 'timeZoneName')?.value ?? 'UTC',
-    };
-  }, [i18n.language, prefs.zone, prefs.units, t]);
+  };
+}
+
+function sized(seconds: number): [string, number] {
+  const size = Math.abs(seconds);
+  if (size >= 2 * YEAR) return ['year', Math.round((seconds / YEAR) * 10) / 10];
+  if (size >= 2 * DAY) return ['day', Math.round(seconds / DAY)];
+  if (size >= 2 * HOUR) return ['hour', Math.round(seconds / HOUR)];
+  if (size >= 100) return ['minute', Math.round(seconds / MINUTE)];
+  return ['second', Math.round(seconds)];
+}
+
+function formats(chosen: string, prefs: Prefs, t: TFunction): Formats {
+  const language = chosen === 'qps' ? 'en' : chosen;
+  const zone = prefs.zone || undefined;
+  const format = moments(language, zone);
+  const date = format({ year: 'numeric', month: 'short', day: 'numeric' });
+  const convert = (unit: string | null | undefined) => converter(unit, prefs.units);
+  const zoned = new Intl.DateTimeFormat(language, { timeZone: zone, timeZoneName: 'short' });
+  return {
+    language,
+    zone,
+    text: (words, fallback) => words?.[textLanguage(language)] ?? words?.en ?? fallback,
+    convert,
+    quantity: (value, unit) => {
+      if (value === null || value === undefined) return '–';
+      const { unit: shown, by } = convert(unit);
+      const space = shown === '%' || shown === '' ? '' : '\u00a0';
+      return `${figure(by(value), language)}${space}${shown}`;
+    },
+    span: (seconds) => {
+      const [unit, count] = sized(seconds);
+      return t(`span.${unit}`, { count });
+    },
+    short: (seconds) => {
+      const [unit, n] = sized(seconds);
+      return t(`span.${unit.charAt(0)}`, { n });
+    },
+    date,
+    days: (from, to) => (date(from) === date(to) ? date(from) : `${date(from)} – ${date(to)}`),
+    time: format({ hour: '2-digit', minute: '2-digit', second: '2-digit' }),
+    moment: format({
+      year: 'numeric', month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit',
+    }),
+    zoneName:
+      zoned.formatToParts(0).find((part) => part.type === 'timeZoneName')?.value ?? 'UTC',
+  };
 }

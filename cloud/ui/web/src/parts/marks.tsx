@@ -3,7 +3,7 @@ import type { TFunction } from 'i18next';
 import { memo } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { LifeLeft, State } from '../api/client';
-import { useNow } from '../live';
+import { useClock } from '../live';
 import { DAY, useFormats, type Formats } from './format';
 import { Icon, type IconName } from './icons';
 import classes from './marks.module.css';
@@ -137,10 +137,13 @@ export function bandWords(
 export function Ago({ at }: { at: string | null }) {
   const { t } = useTranslation();
   const { short, moment } = useFormats();
-  const now = useNow();
+  const heard = at === null ? null : Date.parse(at);
+  const text = useClock((now) => {
+    if (heard === null) return '';
+    const seconds = Math.max(0, (now - heard) / 1000);
+    return seconds < 1 ? t('ago.now') : t('ago.at', { span: short(seconds) });
+  });
   if (at === null) return <span className="dim">{t('ago.never')}</span>;
-  const seconds = Math.max(0, (now - Date.parse(at)) / 1000);
-  const text = seconds < 1 ? t('ago.now') : t('ago.at', { span: short(seconds) });
   return <time dateTime={at} title={moment(at)} className="nowrap">{text}</time>;
 }
 

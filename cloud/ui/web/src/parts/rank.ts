@@ -19,12 +19,12 @@ export function ranked(rows: BoardRow[]): BoardRow[] {
     key: [urgency(row), row.left?.p50_s ?? Infinity, row.health ?? 101] as const,
   }));
   keyed.sort(({ key: a, row: one }, { key: b, row: two }) =>
-    a[0] - b[0] || compare(a[1], b[1]) || a[2] - b[2] || one.machine.localeCompare(two.machine),
+    a[0] - b[0] || compare(a[1], b[1]) || a[2] - b[2] || compare(one.machine, two.machine),
   );
   return keyed.map(({ row }) => row);
 }
 
-const compare = (a: number, b: number): number => (a === b ? 0 : a < b ? -1 : 1);
+const compare = <T extends number | string>(a: T, b: T): number => (a === b ? 0 : a < b ? -1 : 1);
 
 export const STATES: State[] = ['alarm', 'alert', 'silent', 'learning', 'unknown', 'normal'];
 

@@ -2,25 +2,24 @@ import { ActionIcon, Menu } from '@mantine/core';
 import { useEffect } from 'react';
 import { useTranslation } from 'react-i18next';
 import { Link } from 'react-router';
-import { signOut, useSession } from '../api/session';
+import { signOut, type Session } from '../api/session';
 import { setLanguage } from '../i18n';
 import { Icon } from '../parts/icons';
 import { useNotice } from '../parts/notice';
 import { usePrefs } from '../parts/prefs';
 
-/** Who is signed in; nobody in a trial. */
-export function Person() {
+type Me = NonNullable<Session['me']>;
+
+/** Who is signed in. */
+export default function Person({ me }: { me: Me }) {
   const { t } = useTranslation();
   const { fail } = useNotice();
-  const { data } = useSession();
   const { change } = usePrefs();
-  const me = data?.me;
-  const { zone, units, language } = me ?? {};
+  const { zone, units, language } = me;
   useEffect(() => {
     if (zone || units) change({ ...(zone ? { zone } : {}), ...(units ? { units } : {}) });
     if (language) void setLanguage(language);
   }, [zone, units, language]);
-  if (!me) return null;
   return (
     <Menu position="bottom-end" withinPortal>
       <Menu.Target>

@@ -1,9 +1,10 @@
-import { ActionIcon, Menu, useMantineColorScheme, useComputedColorScheme } from '@mantine/core';
+import { ActionIcon, useMantineColorScheme, useComputedColorScheme } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import { LANGUAGES, setLanguage, type Language } from '../i18n';
 import { Icon } from '../parts/icons';
+import classes from './shell.module.css';
 
-/** Language and appearance, one press away on every page. */
+/** Language and appearance, one press away on every page; the browser's own list is light. */
 export function Preferences() {
   const { t, i18n } = useTranslation();
   const { setColorScheme } = useMantineColorScheme();
@@ -11,20 +12,15 @@ export function Preferences() {
   const other = dark ? 'light' : 'dark';
   return (
     <>
-      <Menu position="bottom-end" withinPortal>
-        <Menu.Target>
-          <ActionIcon color="gray" variant="subtle" aria-label={`${t('prefs.language')}: ${i18n.language.startsWith('zh') ? '中' : 'EN'}`} size="lg">
-            <span aria-hidden>{i18n.language.startsWith('zh') ? '中' : 'EN'}</span>
-          </ActionIcon>
-        </Menu.Target>
-        <Menu.Dropdown>
-          {(Object.keys(LANGUAGES) as Language[]).map((one) => (
-            <Menu.Item key={one} lang={one} onClick={() => void setLanguage(one)}>
-              {LANGUAGES[one]}
-            </Menu.Item>
-          ))}
-        </Menu.Dropdown>
-      </Menu>
+      <select
+        className={classes.language} aria-label={t('prefs.language')}
+        value={i18n.language in LANGUAGES ? i18n.language : 'en'}
+        onChange={(event) => void setLanguage(event.currentTarget.value as Language)}
+      >
+        {(Object.keys(LANGUAGES) as Language[]).map((one) => (
+          <option key={one} value={one} lang={one}>{LANGUAGES[one]}</option>
+        ))}
+      </select>
       <ActionIcon
         color="gray"
         variant="subtle"

@@ -1,5 +1,5 @@
 import { Alert } from '@mantine/core';
-import { useEffect, type ReactNode } from 'react';
+import { lazy, Suspense, useEffect, type ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import { NavLink } from 'react-router';
 import { useBoard } from '../api/queries';
@@ -8,9 +8,10 @@ import { Waiting } from '../parts/waiting';
 import { useLiveness } from '../live';
 import { useFormats } from '../parts/format';
 import { Icon, type IconName } from '../parts/icons';
-import { Person } from './person';
 import { Preferences } from './preferences';
 import classes from './shell.module.css';
+
+const Person = lazy(() => import('./person'));
 
 interface Page {
   to: string;
@@ -101,7 +102,7 @@ export function Shell({ children }: { children: ReactNode }) {
           <LiveMark />
           <span className={`dim small ${classes.zone}`} title={t('prefs.zone')}>{zoneName}</span>
           <Preferences />
-          <Person />
+          {session?.me && <Suspense><Person me={session.me} /></Suspense>}
         </div>
       </header>
       <Navigation />

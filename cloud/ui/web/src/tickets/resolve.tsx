@@ -1,4 +1,4 @@
-/** What was found and done: the verdict that teaches the models. */
+/** The dialogues of a ticket: what was found and done (the verdict teaches the models), and why not. */
 import { Button, Group, Modal, NativeSelect, Radio, Stack, Textarea } from '@mantine/core';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
@@ -8,10 +8,9 @@ import { useFormats } from '../parts/format';
 
 const VERDICTS: Verdict[] = ['confirmed', 'no_fault_found', 'inconclusive'];
 
-export function ResolveDialog({ ticket, type, opened, close, act }: {
+function ResolveDialog({ ticket, type, close, act }: {
   ticket: Ticket;
   type: MachineType | undefined;
-  opened: boolean;
   close: () => void;
   act: (step: Step) => void;
 }) {
@@ -26,7 +25,7 @@ export function ResolveDialog({ ticket, type, opened, close, act }: {
     ? []
     : [{ value: ticket.component, label: ticket.component }];
   return (
-    <Modal opened={opened} onClose={close} title={t('ticket.resolve')} closeButtonProps={{ 'aria-label': t('common.close') }}>
+    <Modal opened onClose={close} title={t('ticket.resolve')} closeButtonProps={{ 'aria-label': t('common.close') }}>
       <form
         onSubmit={(event) => {
           event.preventDefault();
@@ -68,16 +67,15 @@ export function ResolveDialog({ ticket, type, opened, close, act }: {
   );
 }
 
-export function ReasonDialog({ title, opened, close, act }: {
+function ReasonDialog({ title, close, act }: {
   title: string;
-  opened: boolean;
   close: () => void;
   act: (note: string) => void;
 }) {
   const { t } = useTranslation();
   const [note, setNote] = useState('');
   return (
-    <Modal opened={opened} onClose={close} title={title} closeButtonProps={{ 'aria-label': t('common.close') }}>
+    <Modal opened onClose={close} title={title} closeButtonProps={{ 'aria-label': t('common.close') }}>
       <form
         onSubmit={(event) => {
           event.preventDefault();
@@ -97,5 +95,21 @@ export function ReasonDialog({ title, opened, close, act }: {
         </Stack>
       </form>
     </Modal>
+  );
+}
+
+/** The dialogue that a step needs, while it is open. */
+export default function StepDialog({ kind, ticket, type, close, act }: {
+  kind: 'resolve' | 'reopen' | 'cancel';
+  ticket: Ticket;
+  type: MachineType | undefined;
+  close: () => void;
+  act: (step: Step) => void;
+}) {
+  const { t } = useTranslation();
+  return kind === 'resolve' ? (
+    <ResolveDialog ticket={ticket} type={type} close={close} act={act} />
+  ) : (
+    <ReasonDialog title={t(`ticket.${kind}`)} close={close} act={(note) => act({ kind, note })} />
   );
 }
