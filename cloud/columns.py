@@ -1,14 +1,16 @@
-"""A batch's columns as arrays: views where possible, one look for infinities, split by machine."""
+"""Batches' columns as arrays: views where possible, one look for infinities, split by machine."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import chain
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.contract.messages import ITEM_SIZE, Batch, Column, MachineRef
+from models.contract.sheet import Sheet
 
 DTYPES: Final[Mapping[str, str]] = {"d": "<f8", "f": "<f4", "q": "<i8", "?": "?"}
 BAD: Final = 2
@@ -20,7 +22,7 @@ class Part:
 
     rows: int
     names: tuple[str, ...]
-    arrays: tuple[NDArray[np.generic], ...]
+    arrays: tuple[NDArray[np.generic], ...] | NDArray[np.float64]
     quality: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
     missing: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
 
@@ -31,11 +33,41 @@ class Part:
             self.quality[name] = np.maximum(worse, np.uint8(quality))
 
 
-def take(batch: Batch, skip: int, count: int) -> Part:
-    """Return samples `skip` to `skip + count` (or the end) of all columns, ±Inf made missing."""
+def tables(messages: Mapping[int, object]) -> dict[int, NDArray[np.float64]]:
+    """Return the columns (k, n) of the batches that have only finite or missing float64, by key.
+
+    The tables are parts of one array: a call of numpy costs as much as reading a batch.
+    """
+    found = {
+        key: message.columns
+        for key, message in messages.items()
+        if isinstance(message, Batch)
+        and isinstance(message.columns, Sheet)
+        and message.columns.layout.doubles
+    }
+    joined = np.frombuffer(b"".join(chain.from_iterable(s.cells for s in found.values())), "<f8")
+    infinite = bool(np.isinf(joined).any())
+    out, at = {}, 0
+    for key, sheet in found.items():
+        size = len(sheet) * sheet.layout.count
+        table = joined[at : at + size].reshape(len(sheet), -1)
+        at += size
+        if not (infinite and np.isinf(table).any()):
+            out[key] = table
+    return out
+
+
+def take(batch: Batch, skip: int, count: int, table: NDArray[np.float64] | None = None) -> Part:
+    """Return samples `skip` to `skip + count` (or the end) of all columns, ±Inf made missing.
+
+    `table`: the batch's columns where `tables` has made them.
+    """
     end = min(batch.count, skip + count)
     part = slice(skip, end)
-    names = tuple(batch.columns)
+    names = batch.columns.layout.names if isinstance(batch.columns, Sheet) else tuple(batch.columns)
+    if table is not None:
+        whole = end - skip == batch.count
+        return Part(end - skip, names, table if whole else np.ascontiguousarray(table[:, part]))
     found = tuple(batch.columns.values())
     quality = {n: np.frombuffer(q, np.uint8)[part] for n, q in batch.quality.items()}
     missing = {
@@ -90,6 +122,8 @@ def _split(names: tuple[str, ...], keys: frozenset[str]) -> dict[str, tuple[int,
 
 def by_machine(part: Part, machines: Mapping[str, MachineRef]) -> dict[str, Part]:
     """Split the columns `[key/]signal` by the machines that the birth lists."""
+    if machines.keys() == {""}:
+        return {"": part}
     split = _split(part.names, frozenset(machines))
     if split.keys() == {""}:
         return {"": part}

@@ -7,6 +7,7 @@ how far their clocks are off. Everything comes from the records, so a replay dec
 from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 import msgspec
@@ -123,6 +124,7 @@ class Decoder:
     def __init__(self) -> None:
         self._devices: dict[str, _Device] = {}
         self.parking = Parking()
+        self._tables: dict[int, NDArray[np.float64]] = {}  #: of the group in hand, by position
         self._data_time: dict[str, bool] = {}
         self._began: dict[str, tuple[str | None, int]] = {}  #: device -> boot and when it began
 
@@ -135,6 +137,8 @@ class Decoder:
     ) -> list[Item]:
         """Decode a group, in order. `messages` are those already decoded, by position."""
         out: list[Item] = []
+        messages = messages or {}
+        self._tables = columns.tables(messages)
         for record in records:
             kind, entry = record.entry.kind, record.entry
             if kind is Kind.TICK:
@@ -142,12 +146,13 @@ class Decoder:
                 out += [_unexplained(late) for late in self.parking.expired(entry.at_ns)]
             elif kind is Kind.MESSAGE:
                 source = _Source(record, record.n)
-                self._message(source, (messages or {}).get(record.n), out)
+                self._message(source, messages.get(record.n), out)
             elif kind is Kind.ACTION:
                 action = msgspec.json.decode(entry.payload)
                 out.append(Restart(action["machine"], action["component"], action["at_ns"]))
             elif kind is Kind.ASIDE:
                 out.append(_aside(record))
+        self._tables = {}
         return out
 
     def _message(self, source: _Source, message: Message | None, out: list[Item]) -> None:
@@ -197,12 +202,13 @@ class Decoder:
             if not self.parking.add(identity, batch.dictionary, record):
                 out.append(_unexplained(record))
             return
-        out.extend(
+        out += [
             _set_aside(record, part.reason, f"{part.name}: {part.detail}", part.raw)
             for part in batch.broken
-        )
+        ]
         times, doubtful = self._times(identity, batch, record.entry.at_ns)
-        made = columns.take(batch, record.entry.skip, record.entry.take)
+        table = self._tables.get(record.n)
+        made = columns.take(batch, record.entry.skip, record.entry.take, table)
         for key, part in columns.by_machine(made, machines).items():
             if doubtful:
                 part.mark(UNCERTAIN)
@@ -213,18 +219,20 @@ class Decoder:
     ) -> tuple[NDArray[np.int64], bool]:
         """Return the samples' times and whether the clock had to be put right."""
         offsets = batch.offsets_ns
-        if isinstance(offsets, array):
+        if isinstance(offsets, array):  # they need not grow: every one of them counts
             steps = np.frombuffer(offsets, dtype=np.int64)
+            first, newest = int(steps.min()), int(steps.max())
         else:
-            steps = np.arange(batch.count, dtype=np.int64) * offsets
-        if batch.t0_ns is None:
-            return received_ns - steps.max() + steps, False
-        times = batch.t0_ns + steps
-        if self._data_time.get(identity, False):
-            return times, False
-        # Offsets need not grow: every one of them counts.
-        if times.min() >= BUILT_NS and times.max() <= received_ns + FUTURE_NS:
-            return times, False
+            steps = _steps(batch.count, offsets)
+            last = (batch.count - 1) * offsets
+            first, newest = min(last, 0), max(last, 0)
+        t0_ns = batch.t0_ns
+        if t0_ns is None:
+            return steps + (received_ns - newest), False
+        if self._data_time.get(identity, False) or (
+            t0_ns + first >= BUILT_NS and t0_ns + newest <= received_ns + FUTURE_NS
+        ):
+            return steps + t0_ns, False
         return self._corrected(identity, batch, steps, received_ns), True
 
     def _corrected(
@@ -282,6 +290,14 @@ class Decoder:
                 self._began[identity] = (began[0], began[1])
 
 
+@lru_cache(maxsize=64)
+def _steps(count: int, step_ns: int) -> NDArray[np.int64]:
+    """Return the offsets (count,) of a constant step; not to be changed."""
+    steps = np.arange(count, dtype=np.int64) * step_ns
+    steps.flags.writeable = False
+    return steps
+
+
 def _answered(topic: topics.Topic, answer: Answer, record: Record) -> Answered:
     return Answered(
         n=record.n,
@@ -324,7 +340,7 @@ def _block(  # noqa: PLR0917  one value out of six
         boot=boot,
         stream=topic.channel[1],
         seq=seq + entry.skip,
-        times_ns=times[entry.skip :][: part.rows],
+        times_ns=times if part.rows == len(times) else times[entry.skip :][: part.rows],
         received_ns=entry.at_ns,
         signals=part.names,
         columns=part.arrays,

@@ -19,6 +19,7 @@ from cloud.sequence import Key, Numbered, Sequencer, Verdict
 from models.contract import codec, topics
 from models.contract.errors import ContractError, Reason
 from models.contract.messages import Batch, Birth, Gap, Receipt, Refusal
+from models.contract.template import Reader
 
 VALUE_BYTES: Final = 8  #: of a message that cannot be read count as one value
 RANGE_VALUES: Final = 10  #: a declared range costs memory like so many values
@@ -84,6 +85,7 @@ class Ingest:
         self.admission: Callable[[str, Message], str | None] | None = None
         #: whether a birth explained the columns of such batches of a device
         self.explained: Callable[[str, str], bool] = lambda _device, _dictionary: True
+        self._reader = Reader()
         self._births: dict[str, int] = {}  #: checksum of each device's newest birth
         self._fresh: dict[str, int] = {}  #: those of the group in hand
         self._touched: dict[Key, _Answer] = {}
@@ -136,7 +138,7 @@ class Ingest:
     def _sort(self, arrived: Arrived) -> list[Pending]:
         try:
             topic = topics.parse(arrived.topic)
-            message = codec.decode(topic, arrived.payload, arrived.content_type)
+            message = self._reader.read(arrived.topic, topic, arrived.payload, arrived.content_type)
             if self.admission is not None:
                 self._admit(topic.identity, message)
         except ContractError as error:
@@ -291,16 +293,19 @@ class Ingest:
             credit=self.quota.credit(key.identity, answer.columns, now_ns),
         )
 
-    def restore(self, record: Record) -> None:
-        """Note what a record of the journal says about numbers and births (at start)."""
+    def restore(self, record: Record) -> Message | None:
+        """Note what a record of the journal says about numbers and births (at start).
+
+        Returns its message, None where there is none or it cannot be read.
+        """
         entry = record.entry
         if entry.kind is not Kind.MESSAGE:
-            return
+            return None
         topic = topics.parse(entry.topic)
         try:
-            message = codec.decode(topic, entry.payload)
+            message = self._reader.read(entry.topic, topic, entry.payload)
         except ContractError:
-            return
+            return None
         if isinstance(message, Birth):
             self._births[topic.identity] = _checksum(entry.payload)
         elif isinstance(message, Gap):
@@ -309,6 +314,7 @@ class Ingest:
             key, numbered = identify(topic, message)
             take = message.count - entry.skip if entry.take == ALL else entry.take
             self.sequencer.restore(key, numbered, entry.skip, take, entry.at_ns)
+        return message
 
 
 def sender_of(topic: str) -> str:

@@ -371,10 +371,16 @@ class Sequencer(Generic[T]):
         ]
 
     @classmethod
-    def load(cls, rows: list[list[Any]], shelf: Shelf | None = None) -> "Sequencer[T]":
-        """Return a sequencer from `dump`."""
+    def load(
+        cls, rows: list[list[Any]], shelf: Shelf | None = None, *, prints: bool = True
+    ) -> "Sequencer[T]":
+        """Return a sequencer from `dump`.
+
+        Without `prints` it forgets what batches contained: it was told apart in another way then.
+        """
         self = cls(shelf)
-        for identity, boot, stream, expected, above, remembered, cursor, heard_ns in rows:
+        for identity, boot, stream, expected, above, known_prints, at, heard_ns in rows:
+            remembered, cursor = (known_prints, at) if prints else ([], 0)
             known: _Stream[T] = _Stream(
                 expected=expected,
                 above=Intervals(above),

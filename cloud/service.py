@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from cloud import snapshot
-from cloud.decode import Decoder
+from cloud.decode import Decoder, Message
 from cloud.disk import Room
 from cloud.errors import StoreCorrupt, StoreError
 from cloud.ingest import Arrived, Counters, Ingest, Pending
@@ -24,6 +24,7 @@ from cloud.sequence import Sequencer
 from cloud.shelf import SqliteShelf
 from cloud.telemetry import TelemetryStore
 from models.anomaly.detector import Factory
+from models.contract.codec import FINGERPRINTS
 from models.fleet import Fleet, SnapshotError
 from models.profile import Profile
 
@@ -157,7 +158,9 @@ class Service:
                 self.journal.first(),
             )
         sequencer: Sequencer[Pending] = Sequencer.load(
-            found.values["sequencer"] if found else [], self.shelf
+            found.values["sequencer"] if found else [],
+            self.shelf,
+            prints=found is not None and found.values.get("fingerprints") == FINGERPRINTS,
         )
         decoder = Decoder()
         if found:
@@ -173,18 +176,21 @@ class Service:
 
     def _replay(self, start: int) -> int:
         group: list[Record] = []
+        messages: dict[int, Message] = {}
         count = 0
         for record in self.journal.since(start):
-            self.ingest.restore(record)
+            message = self.ingest.restore(record)
+            if message is not None:
+                messages[record.n] = message
             if record.entry.kind is Kind.ACTION:
                 self._journalled.add(msgspec.json.decode(record.entry.payload)["id"])
             group.append(record)
             count += 1
             if len(group) == REPLAY_GROUP:
                 self._settle()
-                self.pipeline.apply(group, {})
-                group = []
-        self.pipeline.apply(group, {})
+                self.pipeline.apply(group, messages)
+                group, messages = [], {}
+        self.pipeline.apply(group, messages)
         return count
 
     def _settle(self) -> None:
@@ -293,6 +299,7 @@ class Service:
             return
         values = {
             "sequencer": self.ingest.sequencer.dump(),
+            "fingerprints": FINGERPRINTS,
             "decoder": self.pipeline.decoder.dump(),
         }
         folder = self._folder / "snapshots"

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 class Block(msgspec.Struct, frozen=True, kw_only=True):
     """Rows of one machine, in the order of their sequence numbers.
 
-    Shapes: `times_ns` (n,) int64; `columns` k arrays (n,) of float64, float32, int64 or bool;
+    Shapes: `times_ns` (n,) int64; `columns` k arrays (n,) of float64, float32, int64 or bool, or
+    one contiguous array (k, n) of float64, which is cheaper to make and to pass on;
     `quality` (n,) uint8 for the columns that have one (0 good, 1 uncertain, 2 bad, 3 stale);
     `missing` (n,) bool for int64/bool columns with gaps (float columns: NaN is missing).
     """
@@ -26,7 +27,7 @@ class Block(msgspec.Struct, frozen=True, kw_only=True):
     times_ns: NDArray[np.int64]
     received_ns: int
     signals: tuple[str, ...]
-    columns: tuple[NDArray[np.generic], ...]
+    columns: tuple[NDArray[np.generic], ...] | NDArray[np.float64]
     quality: dict[str, NDArray[np.uint8]] = msgspec.field(default_factory=dict)
     missing: dict[str, NDArray[np.bool_]] = msgspec.field(default_factory=dict)
     historical: bool = False

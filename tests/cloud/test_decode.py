@@ -9,9 +9,10 @@ from cloud.decode import UNNUMBERED, Aside, Decoder, Registration, aside_payload
 from cloud.diagnostics.values import Answered
 from cloud.journal import Entry, Kind, Record
 from cloud.parking import MAX_RECORDS, WAIT_NS
-from models.contract import codec
+from models.contract import codec, topics
 from models.contract.errors import Reason
 from models.contract.messages import Answer, MachineRef
+from models.contract.template import Reader
 from models.rows import Block, Tick
 from tests.cloud.wires import DEVICE, T0, S, batch, birth, floats, up
 
@@ -41,6 +42,47 @@ def test_only_the_new_part_of_an_overlapping_batch_counts() -> None:
     (block,) = blocks(Decoder(), record(0, batch(0, [1.0, 2.0, 3.0, 4.0]), skip=1, take=2))
     assert (block.seq, block.columns[0].tolist()) == (1, [2.0, 3.0])
     assert block.times_ns.tolist() == [T0 + S, T0 + 2 * S]
+
+
+def test_what_ingest_has_read_already_becomes_the_same_blocks() -> None:
+    nan, inf = float("nan"), float("inf")
+    machines = {"": MachineRef(), "p2": MachineRef()}
+    rows = [[1.0, nan, 3.0], [-0.0, inf, 5.0], [1e300, -1e-300, 2.0], [nan, nan, nan]]
+    told = birth(dictionary="00000001")
+    records = [record(0, birth(machines, dictionary="00000002"), "birth"), record(1, told, "birth")]
+    for dictionary in ("00000001", "00000002"):
+        for values in rows:
+            pair = {"a": floats(values), "p2/b": floats(values[::-1])}
+            body = batch(0, values, columns=pair, dictionary=dictionary)
+            records += [record(len(records), body)]
+            records += [record(len(records), body, skip=1, take=1)]
+    records.append(record(len(records), b'{"d":{"a":[1.5,2.5],"b":[1,2]}}'))
+    reader, plain, quick = Reader(), Decoder(), Decoder()
+    messages = {
+        r.n: reader.read(r.entry.topic, topics.parse(r.entry.topic), r.entry.payload)
+        for r in records
+    }
+    pairs = list(zip(plain.decode(records), quick.decode(records, messages), strict=True))
+    for one, other in pairs:
+        if not isinstance(one, Block):
+            assert one == other
+            continue
+        assert isinstance(other, Block)
+        assert shown(other) == shown(one)
+    tables = [
+        one for _, one in pairs if isinstance(one, Block) and not isinstance(one.columns, tuple)
+    ]
+    assert len(tables) == 5, "the first batch and one with an infinite value are made one by one"
+
+
+def shown(block: Block) -> dict[str, Any]:
+    """Return every bit of a block."""
+    fields = msgspec.structs.asdict(block)
+    fields["times_ns"] = block.times_ns.tolist()
+    fields["columns"] = [(c.dtype.str, c.tobytes()) for c in block.columns]
+    for name in ("quality", "missing"):
+        fields[name] = {k: v.tolist() for k, v in fields[name].items()}
+    return fields
 
 
 def test_a_gateways_columns_go_to_its_machines() -> None:

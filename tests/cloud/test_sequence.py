@@ -204,6 +204,16 @@ def test_restoring_from_the_journal_gives_the_same_position(known: bool) -> None
     assert offer(again, numbered(10)) is Verdict.ACCEPT
 
 
+def test_after_an_upgrade_that_tells_content_apart_anew_repeats_are_no_conflicts() -> None:
+    s: Sequencer[int] = Sequencer()
+    for i in range(70):
+        offer(s, numbered(10 * i))
+    again: Sequencer[int] = Sequencer.load(s.dump(), prints=False)
+    assert offer(again, numbered(690, content=77)) is Verdict.REPEAT
+    assert offer(again, numbered(700)) is Verdict.ACCEPT
+    assert offer(again, numbered(700, content=77)) is Verdict.CONFLICT
+
+
 @settings(max_examples=200, deadline=None)
 @given(
     before=st.lists(st.tuples(st.integers(0, 150), st.integers(1, 9)), max_size=90),

@@ -1,0 +1,99 @@
+"""Columns without gaps as they stand one after the other in a CBOR batch.
+
+A batch of ten signals is mostly ten runs of little-endian numbers. A `Sheet` keeps these runs and
+makes a `Column` of one only when asked for it; what it says is the same.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from itertools import chain
+from typing import Final
+from zlib import crc32
+
+from models.contract.messages import ITEM_SIZE, Column
+
+#: RFC 8746: column type -> tag of the little-endian typed array
+TAGS: Final[Mapping[str, int]] = {"d": 86, "f": 85, "q": 79}
+_SHORT: Final = 24  #: counts below this stand in the first byte
+BYTES: Final = 2 << 5
+_TEXT: Final = 3 << 5
+
+
+def head(major: int, count: int) -> bytes:
+    """Return the shortest CBOR head of a type (`major` in its place) with a count below 2^32."""
+    if count < _SHORT:
+        return bytes((major | count,))
+    for more, width in ((24, 1), (25, 2), (26, 4)):
+        if count < 1 << 8 * width:
+            return bytes((major | more,)) + count.to_bytes(width, "big")
+    raise OverflowError(count)
+
+
+def column_head(name: str, kind: str, count: int) -> bytes:
+    """Return what stands before a column's values: its name, the array's tag and its size."""
+    text = name.encode()
+    tag = bytes((0xD8, TAGS[kind])) if kind in TAGS else b""
+    return head(_TEXT, len(text)) + text + tag + head(BYTES, count * ITEM_SIZE[kind])
+
+
+class Layout:
+    """Names, types and length of a sheet's columns."""
+
+    __slots__ = ("count", "doubles", "heads", "names", "places", "sizes", "types")
+
+    def __init__(self, names: tuple[str, ...], types: str, count: int) -> None:
+        self.names = names
+        self.types = types
+        self.count = count
+        self.doubles = set(types) == {"d"}  #: all columns are float64
+        kinds = list(zip(names, types, strict=True))
+        self.heads = tuple(column_head(name, kind, count) for name, kind in kinds)
+        self.sizes = tuple(count * ITEM_SIZE[kind] for kind in types)
+        self.places = {name: at for at, name in enumerate(names)}
+
+    def join(self, cells: Sequence[bytes]) -> bytes:
+        """Return the columns as they stand in a CBOR batch."""
+        return b"".join(chain.from_iterable(zip(self.heads, cells, strict=True)))
+
+
+@lru_cache(maxsize=4096)
+def layout(names: tuple[str, ...], types: str, count: int) -> Layout:
+    """Return the layout; equal ones are one object."""
+    return Layout(names, types, count)
+
+
+class Sheet(Mapping[str, Column]):
+    """Columns of one layout. `cells`: each one's values; `check`: the checksum of `Layout.join`."""
+
+    __slots__ = ("cells", "check", "layout")
+
+    def __init__(self, layout: Layout, cells: tuple[bytes, ...], check: int) -> None:
+        self.layout = layout
+        self.cells = cells
+        self.check = check
+
+    def __getitem__(self, name: str) -> Column:
+        at = self.layout.places[name]
+        return Column(type=self.layout.types[at], data=self.cells[at])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.layout.names)
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+
+def check_of(columns: Mapping[str, Column]) -> int:
+    """Return the checksum of any columns; gaps count after the values of their column."""
+    if isinstance(columns, Sheet):
+        return columns.check
+    check = 0
+    for name, column in columns.items():
+        check = crc32(column_head(name, column.type, len(column)), check)
+        check = crc32(column.data, check)
+        if column.missing is not None:
+            check = crc32(column.missing, check)
+    return check

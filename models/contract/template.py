@@ -1,0 +1,178 @@
+"""A device's batches look like its last one: only numbers, times and values differ.
+
+Reading a CBOR batch key by key costs more than all that is then done with it. A `Template` is made
+from a batch that was read that way: the bytes that stay, and where the others stand. A batch of the
+same shape is then taken apart by one call, every fixed byte compared. What differs in any other
+byte is read key by key as before, so that the outcome is the same.
+"""
+
+import struct
+from array import array
+from collections.abc import Iterator
+from operator import itemgetter
+from typing import Final
+from zlib import crc32
+
+import msgspec
+
+from models.contract import cbor_codec, codec
+from models.contract.messages import MAX_NUMBER, Batch
+from models.contract.sheet import BYTES, TAGS, Layout, Sheet, head, layout
+from models.contract.times import MAX_INSTANT, MAX_OFFSET
+from models.contract.topics import Topic
+from models.contract.wire import KEYS, NAMES
+
+MAX_TOPICS: Final = 65_536
+MAX_MISSES: Final = 8  #: batches in a row that fitted no template: then a topic gets none any more
+_MAP: Final = 5 << 5
+_UNSIGNED: Final = {24: "B", 25: "H", 26: "I", 27: "Q"}  #: first byte of a number -> `struct`
+_VARYING: Final = ("u", "s", "t0", "m0", "dn")
+_LIMITS: Final = {"u": MAX_NUMBER, "s": MAX_NUMBER, "t0": MAX_INSTANT, "m0": 2**63 - 1}
+_TINY: Final = 23  #: numbers up to here are their own first byte
+_TINY_CODE: Final = "1B"
+_INT64S: Final = bytes((0xD8, TAGS["q"]))
+_CBOR: Final = frozenset(
+    {None, "", *(kind for kind, form in codec.CONTENT_TYPES.items() if form == "cbor")}
+)
+
+
+class Template:
+    """What a batch has in common with the next ones of its device."""
+
+    __slots__ = ("_batch", "_columns", "_fixed", "_form", "_known", "_layout", "_limits", "_pick")
+
+    def __init__(self, payload: bytes, batch: Batch, shape: Layout, columns: int) -> None:
+        """Take over a batch whose columns stand, as `shape` says, from byte `columns` on."""
+        form, fixed, at = ">", [], 0
+        places: dict[str, int] = {}
+        limits = {**_LIMITS, "s": MAX_NUMBER - batch.count + 1}
+        for name, start, end, code in _varying(payload, batch):
+            if code == _TINY_CODE:
+                limits[name] = _TINY
+            places[name] = len(places)
+            form += f"{start - at}s{code}"
+            fixed.append(payload[at:start])
+            at = end
+        first, *others = shape.heads
+        sizes = map("{}s{}s".format, map(len, others), shape.sizes[1:])
+        form += f"{columns + len(first) - at}s{shape.sizes[0]}s{''.join(sizes)}"
+        self._form = struct.Struct(form)
+        self._fixed = (*fixed, payload[at:columns] + first, *others)
+        self._known = (batch.unreceipted, batch.seq, batch.t0_ns, batch.mono_ns, batch.offsets_ns)
+        behind = len(places) + len(shape.names)
+        self._pick = itemgetter(
+            *(places.get(name, behind + k) for k, name in enumerate(_VARYING)),
+            slice(len(places), behind),
+        )
+        self._batch = batch
+        self._layout = shape
+        self._columns = columns
+        self._limits = tuple(limits.values())
+
+    def read(self, payload: bytes) -> Batch | None:
+        """Return what the payload says; None when it has another shape, or is wrong."""
+        if len(payload) != self._form.size:
+            return None
+        fields = self._form.unpack(payload)
+        if fields[::2] != self._fixed:
+            return None
+        u, seq, t0_ns, mono_ns, offsets, cells = self._pick(fields[1::2] + self._known)
+        most_u, most_seq, most_t0, most_mono = self._limits
+        if (
+            (u is not None and u > most_u)
+            or (seq is not None and seq > most_seq)
+            or (t0_ns is not None and t0_ns > most_t0)
+            or (mono_ns is not None and mono_ns > most_mono)
+        ):
+            return None
+        if type(offsets) is bytes:
+            offsets = array("q", offsets)
+            if max(offsets) > MAX_OFFSET or min(offsets) < -MAX_OFFSET:
+                return None
+        known = self._batch
+        return Batch(
+            columns=Sheet(self._layout, cells, crc32(payload[self._columns :])),
+            count=known.count,
+            boot=known.boot,
+            seq=seq,
+            unreceipted=u,
+            t0_ns=t0_ns,
+            mono_ns=mono_ns,
+            clock=known.clock,
+            offsets_ns=offsets,
+            historical=known.historical,
+            dictionary=known.dictionary,
+        )
+
+
+def _varying(payload: bytes, batch: Batch) -> Iterator[tuple[str, int, int, str]]:
+    """Yield what differs from batch to batch: key name, first byte, end, code of `struct`."""
+    for key, _, start, end in cbor_codec.pairs(payload):
+        name = NAMES.get(key) if type(key) is int else None
+        if name not in _VARYING or payload[start] != key:
+            continue
+        first = payload[start + 1]
+        if name == "dn" and isinstance(batch.offsets_ns, array):
+            data = batch.offsets_ns.tobytes()
+            if payload[start + 1 : end] == _INT64S + head(BYTES, len(data)) + data:
+                yield name, end - len(data), end, f"{len(data)}s"
+        elif name != "dn" and first <= _TINY:
+            yield name, start + 1, end, _TINY_CODE
+        elif name != "dn" and first in _UNSIGNED:
+            yield name, start + 2, end, _UNSIGNED[first]
+
+
+def template(payload: bytes, batch: Batch) -> Template | None:
+    """Return the template of a batch that was read from these bytes.
+
+    None where columns are not plain typed arrays at the end of the message.
+    """
+    columns = batch.columns
+    plain = all(c.missing is None and c.type in TAGS for c in columns.values())
+    if not plain or not columns or batch.broken or batch.quality:
+        return None
+    shape = layout(tuple(columns), "".join(c.type for c in columns.values()), batch.count)
+    body = shape.join([column.data for column in columns.values()])
+    start = len(payload) - len(body)
+    if not payload.endswith(bytes((KEYS["d"],)) + head(_MAP, len(columns)) + body):
+        return None
+    return Template(payload, batch, shape, start)
+
+
+class _Kept(msgspec.Struct):
+    """A topic's template, and how many batches in a row fitted none."""
+
+    template: Template | None = None
+    misses: int = 0
+
+
+class Reader:
+    """`codec.decode` with a memory of how each topic's batches look; what it says is the same."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, _Kept] = {}
+
+    def read(
+        self, text: str, topic: Topic, payload: bytes, content_type: str | None = None
+    ) -> codec.Message:
+        """Read a message as `codec.decode` does; `text` is the topic as MQTT carries it."""
+        kept = self._kept.get(text)
+        if kept is not None and kept.template is not None and content_type in _CBOR:
+            batch = kept.template.read(payload)
+            if batch is not None:
+                kept.misses = 0
+                return batch
+        message = codec.decode(topic, payload, content_type)
+        if isinstance(message, Batch) and payload[0] >> 5 == _MAP >> 5:
+            self._learn(text, payload, message)
+        return message
+
+    def _learn(self, text: str, payload: bytes, batch: Batch) -> None:
+        kept = self._kept.get(text)
+        if kept is None:
+            if len(self._kept) >= MAX_TOPICS:
+                del self._kept[next(iter(self._kept))]
+            kept = self._kept[text] = _Kept()
+        if kept.misses < MAX_MISSES:
+            kept.misses += 1
+            kept.template = template(payload, batch) or kept.template

@@ -1,0 +1,158 @@
+"""What a template reads is what is read key by key, to the last bit and to the last error."""
+
+import random
+from array import array
+from typing import Any
+
+import cbor2
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.contract import codec, topics
+from models.contract.errors import ContractError
+from models.contract.messages import Batch, Column
+from models.contract.sheet import Sheet
+from models.contract.template import MAX_MISSES, Reader
+from tests.models.contract.corpus import BATCH, BOOT, LIVE, T0
+from tests.models.contract.fuzz import mutants
+from tests.models.contract.test_codec import batches
+
+TOPIC = topics.parse(LIVE)
+
+
+def native(seq: int = 300, rows: int = 3, **more: Any) -> Batch:
+    """Return a batch as an agent sends it."""
+    values = random.Random(seq)
+    columns = {
+        "temp": Column(type="d", data=values.randbytes(8 * rows)),
+        "p1/flow": Column(type="f", data=values.randbytes(4 * rows)),
+        "压力": Column(type="q", data=values.randbytes(8 * rows)),
+    }
+    fields: dict[str, Any] = {
+        "boot": BOOT,
+        "seq": seq,
+        "unreceipted": seq - 40,
+        "t0_ns": T0 + seq,
+        "mono_ns": 10**9 * seq,
+        "offsets_ns": array("q", [k * 10**9 + values.randrange(10**6) for k in range(rows)]),
+        "count": rows,
+        "columns": columns,
+        "dictionary": "0badcafe",
+    }
+    return Batch(**(fields | more))
+
+
+def outcome(read: Any) -> Any:
+    """Return a message, or the error, of `read()`."""
+    try:
+        return read()
+    except ContractError as error:
+        return type(error), error.reason, error.detail
+
+
+def alike(reader: Reader, payload: bytes) -> None:
+    """Check that the reader says what the codec says."""
+    plain = outcome(lambda: codec.decode(TOPIC, payload))
+    quick = outcome(lambda: reader.read(LIVE, TOPIC, payload))
+    assert quick == plain
+    if isinstance(plain, Batch):
+        assert codec.fingerprint(quick) == codec.fingerprint(plain)
+        assert codec.encode(quick) == codec.encode(plain)
+
+
+def taught(batch: Batch) -> Reader:
+    reader = Reader()
+    reader.read(LIVE, TOPIC, codec.encode(batch))
+    return reader
+
+
+@pytest.mark.parametrize("offsets", [0, 10**9, 7, array("q", [0, -5, 10**9])])
+def test_the_next_batch_of_a_device_is_read_by_its_template(offsets: Any) -> None:
+    reader = taught(native(offsets_ns=offsets))
+    payload = codec.encode(native(301, offsets_ns=offsets))
+    batch = reader.read(LIVE, TOPIC, payload, "application/vnd.pm.v1+cbor")
+    assert isinstance(batch, Batch)
+    assert isinstance(batch.columns, Sheet)
+    alike(reader, payload)
+
+
+def test_numbers_grow_through_every_width() -> None:
+    reader = taught(native(0, unreceipted=0, mono_ns=0))
+    edges = [k for e in (24, 2**8, 2**16, 2**32) for k in range(e - 4, e + 4)]
+    kinds = []
+    for seq in [*range(20), *edges]:
+        payload = codec.encode(native(seq, unreceipted=seq, mono_ns=seq))
+        alike(reader, payload)
+        batch = reader.read(LIVE, TOPIC, payload)
+        assert isinstance(batch, Batch)
+        kinds.append(isinstance(batch.columns, Sheet))
+    assert all(kinds), "a wider number only costs a new template"
+
+
+@settings(deadline=None)
+@given(batches(), st.integers(0, 2**53 - 2**16), st.integers(0, 2**62))
+def test_any_batch_and_its_likes(batch: Batch, seq: int, t0_ns: int) -> None:
+    reader = taught(batch)
+    alike(reader, codec.encode(batch))
+    alike(reader, codec.encode(msgspec.structs.replace(batch, seq=seq, unreceipted=seq // 2)))
+    alike(reader, codec.encode(msgspec.structs.replace(batch, t0_ns=t0_ns, mono_ns=t0_ns)))
+
+
+def test_every_byte_changed_or_cut_off() -> None:
+    some = native(), native(40, offsets_ns=1_000_000), native(70_000, unreceipted=None)
+    for first in (*some, native(20, unreceipted=3, rows=1, mono_ns=7)):
+        payload = codec.encode(first)
+        reader = taught(first)
+        for at in range(len(payload)):
+            for value in {0, 0x18, 0x7F, 0xFF, payload[at] ^ 1, payload[at] ^ 0x20}:
+                alike(reader, payload[:at] + bytes((value,)) + payload[at + 1 :])
+            alike(taught(first), payload[:at])
+            alike(taught(first), payload + payload[:at])
+
+
+@pytest.mark.parametrize("form", ["json", "cbor"])
+def test_mutants_of_every_message(form: codec.Format) -> None:
+    readers = [taught(native()), taught(native(rows=1)), taught(BATCH)]
+    good = codec.encode(native(), form)
+    for topic, payload in mutants(11, 4_000):
+        if topic == LIVE:
+            for reader in readers:
+                alike(reader, payload)
+                alike(reader, good)
+
+
+def test_numbers_and_times_beyond_their_limits_are_refused_as_ever() -> None:
+    fields = cbor2.loads(codec.encode(native()))
+    for key, value in ((4, 2**53), (2, 2**53 - 2), (5, 2**62), (6, 2**63)):
+        reader = taught(native(seq=2**52, unreceipted=2**52, mono_ns=2**62))
+        wrong = cbor2.dumps({**fields, 2: 2**52, 4: 2**52, 6: 2**62, key: value})
+        assert isinstance(outcome(lambda r=reader, w=wrong: r.read(LIVE, TOPIC, w)), tuple)
+        alike(reader, wrong)
+
+
+def test_a_content_type_that_lies_is_refused_by_the_template_too() -> None:
+    reader, payload = taught(native()), codec.encode(native(301))
+    for said in ("application/json", "text/plain", "application/cbor;x=1", ""):
+        plain = outcome(lambda t=said: codec.decode(TOPIC, payload, t))
+        assert outcome(lambda t=said: reader.read(LIVE, TOPIC, payload, t)) == plain
+
+
+def test_a_device_whose_batches_never_look_alike_gets_no_more_templates() -> None:
+    reader = Reader()
+    for rows in range(3, 3 + 2 * MAX_MISSES):
+        alike(reader, codec.encode(native(rows=rows)))
+    again = reader.read(LIVE, TOPIC, codec.encode(native(rows=2 + 2 * MAX_MISSES)))
+    assert isinstance(again, Batch)
+    assert not isinstance(again.columns, Sheet)
+
+
+@settings(deadline=None)
+@given(batches())
+def test_a_fingerprint_is_of_the_content_not_of_its_form(batch: Batch) -> None:
+    plain = codec.decode(TOPIC, codec.encode(batch))
+    quick = taught(batch).read(LIVE, TOPIC, codec.encode(batch))
+    assert codec.fingerprint(quick) == codec.fingerprint(plain)
+    as_dict = msgspec.structs.replace(quick, columns=dict(quick.columns))
+    assert codec.fingerprint(as_dict) == codec.fingerprint(plain)
