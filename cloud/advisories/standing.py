@@ -9,7 +9,10 @@ from cloud.advisories.evidence import Finding
 from cloud.advisories.modes import mode_of
 from cloud.advisories.values import (
     EXPIRE_NS,
-    MOVED,
+    LATER,
+    LATER_HORIZON,
+    LEAST_S,
+    NEARER,
     TRIGGER,
     UNDECIDED,
     WATCHED,
@@ -19,7 +22,7 @@ from cloud.advisories.values import (
     Outcome,
     Standing,
 )
-from cloud.advisories.window import confidence, priority, window
+from cloud.advisories.window import confidence, horizon_s, priority, window
 from cloud.ledger.records import AdvisoryRow, AdvisoryState, EvidenceRow, TicketState
 from models.assessment import Life
 
@@ -64,7 +67,7 @@ def carry_on(one: Standing, finding: Finding, case: Case) -> Outcome | None:
     old, at_ns = one.advisory, case.assessment.at_ns
     changed = proof.update(one.evidence, finding, old.id, case)
     merged = proof.merge(one.evidence, changed)
-    new, notes = _from_evidence(old, one, finding, merged, at_ns)
+    new, notes = _from_evidence(one, finding, merged, case)
     kinds = {kind for kind, _ in notes}
     order: Order | None = "raise" if "raised" in kinds else "follow" if "life" in kinds else None
     state, note = _next_state(one, new, finding, at_ns)
@@ -87,12 +90,9 @@ def carry_on(one: Standing, finding: Finding, case: Case) -> Outcome | None:
 
 
 def _from_evidence(
-    old: AdvisoryRow,
-    one: Standing,
-    finding: Finding,
-    merged: tuple[EvidenceRow, ...],
-    at_ns: int,
+    one: Standing, finding: Finding, merged: tuple[EvidenceRow, ...], case: Case
 ) -> tuple[AdvisoryRow, list[Note]]:
+    old, at_ns = one.advisory, case.assessment.at_ns
     notes: list[Note] = []
     new = old
     if len(merged) > len(one.evidence):
@@ -110,7 +110,7 @@ def _from_evidence(
         new = replace(new, ended_ns=at_ns)
         notes.append(("ended", {}))
     life = finding.life
-    if life is not None and _moved(old, life, at_ns):
+    if life is not None and _moved(old, life, case):
         new = replace(new, life=life, life_at_ns=at_ns)
         notes.append(("life", {"p10_s": life.p10_s, "p50_s": life.p50_s}))
     return new, notes
@@ -155,15 +155,24 @@ def _came_back(one: Standing, finding: Finding) -> bool:
     return anew or finding.severity > advisory.severity
 
 
-def _moved(advisory: AdvisoryRow, life: Life, at_ns: int) -> bool:
-    """Whether the expected end of life is somewhere else than what is written down."""
+def _moved(advisory: AdvisoryRow, life: Life, case: Case) -> bool:
+    """Whether the early end of the band is so far from the one written down that plans change.
+
+    A nearer end counts from a tenth of what is left; a later one, which presses nobody, from a
+    quarter of it and a tenth of the planner's horizon, so that noise does not move a date to and
+    fro. A date that has come stays where it is.
+    """
     old = advisory.life
     if life.p10_s is None:
         return False
     if old is None or old.p10_s is None or advisory.life_at_ns is None:
         return True
-    left_s = old.p10_s - (at_ns - advisory.life_at_ns) / 1e9
-    return abs(life.p10_s - left_s) > max(MOVED * old.p10_s, 3600.0)
+    passed_s = (case.assessment.at_ns - advisory.life_at_ns) / 1e9
+    left_s = max(old.p10_s - passed_s, 0.0)
+    if life.p10_s < left_s:
+        return left_s - life.p10_s > max(NEARER * old.p10_s, LEAST_S)
+    horizon = horizon_s(mode_of(case.profile, advisory.mode), case.profile)
+    return life.p10_s - left_s > max(LATER * left_s, LATER_HORIZON * horizon, LEAST_S)
 
 
 def _seen(advisory: AdvisoryRow, case: Case, *, fresh: bool) -> AdvisoryRow:

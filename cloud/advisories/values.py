@@ -13,7 +13,10 @@ from models.profile import Profile
 DAY_NS: Final = 86_400 * 10**9
 OBSERVE_NS: Final = 7 * DAY_NS  #: so long after a decision new evidence goes to the old advisory
 EXPIRE_NS: Final = 14 * DAY_NS  #: quiet for so long without a decision: nobody needs it any more
-MOVED: Final = 0.1  #: a life band is written down again when its end moved by this share
+NEARER: Final = 0.1  #: a life's end that is nearer by this share is written down again,
+LATER: Final = 0.25  #: and one that is later by this share of what is left
+LATER_HORIZON: Final = 0.1  #: and of the planner's horizon
+LEAST_S: Final = 3600.0  #: and in any case by more than this
 TRIGGER: Final = 2  #: a notice (severity 1) opens nothing
 
 #: a planner has not decided yet

@@ -2,8 +2,12 @@
 
 from collections.abc import Iterator
 
+import msgspec
+
 from cloud.advisories.triage import triage
 from cloud.advisories.values import STANDING, Stamp, Standing
+from cloud.ledger.records import TicketRow
+from cloud.tickets.draft import draft, follow
 from models.fleet import Fleet
 from models.profile import load_profiles
 from simulators.fleet import SimulatedFleet, blocks
@@ -11,6 +15,7 @@ from simulators.scenario import Scenario
 from simulators.verdict import Raised, Verdict, judge
 
 DEVICE = "test.gateway"
+replace = msgspec.structs.replace
 
 
 class Inbox:
@@ -20,6 +25,7 @@ class Inbox:
         self.standing: dict[str, list[Standing]] = {}
         self.opened: list[Standing] = []
         self.tickets: list[Standing] = []
+        self.windows: dict[str, list[int]] = {}  #: ends of each ticket's window, as they moved
         self._next = 0
 
     def _id(self) -> str:
@@ -31,13 +37,25 @@ class Inbox:
         stamp = Stamp(new_id=self._id, recorded_ns=0)
         known = self.standing.setdefault(assessment.machine, [])
         for outcome in triage(tuple(known), profile, assessment, stamp):
-            one = outcome.standing
+            one = replace(outcome.standing, ticket=self._ticket(outcome, assessment.at_ns))
             kept = [s for s in known if s.advisory.id != one.advisory.id]
             known[:] = kept + ([one] if one.advisory.state in STANDING else [])
             if outcome.new:
                 self.opened.append(one)
             if outcome.order == "open":
                 self.tickets.append(one)
+
+    def _ticket(self, outcome, at_ns: int) -> TicketRow | None:
+        advisory, ticket = outcome.standing.advisory, outcome.standing.ticket
+        if outcome.order == "open":
+            ticket = draft(advisory, ticket_id=advisory.id, number=1, at_ns=at_ns, recorded_ns=0)
+        elif outcome.order in {"follow", "raise"} and ticket is not None:
+            ticket = follow(ticket, advisory)
+        if ticket is not None:
+            ends = self.windows.setdefault(ticket.id, [])
+            if ends[-1:] != [ticket.due_latest_ns]:
+                ends.append(ticket.due_latest_ns)
+        return ticket
 
 
 def play(scenario: Scenario, piece: int = 24) -> Inbox:

@@ -1,5 +1,6 @@
 """What each scenario must lead to: the right ticket, early enough, and no other."""
 
+import numpy as np
 import pytest
 
 from simulators.scenario import FOLDER, named
@@ -36,7 +37,12 @@ def test_failing_sensors_are_noticed_and_order_no_part():
 @pytest.mark.parametrize("seed", range(8))
 def test_the_demo_tells_its_story_for_any_seed(seed):
     story = draw(seed)
-    assert verdict(story, play(story)).problems == ()
+    inbox = play(story)
+    assert verdict(story, inbox).problems == ()
+    for ends in inbox.windows.values():  # weeks of hourly readings, also beyond the failure
+        assert len(ends) <= 12
+        steps = np.sign(np.diff(ends))
+        assert (steps[1:] != steps[:-1]).sum() <= 2  # it hardly ever turns round
 
 
 def test_healthy_machines_get_no_ticket_in_75_days():

@@ -1,5 +1,6 @@
 import itertools
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -216,6 +217,33 @@ def test_the_window_follows_the_band_and_stays_when_it_only_counts_down() -> Non
     after = here[0].advisory
     assert after.due_latest_ns == before.due_latest_ns - 2 * DAY
     assert (after.version, before.version) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("bands", "moves_d"),
+    [
+        ([(6, 9, 12), (6.5, 9.5, 12.5)], [0]),  # later, within the noise
+        ([(6, 9, 12), (8, 9.5, 12.5)], [2]),
+        ([(6, 9, 12), (5, 8, 11)], [-1]),
+        ([(6, 9, 12), (5.5, 8, 11)], [0]),
+        ([(0.5, 1, 2), (1.1, 1.5, 2), (0.5, 1, 2)], [0, 0]),  # later by less than can be planned
+        ([(0, 0, 0), (0, 0, 0), (0.2, 0.4, 1)], [0, 0]),
+    ],
+)
+def test_a_date_moves_only_when_plans_change(
+    bands: list[tuple[float, float, float]], moves_d: list[float]
+) -> None:
+    given = [assess(n, lives=(band(*one),), at_ns=T0 + n) for n, one in enumerate(bands)]
+    ends = [_run(given[: n + 1])[0][0].advisory.due_latest_ns for n in range(len(given))]
+    steps = [(after - before) / DAY for before, after in pairwise(ends)]
+    assert steps == pytest.approx(moves_d, abs=0.001)
+
+
+def test_a_date_that_has_come_stays() -> None:
+    days = [assess(n, lives=(band(0, 0, 0),), at_ns=T0 + n * DAY) for n in range(9)]
+    here, outcomes = _run(days)
+    assert _kinds(outcomes) == ["opened"]
+    assert here[0].advisory.due_latest_ns == T0
 
 
 @pytest.mark.parametrize(
