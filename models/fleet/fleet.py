@@ -345,7 +345,7 @@ class Fleet:
             if block.quality or block.missing:
                 gaps.append((cell, block))
             times.append(block.times_ns)
-            columns += block.columns
+            columns.extend(block.columns)
             row += count
             cell += count * width
         flat = np.concatenate(columns, dtype=np.float64, casting="unsafe") if cell else np.zeros(0)

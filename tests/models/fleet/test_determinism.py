@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -128,3 +129,16 @@ def test_a_restored_fleet_continues_to_grow() -> None:
         again.snapshot()["lanes"][: len(fleet.snapshot()["lanes"])]["rows"],
         fleet.snapshot()["lanes"]["rows"],
     )
+
+
+def test_columns_of_one_sheet_are_what_single_columns_are() -> None:
+    rows = stream(3)
+    sheets = [
+        msgspec.structs.replace(item, columns=np.array(item.columns, np.float64))
+        if isinstance(item, Block) and not item.missing
+        else item
+        for item in rows
+    ]
+    singles, whole = fresh(), fresh()
+    assert whole.observe(sheets) == singles.observe(rows)
+    assert same(whole.snapshot(), singles.snapshot())
