@@ -110,8 +110,7 @@ def machine_id(identity: str, key: str) -> str:
     return f"{identity}:{key}" if key else identity
 
 
-@dataclass(frozen=True, slots=True)
-class _Source:
+class _Source(msgspec.Struct, frozen=True, gc=False):
     """A record and the position at which it counts: later than its own if it had to wait."""
 
     record: Record
@@ -165,10 +164,10 @@ class Decoder:
                 # Readable when it was taken; a stricter reader of today sets it aside.
                 out.append(_set_aside(record, error.reason, error.detail, record.entry.payload))
                 return
-        if isinstance(message, Birth):
-            self._birth(topic.identity, message, record, out)
-        elif isinstance(message, Batch):
+        if isinstance(message, Batch):
             self._batch(topic, message, source, out)
+        elif isinstance(message, Birth):
+            self._birth(topic.identity, message, record, out)
         elif isinstance(message, Answer):
             out.append(_answered(topic, message, record))
 
@@ -202,10 +201,11 @@ class Decoder:
             if not self.parking.add(identity, batch.dictionary, record):
                 out.append(_unexplained(record))
             return
-        out += [
-            _set_aside(record, part.reason, f"{part.name}: {part.detail}", part.raw)
-            for part in batch.broken
-        ]
+        if batch.broken:
+            out += [
+                _set_aside(record, part.reason, f"{part.name}: {part.detail}", part.raw)
+                for part in batch.broken
+            ]
         times, doubtful = self._times(identity, batch, record.entry.at_ns)
         table = self._tables.get(record.n)
         made = columns.take(batch, record.entry.skip, record.entry.take, table)

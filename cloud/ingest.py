@@ -227,7 +227,8 @@ class Ingest:
             self._refuse(key, batch, numbered.seq, batch.broken[0].reason)
         match decision.verdict:
             case Verdict.ACCEPT:
-                return [*self._parts(entry, batch, decision.parts), *self._followers(key)]
+                out = self._parts(entry, batch, decision.parts)
+                return out + self._followers(key) if self.sequencer.holds(key) else out
             case Verdict.REPEAT:
                 self.counters.repeats += 1
                 return []

@@ -275,6 +275,10 @@ class Sequencer(Generic[T]):
         stream.add(seq, seq + count)
         self._remembered.append((stream, stream.remember(seq, seq + count, fingerprint)))
 
+    def holds(self, key: Key) -> bool:
+        """Whether batches of a stream may wait for an earlier one."""
+        return key in self._holding
+
     def followers(self, key: Key) -> Iterator[tuple[T, Decision]]:
         """Yield batches that waited and are no longer beyond a hole, now accepted, in order."""
         stream = self._streams.get(key)

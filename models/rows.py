@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-class Block(msgspec.Struct, frozen=True, kw_only=True):
+class Block(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Rows of one machine, in the order of their sequence numbers.
 
     Shapes: `times_ns` (n,) int64; `columns` k arrays (n,) of float64, float32, int64 or bool, or
@@ -36,7 +36,7 @@ class Block(msgspec.Struct, frozen=True, kw_only=True):
         return len(self.times_ns)
 
 
-class Tick(msgspec.Struct, frozen=True, kw_only=True):
+class Tick(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The service's clock as data: once a second, so that silence is noticed and replayed."""
 
     n: int

@@ -4,6 +4,7 @@ The first byte says whether a payload is JSON or CBOR, so that bytes from the jo
 as bytes from the broker; a content type that says otherwise is refused.
 """
 
+import struct
 import zlib
 from array import array
 from collections.abc import Mapping
@@ -58,6 +59,7 @@ CONTENT_TYPES: Final[Mapping[str, Format]] = {
     "application/vnd.pm.v1+cbor": "cbor",
 }
 FINGERPRINTS: Final = 2  #: version of `fingerprint`: those of another cannot be compared
+_PRINTED: Final = struct.Struct("<qqqq?")
 _CODECS: Final[Mapping[Format, Any]] = {"json": json_codec, "cbor": cbor_codec}
 _WIRES: Final[Mapping[tuple[str, ...], type[Wire]]] = {
     ("up", "birth"): BirthWire,
@@ -177,9 +179,13 @@ def with_unreceipted(payload: bytes, u: int) -> bytes:
 def fingerprint(batch: Batch) -> int:
     """Return 32 bits of the content: the same for a repeat, whatever its `u`."""
     offsets = batch.offsets_ns
-    head = (batch.count, batch.t0_ns, batch.mono_ns, batch.historical)
-    check = zlib.crc32(b"%d %r %r %d" % head, check_of(batch.columns))
-    check = zlib.crc32(offsets.tobytes() if isinstance(offsets, array) else b"%d" % offsets, check)
+    t0_ns = -1 if batch.t0_ns is None else batch.t0_ns
+    mono_ns = -1 if batch.mono_ns is None else batch.mono_ns
+    step = 0 if isinstance(offsets, array) else offsets
+    head = _PRINTED.pack(batch.count, t0_ns, mono_ns, step, batch.historical)
+    check = zlib.crc32(head, check_of(batch.columns))
+    if isinstance(offsets, array):
+        check = zlib.crc32(offsets, check)
     for name, quality in batch.quality.items():
         check = zlib.crc32(name.encode() + quality, check)
     for part in batch.broken:

@@ -3,6 +3,7 @@
 import re
 from array import array
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Final, TypeVar
 
 from models.contract.errors import BadPayload, Reason
@@ -63,7 +64,7 @@ def assemble(
     `read` and `read_quality` raise `ColumnError`; `raw` gives a broken column's bytes back.
     `BadPayload` when the numbers or times of the samples cannot be known.
     """
-    count = _declared(head.n, offsets_ns)
+    count = declared(head.n, offsets_ns)
     columns: dict[str, Column] = {}
     quality: dict[str, bytes] = {}
     broken: list[BrokenColumn] = []
@@ -88,6 +89,22 @@ def assemble(
             )
     if count is None:
         raise BadPayload(broken[0].reason, f"no column can be read; the first: {broken[0].detail}")
+    return batch(head, columns, count, offsets_ns, quality=quality, broken=tuple(broken))
+
+
+def batch(
+    head: Head,
+    columns: Mapping[str, Column],
+    count: int,
+    offsets_ns: "int | array[int] | None",
+    *,
+    quality: Mapping[str, bytes] | None = None,
+    broken: tuple[BrokenColumn, ...] = (),
+) -> Batch:
+    """Put a batch of `count` samples together.
+
+    `BadPayload` when the numbers or times of the samples cannot be known.
+    """
     _check_numbers(head, count, offsets_ns)
     return Batch(
         columns=columns,
@@ -99,20 +116,26 @@ def assemble(
         mono_ns=head.m0,
         clock=clock(head.cq),
         offsets_ns=0 if offsets_ns is None else offsets_ns,
-        quality=quality,
+        quality=quality or {},
         historical=head.h,
         dictionary=head.dh,
-        broken=tuple(broken),
+        broken=broken,
     )
 
 
-def _declared(declared: int | None, offsets_ns: "int | array[int] | None") -> int | None:
+def declared(n: int | None, offsets_ns: "int | array[int] | None") -> int | None:
     """Return the number of samples: declared, else that of the offsets, else not yet known."""
     if not isinstance(offsets_ns, array):
-        return declared
-    if declared is not None and len(offsets_ns) != declared:
-        raise BadPayload(Reason.WRONG_LENGTH, f"{len(offsets_ns)} offsets for {declared} samples")
+        return n
+    if n is not None and len(offsets_ns) != n:
+        raise BadPayload(Reason.WRONG_LENGTH, f"{len(offsets_ns)} offsets for {n} samples")
     return len(offsets_ns)
+
+
+@lru_cache(maxsize=4096)
+def names_allowed(names: tuple[str, ...]) -> bool:
+    """Return whether all of these may be names of columns."""
+    return all(map(_name_allowed, names))
 
 
 def _check_numbers(head: Head, count: int, offsets_ns: "int | array[int] | None") -> None:

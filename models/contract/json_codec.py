@@ -11,13 +11,23 @@ import struct
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import Any, Final, TypeVar
+from zlib import crc32
 
 import msgspec
 
 from models.contract import times
-from models.contract.columns import MAX_QUALITY, ColumnError, assemble, check_version
+from models.contract.columns import (
+    MAX_QUALITY,
+    ColumnError,
+    assemble,
+    batch,
+    check_version,
+    declared,
+    names_allowed,
+)
 from models.contract.errors import BadPayload, Reason
 from models.contract.messages import MAX_DEPTH, Batch, Column
+from models.contract.sheet import Sheet, layout
 from models.contract.wire import KEYS, BatchWire
 
 _NOT_STRUCTURE: Final = bytes(sorted(set(range(256)) - set(b'[]{}":')))
@@ -35,25 +45,46 @@ _SPARSE: Final[Mapping[str, msgspec.json.Decoder[Any]]] = {
     "q": msgspec.json.Decoder(list[int | None]),
     "?": msgspec.json.Decoder(list[bool | None]),
 }
-_BATCH: Final = msgspec.json.Decoder(BatchWire)
+_DENSE_TABLE: Final = msgspec.json.Decoder(list[list[float]])
+#: letters of null, true, false and other words, and what begins a text or an object
+_NOT_PLAIN: Final = re.compile(rb'[ntf"{]').search
 _PAIRS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 W = TypeVar("W")
 
 
+class _Read(BatchWire, kw_only=True):
+    """A batch that tells a key with its default value from one that is absent."""
+
+    v: int | msgspec.UnsetType = msgspec.UNSET  # type: ignore[assignment]
+    h: bool | msgspec.UnsetType = msgspec.UNSET  # type: ignore[assignment]
+
+
+_BATCH: Final = msgspec.json.Decoder(_Read)
+
+
 def check_text(payload: bytes) -> int:
-    """Refuse bytes that are not UTF-8 and too deep nesting; return the number of pairs."""
+    """Refuse bytes that are not UTF-8 and too deep nesting.
+
+    Returns at least the number of pairs: where there are few brackets, colons in texts count too.
+    """
     try:
         payload.decode()
     except UnicodeDecodeError as error:
         raise BadPayload(Reason.UNREADABLE, f"not UTF-8 at byte {error.start}") from None
-    if b"\\" in payload:
-        payload = _ESCAPED.sub(b"", payload)
-    structure = payload.translate(None, _NOT_STRUCTURE)
-    outside = b"".join(structure.split(b'"')[::2])
+    if payload.count(b"[") + payload.count(b"{") <= MAX_DEPTH:
+        return payload.count(b":")
+    outside = _outside(payload)
     if max(accumulate(map(_STEP.__getitem__, outside)), default=0) > MAX_DEPTH:
         raise BadPayload(Reason.TOO_DEEP, f"nested deeper than {MAX_DEPTH}")
     return outside.count(b":")
+
+
+def _outside(payload: bytes) -> bytes:
+    """Return the brackets, braces and colons that are not in texts."""
+    if b"\\" in payload:
+        payload = _ESCAPED.sub(b"", payload)
+    return b"".join(payload.translate(None, _NOT_STRUCTURE).split(b'"')[::2])
 
 
 def _refuse_twice(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -100,11 +131,12 @@ def decode_batch(payload: bytes) -> Batch:
     """Read a batch; only the envelope can fail, a wrong column is set aside."""
     pairs = check_text(payload)
     wire = _decode(payload, _BATCH)
+    known = _known_pairs(wire)
+    wire.v = 1 if wire.v is msgspec.UNSET else wire.v
+    wire.h = wire.h is True
     check_version(wire.v)
-    top = _PAIRS.decode(payload)
-    clock = _PAIRS.decode(top["cq"]) if wire.cq else ()
-    if pairs != len(top) + len(wire.d) + len(wire.q or ()) + len(clock):
-        check_unique(payload)  # or it only nests elsewhere; this takes longer to see
+    if pairs != known:
+        _check_pairs(payload, wire)
     offsets = None
     if wire.dn is not None:
         if wire.dt is not None:
@@ -112,9 +144,51 @@ def decode_batch(payload: bytes) -> Batch:
         offsets = times.from_ns(wire.dn)
     elif wire.dt is not None:
         offsets = times.from_ms(wire.dt)
+    count = declared(wire.n, offsets)
+    sheet = None if wire.q else _sheet(wire.d, count)
+    if sheet is not None:
+        return batch(wire, sheet, sheet.layout.count, offsets)
     return assemble(
         wire, wire.d, wire.q or {}, offsets, read=_column, read_quality=_quality, raw=bytes
     )
+
+
+def _check_pairs(payload: bytes, wire: _Read) -> None:
+    """Refuse equal keys where there are more pairs than the keys that were read."""
+    top = _PAIRS.decode(payload)
+    clock = _PAIRS.decode(top["cq"]) if wire.cq else ()
+    counted = len(top) + len(wire.d) + len(wire.q or ()) + len(clock)
+    if _outside(payload).count(b":") != counted:
+        check_unique(payload)  # or it only nests elsewhere; this takes longer to see
+
+
+def _known_pairs(wire: _Read) -> int:
+    """Return how many pairs the keys that were read make up; a clock and nulls are left out."""
+    single = (wire.b, wire.s, wire.n, wire.u, wire.t0, wire.m0, wire.dh, wire.dt, wire.dn, wire.q)
+    absent = single.count(None) + (wire.v, wire.h).count(msgspec.UNSET)
+    return len(single) + 2 - absent + 1 + len(wire.d) + len(wire.q or ())
+
+
+def _sheet(parts: Mapping[str, msgspec.Raw], count: int | None) -> Sheet | None:
+    """Return columns that are all plain numbers with fractions; None for any others."""
+    names = tuple(parts)
+    texts = [_list(raw) for raw in parts.values()]
+    joined = b"[" + b",".join(texts) + b"]"
+    if _NOT_PLAIN(joined) or not all(_kind(text) == "d" for text in texts):
+        return None
+    try:
+        rows = _DENSE_TABLE.decode(joined)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    lengths = set(map(len, rows))
+    if count is None:
+        count = len(rows[0])
+    if not count or lengths != {count} or not names_allowed(names):
+        return None
+    shape = layout(names, "d" * len(names), count)
+    pack = struct.Struct(f"<{count}d").pack
+    cells = tuple([pack(*row) for row in rows])
+    return Sheet(shape, cells, crc32(shape.join(cells)))
 
 
 def _list(raw: msgspec.Raw) -> bytes:

@@ -23,7 +23,7 @@ MAX_NUMBER: Final = 2**53 - 1  #: of a sample: every JSON reader keeps it exact
 STREAMS: Final = ("alarm", "live", "bulk", "backfill")
 
 
-class Column(msgspec.Struct, frozen=True, kw_only=True):
+class Column(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One signal's samples: `count` little-endian items of `type`, one after the other.
 
     In float columns NaN means missing. `missing` (one byte a sample, 1 = missing) is only there
@@ -54,7 +54,7 @@ class Clock(msgspec.Struct, frozen=True, kw_only=True):
     err_ns: int | None = None
 
 
-class Batch(msgspec.Struct, frozen=True, kw_only=True):
+class Batch(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Samples of one stream. Sample i has the number `seq + i` and the time `times_ns()[i]`.
 
     `boot`, `seq` and `t0_ns` together give the full delivery guarantee; without them the cloud
@@ -175,7 +175,7 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     code: Reason
 
 
-class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+class Receipt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the cloud has of one stream, sent after the durable write.
 
     `hwm` is the largest number such that every sample up to it is stored, quarantined or declared

@@ -88,7 +88,7 @@ class Sheet(Mapping[str, Column]):
 
 def check_of(columns: Mapping[str, Column]) -> int:
     """Return the checksum of any columns; gaps count after the values of their column."""
-    if isinstance(columns, Sheet):
+    if type(columns) is Sheet:
         return columns.check
     check = 0
     for name, column in columns.items():

@@ -82,6 +82,30 @@ def test_one_wrong_column_leaves_the_others(text: str, reason: Reason) -> None:
     assert broken.detail
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        *('{"a":[0.5,1],"b":[2,3.5e-3]}', '{"a":0.5,"b":[1.5]}', '{"a": [1E2 , 2] ,"b":[-0.0,1]}'),
+        *('{"a":[0.5],"b":[1.5,2.5]}', '{"a":[0.5],"b":[1]}', '{"a":[0.5,null],"b":[1.5,2.5]}'),
+        *('{"a":[],"b":[]}', '{"a":[[0.5]],"b":[0.5]}', '{"a":[0.5],"b":["x"]}'),
+        *('{"a":[1e999],"b":[0.5]}', '{"a":[0.5],"b\\n":[1.5]}', '{"a":[0.5],"b":[1e-999]}'),
+    ],
+)
+@pytest.mark.parametrize("more", ["", '"n":1,', '"n":2,', '"dt":[],', '"x:y":1,', '"h":false,'])
+def test_columns_read_together_are_those_read_one_by_one(body: str, more: str) -> None:
+    # A quality, here of a column that is not there, makes the reader take the columns one by one.
+    together, apart = (outcome(f'{{{more}{q}"d":{body}}}') for q in ("", '"q":{"zz":0},'))
+    assert together == apart
+
+
+def outcome(text: str) -> object:
+    try:
+        found = read(text.encode())
+    except BadPayload as error:
+        return error.reason, error.detail
+    return found, codec.fingerprint(found)
+
+
 @pytest.mark.parametrize("name", ["", "tab\\t", "x" * 121, "\\u202eturned", "line\\n"])
 def test_a_column_with_a_wrong_name_is_set_aside(name: str) -> None:
     batch = read(b'{"d":{"%s":[1],"good":[1]}}' % name.encode())
