@@ -61,6 +61,7 @@ class Restart:
     machine: str
     component: str | None
     at_ns: int
+    n: int  #: journal position
 
 
 Item = Block | Tick | Registration | Aside | Restart | Answered
@@ -148,7 +149,8 @@ class Decoder:
                 self._message(source, messages.get(record.n), out)
             elif kind is Kind.ACTION:
                 action = msgspec.json.decode(entry.payload)
-                out.append(Restart(action["machine"], action["component"], action["at_ns"]))
+                who, what, when = action["machine"], action["component"], action["at_ns"]
+                out.append(Restart(who, what, when, record.n))
             elif kind is Kind.ASIDE:
                 out.append(_aside(record))
         self._tables = {}

@@ -41,7 +41,8 @@ def assess(fleet: Fleet, items: Sequence[Item]) -> list[Assessment]:
         elif isinstance(item, Restart):
             out += fleet.observe(rows)
             rows = []
-            fleet.restart(item.machine, item.component, item.at_ns)
+            told = fleet.restart(item.machine, item.component, item.at_ns, item.n)
+            out += [told] if told is not None else []
     return out + fleet.observe(rows)
 
 

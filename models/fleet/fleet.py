@@ -31,7 +31,7 @@ from models.fleet.layout import (
     MACHINE,
     ONSET,
 )
-from models.fleet.lives import Lives, forget_past
+from models.fleet.lives import Lives, begin_past
 from models.fleet.report import assess
 from models.fleet.shadow import Shadow
 from models.fleet.sisters import compare
@@ -165,31 +165,30 @@ class Fleet:
             raise KeyError(f"no machine '{machine}': bind it, or wait for its first reading")
         return self._assess(number)
 
-    def restart(self, machine: str, component: str | None, at_ns: int) -> None:
-        """Begin anew after a repair: healthy references, wear trend, base of the counter.
+    def restart(
+        self, machine: str, component: str | None, at_ns: int, n: int = 0
+    ) -> Assessment | None:
+        """Begin anew after a repair, journal record `n`; return what is known then.
 
-        `component` None: of the whole machine. `at_ns` is when the repair was reported; what the
-        models remember was learned before it, so all of it goes. Unknown machines are left alone.
+        `component` None: of the whole machine. `at_ns` is when the repair was reported; what was
+        learned before it goes: references, wear, base of the counter. Unknown machines: None.
         """
         number = self._numbers.get(machine)
         if number is None:
-            return
-        profile = self._profile_of[number]
+            return None
         for name, lane in self._signals[number].items():
-            if component is not None and name not in signals_of(component, profile):
+            if component and name not in signals_of(component, self._profile_of[number]):
                 continue
             forget(self._lanes[lane])
             self._onsets[lane] = np.zeros((), ONSET)
             history = int(self._lanes[lane]["history"])
             if history >= 0:
-                past = self._histories[history]
-                if past["counter"]:
-                    past["start"] = past["raw"] - past["base"]
-                else:
-                    forget_past(past)
+                begin_past(self._histories[history])
         self._lives.renew(number, component, at_ns)
-        self._machines[number]["flags"] |= CHANGED
-        self._machines[number]["at_ns"] = max(int(self._machines[number]["at_ns"]), at_ns)
+        row = self._machines[number]
+        row["flags"] |= CHANGED
+        row["at_ns"], row["n"] = max(int(row["at_ns"]), at_ns), max(int(row["n"]), n)
+        return self._told(number)
 
     def sisters(self, machine: str) -> list[Comparison]:
         """Return a machine's signals beside those of the others of its type, strangest first.

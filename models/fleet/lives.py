@@ -194,6 +194,14 @@ def _renewed(history: Any, part: Consumable, spread: float) -> None:
         forget_past(history, keep=2)
 
 
+def begin_past(history: Any) -> None:
+    """Begin the past of a signal anew: what it speaks of is new."""
+    if history["counter"]:
+        history["start"] = history["raw"] - history["base"]
+    else:
+        forget_past(history)
+
+
 def forget_past(history: Any, keep: int = 0) -> None:
     """Drop all but the newest points of a history."""
     count = int(history["points"])

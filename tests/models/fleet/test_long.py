@@ -108,10 +108,11 @@ def test_after_a_repair_the_reference_begins_anew() -> None:
     fleet, _ = run(days(20, 3, fault_day=10))
     assert fleet.current("m").state is State.ALERT
     at = START + 20 * DAY * S
-    fleet.restart("m", None, at)
+    told = fleet.restart("m", None, at)
+    assert told is not None
+    assert [c.active for c in told.conditions if c.check is Check.SHIFT] == [False]
     columns = days(1, 3, fault_day=0)[0]
-    told = fleet.observe([block("m", at + np.arange(PER_DAY) * STEP * S, columns)])
-    assert [c.active for c in told[0].conditions if c.check is Check.SHIFT] == [False]
+    fleet.observe([block("m", at + np.arange(PER_DAY) * STEP * S, columns)])
     assert fleet.current("m").state is State.LEARNING
 
 
