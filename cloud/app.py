@@ -107,7 +107,7 @@ class App:
             now=now_ns,
             link=self._link(),
         )
-        link = Link(settings.broker, now_ns)
+        link = Link(settings.broker, now_ns, _limits(settings.limits))
         self.console = Console(
             self.ledger, link, Signer(self.folder), submit=self.submit, now=now_ns
         )

@@ -119,6 +119,13 @@ class Ingest:
         ]
         return handled
 
+    def refuse(self, counts: Mapping[str, int], now_ns: int) -> None:
+        """Count the messages that a device's limit has kept out before they came here."""
+        for identity, messages in counts.items():
+            self.counters.messages += messages
+            self.counters.refused += messages
+            self.quota.refused_before(identity, messages, now_ns)
+
     def _sorted(self, group: Sequence[Arrived], now_ns: int) -> list[Pending]:
         out: list[Pending] = []
         self.counters.messages += len(group)

@@ -8,6 +8,7 @@ makes the path lossless is the receipt; the acknowledgement is only back-pressur
 import logging
 import ssl
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -18,6 +19,8 @@ from paho.mqtt.properties import Properties
 
 from cloud.fair import FairQueue
 from cloud.ingest import Arrived, sender_of
+from cloud.quota import Limits, Sluice
+from cloud.receiving import Client
 from cloud.settings import BrokerSettings
 from models.contract import codec, topics
 from models.contract.errors import ContractError
@@ -40,8 +43,11 @@ class _Token(NamedTuple):
 class Link:
     """Receives groups of messages and sends receipts. paho's network thread fills a queue."""
 
-    def __init__(self, settings: BrokerSettings, now: Callable[[], int]) -> None:
+    def __init__(
+        self, settings: BrokerSettings, now: Callable[[], int], limits: Limits | None = None
+    ) -> None:
         self._now = now
+        self._sluice = Sluice(limits or Limits())
         self._settings = settings
         self._queue: FairQueue[Arrived] = FairQueue(8 * GROUP, QUEUE_BYTES)
         self._stopping = False
@@ -52,7 +58,7 @@ class Link:
             MQTTProtocolVersion.MQTTv5 if settings.version == 5 else MQTTProtocolVersion.MQTTv311
         )
         clean: dict[str, Any] = {} if settings.version == 5 else {"clean_session": True}
-        self._client = mqtt.Client(
+        self._client = Client(
             CallbackAPIVersion.VERSION2,
             client_id=settings.client_id,
             protocol=version,
@@ -91,6 +97,10 @@ class Link:
     def group(self) -> list[Arrived]:
         """Return up to 256 messages gathered within 50 ms (empty when nothing came)."""
         return self._queue.take(GROUP, WAIT_S)
+
+    def refused(self) -> Counter[str]:
+        """Return how many messages over their device's limit were not kept since the last call."""
+        return self._sluice.refused()
 
     def acknowledge(self, group: Sequence[Arrived]) -> None:
         """Tell the broker that these are taken. Those of an earlier connection are left out."""
@@ -149,17 +159,20 @@ class Link:
         self.error = f"not connected to {self._settings.host}:{self._settings.port} ({args[2]})"
 
     def _on_message(self, _client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
-        properties = message.properties
-        content_type = getattr(properties, "ContentType", None) if properties else None
         try:
             topic = message.topic
         except UnicodeDecodeError:
             topic = "\ufffd"
+        sender, now = sender_of(topic), self._now()
+        if not topic.endswith("/up/birth") and not self._sluice.passes(sender, now):
+            self._client.ack(message.mid, message.qos)
+            return
+        properties = message.properties
+        content_type = getattr(properties, "ContentType", None) if properties else None
         token = _Token(self.epoch, message.mid, message.qos)
         arrived = Arrived(
-            topic, bytes(message.payload[: MAX_PAYLOAD + 1]), self._now(), content_type, token
+            topic, bytes(message.payload[: MAX_PAYLOAD + 1]), now, content_type, token
         )
-        sender = sender_of(topic)
         while not self._stopping and not self._queue.put(
             sender, arrived, len(arrived.payload), 1.0
         ):

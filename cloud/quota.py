@@ -5,6 +5,8 @@ counted but not stored; the receipt refuses it with `quota` and says how many sa
 have in flight, so that its outbox keeps the rest and sends more slowly.
 """
 
+import threading
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -13,6 +15,7 @@ from models.contract.messages import MAX_SAMPLES
 S: Final = 1_000_000_000
 BIRTHS_PER_S: Final = 5.0  #: of one device
 RECOVERED_NS: Final = 60 * S  #: after so long without a refusal a device's credit is lifted
+FORGET_NS: Final = 10 * S  #: between two looks at which buckets are full again
 MAX_NAMED: Final = 100  #: devices named in `Quota.refusals`
 
 
@@ -121,12 +124,17 @@ class Quota:
         bucket.level -= count
         return True
 
-    def _note(self, limit: str, identity: str, now_ns: int) -> None:
+    def refused_before(self, identity: str, messages: int, now_ns: int) -> None:
+        """Note messages over the limit of a device that a `Sluice` has refused."""
+        self._note("device_messages_per_s", identity, now_ns, messages)
+
+    def _note(self, limit: str, identity: str, now_ns: int, messages: int = 1) -> None:
         known = self.refusals.get(identity)
         if known is None and len(self.refusals) < MAX_NAMED:
-            self.refusals[identity] = Throttled(limit, 1, now_ns)
+            self.refusals[identity] = Throttled(limit, messages, now_ns)
         elif known is not None:
-            known.limit, known.messages, known.last_ns = limit, known.messages + 1, now_ns
+            known.limit, known.last_ns = limit, now_ns
+            known.messages += messages
 
     def credit(self, identity: str, columns: int, now_ns: int) -> int | None:
         """Return how many samples a device that was refused may have in flight.

@@ -230,6 +230,7 @@ class Service:
             self._again = self._link.group()
         group = self._again
         now = self._now()
+        self.ingest.refuse(self._link.refused(), now)
         try:
             handled = self.ingest.handle(group, now, self._own(now))
         except StoreCorrupt:

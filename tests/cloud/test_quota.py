@@ -1,6 +1,6 @@
 """The second valve: what of a device and a tenant is taken."""
 
-from cloud.quota import RECOVERED_NS, Limits, Quota, S
+from cloud.quota import RECOVERED_NS, Limits, Quota, S, Sluice
 from models.contract.messages import MAX_SAMPLES
 
 LIMITS = Limits(
@@ -88,3 +88,30 @@ def test_a_birth_is_looked_at_however_much_else_came() -> None:
     while quota.message("a.x", 0):
         pass
     assert sum(quota.message("a.x", 0, birth=True) for _ in range(100)) == 10
+
+
+def test_what_is_looked_at_first_passes_exactly_what_the_quota_passes() -> None:
+    sluice, quota = Sluice(LIMITS), Quota(LIMITS)
+    passed = 0
+    for step in range(2_000):
+        now = step * S // 37
+        for device in ("a.x", "a.y")[: 1 + step % 2]:
+            one = sluice.passes(device, now)
+            assert one == quota.message(device, now)
+            passed += one
+    refused = sluice.refused()
+    assert passed + refused.total() == 3_000
+    assert refused["a.x"] == quota.refusals["a.x"].messages
+    assert not sluice.refused(), "each is told once"
+
+
+def test_what_was_refused_before_lowers_the_credit_too() -> None:
+    quota = Quota(LIMITS)
+    quota.refused_before("a.x", 7, 0)
+    assert quota.refusals["a.x"].messages == 7
+    assert quota.credit("a.x", 1, 0) is not None
+
+
+def test_no_limit_lets_everything_pass() -> None:
+    sluice = Sluice(Limits(device_messages_per_s=0))
+    assert all(sluice.passes("a.x", 0) for _ in range(100_000))
