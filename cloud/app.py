@@ -30,6 +30,7 @@ from cloud.link import Link
 from cloud.live import Live
 from cloud.metrics import Metrics, Sources
 from cloud.notify import Notifier, channels_from
+from cloud.notify.operator import Operator
 from cloud.places import places
 from cloud.quota import Limits
 from cloud.service import Service
@@ -124,6 +125,7 @@ class App:
             free_percent=settings.limits.free_disk_percent,
             detectors=detectors_of(settings.detectors, self.profiles),
         )
+        self.operator = Operator(self.notifier, self.service.shortage, self.folder, now_ns)
         self.live = Live(self.ledger, now_ns)
         self.service.pipeline.on_heard = self.live.heard
         if settings.broker.registered:
@@ -214,11 +216,15 @@ class App:
         """Start everything; stop it in reverse at the end."""
         stop = asyncio.Event()
         serving = asyncio.create_task(self.server.listen(self._listener), name="api")
-        notifying = asyncio.create_task(self.notifier.run(stop), name="notifier")
+        background = {
+            "notifier": self.notifier.run(stop),
+            "operator": self.operator.run(stop),
+            "live": self.live.run(stop),
+            "console": self.console.run(stop),
+        }
         keeping = asyncio.create_task(self._upkeep(), name="upkeep")
-        pushing = asyncio.create_task(self.live.run(stop), name="live")
-        asking = asyncio.create_task(self.console.run(stop), name="console")
-        self._tasks = (notifying, keeping, pushing, asking)
+        tasks = [asyncio.create_task(work, name=name) for name, work in background.items()]
+        self._tasks = (serving, keeping, *tasks)
         try:
             listening = asyncio.create_task(self.server.listening.wait())
             await asyncio.wait([serving, listening], return_when=asyncio.FIRST_COMPLETED)
@@ -231,9 +237,7 @@ class App:
             keeping.cancel()
             self.server.should_exit = True
             stop.set()
-            await asyncio.gather(
-                serving, notifying, keeping, pushing, asking, return_exceptions=True
-            )
+            await asyncio.gather(*self._tasks, return_exceptions=True)
             await asyncio.to_thread(self.close)
 
     async def _upkeep(self) -> None:
@@ -264,7 +268,7 @@ class App:
         self.ledger.close()
 
     async def until(self, stop: Awaitable[object]) -> None:
-        """Return when `stop` is done; raise when the ingest thread has failed."""
+        """Return when `stop` is done; `CloudError` when a part of the service has ended before."""
         waiting = asyncio.ensure_future(stop)
         try:
             while not waiting.done():
@@ -272,8 +276,10 @@ class App:
                 if not self.service.alive:
                     raise CloudError(f"ingest stopped: {self.service.failure}")
                 for task in self._tasks:
-                    if task.done() and not task.cancelled() and task.exception():
-                        raise CloudError(f"{task.get_name()} stopped: {task.exception()!r}")
+                    if task.done():
+                        error = None if task.cancelled() else task.exception()
+                        why = "by itself" if error is None else repr(error)
+                        raise CloudError(f"{task.get_name()} stopped: {why}")
         finally:
             waiting.cancel()
 

@@ -9,11 +9,29 @@ import contextlib
 import logging
 import os
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 RESERVE: Final = 64 << 20  #: bytes held back; at most a hundredth of the disk
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Shortage:
+    """Where room is short, in bytes; intake resumes when `wanted` are free."""
+
+    folder: str
+    free: int
+    total: int
+    wanted: int
+
+    def __str__(self) -> str:
+        """Say it in a sentence."""
+        return (
+            f"{self.folder}: {self.free:,} of {self.total:,} bytes are free; no telemetry is taken "
+            f"(devices keep it) until {self.wanted:,} bytes are free"
+        )
 
 
 class Room:
@@ -24,27 +42,24 @@ class Room:
         self._reserve = folder / "reserve"
         self._share = free_percent / 100
         self._bytes = min(RESERVE, shutil.disk_usage(folder).total // 100)
-        self.error: str | None = None  #: while there is too little room: where, and how many bytes
+        self.shortage: Shortage | None = None  #: while there is too little room
 
     def enough(self) -> bool:
         """Look at the disk; whether telemetry may be taken."""
         usage = shutil.disk_usage(self._folder)
         floor = int(usage.total * self._share)
         held = self._reserve.stat().st_size if self._reserve.exists() else 0
-        if self.error is None and usage.free < floor:
+        wanted = floor + 2 * self._bytes
+        if self.shortage is None and usage.free < floor:
             self._reserve.unlink(missing_ok=True)
-            self.error = (
-                f"{self._folder}: {usage.free:,} of {usage.total:,} bytes are free, less than "
-                f"{self._share:.0%}; no telemetry is taken (devices keep it) until "
-                f"{floor + 2 * self._bytes:,} bytes are free"
-            )
-            log.error("disk: %s", self.error)
-        elif self.error is not None and usage.free >= floor + 2 * self._bytes:
-            self.error = None
+            self.shortage = Shortage(str(self._folder), usage.free, usage.total, wanted)
+            log.error("disk: %s", self.shortage)
+        elif self.shortage is not None and usage.free >= wanted:
+            self.shortage = None
             log.warning("disk: %s has room again; telemetry is taken", self._folder)
-        if self.error is None and held < self._bytes <= usage.free - floor:
+        if self.shortage is None and held < self._bytes <= usage.free - floor:
             self._hold()
-        return self.error is None
+        return self.shortage is None
 
     def _hold(self) -> None:
         with contextlib.suppress(OSError), self._reserve.open("wb") as file:

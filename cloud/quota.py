@@ -48,6 +48,47 @@ class _Bucket:
         return self.level
 
 
+class Sluice:
+    """The limit on a device's messages, looked at before a message is kept.
+
+    So a flood costs the others no place in a queue. It passes what `Quota.message` passes. One
+    thread asks, another collects what was refused.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._rate = limits.device_messages_per_s
+        self._size = self._rate * limits.burst_s
+        self._buckets: dict[str, _Bucket] = {}
+        self._looked_ns = 0
+        self._refused: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def passes(self, identity: str, now_ns: int) -> bool:
+        """Whether one more message of a device may be kept."""
+        if not self._rate:
+            return True
+        if not 0 <= now_ns - self._looked_ns < FORGET_NS:
+            self._looked_ns = now_ns
+            full = [key for key, one in self._buckets.items() if one.fill(now_ns) >= one.size]
+            for key in full:
+                del self._buckets[key]
+        bucket = self._buckets.get(identity)
+        if bucket is None:
+            bucket = self._buckets[identity] = _Bucket(self._rate, self._size, self._size, now_ns)
+        if bucket.fill(now_ns) < min(1, bucket.size):
+            with self._lock:
+                self._refused[identity] += 1
+            return False
+        bucket.level -= 1
+        return True
+
+    def refused(self) -> Counter[str]:
+        """Return how many messages were refused since the last call, by device."""
+        with self._lock:
+            counts, self._refused = self._refused, Counter()
+        return counts
+
+
 @dataclass(slots=True)
 class _Limit:
     """A limit and its buckets by whom they count; rate 0: none."""

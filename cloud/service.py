@@ -11,7 +11,7 @@ import msgspec
 
 from cloud import snapshot
 from cloud.decode import Decoder, Message
-from cloud.disk import Room
+from cloud.disk import Room, Shortage
 from cloud.errors import StoreCorrupt, StoreError
 from cloud.ingest import Arrived, Counters, Ingest, Pending
 from cloud.journal import Entry, Kind, Record, SegmentJournal
@@ -77,6 +77,7 @@ class Service:
         self._snapshot_ns = snapshot_ns
         self._quota = Quota(limits or Limits())
         self._room = Room(folder, free_percent)
+        self._room.enough()
         self._repairs = threading.Event()
         self._repairs.set()
         self._again: list[Arrived] = []
@@ -125,10 +126,14 @@ class Service:
             parked=len(self.pipeline.decoder.parking),
             store_error=self.pipeline.store_error or self._telemetry.trouble(),
             broker_error=self._link.error,
-            disk_error=self._room.error,
+            disk_error=str(short) if (short := self.shortage()) else None,
             refusals=dict(self._quota.refusals),
             counters=self.ingest.counters,
         )
+
+    def shortage(self) -> Shortage | None:
+        """Return where the disk has too little room, while it has."""
+        return self._room.shortage
 
     @property
     def alive(self) -> bool:
@@ -256,7 +261,7 @@ class Service:
         if not 0 <= now - self._looked < TICK_NS:
             self._looked = now
             self._room.enough()
-        return self._room.error is None
+        return self.shortage() is None
 
     def _repairs_due(self) -> None:
         """Fetch repairs that the models do not know of, and note the ones that they do."""

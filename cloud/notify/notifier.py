@@ -105,13 +105,16 @@ class Notifier:
 
     async def send_test(self, name: str) -> str | None:
         """Send a test message over a channel; return what went wrong, without secrets."""
-        channel = self._channels[name]
         try:
-            texts = {language: TEST[language] for language in channel.languages}
-            await self._hand_over(channel, f"test-{self._now()}", texts)
+            await self.announce(f"test-{self._now()}", name, TEST)
         except NotSent as error:
             return str(error)
         return None
+
+    async def announce(self, key: str, name: str, texts: Mapping[Language, Text]) -> None:
+        """Send a message that belongs to no ticket over a channel; raise `NotSent`."""
+        channel = self._channels[name]
+        await self._hand_over(channel, key, {one: texts[one] for one in channel.languages})
 
     async def drain(self) -> None:
         """Make one attempt at everything that is due, and wait for the outcome."""

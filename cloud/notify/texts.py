@@ -81,6 +81,24 @@ TEST: Final[Mapping[Language, Text]] = {
     "zh": Text(title="forewarn:测试", body="这是一条测试消息。告警将以此方式送达。"),
 }
 
+#: what the operator gets about the service itself
+OPERATOR: Final[Mapping[Language, Mapping[str, str]]] = {
+    "en": {
+        "raised_title": "[ALARM] forewarn: the disk is nearly full",
+        "raised": "{folder}: {free} of {total} bytes are free. No readings are taken; devices keep "
+        "them, pages and alerts go on. It resumes by itself once {wanted} bytes are free.",
+        "cleared_title": "[OVER] forewarn: the disk has room again",
+        "cleared": "{folder}: readings are taken again; devices send what they kept.",
+    },
+    "zh": {
+        "raised_title": "【报警】forewarn：磁盘即将写满",
+        "raised": "{folder}：剩余 {free} 字节，共 {total} 字节。暂停接收读数，设备会自行保留；"
+        "页面和告警照常。剩余空间达到 {wanted} 字节后自动恢复。",
+        "cleared_title": "【解除】forewarn：磁盘空间已恢复",
+        "cleared": "{folder}：已恢复接收读数，设备将补发保留的读数。",
+    },
+}
+
 
 def fill(template: str, values: Mapping[str, object]) -> str:
     """Put values in the place of `{name}`; names that are not given stay as they are.

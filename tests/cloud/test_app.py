@@ -1,3 +1,4 @@
+import asyncio
 import socket
 from pathlib import Path
 
@@ -41,3 +42,32 @@ async def test_a_folder_serves_one_service_at_a_time(tmp_path: Path) -> None:
     with pytest.raises(StoreBusy, match="in use"):
         build(settings(tmp_path, 0))
     app.close()
+
+
+@pytest.mark.parametrize("name", ["notifier", "operator", "upkeep", "live", "console"])
+async def test_a_part_that_ends_by_itself_ends_the_service_and_is_named(
+    tmp_path: Path, name: str
+) -> None:
+    app = build(settings(tmp_path, 0))
+    async with app.running():
+        (task,) = [one for one in asyncio.all_tasks() if one.get_name() == name]
+        task.cancel()
+        with pytest.raises(CloudError, match=f"{name} stopped"):
+            await app.until(asyncio.Event().wait())
+
+
+async def test_an_api_that_ends_by_itself_ends_the_service(tmp_path: Path) -> None:
+    app = build(settings(tmp_path, 0))
+    async with app.running():
+        app.server.should_exit = True
+        with pytest.raises(CloudError, match="api stopped: by itself"):
+            await app.until(asyncio.Event().wait())
+
+
+async def test_it_runs_until_it_is_told(tmp_path: Path) -> None:
+    app = build(settings(tmp_path, 0))
+    stop = asyncio.Event()
+    async with app.running():
+        asyncio.get_running_loop().call_soon(stop.set)
+        await app.until(stop.wait())
+        assert app.service.alive

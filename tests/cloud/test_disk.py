@@ -40,13 +40,13 @@ def test_intake_stops_below_the_share_gives_the_reserve_back_and_resumes(small: 
     filler = fill(small, 192 * MB)
     assert not room.enough()
     assert not (small / "reserve").exists()
-    assert f"{small}: " in str(room.error)
-    assert "bytes are free" in str(room.error)
+    assert f"{small}: " in str(room.shortage)
+    assert "bytes are free" in str(room.shortage)
     os.truncate(filler, 188 * MB)
     assert not room.enough(), "it does not flutter at the edge"
     os.truncate(filler, 100 * MB)
     assert room.enough()
-    assert str(room.error) == "None"
+    assert str(room.shortage) == "None"
     assert (small / "reserve").exists()
 
 

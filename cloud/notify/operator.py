@@ -1,0 +1,129 @@
+"""What the operator is told of the service itself: its disk is nearly full, it has room again.
+
+Each is said once over every channel, through restarts too: what was said is in a file of its own,
+which the disk's reserve has room for. It needs no ledger.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+from cloud.disk import Shortage
+from cloud.durable import write_whole
+from cloud.notify.channels import NotSent
+from cloud.notify.notifier import Notifier
+from cloud.notify.texts import OPERATOR, Language, Text, fill
+
+LOOK_S: Final = 1.0
+FIRST_RETRY_S: Final = 5.0
+LONGEST_RETRY_S: Final = 900.0
+S: Final = 1_000_000_000
+log = logging.getLogger(__name__)
+
+
+class Notice(msgspec.Struct, kw_only=True):
+    """What was said last: `kind` of shortage, and which channels have it."""
+
+    id: str
+    kind: Literal["raised", "cleared"]
+    folder: str
+    free: int
+    total: int
+    wanted: int
+    delivered: list[str] = msgspec.field(default_factory=list)
+
+
+class Operator:
+    """Tells of a shortage and of its end. `now` is the wall clock in ns."""
+
+    def __init__(
+        self,
+        notifier: Notifier,
+        shortage: Callable[[], Shortage | None],
+        folder: Path,
+        now: Callable[[], int],
+    ) -> None:
+        self._notifier = notifier
+        self._shortage = shortage
+        self._path = folder / "operator.json"
+        self._now = now
+        self._attempts = self._due_ns = 0
+        self._notice = self._load()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Look every second until `stop` is set."""
+        while not stop.is_set():
+            await self.look()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), LOOK_S)
+
+    async def look(self) -> None:
+        """Say what has changed, and once more where it did not get through."""
+        short, notice = self._shortage(), self._notice
+        if short is not None and (notice is None or notice.kind == "cleared"):
+            self._say("raised", short)
+        elif short is None and notice is not None and notice.kind == "raised":
+            self._say("cleared", Shortage(notice.folder, notice.free, notice.total, notice.wanted))
+        await self._deliver()
+
+    def _say(self, kind: Literal["raised", "cleared"], short: Shortage) -> None:
+        self._notice = Notice(
+            id=f"disk-{kind}-{self._now()}",
+            kind=kind,
+            folder=short.folder,
+            free=short.free,
+            total=short.total,
+            wanted=short.wanted,
+        )
+        self._attempts = self._due_ns = 0
+        self._save()
+
+    async def _deliver(self) -> None:
+        notice = self._notice
+        if notice is None or self._now() < self._due_ns:
+            return
+        owed = [one.name for one in self._notifier.outlets() if one.name not in notice.delivered]
+        for name in owed:
+            try:
+                await self._notifier.announce(notice.id, name, _texts(notice))
+            except NotSent as error:
+                log.warning("notice %s over %s: %s", notice.id, name, error)
+                pause = min(LONGEST_RETRY_S, FIRST_RETRY_S * 2.0 ** min(self._attempts, 20))
+                self._due_ns = self._now() + int(pause * S)
+            else:
+                notice.delivered.append(name)
+                self._save()
+        self._attempts += bool(owed)
+
+    def _load(self) -> Notice | None:
+        try:
+            return msgspec.json.decode(self._path.read_bytes(), type=Notice)
+        except FileNotFoundError:
+            return None
+        except (OSError, msgspec.DecodeError) as error:
+            log.warning("%s: %s; the operator may be told again", self._path, error)
+            return None
+
+    def _save(self) -> None:
+        try:
+            write_whole(self._path, msgspec.json.encode(self._notice))
+        except OSError as error:
+            log.warning("%s: %s; a restart may tell the operator again", self._path, error)
+
+
+def _texts(notice: Notice) -> dict[Language, Text]:
+    values = {
+        "folder": notice.folder,
+        "free": f"{notice.free:,}",
+        "total": f"{notice.total:,}",
+        "wanted": f"{notice.wanted:,}",
+    }
+    return {
+        language: Text(title=words[f"{notice.kind}_title"], body=fill(words[notice.kind], values))
+        for language, words in OPERATOR.items()
+    }
