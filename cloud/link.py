@@ -13,14 +13,14 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from paho.mqtt import client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from cloud.fair import FairQueue
 from cloud.ingest import Arrived, sender_of
 from cloud.quota import Limits, Sluice
-from cloud.receiving import Client
+from cloud.receiving import Buffered
 from cloud.settings import BrokerSettings
 from models.contract import codec, topics
 from models.contract.errors import ContractError
@@ -29,6 +29,7 @@ from models.contract.messages import MAX_PAYLOAD, Receipt
 GROUP: Final = 256  #: messages handled together at most
 QUEUE_BYTES: Final = 64 << 20  #: waiting to be taken; then the broker has to wait
 WAIT_S: Final = 0.05  #: how long a group may gather
+PACKETS: Final = 128  #: handled before what is to be sent has its turn
 log = logging.getLogger(__name__)
 
 
@@ -38,6 +39,22 @@ class _Token(NamedTuple):
     epoch: int
     mid: int
     qos: int
+
+
+class Client(mqtt.Client):
+    """A client that handles what has been read ahead before it looks at the socket again."""
+
+    def _create_socket(self) -> Any:
+        return Buffered(super()._create_socket())
+
+    def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:
+        """Handle what is there, `PACKETS` messages at most."""
+        for _ in range(PACKETS):
+            done = super().loop_read(max_packets)
+            socket: Any = self.socket()
+            if done != MQTTErrorCode.MQTT_ERR_SUCCESS or socket is None or not socket.pending():
+                break
+        return done
 
 
 class Link:

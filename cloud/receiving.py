@@ -1,4 +1,4 @@
-"""paho's client, reading from its socket in pieces of 64 KiB instead of three reads a message.
+"""A socket that is read in pieces of 64 KiB, where paho alone would read three times a message.
 
 Each read of a socket lets go of the interpreter's lock; while other threads compute, getting it
 back can take as long as their turn lasts (5 ms), three or four times a message. With one read for
@@ -7,11 +7,7 @@ many messages a busy service does not fall behind a flood for that reason.
 
 from typing import Any, Final
 
-from paho.mqtt import client as mqtt
-from paho.mqtt.enums import MQTTErrorCode
-
 PIECE: Final = 64 << 10  #: bytes read at once
-PACKETS: Final = 128  #: handled before what is to be sent has its turn
 
 
 class Buffered:
@@ -37,19 +33,3 @@ class Buffered:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._socket, name)
-
-
-class Client(mqtt.Client):
-    """A client that handles what has been read ahead before it looks at the socket again."""
-
-    def _create_socket(self) -> Any:
-        return Buffered(super()._create_socket())
-
-    def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:
-        """Handle what is there, `PACKETS` messages at most."""
-        for _ in range(PACKETS):
-            done = super().loop_read(max_packets)
-            socket: Any = self.socket()
-            if done != MQTTErrorCode.MQTT_ERR_SUCCESS or socket is None or not socket.pending():
-                break
-        return done

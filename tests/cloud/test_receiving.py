@@ -8,7 +8,8 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from cloud.receiving import Buffered, Client
+from cloud.link import Client
+from cloud.receiving import Buffered
 from forewarn.broker import BrokerError, embedded
 
 
