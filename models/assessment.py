@@ -51,6 +51,28 @@ class Contribution(msgspec.Struct, frozen=True, kw_only=True):
     weight: float  #: share of the fused score, 0..1
 
 
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """A signal beside others that should agree with it, now.
+
+    Its sisters (`sisters` machines of the same type under the same conditions: the middle of what
+    they would show, and how far they differ), or another signal of the machine (`beside`: what it
+    explains by the healthy reference, and how well). `spread` is one standard deviation; both in
+    the signal's unit.
+    """
+
+    signal: str
+    value: float
+    expected: float
+    spread: float
+    sisters: int
+    beside: str | None = None
+
+    @property
+    def deviation(self) -> float:
+        """Return how many spreads the machine is above (+) or below (-) what is expected."""
+        return (self.value - self.expected) / self.spread
+
+
 class Condition(msgspec.Struct, frozen=True, kw_only=True):
     """A check on one signal that became active or ended (after N-of-M and hysteresis)."""
 
@@ -63,25 +85,7 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
     onset: bool  #: true on the row where it became active
     value: float | None
     expected: float | None
-
-
-class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """A signal beside its sisters: machines of the same type under the same conditions.
-
-    `expected`: the middle of what they would show now; `spread`: how far they differ, one standard
-    deviation; both in the signal's unit.
-    """
-
-    signal: str
-    value: float
-    expected: float
-    spread: float
-    sisters: int
-
-    @property
-    def deviation(self) -> float:
-        """Return how many spreads the machine is above (+) or below (-) its sisters."""
-        return (self.value - self.expected) / self.spread
+    witnesses: tuple[Comparison, ...] = ()  #: others that do not agree with it
 
 
 class Life(msgspec.Struct, frozen=True, kw_only=True):

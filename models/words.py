@@ -71,10 +71,16 @@ _UNEXPLAINED: Final = {
     "en": "{signal} is {value}, {gap} {side} what {contexts}, and stays there",
     "zh": "{signal}为{value}，比{contexts}所能解释的{side}{gap}，且持续存在",
 }
+_COMPARED: Final = {"en": "{signal} is {value}, {gap}", "zh": "{signal}为{value}，{gap}"}
 _SISTERS: Final = {
-    "en": "{signal} is {value}, {gap} {side} {count} machines like it under the same conditions",
-    "zh": "{signal}为{value}，比相同工况下{count}台同类设备{side}{gap}",
+    "en": "{gap} {side} {count} machines like it under the same conditions",
+    "zh": "比相同工况下{count}台同类设备{side}{gap}",
 }
+_BESIDE: Final = {
+    "en": "{gap} {side} what {beside} explains",
+    "zh": "比{beside}所能解释的{side}{gap}",
+}
+_STOP: Final = {"en": "; ", "zh": "；"}
 _AGAIN: Final = {
     "en": "{signal} keeps changing suddenly, now to {value}",
     "zh": "{signal}反复突变，现为{value}",
@@ -177,20 +183,23 @@ def _limit(item: Condition, profile: Profile, lang: str) -> str:
 
 
 def _condition(item: Condition, profile: Profile, lang: str) -> str:
+    said = (_seen(item, profile, lang), *(_gap(one, profile, lang) for one in item.witnesses))
+    return _STOP[lang].join(said) + ("" if item.active else _OVER[lang])
+
+
+def _seen(item: Condition, profile: Profile, lang: str) -> str:
+    """Return what is seen of a condition and what was expected."""
     name, unit = _signal(item.signal, profile, lang)
     value, expected = quantity(item.value, unit), quantity(item.expected, unit)
-    if item.check is Check.SHIFT and item.expected is not None and item.value is not None:
-        contexts = _contexts(profile, lang)
-        if contexts:
-            above = item.value > item.expected
-            text = _UNEXPLAINED[lang].format(
-                signal=name,
-                value=value,
-                gap=quantity(abs(item.value - item.expected), unit),
-                side=_SIDES[lang][above],
-                contexts=contexts,
-            )
-            return text if item.active else text + _OVER[lang]
+    contexts = _contexts(profile, lang) if item.check is Check.SHIFT else ""
+    if contexts and item.expected is not None and item.value is not None:
+        return _UNEXPLAINED[lang].format(
+            signal=name,
+            value=value,
+            gap=quantity(abs(item.value - item.expected), unit),
+            side=_SIDES[lang][item.value > item.expected],
+            contexts=contexts,
+        )
     again = item.check is Check.LEVEL and item.severity > NOTICE
     words = _AGAIN if again else _FINDINGS[item.check]
     text = words[lang].format(signal=name, value=value, limit=_limit(item, profile, lang))
@@ -199,7 +208,7 @@ def _condition(item: Condition, profile: Profile, lang: str) -> str:
         text += "" if item.expected is None else _SAID[lang].format(expected=expected)
     elif item.expected is not None and item.value is not None and expected != value:
         text += _EXPECTED[lang].format(expected=expected)
-    return text if item.active else text + _OVER[lang]
+    return text
 
 
 def _contexts(profile: Profile, lang: str) -> str:
@@ -209,7 +218,7 @@ def _contexts(profile: Profile, lang: str) -> str:
         for name, signal in profile.signals.items()
         if signal.role == "context" and signal.worse == "both"
     ]
-    names = [name[:1].lower() + name[1:] if lang == "en" else name for name in names]
+    names = [_inside(name, lang) for name in names]
     comma, last = _AND[lang]
     text = last.join([comma.join(names[:-1]), names[-1]] if len(names) > 1 else names)
     if lang == "en" and names:
@@ -228,13 +237,25 @@ def _contribution(item: Contribution, profile: Profile, lang: str) -> str:
 
 def _comparison(item: Comparison, profile: Profile, lang: str) -> str:
     name, unit = _signal(item.signal, profile, lang)
-    return _SISTERS[lang].format(
-        signal=name,
-        value=quantity(item.value, unit),
-        gap=quantity(abs(item.value - item.expected), unit),
+    gap = _gap(item, profile, lang)
+    return _COMPARED[lang].format(signal=name, value=quantity(item.value, unit), gap=gap)
+
+
+def _gap(item: Comparison, profile: Profile, lang: str) -> str:
+    """Return by how much a signal differs from what others show or explain."""
+    beside = "" if item.beside is None else _inside(_signal(item.beside, profile, lang)[0], lang)
+    words = _SISTERS if item.beside is None else _BESIDE
+    return words[lang].format(
+        gap=quantity(abs(item.value - item.expected), _signal(item.signal, profile, lang)[1]),
         side=_SIDES[lang][item.value > item.expected],
         count=item.sisters,
+        beside=beside,
     )
+
+
+def _inside(title_of: str, lang: str) -> str:
+    """Return a title as it is written inside a sentence."""
+    return title_of[:1].lower() + title_of[1:] if lang == "en" else title_of
 
 
 def _life(item: Life, profile: Profile, lang: str) -> str:

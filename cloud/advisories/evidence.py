@@ -103,6 +103,7 @@ def _begin(condition: Condition, advisory_id: str, case: Case) -> EvidenceRow:
         value=condition.value,
         expected=condition.expected,
         life=None,
+        witnesses=condition.witnesses,
     )
 
 
@@ -119,6 +120,7 @@ def _again(row: EvidenceRow, condition: Condition, at_ns: int) -> EvidenceRow:
             score=condition.score,
             value=condition.value,
             expected=condition.expected,
+            witnesses=condition.witnesses,
             last_ns=at_ns,
         )
     return row

@@ -36,4 +36,5 @@ def _seen(row: EvidenceRow) -> Condition | None:
         onset=False,
         value=row.value,
         expected=row.expected,
+        witnesses=row.witnesses or (),
     )

@@ -11,7 +11,7 @@ from typing import Final, Literal, Protocol
 
 import msgspec
 
-from models.assessment import Assessment, Check, Life, State
+from models.assessment import Assessment, Check, Comparison, Life, State
 from models.profile import Words
 
 INTERNAL: Final = "noted"  #: type of an event that customers do not see
@@ -134,7 +134,7 @@ class EvidenceRow(Record, frozen=True, kw_only=True):
 
     `since_ns` is its first beginning, `last_ns` its newest change, `count` how often it began;
     `ended_ns` is None while it is active. `value` and `expected` are in the signal's unit, as they
-    were when it was worst.
+    were when it was worst; `witnesses` did not agree with it then.
     """
 
     advisory_id: str
@@ -150,6 +150,7 @@ class EvidenceRow(Record, frozen=True, kw_only=True):
     value: float | None
     expected: float | None
     life: Life | None
+    witnesses: tuple[Comparison, ...] | None = None
 
 
 class TicketRow(Record, frozen=True, kw_only=True):

@@ -154,6 +154,7 @@ evidence = sa.Table(
     Column("value", Float),
     Column("expected", Float),
     Column("life", Json),
+    Column("witnesses", Json),
 )
 
 ticket = sa.Table(

@@ -11,15 +11,21 @@ from models.fleet.layout import (
     ALERT_HIGH,
     ALERT_LOW,
     BEYOND,
+    CONDITION,
+    DROPOUT,
     LEVEL,
+    NEVER,
     ONSET_ALARM,
+    RATE,
     SHIFT,
+    STUCK,
 )
 from models.life.compiled import part
 
 ALARM_BITS = (1 << ALARM_HIGH) | (1 << ALARM_LOW)
 ALERT_BITS = (1 << ALERT_HIGH) | (1 << ALERT_LOW)
 LIMIT_BITS = ALARM_BITS | ALERT_BITS
+SENSOR_BITS = (1 << RATE) | (1 << STUCK) | (1 << DROPOUT)
 
 
 @part
@@ -52,6 +58,30 @@ def vote(lane: Any, check: int, hit: bool, t: int) -> None:
         set_condition(lane, check, True, t)
     elif active == 1 and count <= min(lane.window - lane.need, lane.need - 1):
         set_condition(lane, check, False, t)
+
+
+@part
+def timing(lane: Any, t: int, received: int, x: float, seconds: float) -> None:
+    """Learn the usual intervals and the resolution; vote on the rate, find a stuck sensor."""
+    d = abs(x - lane.last)
+    usual = lane.interval_s
+    if seconds > 0.0:
+        if usual == 0.0:
+            lane.interval_s = seconds
+        elif seconds != usual:
+            lane.interval_s = usual + (min(max(seconds, 0.25 * usual), 4.0 * usual) - usual) / 16.0
+        if lane.rate < np.inf:
+            vote(lane, RATE, d > lane.rate * seconds, t)
+    if d > 0.0:
+        lane.same_ns = t
+        lane.step = min(lane.step, d)
+    if lane.stuck_ns < NEVER:
+        set_condition(lane, STUCK, t - lane.same_ns >= lane.stuck_ns, t)
+    if received > lane.received_ns:
+        gap = (received - lane.received_ns) * 1e-9
+        usual = lane.group_s if lane.group_s > 0.0 else gap
+        lane.group_s = usual + (min(gap, 4.0 * usual) - usual) / 16.0
+        lane.received_ns = received
 
 
 @part
@@ -119,6 +149,21 @@ def notice(lane: Any, t: int, odds: float, flags: int, rules: Any) -> None:
         lane.beyond_ns[1] = t
     elif lane.active & (1 << AGAIN) and t - lane.beyond_ns[1] > rules.again_span_s * 1e9:
         set_condition(lane, AGAIN, False, t)
+
+
+@part
+def known(lane: Any, rules: Any) -> float:
+    """How much is known of a signal, 0..1: nothing of a bad sensor, a quarter of one just heard.
+
+    While its own healthy reference grows, sisters who lend theirs count for a third of it.
+    """
+    if lane.active & SENSOR_BITS:
+        return 0.0
+    if lane.role != CONDITION or lane.armed == 1:
+        return 1.0
+    age = (lane.last_ns - lane.first_ns) * 1e-9
+    own = min(lane.count / rules.reference_rows, age / rules.reference_span_s, 1.0)
+    return float(0.25 + 0.75 * max(own, rules.lent if lane.lent > 0 else 0.0))
 
 
 @part

@@ -84,6 +84,8 @@ class Config:
     reference_rows: int = 60
     #: and so long: three daily cycles, or every morning looks like a fault
     reference_span_s: float = 3 * 86_400.0
+    #: sisters of the same type count as this share of it while it is learned
+    lent: float = 1 / 3
     #: then it still grows by healthy rows until a week, with its weekend, is in it
     freeze_span_s: float = 7 * 86_400.0
     #: spread of a reference that has seen no weekend yet is taken wider by this

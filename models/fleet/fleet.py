@@ -1,6 +1,7 @@
 """The fleet: state of all machines, rows in, assessments out."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -34,9 +35,10 @@ from models.fleet.layout import (
 from models.fleet.lives import Lives, begin_past
 from models.fleet.report import assess
 from models.fleet.shadow import Shadow
-from models.fleet.sisters import compare
+from models.fleet.sisters import compare, family, lent
 from models.fleet.trace import Trace
 from models.fleet.watch import watch
+from models.fleet.witnesses import witnesses
 from models.profile import Profile
 from models.rows import Block, Tick
 
@@ -163,7 +165,7 @@ class Fleet:
         number = self._numbers.get(machine)
         if number is None:
             raise KeyError(f"no machine '{machine}': bind it, or wait for its first reading")
-        return self._assess(number)
+        return self._assess(number, self._said(number))
 
     def restart(
         self, machine: str, component: str | None, at_ns: int, n: int = 0
@@ -193,20 +195,12 @@ class Fleet:
     def sisters(self, machine: str) -> list[Comparison]:
         """Return a machine's signals beside those of the others of its type, strangest first.
 
-        Known from the first reading on, while its own reference is still learned. `KeyError` when
-        the machine was never bound or heard.
+        Known from the first reading on. `KeyError` when the machine was never bound or heard.
         """
         number = self._numbers[machine]
-        profile = self._profile_of[number]
-        family = [
-            self._records(k)
-            for k, other in enumerate(self._profile_of)
-            if k != number and other is profile
-        ]
-        return list(compare(self._machines[number], self._records(number), family))
-
-    def _records(self, number: int) -> dict[str, Any]:
-        return {name: self._lanes[lane] for name, lane in self._signals[number].items()}
+        mine = {name: self._lanes[lane] for name, lane in self._signals[number].items()}
+        others = family(number, self._profile_of, self._signals, self._lanes)
+        return list(compare(self._machines[number], mine, others))
 
     def machines(self) -> list[str]:
         """Return the machines in the order in which they became known."""
@@ -249,10 +243,8 @@ class Fleet:
         fleet._lanes = state.lanes
         fleet._onsets = state.onsets
         fleet._histories = state.histories
-        fleet._lane_count = len(state.lanes)
-        fleet._history_count = len(state.histories)
-        fleet._names = state.names
-        fleet._bound = state.bound
+        fleet._lane_count, fleet._history_count = len(state.lanes), len(state.histories)
+        fleet._names, fleet._bound = state.names, state.bound
         fleet._signals = state.signals
         fleet._lives.load(arrays)
         fleet._numbers = {name: i for i, name in enumerate(state.names)}
@@ -370,20 +362,27 @@ class Fleet:
             flags |= CHANGED * self._lives.trends(*where)
         if not flags & CHANGED:
             return None
-        assessment = self._assess(number)
+        said = self._said(number)
+        assessment = self._assess(number, said)
         machine["told_state"] = machine["state"]
         machine["told_health"] = machine["health"]
         machine["report_ns"] = machine["at_ns"] + int(self._rules[0]["report_every_s"] * 1e9)
         self._lives.told(number, int(machine["at_ns"]))
-        for lane in self._signals[number].values():
+        for name, lane in self._signals[number].items():
             self._lanes[lane]["changed"] = 0
+            self._lanes[lane]["lent"] = lent(said.get(name, ()))
         return assessment
 
-    def _assess(self, number: int) -> Assessment:
+    def _said(self, number: int) -> dict[str, tuple[Comparison, ...]]:
+        mine, machine = self._signals[number], self._machines[number]
+        others = partial(family, number, self._profile_of, self._signals, self._lanes)
+        return witnesses(mine, self._lanes, machine, others)
+
+    def _assess(self, number: int, said: Mapping[str, tuple[Comparison, ...]]) -> Assessment:
         lanes = [(name, self._lanes[lane]) for name, lane in self._signals[number].items()]
         machine, profile = self._machines[number], self._profile_of[number]
         lives = self._lives.read(number, profile, int(machine["at_ns"]))
-        return assess(self._names[number], machine, lanes, profile, lives)
+        return assess(self._names[number], machine, lanes, profile, lives, said)
 
 
 def _blank(cells: NDArray[np.float64], first: int, block: Block) -> None:

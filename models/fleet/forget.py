@@ -43,6 +43,7 @@ def without(arrays: Mapping[str, NDArray[Any]], gone: Collection[str]) -> dict[s
     out["machines"]["first"] = _moved(out["machines"]["first"], lane_of)
     out["lanes"]["machine"] = _moved(out["lanes"]["machine"], machine_of)
     out["lanes"]["next"] = _moved(out["lanes"]["next"], lane_of)
+    out["lanes"]["peer"] = _moved(out["lanes"]["peer"] - 1, lane_of) + 1
     out["lanes"]["history"] = _moved(out["lanes"]["history"], _renumbered(history_stays))
     out["histories"]["lane"] = _moved(out["histories"]["lane"], lane_of)
     out["lives"]["machine"] = _moved(out["lives"]["machine"], machine_of)

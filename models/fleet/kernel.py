@@ -12,18 +12,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.fleet import checks, history, reference
+from models.fleet import checks, history, pairs, reference
 from models.fleet import estimate as lives
 from models.fleet import quiet as quiet_rows
 from models.fleet.checks import (
     ALARM_BITS,
     ALERT_BITS,
     LIMIT_BITS,
+    SENSOR_BITS,
+    known,
     level,
     limits,
     notice,
     set_condition,
-    vote,
+    timing,
     wear,
 )
 from models.fleet.estimate import Lines, estimate
@@ -43,12 +45,11 @@ from models.fleet.layout import (
     MOVED,
     NEVER,
     NORMAL,
-    RATE,
     SHIFT,
     SILENT,
-    STUCK,
     UNKNOWN,
 )
+from models.fleet.pairs import pair_up
 from models.fleet.quiet import quiet
 from models.fleet.reference import compare, expect
 from models.life import gamma, online, replacement, use, wiener
@@ -57,31 +58,6 @@ from models.life.compiled import build_of, entry, part
 PATIENCE = 16  #: rows until quiet ones are looked for again
 BAD_BITS = LIMIT_BITS | (1 << SHIFT)
 LASTING_BITS = (1 << SHIFT) | (1 << AGAIN)
-SENSOR_BITS = (1 << RATE) | (1 << STUCK) | (1 << DROPOUT)
-
-
-@part
-def _timing(lane: Any, t: int, received: int, x: float, seconds: float) -> None:
-    """Learn the usual intervals and the resolution; vote on the rate, find a stuck sensor."""
-    d = abs(x - lane.last)
-    usual = lane.interval_s
-    if seconds > 0.0:
-        if usual == 0.0:
-            lane.interval_s = seconds
-        elif seconds != usual:
-            lane.interval_s = usual + (min(max(seconds, 0.25 * usual), 4.0 * usual) - usual) / 16.0
-        if lane.rate < np.inf:
-            vote(lane, RATE, d > lane.rate * seconds, t)
-    if d > 0.0:
-        lane.same_ns = t
-        lane.step = min(lane.step, d)
-    if lane.stuck_ns < NEVER:
-        set_condition(lane, STUCK, t - lane.same_ns >= lane.stuck_ns, t)
-    if received > lane.received_ns:
-        gap = (received - lane.received_ns) * 1e-9
-        usual = lane.group_s if lane.group_s > 0.0 else gap
-        lane.group_s = usual + (min(gap, 4.0 * usual) - usual) / 16.0
-        lane.received_ns = received
 
 
 @part
@@ -105,7 +81,7 @@ def _row(
         return False
     else:
         seconds = (t - lane.last_ns) * 1e-9
-        _timing(lane, t, received, x, seconds)
+        timing(lane, t, received, x, seconds)
     if lane.limited == 1:
         limits(lane, t, x)
     if lane.active & (1 << DROPOUT):
@@ -193,17 +169,10 @@ def _judge(lanes: Any, m: Any, rules: Any) -> None:
         active |= lane.active
         left *= 1.0 - lane.bad
         worst = max(worst, lane.bad)
-        part = 0.0 if lane.active & SENSOR_BITS else 1.0
         if lane.role == CONDITION:
             conditions += 1
             armed += lane.armed
-            if lane.armed == 0:
-                part *= 0.25 + 0.75 * min(
-                    lane.count / rules.reference_rows,
-                    (lane.last_ns - lane.first_ns) * 1e-9 / rules.reference_span_s,
-                    1.0,
-                )
-        covered += part
+        covered += known(lane, rules)
     m.coverage = covered / asked if asked > 0 else 0.0
     health = 100.0 * (1.0 - worst) * (0.8 + 0.2 * left)  # one fault shows on several signals
     if abs(health - m.health) >= rules.health_step or left == 1.0:
@@ -304,7 +273,7 @@ def _telling_row(
                 continue
         t = times[item.first_row + r]
         odds = 0.0
-        faulty = False
+        faulty, learned = False, 0
         found = int(flags[item.first_row + r])
         first = item.first_cell + r
         for j in range(begin, end, 2):
@@ -318,6 +287,9 @@ def _telling_row(
                 if lane.history >= 0:
                     remember(histories[lane.history], lane, m, t, x, rules)
             faulty = faulty or lane.active & (1 << SHIFT) != 0
+            learned += lane.rest_ns == t
+        if learned > 1:
+            pair_up(lanes, layout, begin, end, t)
         if faulty:
             flags[item.first_row + r] |= FAULTY
         m.score = odds / (1.0 + odds)
@@ -393,5 +365,17 @@ def _make(build: int) -> Any:
 
 
 run = _make(
-    build_of(checks, reference, history, quiet_rows, lives, gamma, online, replacement, use, wiener)
+    build_of(
+        checks,
+        reference,
+        history,
+        quiet_rows,
+        pairs,
+        lives,
+        gamma,
+        online,
+        replacement,
+        use,
+        wiener,
+    )
 )

@@ -28,7 +28,8 @@ DETECTED_AT: Final = 0.95  #: a plug-in's score from here on counts as unusual
 FORGOTTEN: Final = (
     *("learned", "fast", "level", "spread", "armed", "frozen", "first_ns", "solve_at"),
     *("count", "mean", "sxx", "c_mean", "c_low", "c_high", "sxc", "scc", "slope"),
-    *("beyond_ns", "sigma", "slack", "top", "gain", "most", "expected", "rise", "fall"),
+    *("beyond_ns", "rest_ns", "peer", "pair_n", "pair_xx", "pair_xy", "pair_yy"),
+    *("sigma", "slack", "top", "gain", "most", "expected", "rise", "fall"),
 )
 _UNSEEN: Final = Signal()
 

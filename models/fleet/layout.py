@@ -10,6 +10,7 @@ import numpy as np
 
 VERSION: Final = 3
 CONTEXTS: Final = 4  #: so many context signals of a machine can explain the others
+PEERS: Final = 6  #: so many signals of a machine are set beside each
 POINTS: Final = 160  #: most points of a history: 16 levels of up to 9, rounded up
 LEVELS: Final = 16
 SAMPLES: Final = 16  #: most samples kept for the median of one bucket
@@ -114,6 +115,15 @@ LANE_STATE: Final = [
     ("missing", "i8"),
     ("since_ns", "i8", (CHECKS,)),
     ("beyond_ns", "i8", (2,)),  # the last two onsets, alarms or not
+    ("lent", "i8"),  # sisters that stand in while its own reference is learned
+    ("rest", "f8"),  # what the contexts left of the last row that was learned
+    ("rest_ns", "i8"),
+    # other signals in the reference (`models.fleet.pairs`): lane plus one, rows, sums of products
+    ("peer", "i8", (PEERS,)),
+    ("pair_n", "f8", (PEERS,)),
+    ("pair_xx", "f8", (PEERS,)),
+    ("pair_xy", "f8", (PEERS,)),
+    ("pair_yy", "f8", (PEERS,)),
     ("group_s", "f8"),  # usual time between receipts
     ("first_ns", "i8"),
     ("solve_at", "f8"),

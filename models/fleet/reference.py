@@ -174,6 +174,8 @@ def compare(lane: Any, m: Any, t: int, x: float, seconds: float, rules: Any) -> 
             elif g >= rules.shift_on:
                 set_condition(lane, SHIFT, True, t)
         healthy = abs(residual) < 3.0 * lane.sigma and g < 0.5 * rules.shift_on
+        if healthy and lane.frozen == 0:
+            lane.rest, lane.rest_ns = residual, t
     if lane.frozen == 0 or far > 0.0:
         if healthy:
             _learn(lane, m, x)

@@ -1,12 +1,22 @@
 """From the state of a machine to the values that people and rules read."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 
-from models.assessment import SENSOR_CHECKS, Assessment, Check, Condition, Contribution, Life, State
+from models.assessment import (
+    SENSOR_CHECKS,
+    Assessment,
+    Check,
+    Comparison,
+    Condition,
+    Contribution,
+    Life,
+    State,
+)
 from models.fleet import layout as at
+from models.fleet.witnesses import explained
 from models.profile import Profile
 
 STATES: Final = (
@@ -27,19 +37,26 @@ TOLD: Final = (
     (Check.LEVEL, (at.LEVEL, at.AGAIN), (1, 2)),
     (Check.SHIFT, (at.SHIFT,), (2,)),
 )
+APART: Final = 3.0  #: standard deviations from which what others say is worth a word
 MOST_CONTRIBUTIONS: Final = 5
 MIN_WEIGHT: Final = 0.01
 
 
-def assess(
+def assess(  # noqa: PLR0917  what a machine is made of
     machine: str,
     record: Any,
     lanes: Sequence[tuple[str, Any]],
     profile: Profile,
     lives: Iterable[Life],
+    said: Mapping[str, tuple[Comparison, ...]],
 ) -> Assessment:
-    """Read one machine's assessment out of its state. `lanes`: (signal, record) of each."""
-    conditions = tuple(c for name, lane in lanes for c in _conditions(name, lane, record))
+    """Read one machine's assessment out of its state.
+
+    `lanes`: (signal, record) of each; `said`: what others say of some (`witnesses`).
+    """
+    conditions = tuple(
+        c for name, lane in lanes for c in _conditions(name, lane, record, said.get(name, ()))
+    )
     return Assessment(
         machine=machine,
         at_ns=int(record["at_ns"]),
@@ -49,31 +66,34 @@ def assess(
         health=float(record["health"]),
         coverage=float(record["coverage"]),
         conditions=conditions,
-        contributions=_contributions(lanes, profile),
+        contributions=_contributions(lanes, profile, said),
         lives=tuple(lives),
     )
 
 
-def expected(lane: Any) -> float | None:
-    """Return what a signal should be: by the healthy reference if there is one, else its level."""
+def expected(lane: Any, said: Sequence[Comparison] = ()) -> float | None:
+    """Return what a signal should be: by its healthy reference, else by its sisters or its level.
+
+    `said`: what others say of it.
+    """
     if lane["rows"] < 1 or lane["role"] == at.DETECTOR:
         return None
+    lent = [one.expected for one in said if one.sisters]
+    if lent and not lane["armed"]:
+        return lent[0]
     value = float(lane["expected"] if lane["armed"] else lane["level"])
     return value if np.isfinite(value) else None
 
 
-def explained(lane: Any, record: Any) -> float | None:
-    """Return what the contexts, as they are now, explain of a signal; None if they do not."""
-    count = int(record["contexts"])
-    slopes = lane["slope"][:count]
-    if not lane["armed"] or not slopes.any():
-        return None
-    off = np.where(slopes != 0.0, record["context"][:count] - lane["c_mean"][:count], 0.0)
-    value = float(lane["mean"]) + sum((slopes * off).tolist())
-    return value if np.isfinite(value) else None
+def _replaced(lane: Any, record: Any, said: Sequence[Comparison]) -> float | None:
+    """Return what stands in for a signal of a bad sensor; None if nothing does."""
+    partners = [one.expected for one in said if one.beside is not None]
+    return partners[0] if partners else explained(lane, record)
 
 
-def _conditions(name: str, lane: Any, record: Any) -> Iterator[Condition]:
+def _conditions(
+    name: str, lane: Any, record: Any, said: Sequence[Comparison]
+) -> Iterator[Condition]:
     active, changed = int(lane["active"]), int(lane["changed"])
     if not active | changed:
         return
@@ -85,6 +105,7 @@ def _conditions(name: str, lane: Any, record: Any) -> Iterator[Condition]:
         shown = now or moved
         before = any((active ^ changed) >> bit & 1 for bit in bits)
         detector = lane["role"] == at.DETECTOR
+        sensor = check in SENSOR_CHECKS
         value = None if check is Check.DROPOUT else float(lane["last"])
         odds = float(lane["odds"])
         yield Condition(
@@ -96,7 +117,8 @@ def _conditions(name: str, lane: Any, record: Any) -> Iterator[Condition]:
             severity=1 if detector else max(severities[i] for i in shown),
             onset=bool(now) and not before,
             value=value,
-            expected=explained(lane, record) if check in SENSOR_CHECKS else expected(lane),
+            expected=_replaced(lane, record, said) if sensor else expected(lane, said),
+            witnesses=() if sensor else tuple(o for o in said if abs(o.deviation) >= APART),
         )
 
 
@@ -109,7 +131,11 @@ def _heaviest(lane: Any) -> Check:
     return Check.SHIFT if max(lane["rise"], lane["fall"]) >= 1.0 and lane["shifts"] else Check.LEVEL
 
 
-def _contributions(lanes: Sequence[tuple[str, Any]], profile: Profile) -> tuple[Contribution, ...]:
+def _contributions(
+    lanes: Sequence[tuple[str, Any]],
+    profile: Profile,
+    said: Mapping[str, tuple[Comparison, ...]],
+) -> tuple[Contribution, ...]:
     lanes = [(name, lane) for name, lane in lanes if lane["role"] != at.DETECTOR]
     total = sum(float(lane["odds"]) for _, lane in lanes)
     if total <= 0.0:
@@ -125,7 +151,7 @@ def _contributions(lanes: Sequence[tuple[str, Any]], profile: Profile) -> tuple[
                 signal=name,
                 check=_heaviest(lane),
                 value=float(lane["last"]),
-                expected=expected(lane),
+                expected=expected(lane, said.get(name, ())),
                 unit=signal.unit if signal else None,
                 weight=weight,
             )

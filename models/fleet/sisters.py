@@ -10,16 +10,43 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.assessment import Comparison
 from models.fleet.layout import CONDITION
 
+MOST: Final = 16  #: sisters that are asked
 LEAST: Final = 3  #: sisters that have learned; fewer say nothing about a spread
 HOUR_NS: Final = 3600 * 10**9
 #: few sisters may agree by chance: least spread, as a share of the spread of one over time, much of
 #: which they share
 SHARED: Final = 1 / 3
 NORMAL: Final = 1.4826  #: standard deviations in a median absolute deviation of normal noise
+
+
+def family(
+    number: int,
+    profiles: Sequence[object],
+    signals: Sequence[Mapping[str, int]],
+    lanes: NDArray[Any],
+) -> list[dict[str, Any]]:
+    """Return the records, by signal, of the first sisters of machine `number` that have learned.
+
+    `profiles`, `signals` (signal -> lane): of all machines, in their order.
+    """
+    found = []
+    for k, profile in enumerate(profiles):
+        if k != number and profile is profiles[number]:
+            if any(lanes["armed"][lane] for lane in signals[k].values()):
+                found.append({name: lanes[lane] for name, lane in signals[k].items()})
+            if len(found) == MOST:
+                break
+    return found
+
+
+def lent(said: Iterable[Comparison]) -> int:
+    """Return how many sisters are among those who speak of a signal."""
+    return max((one.sisters for one in said), default=0)
 
 
 def _answer(sister: Any, machine: Any, contexts: int, now_ns: int) -> float:

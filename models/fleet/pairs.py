@@ -1,0 +1,51 @@
+"""Signals that move together in the healthy reference, compiled: what is needed of each pair.
+
+While the reference still grows, what the contexts leave of a signal is set beside what they leave
+of the machine's other signals in the same rows. The sums stand still with the reference, and are
+read when somebody asks for reasons (`models.fleet.witnesses`): nothing here enters a score.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.fleet.layout import PEERS
+from models.life.compiled import part
+
+
+@part
+def _place(lane: Any, other: int) -> int:
+    """Return the place of a peer, a free one at first sight, or -1. Peers are kept plus one."""
+    for i in range(PEERS):
+        if lane.peer[i] == other + 1 or lane.peer[i] == 0:
+            lane.peer[i] = other + 1
+            return i
+    return -1
+
+
+@part
+def pair_up(lanes: Any, layout: NDArray[np.int64], begin: int, end: int, t: int) -> None:
+    """Add a row to the pairs of its signals whose reference has just learned (`rest_ns` is `t`).
+
+    Each signal is paired with the first few others of a block only: many would cost more than all
+    else that a row costs.
+    """
+    for j in range(begin, end, 2):
+        lane = lanes[layout[j]]
+        if lane.rest_ns != t:
+            continue
+        left = PEERS
+        for k in range(begin, end, 2):
+            other = lanes[layout[k]]
+            if k == j or other.rest_ns != t:
+                continue
+            i = _place(lane, layout[k])
+            if i >= 0:
+                lane.pair_n[i] += 1.0
+                lane.pair_xx[i] += lane.rest * lane.rest
+                lane.pair_xy[i] += lane.rest * other.rest
+                lane.pair_yy[i] += other.rest * other.rest
+            left -= 1
+            if left == 0:
+                break
