@@ -19,7 +19,7 @@ from cloud.accounts.desk import Desk
 from cloud.admission import Admission
 from cloud.api import ApiDeps, HealthReport, create_app
 from cloud.api.forms.acknowledging import address
-from cloud.detectors import detectors_of
+from cloud.detectors import Drifts, detectors_of
 from cloud.diagnostics.console import Console
 from cloud.diagnostics.signing import Signer
 from cloud.durable import write_whole
@@ -112,6 +112,7 @@ class App:
         self.console = Console(
             self.ledger, link, Signer(self.folder), submit=self.submit, now=now_ns
         )
+        self._drifts: Drifts = {}
         self.service = Service(
             folder=self.folder,
             profiles=self.profiles,
@@ -123,7 +124,7 @@ class App:
             segment_bytes=settings.journal_segment_mb << 20,
             limits=_limits(settings.limits),
             free_percent=settings.limits.free_disk_percent,
-            detectors=detectors_of(settings.detectors, self.profiles),
+            detectors=detectors_of(settings.detectors, self.profiles, self._drifts),
         )
         self.operator = Operator(self.notifier, self.service.shortage, self.folder, now_ns)
         self.live = Live(self.ledger, now_ns)
@@ -209,7 +210,7 @@ class App:
 
     def health(self) -> HealthReport:
         """Say how the service is."""
-        return HealthReport(service=self.service.status(), now_ns=now_ns())
+        return HealthReport(service=self.service.status(), now_ns=now_ns(), drifts=self._drifts)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["App"]:

@@ -21,12 +21,20 @@ MODEL: Final = ".onnx"
 log = logging.getLogger(__name__)
 
 
-class Watched:
-    """A trained model whose drift is said in the log, once when it begins and once when it ends."""
+#: (profile, trained model) -> machines whose rows no longer fit it
+Drifts = dict[tuple[str, str], int]
 
-    def __init__(self, inner: Learned, profile: str) -> None:
+
+class Watched:
+    """A trained model whose drift is counted, and said in the log when it begins and when it ends.
+
+    `drifts` has an entry of the model for its profile.
+    """
+
+    def __init__(self, inner: Learned, profile: str, drifts: Drifts) -> None:
         self._inner = inner
         self._profile = profile
+        self._drifts = drifts
         self._told = False
 
     def score_one(self, x: Mapping[str, float]) -> float:
@@ -38,6 +46,7 @@ class Watched:
         self._inner.learn_one(x)
         if self._inner.drifted != self._told:
             self._told = self._inner.drifted
+            self._drifts[self._profile, self._inner.card.name] += 1 if self._told else -1
             log.warning(
                 "detector %s on a machine of %s: %s",
                 self._inner.card.name,
@@ -49,12 +58,19 @@ class Watched:
 
 
 def detectors_of(
-    named: Mapping[str, Sequence[str]], profiles: Mapping[str, Profile]
+    named: Mapping[str, Sequence[str]],
+    profiles: Mapping[str, Profile],
+    drifts: Drifts | None = None,
 ) -> dict[str, dict[str, Factory]]:
-    """Return profile -> detector's name -> factory. `SettingsError` names the entry."""
+    """Return profile -> detector's name -> factory. `SettingsError` names the entry.
+
+    `drifts` gets an entry for each trained model; its detectors keep it up to date.
+    """
+    counted: Drifts = {} if drifts is None else drifts
     return {
         profile: dict(
-            _one(f"detectors.{profile}", profile, name, profiles[profile]) for name in names
+            _one(f"detectors.{profile}", profile, name, profiles[profile], counted)
+            for name in names
         )
         for profile, names in named.items()
         if _known(profile, profiles)
@@ -68,7 +84,7 @@ def _known(profile: str, profiles: Mapping[str, Profile]) -> bool:
     return True
 
 
-def _one(key: str, name: str, entry: str, profile: Profile) -> tuple[str, Factory]:
+def _one(key: str, name: str, entry: str, profile: Profile, drifts: Drifts) -> tuple[str, Factory]:
     try:
         if not entry.endswith(MODEL):
             return entry, detector(entry)
@@ -83,8 +99,9 @@ def _one(key: str, name: str, entry: str, profile: Profile) -> tuple[str, Factor
             f"{key}: failure mode {modes[0]} of {name} counts on {card.name}, which is still in "
             f"the shadow: forewarn train activate {entry}"
         )
-    return card.name, _watched(make, name)
+    drifts[name, card.name] = 0
+    return card.name, _watched(make, name, drifts)
 
 
-def _watched(make: Callable[[], Learned], profile: str) -> Callable[[], Detector]:
-    return lambda: Watched(make(), profile)
+def _watched(make: Callable[[], Learned], profile: str, drifts: Drifts) -> Callable[[], Detector]:
+    return lambda: Watched(make(), profile, drifts)

@@ -50,10 +50,14 @@ class ServiceStatus(Status, Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthReport:
-    """How the service is at `now_ns` (wall time, ns since 1970 UTC)."""
+    """How the service is at `now_ns` (wall time, ns since 1970 UTC).
+
+    `drifts`: (profile, trained model) -> machines whose rows no longer fit it.
+    """
 
     service: ServiceStatus
     now_ns: int
+    drifts: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
 class Outlets(Protocol):

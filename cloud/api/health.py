@@ -67,6 +67,17 @@ class Intake(msgspec.Struct, frozen=True, kw_only=True):
     counters: Counters
 
 
+class Model(msgspec.Struct, frozen=True, kw_only=True):
+    """A trained model that watches machines of a profile.
+
+    `drifted`: of so many the rows no longer fit it; look at them, or train it anew.
+    """
+
+    profile: str
+    name: str
+    drifted: int
+
+
 class Health(msgspec.Struct, frozen=True, kw_only=True):
     """How the service is. `now` is wall time."""
 
@@ -78,6 +89,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     telemetry: Part
     ledger: Part
     disk: Part
+    models: list[Model]
 
 
 def examine(deps: ApiDeps) -> Health:
@@ -110,6 +122,10 @@ def examine(deps: ApiDeps) -> Health:
         telemetry=telemetry,
         ledger=ledger,
         disk=disk,
+        models=[
+            Model(profile=profile, name=name, drifted=drifted)
+            for (profile, name), drifted in report.drifts.items()
+        ],
     )
 
 

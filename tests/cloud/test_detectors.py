@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from cloud.advisories.modes import modes_for
-from cloud.detectors import Watched, detectors_of
+from cloud.detectors import Drifts, Watched, detectors_of
 from cloud.errors import SettingsError
 from cloud.ledger import open_ledger
 from cloud.link import Link
@@ -100,14 +100,18 @@ def test_a_detector_speaks_for_the_modes_that_name_it() -> None:
 def test_drift_is_said_once_when_it_begins_and_once_when_it_ends(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    factory = detectors_of({"generic": [str(saved(tmp_path))]}, load_profiles())["generic"]
-    made = factory["plant-autoencoder"]()
+    drifts: Drifts = {}
+    named = {"generic": [str(saved(tmp_path))]}
+    made = detectors_of(named, load_profiles(), drifts)["generic"]["plant-autoencoder"]()
     assert isinstance(made, Watched)
     values = plant(2_400, seed=9)
     values[800:1_600, 3] += 0.4
+    counted = []
     with caplog.at_level(logging.WARNING):
         for row in values.tolist():
             made.learn_one(dict(zip(SIGNALS, row, strict=True)))
+            counted.append(drifts["generic", "plant-autoencoder"])
+    assert (counted[0], max(counted), counted[-1]) == (0, 1, 0)
     said = [record.getMessage() for record in caplog.records]
     assert ["no longer fit" in text for text in said] == [True, False]
     assert "fit the model again" in said[1]

@@ -60,6 +60,7 @@ class Plant:
     telemetry: SqliteTelemetry
     clock: list[int]
     repaired: list[tuple[str, str | None]] = field(default_factory=list)
+    drifts: dict[tuple[str, str], int] = field(default_factory=dict)
     status: SimpleNamespace = field(
         default_factory=lambda: SimpleNamespace(
             connected=True,
@@ -180,7 +181,9 @@ class Opened:
             ledger=changes.pop("ledger", plant.ledger),
             telemetry=changes.pop("telemetry", plant.telemetry),
             profiles={"press": PRESS, "generic": GENERIC},
-            health=lambda: HealthReport(service=plant.status, now_ns=plant.clock[0]),
+            health=lambda: HealthReport(
+                service=plant.status, now_ns=plant.clock[0], drifts=plant.drifts
+            ),
             submit=submit,
             repaired=lambda repair: plant.repaired.append((repair.machine, repair.component)),
             secret=b"a key of the installation",

@@ -52,6 +52,15 @@ async def test_a_device_over_its_limit_is_named_with_the_limit(
     assert refusal == {"device": "acme.pump1", "limit": "device_values_per_s", "messages": 12}
 
 
+async def test_trained_models_are_named_with_the_machines_that_they_no_longer_fit(
+    api: httpx.AsyncClient, plant: Plant
+) -> None:
+    assert (await api.get("/api/v1/health")).json()["models"] == []
+    plant.drifts["pump", "pump-autoencoder"] = 2
+    found = (await api.get("/api/v1/health")).json()["models"]
+    assert found == [{"profile": "pump", "name": "pump-autoencoder", "drifted": 2}]
+
+
 class Locked:
     """A ledger that is locked."""
 
