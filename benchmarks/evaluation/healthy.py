@@ -1,8 +1,8 @@
 """Machines without a fault, and the same with a small lasting one: what is told, and for how long.
 
-Three ways to work (steady, in shifts, in batches), rows of five minutes, weather with a daily cycle
-and days that differ, four condition signals that follow load and ambient temperature with noise of
-their own. Nothing here comes from a recording.
+Three ways to work (steady, in shifts, in batches), rows of five minutes, weather with a season, a
+daily cycle and days that differ, four condition signals that follow load and ambient temperature
+with noise of their own. Nothing here comes from a recording.
 """
 
 from collections.abc import Iterator
@@ -22,6 +22,7 @@ DAY_ROWS: Final = 86_400 // STEP_S
 START_NS: Final = 1_790_000_000 * 10**9
 CONDITIONS: Final = ("pressure", "temperature", "vibration", "current")
 COMMISSIONING_D: Final = 14
+SEASON_K: Final = 10.0  #: half of the way from winter to summer
 Work = Literal["steady", "shifts", "batches"]
 WORKS: Final[tuple[Work, ...]] = ("steady", "shifts", "batches")
 
@@ -102,7 +103,9 @@ def machine(
     load = loads(work, days, rng)
     weather = np.repeat(np.cumsum(rng.normal(0, 1.0, days)) * 0.6, DAY_ROWS)
     weather = np.convolve(weather, np.ones(DAY_ROWS) / DAY_ROWS, mode="same")
-    ambient = 20 + 5 * np.sin(2 * np.pi * t / DAY_ROWS) + weather + rng.normal(0, 0.2, len(t))
+    day = t / DAY_ROWS
+    season = SEASON_K * np.sin(2 * np.pi * (day + 37.0 * seed) / 365.0)  # each in another month
+    ambient = 20 + season + 5 * np.sin(2 * np.pi * day) + weather + rng.normal(0, 0.2, len(t))
     columns = {"load": load, "ambient": ambient}
     gains = ((0.02, 0.0, 0.1), (0.15, 0.8, 0.6), (0.01, 0.005, 0.08), (0.1, 0.01, 0.3))
     for name, (by_load, by_ambient, sigma) in zip(CONDITIONS, gains, strict=True):

@@ -92,7 +92,7 @@ def contexts(profile: Profile) -> dict[str, int]:
 
 def configure(lane: Any, name: str, profile: Profile) -> None:
     """Write what a profile says of a signal into its lane (also again, after a new version)."""
-    signal = profile.signals.get(name, _UNSEEN)
+    signal = profile.said(name) or _UNSEEN
     limits = signal.limits
     lane["role"] = ROLES[signal.role]
     if name.startswith(DETECTED):

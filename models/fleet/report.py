@@ -145,7 +145,7 @@ def _contributions(
         weight = float(lane["odds"]) / total
         if weight < MIN_WEIGHT:
             continue
-        signal = profile.signals.get(name)
+        signal = profile.said(name)
         found.append(
             Contribution(
                 signal=name,

@@ -7,7 +7,7 @@ import pytest
 
 from models.assessment import Assessment, Check, Condition, State
 from models.fleet import Config, Fleet
-from models.profile import Limits, Profile, Rule, Signal
+from models.profile import Limits, Profile, Rule, Signal, load_profiles
 from models.rows import Tick
 from tests.models.fleet.machines import PROFILES, START, S, block
 
@@ -170,3 +170,22 @@ def test_a_constant_signal_that_flickers_by_its_resolution_is_not_unusual() -> N
 def test_constants_must_be_positive() -> None:
     with pytest.raises(ValueError, match="slack must be above 0"):
         Config(slack=0.0)
+
+
+def test_a_channels_features_have_the_role_and_the_side_that_they_are_known_for() -> None:
+    fleet = Fleet(load_profiles())
+    fleet.bind("m", "centrifugal-pump", "data")
+    rows = 7 * 288
+    rng = np.random.default_rng(3)
+    columns = {
+        name: rng.normal(0.0, 1.0, rows) + middle
+        for name, middle in (("speed", 1480.0), ("kurtosis", 9.0), ("bpfo", 30.0))
+    }
+    columns["speed"][5 * 288 :] -= 50.0  # it turns slower now
+    columns["kurtosis"][5 * 288 :] -= 4.0  # smoother than ever
+    columns["bpfo"][5 * 288 :] += 4.0
+    times = START + np.arange(rows) * 5 * MINUTE
+    named = {f"drive-end.{name}": column for name, column in columns.items()}
+    told = fleet.observe([block("m", times, named)])
+    assert {c.signal for c in changes(told, Check.SHIFT)} == {"drive-end.bpfo"}
+    assert "drive-end.speed" not in {c.signal for c in changes(told, Check.LEVEL)}

@@ -131,6 +131,6 @@ def test_two_sigma_on_all_conditions_is_held_within_a_day_and_for_thirty(work: W
 def test_healthy_machines_in_weather_raise_few_notices_and_no_lasting_shift(work: Work) -> None:
     told = [watch(work, 64, 700 + seed) for seed in range(10)]
     days = sum(one.days for one in told)
-    assert sum(one.shifts for one in told) == 0
+    assert sum(one.tickets for one in told) == 0
     assert sum(one.state_share for one in told) == 0.0
     assert sum(one.notices for one in told) <= 0.01 * days + 3
