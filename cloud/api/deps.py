@@ -14,6 +14,7 @@ from cloud.accounts.values import Principal, Role
 from cloud.api.access import NOBODY, rule_of
 from cloud.api.cookies import bearer_of, cookie_of
 from cloud.api.cursors import Cursors
+from cloud.api.exports import Exports
 from cloud.diagnostics.console import Console
 from cloud.errors import NotFound, Refused, StoreError
 from cloud.ledger import Ledger, Repair
@@ -109,6 +110,7 @@ class ApiDeps:
     live: Live | None = None  #: what is pushed to watchers; None: nothing is
     metrics: Metrics | None = None  #: None: nothing is counted
     cursors: Cursors = field(init=False)
+    exports: Exports = field(default_factory=Exports)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "cursors", Cursors(self.secret))

@@ -73,7 +73,7 @@ async def events(
         raise HttpProblem(503, "nothing is pushed here: ask again for what you want to know")
     if deps.principal.reach is not None:
         for name in machine or ():
-            deps.ledger.machine(name)  # 404 for what is not theirs
+            await asyncio.to_thread(deps.ledger.machine, name)  # 404 for what is not theirs
 
     async def stays() -> bool:
         return await asyncio.to_thread(welcome, request, deps, machine or ())

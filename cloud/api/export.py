@@ -49,7 +49,7 @@ def _spans(
 
 
 @router.get(
-    "/{machine}/export", responses=_FILE | declared(404, 501), response_class=StreamingResponse
+    "/{machine}/export", responses=_FILE | declared(404, 429, 501), response_class=StreamingResponse
 )
 def export_series(
     deps: Deps,
@@ -57,17 +57,19 @@ def export_series(
     format: Annotated[Literal["csv", "parquet"], Query()] = "csv",  # noqa: A002 - its usual name
 ) -> Response:
     """Return readings with start <= time < end as a file; default: the 24 h up to the newest."""
-    _check_size(deps, spans)
+    if format == "parquet" and importlib.util.find_spec("pyarrow") is None:
+        raise HttpProblem(501, "Parquet needs pyarrow here: pip install forewarn[parquet]")
+    who = deps.principal.account or deps.principal.name
+    deps.exports.begin(who, _size(deps, spans), deps.health().now_ns)
     name = "".join(c if c.isalnum() or c in ".-" else "_" for c in spans[0].machine)
     headers = {"Content-Disposition": f'attachment; filename="{name}.{format}"'}
-    if format == "csv":
-        return StreamingResponse(_csv(deps, spans), media_type=CSV, headers=headers)
-    if importlib.util.find_spec("pyarrow") is None:
-        raise HttpProblem(501, "Parquet needs pyarrow here: pip install forewarn[parquet]")
-    return StreamingResponse(_parquet(deps, spans), media_type=PARQUET, headers=headers)
+    file, media = (_csv, CSV) if format == "csv" else (_parquet, PARQUET)
+    counted = deps.exports.counted(who, file(deps, spans))
+    return StreamingResponse(counted, media_type=media, headers=headers)
 
 
-def _check_size(deps: ApiDeps, spans: list[Span]) -> None:
+def _size(deps: ApiDeps, spans: list[Span]) -> int:
+    """Return how many readings a file will hold, if one may hold so many."""
     count = 0
     for span in spans:
         width = span.end_ns - span.start_ns
@@ -77,6 +79,7 @@ def _check_size(deps: ApiDeps, spans: list[Span]) -> None:
         raise Refused(
             "query/start", f"{count} readings; a file holds at most {LARGEST}: ask for less time"
         )
+    return count
 
 
 def _pieces(deps: ApiDeps, span: Span) -> Iterator[Series]:

@@ -16,6 +16,7 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from cloud.accounts.errors import Crowded, NotAllowed, SignInNeeded, Wait
+from cloud.api.exports import TooMuch
 from cloud.api.forms.render import error_page, wants_page
 from cloud.errors import Conflict, NotFound, Refused, StoreBusy, StoreError, StoreFull
 
@@ -35,7 +36,7 @@ KINDS: Final[Mapping[int, tuple[str, str]]] = {
     421: ("foreign-host", "This service does not answer under that name"),
     422: ("invalid", "The request is wrong"),
     428: ("version-needed", "If-Match is needed"),
-    429: ("too-many", "Too many attempts"),
+    429: ("too-many", "Too many attempts, or too much at once"),
     500: ("fault", "The service has a fault"),
     501: ("not-installed", "This service cannot do that"),
     503: ("busy", "Try again"),
@@ -183,7 +184,7 @@ def _not_allowed(request: Request, error: Exception) -> Response:
 
 
 def _wait(request: Request, error: Exception) -> Response:
-    assert isinstance(error, Wait)
+    assert isinstance(error, Wait | TooMuch)
     after = {"Retry-After": str(error.seconds)}
     return problem(429, str(error), request.url.path, headers=after)
 
@@ -211,6 +212,7 @@ HANDLERS: Final[Mapping[type[Exception], Handler]] = {
     SignInNeeded: _unknown,
     NotAllowed: _not_allowed,
     Wait: _wait,
+    TooMuch: _wait,
     Crowded: _crowded,
 }
 

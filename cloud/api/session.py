@@ -137,7 +137,7 @@ async def sign_in(
 ) -> Response:
     """Sign in; the answer sets the cookie."""
     account, secret = await signed_in(deps, given.name, given.password, client_of(request))
-    found = Json(_session(deps, account))
+    found = Json(await asyncio.to_thread(_session, deps, account))
     set_cookie(request, found, secret)
     return found
 
@@ -157,9 +157,8 @@ async def signed_in(deps: ApiDeps, name: str, password: str, address: str) -> tu
 async def sign_out(request: Request, deps: Deps) -> Response:
     """Sign out in this browser."""
     await ended(deps)
-    found = Json(
-        SessionView(signed_in=False, trial=deps.desk.trial, demo=deps.demo, role=None, me=None)
-    )
+    trial = await asyncio.to_thread(lambda: deps.desk.trial)
+    found = Json(SessionView(signed_in=False, trial=trial, demo=deps.demo, role=None, me=None))
     clear_cookie(request, found)
     return found
 
@@ -179,8 +178,7 @@ async def ended(deps: ApiDeps) -> None:
 )
 async def sign_out_everywhere(request: Request, deps: Deps) -> Response:
     """Sign out in every browser."""
-    account = _account(deps)
-    await deps.submit(lambda: deps.desk.close_all(account.id))
+    await deps.submit(lambda: deps.desk.close_all(_account(deps).id))
     found = Json(SessionView(signed_in=False, trial=False, demo=deps.demo, role=None, me=None))
     clear_cookie(request, found)
     return found
@@ -218,7 +216,7 @@ async def change_password(
 ) -> Response:
     """Choose a new password; every browser must sign in again."""
     deps = write.deps
-    account = _account(deps)
+    account = await asyncio.to_thread(_account, deps)
     passwords.check_form(given.new, account.name, "body/new")
     where = client_of(request)
     await asyncio.to_thread(deps.desk.check, account.name, given.present, where)
@@ -229,7 +227,7 @@ async def change_password(
 async def _change(write: Write, **changes: object) -> Response:
     deps = write.deps
     desk, actor = deps.desk, deps.principal.name
-    key = _account(deps).id
+    key = (await asyncio.to_thread(_account, deps)).id
 
     def work(version: int) -> Account:
         new = msgspec.structs.replace(desk.account(key), **changes)

@@ -79,3 +79,45 @@ def settled(shown: float, tasks: list[tuple[float, float]]) -> float:
             break
         last = max(last, end)
     return last
+
+
+#: notes when the pixels of the first chart changed; `drawn` is the first frame with a line in it
+PIXELS: Final = """() => {
+  const noted = {begin: performance.now(), drawn: 0, last: 0, changes: 0};
+  window.pixels_ = noted;
+  const ink = getComputedStyle(document.documentElement).getPropertyValue('--chart-line').trim();
+  const [r, g, b] = [1, 3, 5].map((at) => parseInt(ink.slice(at, at + 2), 16));
+  let before = null;
+  const look = () => {
+    if (window.pixels_ !== noted) return;
+    const canvas = document.querySelector('.uplot canvas');
+    if (canvas && canvas.width) {
+      const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+      let [hash, line] = [0, 0];
+      for (let n = 0; n < data.length; n += 4) {
+        hash = (hash * 31 + data[n] + (data[n + 3] << 8)) | 0;
+        line += Math.abs(data[n] - r) + Math.abs(data[n + 1] - g) + Math.abs(data[n + 2] - b) < 40
+          && data[n + 3] > 128;
+      }
+      if (line > 200 && !noted.drawn) noted.drawn = performance.now() - noted.begin;
+      if (before !== null && hash !== before) {
+        noted.last = performance.now() - noted.begin;
+        noted.changes += 1;
+      }
+      before = hash;
+    }
+    requestAnimationFrame(look);
+  };
+  look();
+}"""
+#: how long every frame took, since this was run
+FRAMES: Final = """() => {
+  window.frames_ = [];
+  let last = performance.now();
+  const step = (now) => {
+    window.frames_.push(now - last);
+    last = now;
+    requestAnimationFrame(step);
+  };
+  requestAnimationFrame(step);
+}"""

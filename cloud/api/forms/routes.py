@@ -209,7 +209,7 @@ async def acknowledge_form(request: Request, deps: Deps, code: str) -> Response:
             return ticket, "acknowledged_before"
 
     ticket, note = await deps.submit(taken)
-    return _ticket(request, deps, ticket, is_open=False, note=note)
+    return await asyncio.to_thread(lambda: _ticket(request, deps, ticket, is_open=False, note=note))
 
 
 def _ticket(

@@ -1,5 +1,8 @@
 """Every route as every role, and no customer sees another's: generated from the description."""
 
+import asyncio
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -8,6 +11,8 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import Engine
+from sqlalchemy.event import listen, remove
 
 from cloud.accounts.values import Role, Scope
 from cloud.api.access import RULES
@@ -118,8 +123,23 @@ def bearer(secret: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {secret}"}
 
 
+@pytest.fixture
+def on_loop() -> Iterator[list[str]]:
+    """Return the statements that were run on the thread of the event loop."""
+    found: list[str] = []
+
+    def seen(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        with contextlib.suppress(RuntimeError):
+            asyncio.get_running_loop()
+            found.append(statement)
+
+    listen(Engine, "before_cursor_execute", seen)
+    yield found
+    remove(Engine, "before_cursor_execute", seen)
+
+
 async def test_every_route_as_every_role(
-    api: httpx.AsyncClient, operations: list[Operation], town: Town
+    api: httpx.AsyncClient, operations: list[Operation], town: Town, on_loop: list[str]
 ) -> None:
     tried = 0
     for operation in operations:
@@ -141,6 +161,7 @@ async def test_every_route_as_every_role(
                 assert answer.status_code == 403, (operation, role)
                 assert answer.json()["type"] == "urn:forewarn:problem:forbidden"
     assert tried == len(operations) * len(Role)
+    assert on_loop == []  # a busy ledger must not hold up everybody else
 
 
 async def test_every_route_with_every_scope(

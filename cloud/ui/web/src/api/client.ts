@@ -9,6 +9,7 @@ export type Work = Schemas['Work'];
 export type MachineDetail = Schemas['MachineDetail'];
 export type MachineType = Schemas['MachineType'];
 export type PartType = Schemas['PartType'];
+export type Part = Schemas['PartView'];
 export type Signals = Schemas['Signals'];
 export type SignalView = Schemas['SignalView'];
 export type Limits = Schemas['Limits'];

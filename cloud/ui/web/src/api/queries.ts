@@ -36,6 +36,13 @@ export const useTrend = (machine: string) =>
     placeholderData: keepPreviousData,
   });
 
+export const useParts = (machine: string) =>
+  useQuery({
+    queryKey: ['parts', machine],
+    queryFn: () =>
+      got(api.GET('/api/v1/machines/{machine}/parts', { params: { path: { machine } } })),
+  });
+
 export const useProfile = (profile: string | undefined) =>
   useQuery({
     queryKey: ['profile', profile],

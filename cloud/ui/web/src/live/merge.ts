@@ -108,7 +108,7 @@ export function taker(
         const at = Date.now();
         if (one.seen === null || at - (trendAt.get(one.machine) ?? 0) < TREND_EVERY_MS) continue;
         trendAt.set(one.machine, at);
-        for (const key of ['trend', 'machine']) {
+        for (const key of ['trend', 'machine', 'parts']) {
           void client.invalidateQueries({ queryKey: [key, one.machine] });
         }
       }

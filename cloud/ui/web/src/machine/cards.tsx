@@ -3,8 +3,8 @@ import { Anchor, Button, Progress, Stack, Text } from '@mantine/core';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { Link } from 'react-router';
-import type { Advisory, BoardRow, Life, MachineDetail, MachineType, Signals, Ticket, Why } from '../api/client';
-import { useAdvisories, useQuarantineCounts, useTickets, useWhy } from '../api/queries';
+import type { Advisory, BoardRow, MachineDetail, MachineType, Part, Signals, Ticket, Why } from '../api/client';
+import { useAdvisories, useParts, useQuarantineCounts, useTickets, useWhy } from '../api/queries';
 import { DAY, useFormats } from '../parts/format';
 import { Ago, bandWords, dueText, leftText, SeverityMark } from '../parts/marks';
 import { textLanguage } from '../i18n';
@@ -107,20 +107,25 @@ export function WhyCard({ machine, row, signals }: {
   );
 }
 
-function PartRow({ life, type, seen }: { life: Life; type: MachineType | undefined; seen: number }) {
+const BASES = ['wear', 'counter', 'trend', 'hazard', 'prior'] as const;
+
+function PartRow({ part, at }: { part: Part; at: number }) {
   const { t } = useTranslation();
   const formats = useFormats();
-  const part = type?.parts.find((one) => one.component === life.component);
-  const name = formats.text(part?.title, life.component);
-  const text = leftText(life, t);
-  const order = life.p10_s === null || !part ? null : seen + (life.p10_s - part.lead_time_d * DAY) * 1000;
-  const late = order !== null && order <= seen;
-  const share = life.fraction === null ? null : Math.round(Math.max(0, Math.min(1, life.fraction)) * 100);
+  const name = formats.text(part.title, part.component);
+  const until = (ends: string | null) => (ends === null ? null : (Date.parse(ends) - at) / 1000);
+  const left = { p10_s: until(part.ends_earliest), p50_s: until(part.ends), p90_s: until(part.ends_latest) };
+  const order = part.order_by === null ? null : Date.parse(part.order_by);
+  const late = order !== null && order <= at;
+  const share = part.fraction === null ? null : Math.round(Math.max(0, Math.min(1, part.fraction)) * 100);
+  const basis = BASES.find((one) => one === part.basis);
   return (
     <li className={classes.part}>
       <div className={classes.partTop}>
         <span className="strong">{name}</span>
-        <span className="strong nowrap" title={bandWords(life, formats, t)}>{text ?? t('board.notEnough')}</span>
+        <span className="strong nowrap" title={bandWords(left, formats, t)}>
+          {leftText(left, t) ?? t('board.notEnough')}
+        </span>
       </div>
       {share !== null && (
         <Progress
@@ -129,31 +134,31 @@ function PartRow({ life, type, seen }: { life: Life; type: MachineType | undefin
         />
       )}
       <div className="dim small break">
-        {part?.part}
+        {part.part}
         {share !== null && ` · ${t('machine.fraction')} ${share}%`}
-        {` · ${t(`machine.basis.${life.basis}`)}`}
+        {basis && ` · ${t(`machine.basis.${basis}`)}`}
       </div>
-      {order !== null && order - seen < 400 * DAY * 1000 && (
+      {order !== null && order - at < 400 * DAY * 1000 && (
         <div className={`small ${late ? classes.late : ''}`}>
           {t('machine.reorder')} {formats.date(order)}
-          {part && <span className="dim"> ({t('machine.leadTime')} {formats.short(part.lead_time_d * DAY)})</span>}
+          <span className="dim"> ({t('machine.leadTime')} {formats.short(part.lead_time_d * DAY)})</span>
         </div>
       )}
     </li>
   );
 }
 
-export function PartsCard({ machine, type }: { machine: MachineDetail; type: MachineType | undefined }) {
+/** Every part of the machine's type, also one of which too little is known yet. */
+export function PartsCard({ machine }: { machine: string }) {
   const { t } = useTranslation();
-  const lives = machine.assessment?.lives ?? [];
-  if (lives.length === 0) return null;
-  const seen = Date.parse(machine.assessment?.at ?? '');
-  const sorted = [...lives].sort((a, b) => (a.p50_s ?? Infinity) - (b.p50_s ?? Infinity));
+  const { data } = useParts(machine);
+  if (!data || data.items.length === 0) return null;
+  const at = data.at === null ? Date.now() : Date.parse(data.at);
   return (
     <section className="card" aria-labelledby="parts">
       <h2 id="parts">{t('machine.consumables')}</h2>
       <ul className={classes.parts}>
-        {sorted.map((life) => <PartRow key={`${life.component}/${life.mode}`} life={life} type={type} seen={seen} />)}
+        {data.items.map((one) => <PartRow key={one.component} part={one} at={at} />)}
       </ul>
     </section>
   );

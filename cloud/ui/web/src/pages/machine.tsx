@@ -181,7 +181,7 @@ export default function Machine() {
         </div>
         <div className={classes.side}>
           <WhyCard machine={machine} row={row} signals={signals} />
-          <PartsCard machine={machine} type={type} />
+          <PartsCard machine={id} />
           <HistoryCard machine={id} type={type} />
           <QualityCard machine={machine} row={row} signals={signals} />
         </div>
