@@ -30,6 +30,7 @@ from forewarn import life
 from forewarn.runs import read
 from models.life.learned.prognosis import Prognosis
 from models.life.learned.runs import Runs
+from models.life.learned.windows import KINDS
 
 Array = NDArray[np.float64]
 DATA: Final = Path(os.environ.get("FOREWARN_DATA", "../shared/data")).resolve()
@@ -207,11 +208,15 @@ def _lead(forecast: Array, truth: Array, ticket: tuple[float, int, float, float]
 
 
 def peers(at: Path, fold: int, one: Set, part: str) -> dict[str, list[str]]:
-    """Return the forecasts of simpler ways, fitted on the same units, as lines of points."""
+    """Return the forecasts of simpler ways, fitted on the same units, as lines of points.
+
+    They see windows of the signals and the age, not the health index and what follows from it.
+    """
     prognosis = Prognosis((at / f"model_{fold}").read_bytes())
     file, past = read(at / f"{part}_{fold}.csv"), read(at / f"fit_{fold}.csv").runs
-    fitted = np.nan_to_num(prognosis.features(past))
-    new = np.nan_to_num(prognosis.features(file.runs))
+    plain = [i for i, name in enumerate(prognosis.card.features) if _plain(name)]
+    fitted = np.nan_to_num(prognosis.features(past)[:, plain])
+    new = np.nan_to_num(prognosis.features(file.runs)[:, plain])
     known = past.failed[past.owner]
     top = one.cap or np.inf
     target = np.minimum(past.left, top)[known]
@@ -234,9 +239,14 @@ def peers(at: Path, fold: int, one: Set, part: str) -> dict[str, list[str]]:
     return found
 
 
+def _plain(feature: str) -> bool:
+    kind, _, signal = feature.partition(":")
+    return feature == "age" or (kind in KINDS and signal != "health")
+
+
 def _line(past: Runs, fitted: Array, runs: Runs, new: Array, mean: float) -> Array:
     """Extend the signal that follows life best to where it stood at failures."""
-    signals = (fitted.shape[1] - 1) // 6
+    signals = (fitted.shape[1] - 1) // len(KINDS)
     last = (past.starts[1:] - 1)[past.failed]
     end = float(np.median(fitted[last, signals]))
     level, since = new[:, signals], new[:, 3 * signals]

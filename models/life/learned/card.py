@@ -15,9 +15,10 @@ import msgspec
 
 from models.life.learned.bands import Bands
 from models.life.learned.conditions import Conditions
+from models.life.learned.health import Health
 from models.life.learned.survival import Survival
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 CARD, MODEL = "card.json", "model.onnx"
 DIGEST: Final = 64  #: characters
 LARGEST: Final = 1 << 28  #: bytes of a part: no file may claim more
@@ -61,6 +62,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
         weights: share of each signal in what the trees explain, (s,).
         top: the largest remaining life that was learned, in the unit of time.
         typical: a typical life, in the unit of time.
+        blend: part of the trees in the forecast; the surface has the rest.
         score: measured on units that were left out, per fold.
     """
 
@@ -79,6 +81,8 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     typical: float
     top: float
     conditions: Conditions
+    health: Health
+    blend: float
     survival: Survival
     bands: Bands
     score: Score

@@ -21,6 +21,7 @@ TIGHT: Final = 0.001  #: share of variance left within the levels of a signal th
 EXPLAINS: Final = 0.5  #: share of the steps of another signal that a condition explains
 OFTEN: Final = 0.05  #: share of steps at which a condition changes
 FEWEST: Final = 20  #: rows with a condition: a rarer one is measured with all rows
+DIGITS: Final = 6  #: of a standardised value
 SAMPLE: Final = 20_000  #: rows that are enough to find conditions
 
 
@@ -46,17 +47,19 @@ class Conditions(Struct, frozen=True, kw_only=True):
     def standardised(self, values: Floats) -> Floats:
         """Return signals (n, s) measured against their own condition.
 
-        NaN stays NaN, and so does a row that does not tell its condition.
+        NaN stays NaN, and so does a row that does not tell its condition. The last digits are
+        dropped: they depend on the unit of measure, and trees split hairs.
         """
         z = (values - np.array(self.middle)) / np.array(self.spread)
         spreads = np.array(self.spreads)
         if not self.telling:
             means = np.array(self.means)[0]
-            return np.asarray((z - means) / np.where(spreads[0] > 0.0, spreads[0], 1.0))
+            alone = (z - means) / np.where(spreads[0] > 0.0, spreads[0], 1.0)
+            return np.asarray(np.round(alone, DIGITS))
         told = z[:, self.telling]
         label = nearest(told, np.array(self.centres))
         scale = np.where(spreads > 0.0, spreads, 1.0)
-        measured = (z - np.array(self.means)[label]) / scale[label]
+        measured = np.round((z - np.array(self.means)[label]) / scale[label], DIGITS)
         return np.where(np.isnan(told).all(axis=1)[:, None], np.nan, measured)
 
     def turned(self, order: Whole, sign: Floats) -> Conditions:

@@ -10,7 +10,6 @@ import numpy as np
 from models.life.learned.card import Card
 from models.life.learned.prognosis import Prognosis
 from models.life.learned.runs import Floats, Runs, Whole
-from models.life.learned.windows import KINDS
 
 ALIKE: Final = 0.1  #: share of the largest remaining life by which forecasts may differ
 
@@ -32,17 +31,15 @@ class Similar:
 def drivers(prognosis: Prognosis, runs: Runs, rows: Whole) -> Floats:
     """Return by how much each signal moves the forecast of some rows, (rows, s), unit of time.
 
-    The forecast with the signal minus the one with the signal as it is on average; the signals are
-    those of the card, in its order. A negative number shortens the life.
+    The forecast with the signal minus the one without it, as if it had never been measured; the
+    signals are those of the card, in its order. A negative number shortens the life.
     """
-    x = prognosis.features(runs)[rows]
-    signals = len(prognosis.card.signals)
-    whole = prognosis.points(x)
-    effect = np.empty((len(rows), signals))
-    for k in range(signals):
-        without = x.copy()
-        without[:, [k + signals * kind for kind in range(len(KINDS))]] = np.nan
-        effect[:, k] = whole - prognosis.points(without)
+    signals = prognosis.card.signals
+    whole = prognosis.points(prognosis.features(runs)[rows])
+    effect = np.empty((len(rows), len(signals)))
+    for k, signal in enumerate(signals):
+        others = runs.arranged(tuple(name for name in signals if name != signal))
+        effect[:, k] = whole - prognosis.points(prognosis.features(others)[rows])
     return effect
 
 

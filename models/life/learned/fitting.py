@@ -1,8 +1,9 @@
 """From whole runs to one artefact: conditions, features, members by left-out units, bands.
 
-Every member is fitted without some units, to the square root of the remaining life: it is the late
-errors that count. The forecast is the mean of all members; what the members
-that never saw a unit said of it calibrates the bands.
+Every member, trees and a surface, is fitted without some units, to the square root of the
+remaining life: it is the late errors that count. The forecast is the mean of all members; what the
+members that never saw a unit said of it tells how much to trust trees and surface (stacking:
+Breiman, Machine Learning 24, 1996) and calibrates the bands.
 """
 
 from __future__ import annotations
@@ -13,26 +14,32 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.life.learned import conditions, graph, nets, trees, windows
+from models.life.learned import conditions, graph, kernel, trees, windows
 from models.life.learned.bands import Bands, calibrate, guessed
 from models.life.learned.card import FORMAT, Card, PastUnit, Score, packed
-from models.life.learned.nets import Single
+from models.life.learned.kernel import Surface
 from models.life.learned.runs import Floats, Runs, Whole
 from models.life.learned.survival import survival
 from models.life.learned.trees import Forest
 
 FOLDS: Final = (5, 10)  #: of units: with many units, with few
 MANY: Final = 60  #: failed units from which the smaller number of folds does
-SEEDS: Final = 1  #: networks and forests per fold
 MOST_ROWS: Final = 100_000  #: that are fitted
 ROWS_OF_UNIT: Final = 250  #: rows of a unit that are fitted: denser ones say the same again
 FAR: Final = 0.25  #: weight of a row farther from failure than the cap
+EARLY: Final = 0.15  #: of the longest life: without a cap, rows weigh less the farther they are
 CENSORED: Final = 0.5  #: weight of a row whose remaining life is only known to be longer
 POINTS: Final = 24  #: of a past unit's story
 
 
-#: a forest, the booster it came from, the layers of a network
-_Member = tuple[Forest, Any, list[Single]]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Members:
+    """Forests and the boosters they came from, surfaces, and the part of the trees."""
+
+    forests: list[Forest]
+    boosters: list[Any]
+    surfaces: list[Surface]
+    blend: float
 
 
 class NothingFailed(ValueError):
@@ -69,7 +76,10 @@ def fit(runs: Runs, *, cap: float | None, seed: int, data_sha256: str) -> tuple[
     runs, scale, ignored = _arranged(runs)
     alive = survival(runs.ends, runs.failed)
     typical = min(float(alive.remaining(np.zeros(1), 0.5)[0]), float(runs.ends.max()))
-    x = windows.features(runs, scale.standardised(runs.values), typical)
+    z = scale.standardised(runs.values)
+    longest = float(runs.left.max())
+    health = windows.learned(runs, z, typical, min(cap or longest, longest), FAR)
+    x = windows.features(runs, z, typical, health)
     rows = _thinned(runs)
     middle, spread = _moments(x[rows])
     rng = np.random.default_rng(seed)
@@ -81,15 +91,13 @@ def fit(runs: Runs, *, cap: float | None, seed: int, data_sha256: str) -> tuple[
     else:
         bands = calibrate(forecast, truth, data.known, _per_unit(data.owner), data.top)
     model = graph.assembled(
-        trees.joined([f for f, _, _ in members]),
-        len(members),
-        [layers for _, _, layers in members],
+        trees.joined(members.forests),
+        len(members.forests),
+        kernel.mean(members.surfaces),
         middle,
         spread,
     )
-    signals = len(runs.signals)
-    gain = trees.gains([booster for _, booster, _ in members])
-    shares = gain[:-1].reshape(len(windows.KINDS), signals).sum(axis=0)
+    shares = windows.signal_shares(trees.gains(members.boosters), health)
     card = Card(
         format=FORMAT,
         data_sha256=data_sha256,
@@ -101,11 +109,13 @@ def fit(runs: Runs, *, cap: float | None, seed: int, data_sha256: str) -> tuple[
         folds=int(data.fold.max()) + 1,
         signals=list(runs.signals),
         ignored=ignored,
-        weights=(shares / max(float(shares.sum()), 1e-12)).tolist(),
-        features=windows.names(runs.signals),
+        weights=shares.tolist(),
+        features=windows.names(runs.signals, health),
         typical=typical,
         top=data.top,
         conditions=scale,
+        health=health,
+        blend=members.blend,
         survival=alive,
         bands=bands,
         score=_score(data, forecast, bands),
@@ -162,6 +172,8 @@ def _data(
     top = float(left.max()) if cap is None else min(cap, float(left.max()))
     known = failed | (left >= top)
     weight = np.where(known, np.where(left > top, FAR, 1.0), CENSORED)
+    if cap is None:
+        weight = weight * EARLY / (EARLY + left / top)
     fold = _folds(runs, rng)
     return _Data(x=x, left=left, known=known, owner=owner, fold=fold[owner], weight=weight, top=top)
 
@@ -179,39 +191,59 @@ def _folds(runs: Runs, rng: np.random.Generator) -> Whole:
     return fold
 
 
-def _members(data: _Data, rng: np.random.Generator) -> tuple[list[_Member], Floats]:
+def _members(data: _Data, rng: np.random.Generator) -> tuple[_Members, Floats]:
     """Return all members and what those that never saw a row's unit forecast for it, (n,)."""
     target = np.minimum(data.left, data.top)
     if not data.known.all():
-        _, first = _round(data, target, data.known, rng, seeds=1)
+        _, first = _round(data, target, data.known, rng)
         target = np.where(data.known, target, _beyond(data, first))
-    return _round(data, target, np.ones(len(target), bool), rng, seeds=SEEDS)
+    return _round(data, target, np.ones(len(target), bool), rng)
 
 
 def _round(
-    data: _Data,
-    target: Floats,
-    used: NDArray[np.bool_],
-    rng: np.random.Generator,
-    *,
-    seeds: int,
-) -> tuple[list[_Member], Floats]:
-    members: list[_Member] = []
-    forecast = np.zeros(len(target))
+    data: _Data, target: Floats, used: NDArray[np.bool_], rng: np.random.Generator
+) -> tuple[_Members, Floats]:
+    root = np.sqrt(target / data.top)
+    by_trees, by_surface = np.zeros(len(target)), np.zeros(len(target))
+    grown = []
     count = int(data.fold.max()) + 1
     for fold in range(count):
         out = data.fold == fold
         rows = np.flatnonzero(used & ~out) if count > 1 else np.flatnonzero(used)
-        x, y, weight = data.x[rows], np.sqrt(target[rows] / data.top), data.weight[rows]
-        for _ in range(seeds):
-            seed = int(rng.integers(1 << 31))
-            forest, booster = trees.grow(x, y, weight, seed=seed)
-            layers = nets.train(x, y, weight, rng)
-            members.append((forest, booster, layers))
-            said = booster.predict(data.x[out], num_threads=1)
-            said = 0.5 * (said + nets.forward(layers, data.x[out]))
-            forecast[out] += said / seeds
-    return members, graph.life(forecast, data.top)
+        seed = int(rng.integers(1 << 31))
+        grown.append(trees.grow(data.x[rows], root[rows], data.weight[rows], seed=seed))
+        by_trees[out] = grown[-1][1].predict(data.x[out], num_threads=1)
+    rows = np.flatnonzero(used)
+    units = len(np.unique(data.owner[rows]))
+    found = kernel.surfaces(
+        data.x[rows],
+        root[rows],
+        data.weight[rows] / data.weight[rows].sum() * units,
+        fold=data.fold[rows],
+        folds=count,
+        rng=rng,
+    )
+    for fold, one in enumerate(found):
+        out = data.fold == fold
+        by_surface[out] = one.at(data.x[out])
+    blend = _blend(by_trees, by_surface, root, data)
+    members = _Members(
+        forests=[forest for forest, _ in grown],
+        boosters=[booster for _, booster in grown],
+        surfaces=found,
+        blend=blend,
+    )
+    return members, graph.life(by_surface + blend * (by_trees - by_surface), data.top)
+
+
+def _blend(by_trees: Floats, by_surface: Floats, root: Floats, data: _Data) -> float:
+    """Return the part of the trees, 0 to 1, with the least squares over left-out failed units."""
+    seen = data.known
+    weight = (data.weight * _per_unit(data.owner))[seen]
+    apart = (by_trees - by_surface)[seen]
+    wanted = (root - by_surface)[seen]
+    size = float((weight * apart**2).sum())
+    return float(np.clip((weight * apart * wanted).sum() / size, 0.0, 1.0)) if size > 0.0 else 0.5
 
 
 def _beyond(data: _Data, forecast: Floats) -> Floats:

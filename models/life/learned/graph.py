@@ -1,4 +1,4 @@
-"""One ONNX graph of everything that was fitted: filling, scaling, trees, networks, their mean."""
+"""One ONNX graph of everything that was fitted: filling, scaling, trees and surface."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.life.learned.nets import Single
+from models.life.learned.kernel import Single, Surface
 from models.life.learned.runs import Floats
 from models.life.learned.trees import Forest
 
@@ -30,21 +30,22 @@ def life(root: Floats, top: float) -> Floats:
 
 
 def assembled(
-    forest: Forest, trees: int, nets: list[list[Single]], middle: Floats, spread: Floats
+    forest: Forest, trees: int, surface: Surface, middle: Floats, spread: Floats
 ) -> bytes:
-    """Return the graph: `features` (n, p), NaN where missing, to `trees` and `nets` (n, 1).
+    """Return the graph: `features` (n, p), NaN where missing, to `trees` and `surface` (n, 1).
 
     Args:
         forest: the trees of all members.
         trees: number of members whose sum the forest is.
-        nets: the layers of each network.
+        surface: the mean of the members' surfaces.
         middle: mean of each feature, (p,).
         spread: standard deviation of each feature, (p,).
     """
     import onnx  # noqa: PLC0415  only where models are fitted
     from onnx import TensorProto, helper, numpy_helper  # noqa: PLC0415
 
-    constants: dict[str, NDArray[Any]] = {
+    bumps, bump_constants = _surface(surface)
+    constants: dict[str, NDArray[Any]] = bump_constants | {
         "middle": middle.astype(np.float32),
         "inverse": (1.0 / spread).astype(np.float32),
         "most": np.array(CLIP, np.float32),
@@ -62,32 +63,55 @@ def assembled(
             "TreeEnsembleRegressor", ["input"], ["sum"], domain="ai.onnx.ml", **_trees(forest)
         ),
         helper.make_node("Div", ["sum", "count"], ["trees"]),
+        *bumps,
     ]
-    last = "input"
-    for k in range(0, len(nets[0]), 2):
-        constants[f"weights{k}"] = np.stack([net[k] for net in nets])
-        constants[f"offsets{k}"] = np.stack([net[k + 1] for net in nets])[:, None, :]
-        nodes += [
-            helper.make_node("MatMul", [last, f"weights{k}"], [f"product{k}"]),
-            helper.make_node("Add", [f"product{k}", f"offsets{k}"], [f"layer{k}"]),
-        ]
-        last = f"layer{k}"
-        if k < len(nets[0]) - 2:
-            nodes.append(helper.make_node("Relu", [last], [f"active{k}"]))
-            last = f"active{k}"
-    nodes.append(helper.make_node("ReduceMean", [last], ["nets"], axes=[0], keepdims=0))
     shape = helper.make_tensor_value_info
     graph = helper.make_graph(
         nodes,
         "remaining-life",
         [shape("features", TensorProto.FLOAT, ["rows", len(middle)])],
-        [shape(name, TensorProto.FLOAT, ["rows", 1]) for name in ("trees", "nets")],
+        [
+            shape("trees", TensorProto.FLOAT, ["rows", 1]),
+            shape("surface", TensorProto.DOUBLE, ["rows", 1]),
+        ],
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", ML_OPSET)]
     model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString(deterministic=True))
+
+
+def _surface(surface: Surface) -> tuple[list[Any], dict[str, NDArray[Any]]]:
+    """Return nodes and constants of a surface, in double precision: its heights nearly cancel."""
+    from onnx import TensorProto, helper  # noqa: PLC0415  only where models are fitted
+
+    centres = surface.centres
+    constants: dict[str, NDArray[Any]] = {
+        "centres": np.ascontiguousarray(-2.0 * centres.T),
+        "sizes": (centres**2).sum(axis=1)[None, :],
+        "nothing": np.array(0.0),
+        "width": np.array(-surface.width),
+        "heights": surface.heights[:, None],
+        "slopes": surface.slopes[:, None],
+        "offset": np.array([[surface.offset]]),
+    }
+    node = helper.make_node
+    nodes = [
+        node("Cast", ["input"], ["wide"], to=TensorProto.DOUBLE),
+        node("ReduceSumSquare", ["wide"], ["size"], axes=[1], keepdims=1),
+        node("MatMul", ["wide", "centres"], ["toward"]),
+        node("Add", ["toward", "size"], ["half"]),
+        node("Add", ["half", "sizes"], ["apart"]),
+        node("Max", ["apart", "nothing"], ["gap"]),
+        node("Div", ["gap", "width"], ["power"]),
+        node("Exp", ["power"], ["bumps"]),
+        node("MatMul", ["bumps", "heights"], ["bent"]),
+        node("MatMul", ["wide", "slopes"], ["tilted"]),
+        node("Add", ["bent", "tilted"], ["based"]),
+        node("Add", ["based", "offset"], ["surface"]),
+    ]
+    return nodes, constants
 
 
 def _trees(forest: Forest) -> dict[str, Any]:

@@ -46,7 +46,7 @@ class Prognosis:
         """Return the features of each row, (n, p); absent signals are missing."""
         runs = runs.arranged(tuple(self.card.signals))
         z = self.card.conditions.standardised(runs.values)
-        return windows.features(runs, z, self.card.typical)
+        return windows.features(runs, z, self.card.typical, self.card.health)
 
     def points(self, x: Floats) -> Floats:
         """Return the forecast of rows of features (n, p), (n,), in [0, top]."""
@@ -54,8 +54,8 @@ class Prognosis:
         rows = np.zeros((BATCH, x.shape[1]), np.float32)
         for at in range(0, len(x), BATCH):
             rows[: len(x) - at] = x[at : at + BATCH]
-            trees, nets = self._session.run(["trees", "nets"], {"features": rows})
-            said.append(0.5 * (trees[:, 0].astype(np.float64) + nets[:, 0]))
+            trees, surface = self._session.run(["trees", "surface"], {"features": rows})
+            said.append(surface[:, 0] + self.card.blend * (trees[:, 0] - surface[:, 0]))
         return life(np.concatenate(said)[: len(x)], self.card.top)
 
     def forecast(self, runs: Runs) -> Forecast:

@@ -15,7 +15,7 @@ SETTINGS: Final = {
     "objective": "l2",
     "learning_rate": 0.05,
     "num_leaves": 15,
-    "feature_fraction": 0.3,
+    "feature_fraction": 0.5,
     "bagging_fraction": 0.5,
     "bagging_freq": 1,
     "lambda_l2": 5.0,

@@ -1,4 +1,4 @@
-"""The parts of the learned prognosis: conditions, windows, survival, trees, networks, the file."""
+"""The parts of the learned prognosis: conditions, features, survival, trees, surface, the file."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lifelines import KaplanMeierFitter
 
-from models.life.learned import conditions, graph, nets, trees, windows
+from models.life.learned import conditions, graph, kernel, trees, windows
 from models.life.learned.survival import product_limit, survival
 from tests.models.life.fleet import fleet
 
@@ -69,7 +69,8 @@ def test_features_know_nothing_later(cut: int, seed: int) -> None:
     runs = fleet(seed, units=3)
     z = runs.values.copy()
     z[np.random.default_rng(seed).random(z.shape) < 0.2] = np.nan
-    whole = windows.features(runs, z, 80.0)
+    health = windows.learned(runs, np.nan_to_num(z), 80.0, 100.0, 0.25)
+    whole = windows.features(runs, z, 80.0, health)
     rows = np.concatenate([np.arange(s, s + cut) for s in runs.starts[:-1]])
     short = runs.pick(np.arange(3))
     short = type(runs)(
@@ -80,7 +81,7 @@ def test_features_know_nothing_later(cut: int, seed: int) -> None:
         signals=runs.signals,
         failed=runs.failed,
     )
-    np.testing.assert_array_equal(windows.features(short, z[rows], 80.0), whole[rows])
+    np.testing.assert_array_equal(windows.features(short, z[rows], 80.0, health), whole[rows])
 
 
 @pytest.mark.parametrize("share", [0.05, 0.5, 0.95])
@@ -113,13 +114,68 @@ def test_the_graph_computes_what_was_fitted() -> None:
     y = np.abs(x[:, 0]) + x[:, 1]
     weight = np.ones(len(y))
     grown = [trees.grow(x, y, weight, seed=s) for s in (1, 2)]
-    layers = [nets.train(x, y, weight, np.random.default_rng(s)) for s in (1, 2)]
+    fold = np.arange(len(y)) % 2
+    pair = kernel.surfaces(x, y, weight / 10.0, fold=fold, folds=2, rng=rng)
+    surface = kernel.mean(pair)
     forest = trees.joined([f for f, _ in grown])
-    session = onnxruntime.InferenceSession(graph.assembled(forest, 2, layers, middle, spread))
-    said = session.run(["trees", "nets"], {"features": raw.astype(np.float32)})
+    session = onnxruntime.InferenceSession(graph.assembled(forest, 2, surface, middle, spread))
+    said = session.run(["trees", "surface"], {"features": raw.astype(np.float32)})
     by_trees = np.mean([b.predict(x) for _, b in grown], axis=0)
-    by_nets = np.mean([nets.forward(one, x) for one in layers], axis=0)
+    by_surface = np.mean([one.at(x) for one in pair], axis=0)
     np.testing.assert_allclose(said[0][:, 0], by_trees, atol=1e-4)
-    np.testing.assert_allclose(said[1][:, 0], by_nets, atol=1e-4)
+    np.testing.assert_allclose(said[1][:, 0], by_surface, atol=1e-6)
     assert np.corrcoef(by_trees, y)[0, 1] > 0.95
-    assert np.corrcoef(by_nets, y)[0, 1] > 0.9
+    for part, one in enumerate(pair):
+        left_out = fold == part
+        assert np.corrcoef(one.at(x[left_out]), y[left_out])[0, 1] > 0.9
+
+
+def test_a_surface_agrees_with_the_textbook_process() -> None:
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=(60, 2)).astype(np.float32)
+    y = np.sin(x[:, 0]) + 0.3 * x[:, 1]
+    found = kernel.surfaces(
+        x, y, np.full(60, 1.0 / kernel.ROWS_OF_UNIT), fold=np.zeros(60, np.intp), folds=1, rng=rng
+    )[0]
+    new = rng.normal(size=(10, 2)).astype(np.float32)
+
+    def covariance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        gap = ((a[:, None, :] - b[None, :, :]) ** 2).sum(axis=2)
+        return np.exp(-gap / 4.0 / kernel.LENGTH**2) + a @ b.T / 2.0
+
+    wide, far = x.astype(float), new.astype(float)
+    mean, spread = y.mean(), y.std()
+    noise = kernel.NOISE**2 * np.eye(60)
+    one = np.full((60, 60), 1.0 / kernel.JITTER)
+    weights = np.linalg.solve(covariance(wide, wide) + one + noise, (y - mean) / spread)
+    constant = weights.sum() / kernel.JITTER
+    expected = mean + spread * (covariance(far, wide) @ weights + constant)
+    np.testing.assert_allclose(found.at(new), expected, atol=1e-3)
+
+
+def test_a_health_index_leans_on_the_signals_that_wear() -> None:
+    runs = fleet(7, units=12)
+    scale = conditions.find(runs)
+    z = scale.standardised(runs.values)
+    health = windows.learned(runs, z, 80.0, 100.0, 0.25)
+    index = health.joined(z)[:, -1]
+    root = np.sqrt(runs.left)
+    best = max(abs(np.corrcoef(z[:, j], root)[0, 1]) for j in (0, 1, 2))
+    assert np.corrcoef(index, root)[0, 1] > best - 0.001
+    slopes = np.abs(health.slopes)
+    assert slopes[2] < 0.1 * slopes[:2].min()
+    assert health.reaching[0] == z.shape[1]
+    assert {0, 1} <= set(health.reaching)
+    assert 2 not in health.reaching
+
+
+def test_the_time_to_the_level_at_failure_shrinks_with_the_life() -> None:
+    runs = fleet(8, units=12)
+    z = conditions.find(runs).standardised(runs.values)
+    health = windows.learned(runs, z, 80.0, 100.0, 0.25)
+    x = windows.features(runs, z, 80.0, health)
+    names = windows.names(runs.signals, health)
+    assert len(names) == x.shape[1]
+    times = 80.0 * np.exp(x[:, names.index("reach0.2:health")])
+    late = (runs.left < 30.0) & (runs.left > 3.0)
+    assert np.corrcoef(times[late], runs.left[late])[0, 1] > 0.8
