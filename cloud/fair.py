@@ -1,6 +1,7 @@
 """A bounded queue that is fair to its senders: each in turn, in the order of what it sent."""
 
 import threading
+import time
 from collections import OrderedDict, deque
 from typing import Final, Generic, TypeVar
 
@@ -16,6 +17,7 @@ class FairQueue(Generic[T]):
         self._most_bytes = most_bytes
         self._size = 0
         self._bytes = 0
+        self._wanted = 1  #: how many the one who takes waits for
         self._waiting: OrderedDict[str, deque[tuple[int, T]]] = OrderedDict()
         self._changed = threading.Condition()
 
@@ -33,16 +35,24 @@ class FairQueue(Generic[T]):
             self._waiting.setdefault(sender, deque()).append((size, item))
             self._size += 1
             self._bytes += size
-            if self._size == 1:
+            if self._size == self._wanted or not self._room():
                 self._changed.notify_all()
             return True
 
-    def take(self, most: int, timeout: float) -> list[T]:
-        """Return up to `most` items, waiting up to `timeout` seconds for the first one."""
+    def take(self, most: int, timeout: float, gather: float = 0.0, pause: float = 0.0) -> list[T]:
+        """Return up to `most` items, waiting up to `timeout` seconds for the first one.
+
+        Then up to `gather` seconds for the rest, as long as some come within `pause` seconds.
+        """
         out: list[T] = []
         with self._changed:
             if not self._changed.wait_for(lambda: self._size > 0, timeout):
                 return out
+            self._wanted, seen, ends = most, 0, time.monotonic() + gather
+            while seen < self._size < most and self._room() and time.monotonic() < ends:
+                seen = self._size
+                self._changed.wait(pause)
+            self._wanted = 1
             full = not self._room()
             while self._waiting and len(out) < most:
                 sender, items = self._waiting.popitem(last=False)

@@ -12,8 +12,10 @@ import secrets
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
+
+import msgspec
 
 from cloud.errors import StoreError
 from cloud.ledger import EventRow, Key, Ledger
@@ -32,8 +34,7 @@ EVENTS: Final = 1_000  #: changes of the ledger in one message
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Glance:
+class Glance(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A machine at a glance.
 
     `seen_ns` is the time of its newest assessment and `data_ns` of its newest reading, both on its
@@ -123,11 +124,17 @@ def longer(
     return (*kept, (at_ns, round(health, 1)))[-TRAIL:]
 
 
+def _newest(block: Block) -> int:
+    """Return the newest time of a block that has rows."""
+    times = block.times_ns
+    return int(times[0] if len(times) == 1 else times.max())
+
+
 def after(known: Glance, assessment: Assessment) -> Glance:
     """Return a glance as an assessment leaves it; one that is older changes nothing."""
     if assessment.revision or (known.seen_ns is not None and assessment.at_ns < known.seen_ns):
         return known
-    return replace(
+    return msgspec.structs.replace(
         known,
         seen_ns=assessment.at_ns,
         state=assessment.state,
@@ -163,21 +170,28 @@ class Live:
     def heard(self, blocks: Sequence[Block], assessments: Sequence[Assessment]) -> None:
         """Take note of readings and of what the models said of them."""
         with self._lock:
+            newest: dict[str, tuple[int, int]] = {}  # data and wall time by machine
             for block in blocks:
-                if len(block) and not block.historical:
-                    self._received(block)
+                if not len(block) or block.historical:
+                    continue
+                data_ns, heard_ns = _newest(block), block.received_ns
+                if (known_ns := newest.get(block.machine)) is not None:
+                    data_ns, heard_ns = max(data_ns, known_ns[0]), max(heard_ns, known_ns[1])
+                newest[block.machine] = data_ns, heard_ns
+                if block.machine in self._watched:
+                    self._values(block, int(block.times_ns.argmax()))
+            for machine, times_ns in newest.items():
+                self._received(machine, *times_ns)
             for assessment in assessments:
                 known = self._glance(assessment.machine)
                 self._set(after(known, assessment))
 
-    def _received(self, block: Block) -> None:
-        newest = int(block.times_ns.max())
-        known = self._glance(block.machine)
-        data_ns = newest if known.data_ns is None else max(newest, known.data_ns)
-        heard_ns = max(block.received_ns, known.heard_ns or 0)
-        self._set(replace(known, data_ns=data_ns, heard_ns=heard_ns))
-        if block.machine in self._watched:
-            self._values(block, int(block.times_ns.argmax()))
+    def _received(self, machine: str, data_ns: int, heard_ns: int) -> None:
+        known = self._glance(machine)
+        if known.data_ns is not None:
+            data_ns = max(data_ns, known.data_ns)
+        heard_ns = max(heard_ns, known.heard_ns or 0)
+        self._set(msgspec.structs.replace(known, data_ns=data_ns, heard_ns=heard_ns))
 
     def _values(self, block: Block, row: int) -> None:
         found = self._readings.setdefault(block.machine, {})
@@ -215,14 +229,14 @@ class Live:
             if known is None:
                 self._glances[glance.machine] = glance
             elif known.seen_ns is None:
-                self._glances[glance.machine] = replace(
+                self._glances[glance.machine] = msgspec.structs.replace(
                     glance, data_ns=known.data_ns, heard_ns=known.heard_ns
                 )
             elif glance.trail:
                 trail = glance.trail
                 for at_ns, health in known.trail:
                     trail = longer(trail, at_ns, health)
-                self._glances[glance.machine] = replace(known, trail=trail)
+                self._glances[glance.machine] = msgspec.structs.replace(known, trail=trail)
 
     def watch(self, machines: frozenset[str]) -> Watcher:
         """Begin to hand out messages, with the newest values of these machines."""
@@ -343,5 +357,5 @@ def past(ledger: Ledger, machine: str) -> Glance:
     rows, _ = ledger.assessments(machine, limit=TRAIL * 4)
     glance = Glance(machine=machine)
     for row in reversed(rows):
-        glance = replace(after(glance, row.assessment), heard_ns=row.recorded_ns)
+        glance = msgspec.structs.replace(after(glance, row.assessment), heard_ns=row.recorded_ns)
     return glance

@@ -131,7 +131,9 @@ def _shower(deps: ApiDeps, live: Live) -> Callable[[Message], bytes]:
         value = Changes(
             now_ns=message.at_ns,
             machines=[
-                glance_view(deps, profile(g.machine), replace(g, trail=g.trail[-1:]))
+                glance_view(
+                    deps, profile(g.machine), msgspec.structs.replace(g, trail=g.trail[-1:])
+                )
                 for g in message.machines
             ],
             changes=list(message.changes),

@@ -1,6 +1,7 @@
 """A queue that one sender cannot fill for the others."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,6 +34,16 @@ def test_a_flood_does_not_keep_another_waiting() -> None:
         queue.put("flood", "f", 1, 0)
     queue.put("quiet", "q", 1, 0)
     assert "q" in queue.take(TURN + 1, 0)
+
+
+def test_a_group_gathers_until_it_is_whole_or_there_is_no_more_room() -> None:
+    for most, room in ((5, 100), (50, 5)):
+        queue: FairQueue[int] = FairQueue(room, 10**6)
+        with ThreadPoolExecutor(1) as pool:
+            taken = pool.submit(queue.take, most, 60, 60, 60)
+            for value in range(5):
+                assert queue.put("a", value, 1, 60)
+            assert taken.result(30) == [0, 1, 2, 3, 4]
 
 
 def test_a_full_queue_holds_the_sender_back_until_there_is_room() -> None:
