@@ -14,6 +14,7 @@ from cloud.diagnostics.values import Answered
 from cloud.errors import StoreBusy, StoreCorrupt, StoreError, StoreFull
 from cloud.journal import Record
 from cloud.ledger import Ledger
+from cloud.review import Reviews
 from cloud.telemetry import TelemetryStore
 from models.assessment import Assessment
 from models.fleet import Fleet
@@ -81,6 +82,7 @@ class Pipeline:
     ) -> None:
         self.decoder = decoder
         self.fleet = fleet
+        self.reviews = Reviews(fleet.profile, telemetry)
         self.position = -1
         self._telemetry = telemetry
         self._ledger = ledger
@@ -118,6 +120,11 @@ class Pipeline:
         self._store(blocks, records[-1].n)
         assessments = assess(self.fleet, items)
         self._unfiled += assessments
+        for item in items:
+            if isinstance(item, Block):
+                self.reviews.note(item)
+            elif isinstance(item, Tick):
+                self._unfiled += self.reviews.due(item)
         self.position = records[-1].n
         self._unregistered += [item for item in items if isinstance(item, Registration)]
         self._aside += [item for item in items if isinstance(item, Aside)]

@@ -174,6 +174,8 @@ class Service:
             decoder.load(found.values["decoder"], records)
         self.ingest = Ingest(self.journal, sequencer, self._quota)
         self.pipeline = Pipeline(decoder, fleet, self._telemetry, self._ledger)
+        if found and "reviews" in found.values:  # none in a snapshot of an earlier version
+            self.pipeline.reviews.load(found.values["reviews"], found.values["tick_ns"])
         self.pipeline.position = start
         self.ingest.explained = decoder.knows
         count = self._replay(start)
@@ -307,6 +309,8 @@ class Service:
             "sequencer": self.ingest.sequencer.dump(),
             "fingerprints": FINGERPRINTS,
             "decoder": self.pipeline.decoder.dump(),
+            "reviews": self.pipeline.reviews.dump(),
+            "tick_ns": self.pipeline.reviews.tick_ns,
         }
         folder = self._folder / "snapshots"
         try:

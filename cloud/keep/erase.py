@@ -230,13 +230,10 @@ def _models(where: Places, found: Wanted, removed: dict[str, int]) -> int:
         removed["models in snapshots"] = removed.get("models in snapshots", 0) + (
             len(one.arrays["names"]) - len(arrays["names"])
         )
-        values = {
-            key: [row for row in rows if row[0] not in found.devices]
-            if key in ("sequencer", "decoder")
-            else rows
-            for key, rows in one.values.items()
-            if key not in ("format", "n")
-        }
+        values = {key: rows for key, rows in one.values.items() if key not in ("format", "n")}
+        named = {"sequencer": found.devices, "decoder": found.devices, "reviews": found.machines}
+        for key in named.keys() & values.keys():
+            values[key] = [row for row in values[key] if row[0] not in named[key]]
         snapshot.save(where.snapshots, Snapshot(n, arrays, values))
     for part in where.snapshots.glob("*.part"):
         part.unlink()

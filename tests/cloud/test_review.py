@@ -1,0 +1,148 @@
+"""Late readings get a second look: evidence and advisories, never a second ticket or alert."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from cloud.journal import Entry, Kind
+from cloud.review import QUIET_NS
+from models.assessment import Check
+from models.contract.messages import Column, MachineRef, Metric
+from models.fleet import Fleet
+from tests.cloud.test_pipeline import PROFILES, BehindBroker
+from tests.cloud.wires import DEVICE, T0, S, batch, birth, floats, up
+
+HEALTHY, HIGH = 1.0, 9.0  #: mm/s of vibration; the pump's alarm limit is 7.1
+SIGNAL = "vibration_rms"
+HOUR = 3_600
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Iterator[BehindBroker]:
+    made = BehindBroker(tmp_path)
+    made.take(
+        up(
+            birth(
+                {"": MachineRef(profile="centrifugal-pump")},
+                metrics=(Metric(name=SIGNAL),),
+                dictionary="0badcafe",
+            ),
+            "birth",
+        )
+    )
+    yield made
+    made.close()
+
+
+def rows(path: BehindBroker, seq: int, value: float, at_s: int, count: int = 60) -> None:
+    """Send rows of one second each: healthy ones live, others from a buffer."""
+    columns: dict[str, Column] = {SIGNAL: floats([value + i % 3 / 100 for i in range(count)])}
+    stream = "live" if value == HEALTHY else "backfill"
+    path.take(
+        up(
+            batch(seq, [0.0] * count, columns=columns, t0_ns=T0 + at_s * S, count=count),
+            "t",
+            stream,
+            at=T0 + 2 * HOUR * S,
+        )
+    )
+
+
+def ticks(path: BehindBroker, first_s: int, count: int = 3) -> None:
+    for second in range(first_s, first_s + count):
+        entry = Entry(Kind.TICK, T0 + 2 * HOUR * S + second * S)
+        path.pipeline.apply(path.journal.append([entry]), {})
+
+
+def seen(path: BehindBroker) -> list[tuple[int, int]]:
+    """Return revision and time of what the ledger has of the machine."""
+    found, _ = path.ledger.assessments(DEVICE, limit=1000)
+    return [(one.assessment.revision, one.assessment.at_ns) for one in found]
+
+
+def test_an_outage_that_hid_a_fault_is_looked_at_again(path: BehindBroker) -> None:
+    rows(path, 0, HEALTHY, 0)
+    rows(path, 60, HEALTHY, HOUR)
+    ticks(path, 0)
+    rows(path, 0, HIGH, HOUR // 2)
+    ticks(path, 3)
+    assert not any(revision for revision, _ in seen(path)), "it waits until the span is quiet"
+    ticks(path, 10 + QUIET_NS // S)
+    second = [at for revision, at in seen(path) if revision == 1]
+    assert second
+    assert all(T0 + HOUR // 2 * S <= at < T0 + HOUR * S for at in second)
+    opened, _ = path.ledger.advisories(limit=10)
+    assert max(one.severity for one in opened) == 3
+    assert path.ledger.tickets(limit=10)[0] == []
+    assert path.ledger.alerts(limit=10)[0] == []
+    live = path.pipeline.fleet.current(DEVICE)
+    assert live.revision == 0
+    assert {one.check for one in live.conditions} <= {Check.DROPOUT}, "it has not seen them"
+    ticks(path, 100 + QUIET_NS // S)
+    assert max(revision for revision, _ in seen(path)) == 1, "one look a span"
+
+
+def test_more_late_readings_have_a_higher_revision(path: BehindBroker) -> None:
+    rows(path, 0, HEALTHY, 0)
+    rows(path, 60, HEALTHY, HOUR)
+    for look in (1, 2):
+        rows(path, 60 * (look - 1), HIGH, HOUR // 2 + look * 300)
+        ticks(path, 1_000 * look + QUIET_NS // S)
+        assert max(revision for revision, _ in seen(path)) == look
+        modes = [one.mode for one in path.ledger.advisories(limit=10)[0]]
+        assert len(modes) == len(set(modes)), "the second look annotates"
+
+
+@pytest.mark.parametrize("behind_s", [30, 31 * 24 * HOUR])
+def test_what_is_hardly_late_or_too_late_is_stored_only(path: BehindBroker, behind_s: int) -> None:
+    rows(path, 0, HEALTHY, HOUR)
+    rows(path, 0, HIGH, HOUR + 59 - behind_s, count=10)
+    ticks(path, QUIET_NS // S)
+    assert not any(revision for revision, _ in seen(path))
+
+
+def test_a_replay_says_the_same(path: BehindBroker, tmp_path: Path) -> None:
+    rows(path, 0, HEALTHY, 0)
+    rows(path, 60, HEALTHY, HOUR)
+    ticks(path, 0)
+    rows(path, 0, HIGH, HOUR // 2)
+    ticks(path, 10 + QUIET_NS // S)
+    (tmp_path / "again").mkdir()
+    again = BehindBroker(tmp_path / "again")
+    for record in path.journal.since(-1):
+        again.pipeline.apply([record], {})
+    before, _ = path.ledger.assessments(DEVICE, limit=1000)
+    after, _ = again.ledger.assessments(DEVICE, limit=1000)
+    again.close()
+    assert [msgspec.json.encode(one) for one in before] == [
+        msgspec.json.encode(one) for one in after
+    ]
+
+
+def test_what_waits_survives_a_restart(path: BehindBroker) -> None:
+    rows(path, 0, HEALTHY, 0)
+    rows(path, 60, HEALTHY, HOUR)
+    ticks(path, 0)
+    rows(path, 0, HIGH, HOUR // 2)
+    kept = path.pipeline.reviews
+    values = msgspec.json.decode(msgspec.json.encode([kept.dump(), kept.tick_ns]))
+    snapshot = path.pipeline.fleet.snapshot()
+    path.pipeline.fleet = Fleet.restore(PROFILES, snapshot)
+    path.pipeline.reviews = type(kept)(path.pipeline.fleet.profile, path.telemetry)
+    path.pipeline.reviews.load(*values)
+    ticks(path, 10 + QUIET_NS // S)
+    assert max(revision for revision, _ in seen(path)) == 1
+
+
+def test_a_long_span_is_looked_at_in_pieces(
+    path: BehindBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cloud.review.MAX_ROWS", 50)
+    rows(path, 0, HEALTHY, HOUR)
+    rows(path, 0, HIGH, HOUR // 2, count=120)
+    ticks(path, QUIET_NS // S, count=10)
+    assert max(revision for revision, _ in seen(path)) > 1
+    newest = max(at for revision, at in seen(path) if revision)
+    assert newest > T0 + (HOUR // 2 + 60) * S
