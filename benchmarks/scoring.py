@@ -45,7 +45,7 @@ def blocks(values: NDArray[np.float64], size: int, first: int) -> list[Block]:
             times_ns=START_NS + np.arange(first + at, first + at + size) * 10**9,
             received_ns=START_NS + (first + at + size) * 10**9,
             signals=NAMES,
-            columns=tuple(np.ascontiguousarray(values[m, at : at + size].T)),
+            columns=np.ascontiguousarray(values[m, at : at + size].T),
         )
         for at in range(0, rows, size)
         for m in range(machines)

@@ -336,7 +336,10 @@ class Fleet:
             if block.quality or block.missing:
                 gaps.append((cell, block))
             times.append(block.times_ns)
-            columns.extend(block.columns)
+            if isinstance(block.columns, np.ndarray):
+                columns.append(block.columns.reshape(-1))
+            else:
+                columns.extend(block.columns)
             row += count
             cell += count * width
         flat = np.concatenate(columns, dtype=np.float64, casting="unsafe") if cell else np.zeros(0)

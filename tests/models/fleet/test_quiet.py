@@ -1,5 +1,6 @@
 """Long calm blocks, which the vector code takes, give the bits of one row at a time."""
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,6 +15,10 @@ from tests.models.fleet.machines import PROFILES, START, S, block, cut
 #: the reference is frozen after some hundred rows of a minute
 QUICK = Config(
     reference_span_s=6_000.0, freeze_span_s=12_000.0, shift_span_s=3_600.0, report_every_s=30_000.0
+)
+#: it still learns during most of the rows
+SLOW = Config(
+    reference_span_s=40_000.0, freeze_span_s=70_000.0, shift_span_s=3_600.0, report_every_s=30_000.0
 )
 ROWS = 1_600
 #: limits, rate and sticking so near to what is usual that each is reached by rows like the others
@@ -48,7 +53,11 @@ indicator = "vibration"
 limit = 7.1
 """
 )
-KNOWN = {**PROFILES, "near": NEAR}
+#: the same without a context, so that its references learn in vector code too
+PLAIN = msgspec.structs.replace(
+    NEAR, name="plain", signals={k: v for k, v in NEAR.signals.items() if k != "load"}
+)
+KNOWN = {**PROFILES, "near": NEAR, "plain": PLAIN}
 
 
 def calm(seed: int, events: int, profile: str) -> dict[str, np.ndarray]:
@@ -56,7 +65,7 @@ def calm(seed: int, events: int, profile: str) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(seed)
     t = np.arange(ROWS)
     load = np.round(50 + 8 * np.sin(t / 9) + rng.normal(0, 1, ROWS), 1)
-    wear = 0.0005 if profile == "pump" else 0.0001 * (profile == "near")
+    wear = 0.0005 if profile == "pump" else 0.0001 * (profile in {"near", "plain"})
     vibration = 1.5 + 0.01 * load + wear * t + rng.normal(0, 0.1, ROWS)
     columns = {
         "load": load,
@@ -101,20 +110,26 @@ def blocks(seed: int, events: int, size: int, profile: str = "pump") -> list[Blo
     ]
 
 
-def fleet(profile: str, clock: str) -> Fleet:
-    made = Fleet(KNOWN, QUICK)
+def fleet(profile: str, clock: str, config: Config = QUICK) -> Fleet:
+    made = Fleet(KNOWN, config)
     made.bind("m", profile, "data" if clock == "data" else "wall")
     return made
 
 
 @pytest.mark.parametrize("clock", ["data", "wall"])
-@pytest.mark.parametrize("profile", ["pump", "near", "generic"])
+@pytest.mark.parametrize(
+    ("profile", "config"),
+    [
+        *(("pump", QUICK), ("near", QUICK), ("generic", QUICK)),
+        *(("plain", SLOW), ("generic", SLOW), ("near", SLOW)),
+    ],
+)
 @given(seed=st.integers(0, 10_000), events=st.integers(0, 6), size=st.sampled_from([40, 133, 400]))
 @settings(max_examples=15, deadline=None)
 def test_blocks_give_the_bits_of_single_rows(
-    profile: str, clock: str, seed: int, events: int, size: int
+    profile: str, config: Config, clock: str, seed: int, events: int, size: int
 ) -> None:
-    whole, single = fleet(profile, clock), fleet(profile, clock)
+    whole, single = fleet(profile, clock, config), fleet(profile, clock, config)
     told, expected = [], []
     for item in blocks(seed, events, size, profile):
         told += whole.observe([item])
