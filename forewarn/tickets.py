@@ -82,6 +82,7 @@ def show(
         [
             *zip(HEADS, _line(item, lang), strict=True),
             *(("why", sentence) for sentence in in_words(reasons["why"], lang)),
+            *(("forecast", sentence) for sentence in in_words(reasons["forecast"], lang)),
             ("confidence", reasons["confidence"]),
             ("action", in_words(item["action"], lang)),
             ("part", item["part"]),

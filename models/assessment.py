@@ -103,6 +103,7 @@ class Life(msgspec.Struct, frozen=True, kw_only=True):
     fraction: float | None
     signal: str | None = None
     slope_per_s: float | None = None  #: in the signal's unit a second
+    rate: float | None = None  #: how fast it wears with its use, by a usual part
 
 
 class Assessment(msgspec.Struct, frozen=True, kw_only=True):

@@ -106,6 +106,26 @@ _UNKNOWN_LIFE: Final = {
     "zh": "{part}：数据不足，无法估计剩余寿命",
 }
 _LEFT: Final = {"en": "; {share} of its life is left", "zh": "；剩余寿命{share}"}
+_WEARS: Final = {
+    "en": "{signal} moves by {slope} a {unit} towards the limit of {limit}",
+    "zh": "{signal}每{unit}变化{slope}，极限为{limit}",
+}
+_COUNTS: Final = {
+    "en": "{signal}: {slope} a {unit} lately; such a part lasts {limit}",
+    "zh": "{signal}：近期每{unit}{slope}，此类部件寿命约{limit}",
+}
+_AGES: Final = {
+    "en": "nothing measures it: this is what its age says, such a part lasts about {limit}",
+    "zh": "无测量信号：按使用时间估计，此类部件寿命约{limit}",
+}
+_RATES: Final = {
+    "en": "it wears {rate} times as fast as a usual part at the same use",
+    "zh": "在相同使用强度下，其磨损速度为普通部件的{rate}倍",
+}
+_NORMED: Final = {
+    "en": "{signal} is read as at {limit} of {load}",
+    "zh": "{signal}已折算到{load}为{limit}时的值",
+}
 _SUMMARY: Final = {"en": "{state}; health {health} of 100", "zh": "{state}；健康度 {health}/100"}
 _SPANS: Final = (
     (YEAR, 2.0, {"en": ("year", "years"), "zh": ("年", "年")}),
@@ -131,6 +151,40 @@ def explain(
     if isinstance(item, Life):
         return _life(item, profile, lang)
     return _assessment(item, profile, lang)
+
+
+def drivers(life: Life, profile: Profile, lang: str = "en") -> list[str]:
+    """Return what an estimate of remaining life stands on, one sentence without a full stop each.
+
+    Empty where there is no estimate.
+    """
+    part = profile.consumables.get(life.component)
+    if part is None or life.p50_s is None:
+        return []
+    if life.basis in {"hazard", "prior"}:
+        usual = span((part.life_d or 0.0) * DAY, lang)
+        return [_AGES[lang].format(limit=usual)]
+    name, unit = _signal(life.signal or "", profile, lang)
+    found = []
+    if life.slope_per_s is not None:
+        counted = life.basis == "counter"
+        length = DAY if life.p50_s >= 2.0 * DAY else HOUR
+        names = {DAY: {"en": "day", "zh": "天"}, HOUR: {"en": "hour", "zh": "小时"}}
+        found.append(
+            (_COUNTS if counted else _WEARS)[lang].format(
+                signal=name,
+                slope=quantity(abs(life.slope_per_s) * length, unit),
+                unit=names[length][lang],
+                limit=quantity(part.rated if counted else part.limit, unit),
+            )
+        )
+    if life.rate is not None:
+        found.append(_RATES[lang].format(rate=f"{life.rate:.2g}"))
+    if part.norm is not None and life.basis == "wear":
+        load, load_unit = _signal(part.norm.by, profile, lang)
+        nominal = quantity(part.norm.nominal, load_unit)
+        found.append(_NORMED[lang].format(signal=name, load=load, limit=nominal))
+    return found
 
 
 def title(words: Words, name: str, lang: str) -> str:

@@ -1,5 +1,6 @@
 """The parts of a machine that are used up: what is left of each, and by when to order."""
 
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -10,6 +11,7 @@ from cloud.advisories.window import absorbed, visit, window
 from cloud.api.deps import ApiDeps, Deps
 from cloud.api.pages import answer
 from cloud.api.problems import declared
+from cloud.api.why import forecast, recent
 from cloud.api.wire import Json
 from cloud.ledger import AdvisoryRow, TicketRow
 from cloud.ledger.records import Clock
@@ -30,7 +32,8 @@ class PartView(msgspec.Struct, frozen=True, kw_only=True):
     `ends`. Ordered by `order_by` it is there when the customer's window opens before
     `ends_earliest`, with the planner's time kept; a visit that is planned anyway takes it along.
     Where an advisory stands for the part, the date is the advisory's, as on its ticket.
-    `fraction` runs from 1 (new) to 0 (used up); `basis` says what the band rests on.
+    `fraction` runs from 1 (new) to 0 (used up); `basis` says what the band rests on, `why` in words
+    by language: what drives it, what such parts did before, what became of earlier forecasts.
     """
 
     component: str
@@ -43,6 +46,7 @@ class PartView(msgspec.Struct, frozen=True, kw_only=True):
     ends_ns: int | None
     ends_latest_ns: int | None
     order_by_ns: int | None
+    why: Mapping[str, Sequence[str]]
 
 
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,11 +66,12 @@ def list_parts(deps: Deps, machine: str) -> Json:
     profile = deps.profiles.get(row.profile) or deps.profiles["generic"]
     assessment = current.assessment if current else None
     at_ns = assessment.at_ns if assessment else None
-    work, items = _Work.of(deps, machine), []
+    work, assessments, items = _Work.of(deps, machine), recent(deps, machine), []
     for name, part in profile.consumables.items():
         life = _life(name, assessment)
         order_by = work.order_by_ns(name, life, profile, at_ns or 0)
-        items.append(_view(name, part, life, at_ns or 0, order_by))
+        why = forecast(deps, name, life, profile, assessments)
+        items.append(_view(name, part, life, at_ns or 0, order_by, why))
     items.sort(key=lambda one: (one.ends_ns is None, one.ends_ns or 0, one.component))
     return Json(Parts(machine=machine, clock=row.clock, at_ns=at_ns, items=items))
 
@@ -111,8 +116,13 @@ def _life(component: str, assessment: Assessment | None) -> Life | None:
     return min(known, key=lambda one: one.p50_s or 0.0) if known else next(iter(lives), None)
 
 
-def _view(
-    name: str, part: Consumable, life: Life | None, at_ns: int, order_by: int | None
+def _view(  # noqa: PLR0917  one row, one caller
+    name: str,
+    part: Consumable,
+    life: Life | None,
+    at_ns: int,
+    order_by: int | None,
+    why: Mapping[str, Sequence[str]],
 ) -> PartView:
     def after(seconds: float | None) -> int | None:
         return None if seconds is None else at_ns + int(seconds * NS)
@@ -128,4 +138,5 @@ def _view(
         ends_ns=after(life.p50_s) if life else None,
         ends_latest_ns=after(life.p90_s) if life else None,
         order_by_ns=order_by,
+        why=why,
     )

@@ -20,6 +20,7 @@ from cloud.ledger.records import (
     AssessmentRow,
     Clock,
     DeliveryRow,
+    Ended,
     EventRow,
     EvidenceRow,
     Filed,
@@ -46,6 +47,7 @@ __all__ = [
     "AlertRow",
     "AssessmentRow",
     "DeliveryRow",
+    "Ended",
     "EventRow",
     "EvidenceRow",
     "Filed",
@@ -209,6 +211,10 @@ class Ledger(AccountStore, CommandStore, Protocol):
         states: Sequence[TicketState] = (),
     ) -> Page[TicketRow]:
         """List tickets; `states` empty = all."""
+        ...
+
+    def ended_parts(self, component: str, profile: str, limit: int = 100) -> list[Ended]:
+        """Return the parts of a kind that work orders replaced, newest first."""
         ...
 
     def ticket(self, ticket_id: str) -> TicketRow:

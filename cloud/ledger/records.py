@@ -199,6 +199,17 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True):
     repair: Repair | None
 
 
+class Ended(msgspec.Struct, frozen=True, kw_only=True):
+    """A part that a work order replaced, and what had been forecast of it at `forecast_ns`."""
+
+    machine: str
+    opened_ns: int
+    resolved_ns: int
+    verdict: Verdict | None
+    forecast_ns: int | None
+    life: Life | None
+
+
 class EventRow(Record, frozen=True, kw_only=True):
     """One change: who, when, what. Append-only; `seq` grows by the order of commits."""
 

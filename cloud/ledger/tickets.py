@@ -9,12 +9,13 @@ import sqlalchemy as sa
 from cloud.advisories.values import OBSERVE_NS
 from cloud.errors import Refused
 from cloud.ledger import tables as t
-from cloud.ledger.base import Part, check_version
+from cloud.ledger.base import Part, check_version, unpack
 from cloud.ledger.docket import Docket
 from cloud.ledger.records import (
     INTERNAL,
     AdvisoryRow,
     AdvisoryState,
+    Ended,
     EventRow,
     Repair,
     Resolved,
@@ -51,6 +52,29 @@ class Tickets(Part):
         """Return one ticket."""
         with self._db.reading() as connection:
             return self._get(connection, t.ticket, TicketRow, ticket_id)
+
+    def ended_parts(self, component: str, profile: str, limit: int = 100) -> list[Ended]:
+        """Return the parts of a kind that work orders replaced, newest first."""
+        ticket, advisory, evidence = t.ticket.c, t.advisory.c, t.evidence.c
+        about = sa.and_(evidence.advisory_id == ticket.advisory_id, evidence.kind == "life")
+        query = (
+            sa.select(
+                ticket.machine,
+                ticket.opened_ns,
+                ticket.resolved_ns,
+                ticket.verdict,
+                evidence.since_ns.label("forecast_ns"),
+                evidence.life,
+            )
+            .join(t.advisory, advisory.id == ticket.advisory_id)
+            .outerjoin(t.evidence, about)
+            .where(ticket.replaced == component, ticket.component == component)
+            .where(advisory.profile == profile, ticket.resolved_ns.is_not(None))
+            .order_by(ticket.resolved_ns.desc(), ticket.id)
+            .limit(limit)
+        )
+        with self._db.reading() as connection:
+            return [unpack(Ended, row) for row in connection.execute(self._seen(query, t.ticket))]
 
     def acknowledge(self, ticket_id: str, version: int, *, actor: str) -> TicketRow:
         """Take a new ticket on: `in_progress`, assigned to the actor."""

@@ -106,7 +106,8 @@ class Lives:
             if basis == "hazard":
                 life = _aged(self._ages.band(index, at_ns), component, mode)
             else:
-                life = _life(self._rows[index], (component, basis, signal), mode, at_ns)
+                names = (component, basis, signal)
+                life = _life(self._rows[index], names, mode, at_ns, self._wears.rate(index))
             best = found.get(component)
             if best is None or _sooner(life, best):
                 found[component] = life
@@ -224,7 +225,7 @@ def _left(row: Any, field: str, at_ns: int) -> float:
     return max(float(row[field]) - (at_ns - int(row["at_ns"])) * 1e-9, 0.0)
 
 
-def _life(row: Any, names: tuple[str, str, str], mode: str, at_ns: int) -> Life:
+def _life(row: Any, names: tuple[str, str, str], mode: str, at_ns: int, rate: float | None) -> Life:
     component, basis, signal = names
     known, slope = bool(row["known"]), float(row["slope"])
     fraction = float(row["fraction"])
@@ -239,6 +240,7 @@ def _life(row: Any, names: tuple[str, str, str], mode: str, at_ns: int) -> Life:
         fraction=fraction if heard and np.isfinite(fraction) else None,
         signal=signal,
         slope_per_s=slope if known and np.isfinite(slope) else None,
+        rate=rate if known else None,
     )
 
 

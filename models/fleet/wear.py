@@ -72,6 +72,12 @@ class Wears:
         """Whether a life's past had grown when its machine was last looked at."""
         return bool(self._followed[row]["asked"])
 
+    def rate(self, row: int) -> float | None:
+        """Return how fast a life's part wears by a usual one; None where nothing measures it."""
+        followed, wear = self._followed[row], self._wears[row]
+        measured = followed["basis"] == WORN and followed["indicator"] >= 0 and wear["begun"]
+        return float(wear["r"]) if measured else None
+
     def lines(self, first: NDArray[np.int64], rows: NDArray[Any]) -> Lines:
         """Return all arrays as the compiled code takes them; anew after each `follow`."""
         return Lines(

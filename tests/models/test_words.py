@@ -2,8 +2,8 @@ import msgspec
 import pytest
 
 from models.assessment import Assessment, Check, Condition, Contribution, Life, State
-from models.profile import parse_profile
-from models.words import explain, quantity, span
+from models.profile import Norm, load_profiles, parse_profile
+from models.words import drivers, explain, quantity, span
 from tests.models.fleet.machines import DAY, PUMP
 
 
@@ -176,3 +176,53 @@ title = { en = "Discharge pressure", zh = "出口压力" }
     assert explain(found, profile, "zh") == (
         "出口压力为4.1 bar，比转速和流量所能解释的低0.8 bar，且持续存在"
     )
+
+
+@pytest.mark.parametrize(
+    ("profile", "fields", "english", "chinese"),
+    [
+        (
+            "air-purifier",
+            {
+                "component": "filter",
+                "basis": "wear",
+                "signal": "differential_pressure",
+                "rate": 1.4,
+            },
+            [
+                "moves by 0.8 Pa a day towards the limit of 250 Pa",
+                "it wears 1.4 times as fast as a usual part",
+            ],
+            ["每天变化0.8 Pa，极限为250 Pa", "普通部件的1.4倍"],
+        ),
+        (
+            "office-printer",
+            {"component": "toner", "basis": "counter", "signal": "toner_pages"},
+            [": 0.8 page a day lately; such a part lasts 16000 page"],
+            ["近期每天0.8 page"],
+        ),
+    ],
+)
+def test_what_drives_an_estimate(
+    profile: str, fields: dict[str, object], english: list[str], chinese: list[str]
+) -> None:
+    known = msgspec.structs.replace(life(20, 30, 50), slope_per_s=0.8 / DAY, **fields)
+    for lang, words in (("en", english), ("zh", chinese)):
+        said = drivers(known, load_profiles()[profile], lang)
+        assert len(said) == len(words)
+        for sentence, word in zip(said, words, strict=True):
+            assert word in sentence
+    unknown = msgspec.structs.replace(known, p10_s=None, p50_s=None, p90_s=None)
+    assert drivers(unknown, load_profiles()[profile]) == []
+
+
+def test_an_indicator_that_is_read_as_at_the_nominal_load_says_so() -> None:
+    profile = load_profiles()["air-purifier"]
+    filter_ = msgspec.structs.replace(
+        profile.consumables["filter"], norm=Norm(by="flow", nominal=600.0)
+    )
+    normed = msgspec.structs.replace(profile, consumables={"filter": filter_})
+    names = {"component": "filter", "basis": "wear", "signal": "differential_pressure"}
+    known = msgspec.structs.replace(life(20, 30, 50), **names)
+    assert "600 m³/h" in drivers(known, normed, "en")[-1]
+    assert "600 m³/h" in drivers(known, normed, "zh")[-1]

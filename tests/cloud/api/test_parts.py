@@ -57,6 +57,24 @@ async def test_a_part_says_when_it_ends_and_by_when_to_order(
     assert part["order_by"] == "2023-12-15T21:13:20Z"
 
 
+async def test_a_part_says_in_both_languages_why(api: httpx.AsyncClient, plant: Plant) -> None:
+    plant.register("acme.a")
+    assess(plant, seal(100.0, "prior"))
+    (part,) = (await api.get("/api/v1/machines/acme.a/parts")).json()["items"]
+    assert [len(said) for said in part["why"].values()] == [3, 3]
+    assert "what its age says" in part["why"]["en"][0]
+    assert "no earlier forecast" in part["why"]["en"][1]
+    assert "尚无同类部件" in part["why"]["zh"][2]
+    plant.find("acme.a", "pressure")
+    (ticket,), _ = plant.ledger.tickets()
+    plant.ledger.resolve(
+        ticket.id, ticket.version, actor="t", verdict=Verdict.CONFIRMED, replaced="seal"
+    )
+    assess(plant, seal(100.0, "prior"))
+    why = (await api.get("/api/v1/machines/acme.a/parts")).json()["items"][0]["why"]
+    assert why["en"][2].startswith("such parts replaced before: 1, found worn: 1")
+
+
 async def test_a_planned_visit_takes_the_part_along(api: httpx.AsyncClient, plant: Plant) -> None:
     plant.register("acme.a")
     plant.find("acme.a", "axis/x", severity=2)
