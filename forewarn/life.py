@@ -16,6 +16,7 @@ import numpy as np
 import typer
 
 from forewarn.runs import BadRuns, File, read
+from forewarn.tables import Language, spoken
 
 if TYPE_CHECKING:
     from models.life.learned.prognosis import Forecast, Prognosis
@@ -23,6 +24,26 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 HEAD: Final = ("unit", "time", "rul_p05", "rul_p50", "rul_p95")
 SHOWN: Final = 5  #: signals of an explanation
+_LIKE: Final = {
+    "en": "like unit {unit} at {time:g} (forecast then {forecast:.4g}): it had ",
+    "zh": "与单元 {unit} 在 {time:g} 时相似（当时预测 {forecast:.4g}）：其实际剩余",
+}
+_SAID: Final = {
+    "en": {
+        "unit": "unit {unit} at {age:g}: {likely:.4g} left ({low:.4g} to {high:.4g})",
+        "shortens": "{signal} shortens it by {effect:.3g}",
+        "lengthens": "{signal} lengthens it by {effect:.3g}",
+        "failed": _LIKE["en"] + "{left:.4g} left",
+        "outlived": _LIKE["en"] + "more than {left:.4g} left",
+    },
+    "zh": {
+        "unit": "单元 {unit}，时间 {age:g}：剩余 {likely:.4g}（{low:.4g} 至 {high:.4g}）",
+        "shortens": "{signal} 使其缩短 {effect:.3g}",
+        "lengthens": "{signal} 使其延长 {effect:.3g}",
+        "failed": _LIKE["zh"] + " {left:.4g}",
+        "outlived": _LIKE["zh"] + "超过 {left:.4g}",
+    },
+}
 RunsFile = Annotated[Path, typer.Option("--runs", help="CSV: unit,time,<signals…>[,event]")]
 UnitName = Annotated[str, typer.Option("--unit", help="name of the column with the unit")]
 TimeName = Annotated[str, typer.Option("--time", help="name of the column with its age")]
@@ -83,6 +104,7 @@ def predict(
     explain: Annotated[
         bool, typer.Option("--explain", help="print what drives each unit's last forecast")
     ] = False,
+    lang: Language = None,
     unit: UnitName = "unit",
     time: TimeName = "time",
 ) -> None:
@@ -106,7 +128,7 @@ def predict(
     with _whole(out) as stream:
         stream.write(_table(file, forecast, every_row=every_row).encode())
     if explain:
-        _explain(prognosis, file, forecast)
+        _explain(prognosis, file, forecast, lang)
 
 
 def _table(file: File, forecast: Forecast, *, every_row: bool) -> str:
@@ -124,24 +146,24 @@ def _table(file: File, forecast: Forecast, *, every_row: bool) -> str:
     return text.getvalue()
 
 
-def _explain(prognosis: Prognosis, file: File, forecast: Forecast) -> None:
+def _explain(prognosis: Prognosis, file: File, forecast: Forecast, lang: str | None) -> None:
     from models.life.learned.explain import drivers, similar  # noqa: PLC0415  needs NumPy
 
+    say = _SAID.get(spoken(lang), _SAID["en"])
     rows = file.runs.starts[1:] - 1
     effects = drivers(prognosis, file.runs, rows)
     for name, row, effect in zip(file.runs.units, rows, effects, strict=True):
         age = float(file.runs.time[row])
-        band = forecast.p05[row], forecast.p50[row], forecast.p95[row]
-        typer.echo(f"unit {name} at {age:g}: {band[1]:.4g} left ({band[0]:.4g} to {band[2]:.4g})")
+        low, likely, high = forecast.p05[row], forecast.p50[row], forecast.p95[row]
+        typer.echo(say["unit"].format(unit=name, age=age, low=low, likely=likely, high=high))
         for k in sorted(range(len(effect)), key=lambda k: -abs(effect[k]))[:SHOWN]:
-            word = "shortens" if effect[k] < 0.0 else "lengthens"
-            typer.echo(f"  {prognosis.card.signals[k]} {word} it by {abs(effect[k]):.3g}")
-        for past in similar(prognosis.card, age, float(band[1])):
-            more = "" if past.failed else "more than "
-            typer.echo(
-                f"  like unit {past.unit} at {past.time:g} (forecast then {past.forecast:.4g}): "
-                f"it had {more}{past.left:.4g} left"
-            )
+            word = say["shortens" if effect[k] < 0.0 else "lengthens"]
+            signal = prognosis.card.signals[k]
+            typer.echo("  " + word.format(signal=signal, effect=abs(effect[k])))
+        for past in similar(prognosis.card, age, float(likely)):
+            word = say["failed" if past.failed else "outlived"]
+            then = {"time": past.time, "forecast": past.forecast, "left": past.left}
+            typer.echo("  " + word.format(unit=past.unit, **then))
 
 
 def _warn(lines: list[str]) -> None:

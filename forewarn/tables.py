@@ -124,10 +124,14 @@ def span_ns(text: str) -> int:
     return int(found[1]) * _UNITS_S[found[2]] * 1_000_000_000
 
 
+def spoken(language: str | None) -> str:
+    """Return the language asked for, else the terminal's: en or zh."""
+    return language or ("zh" if os.environ.get("LANG", "").startswith("zh") else "en")
+
+
 def in_words(texts: dict[str, str], language: str | None) -> str:
     """Return a text in the language asked for, or in one that there is."""
-    wanted = language or ("zh" if os.environ.get("LANG", "").startswith("zh") else "en")
-    return texts.get(wanted) or next(iter(texts.values()), "")
+    return texts.get(spoken(language)) or next(iter(texts.values()), "")
 
 
 def me() -> str | None:

@@ -122,6 +122,10 @@ _RATES: Final = {
     "en": "it wears {rate} times as fast as a usual part at the same use",
     "zh": "在相同使用强度下，其磨损速度为普通部件的{rate}倍",
 }
+_USUAL: Final = {
+    "en": "it wears as fast as a usual part at the same use",
+    "zh": "在相同使用强度下，其磨损速度与普通部件相当",
+}
 _NORMED: Final = {
     "en": "{signal} is read as at {limit} of {load}",
     "zh": "{signal}已折算到{load}为{limit}时的值",
@@ -179,7 +183,8 @@ def drivers(life: Life, profile: Profile, lang: str = "en") -> list[str]:
             )
         )
     if life.rate is not None:
-        found.append(_RATES[lang].format(rate=f"{life.rate:.2g}"))
+        words = _USUAL if abs(life.rate - 1.0) < 0.1 else _RATES
+        found.append(words[lang].format(rate=f"{life.rate:.2g}"))
     if part.norm is not None and life.basis == "wear":
         load, load_unit = _signal(part.norm.by, profile, lang)
         nominal = quantity(part.norm.nominal, load_unit)

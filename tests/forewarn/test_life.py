@@ -117,11 +117,16 @@ def test_columns_may_have_other_names(folder: Path) -> None:
 
 
 def test_an_explanation_names_signals_and_past_units(folder: Path, capsys: Captured) -> None:
-    _predict(folder, folder / "new.csv", "--explain")
+    _predict(folder, folder / "new.csv", "--explain", "--lang", "en")
     said = capsys.readouterr().out
     assert "unit u0 at" in said
     assert "b shortens it by" in said
     assert "like unit u" in said
+    _predict(folder, folder / "new.csv", "--explain", "--lang", "zh")
+    chinese = capsys.readouterr().out
+    assert "使其缩短" in chinese
+    assert "与单元 u" in chinese
+    assert chinese.count("\n") == said.count("\n")
 
 
 GOOD = "u,1,1,1,1\nu,2,1,2,1\n"

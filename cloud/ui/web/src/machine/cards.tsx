@@ -15,16 +15,33 @@ const OPEN = ['open', 'deferred', 'accepted'];
 
 export function Sentences({ advisory }: { advisory: string }) {
   const { data } = useWhy(advisory);
-  return <Reasons why={data} />;
+  return <><Reasons why={data} /><Forecast words={data?.forecast} /></>;
 }
 
-export function Reasons({ why }: { why: Why | undefined }) {
+/** Sentences of a service's answer in the language of the page. */
+function Said({ words }: { words: Record<string, string[]> | undefined }) {
   const formats = useFormats();
-  const said = why?.why[textLanguage(formats.language)] ?? [];
+  const said = words?.[textLanguage(formats.language)] ?? [];
   return (
     <ul className={classes.why}>
       {said.map((sentence) => <li key={sentence}>{sentence}</li>)}
     </ul>
+  );
+}
+
+export function Reasons({ why }: { why: Why | undefined }) {
+  return <Said words={why?.why} />;
+}
+
+/** How a remaining life was estimated and what earlier forecasts came to; nothing without one. */
+export function Forecast({ words }: { words: Record<string, string[]> | undefined }) {
+  const { t } = useTranslation();
+  if (!words?.en?.length) return null;
+  return (
+    <details className="small">
+      <summary>{t('machine.forecast')}</summary>
+      <Said words={words} />
+    </details>
   );
 }
 
@@ -144,6 +161,7 @@ function PartRow({ part, at }: { part: Part; at: number }) {
           <span className="dim"> ({t('machine.leadTime')} {formats.short(part.lead_time_d * DAY)})</span>
         </div>
       )}
+      <Forecast words={part.why} />
     </li>
   );
 }

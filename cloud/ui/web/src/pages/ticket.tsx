@@ -6,7 +6,7 @@ import type { BoardRow, Ticket } from '../api/client';
 import { useAdvisory, useBoard, useProfile, useStep, useTicket, useTicketWhy, type Step } from '../api/queries';
 import { decides, useRole, works } from '../api/session';
 import { EvidenceList } from '../inbox/evidence';
-import { Reasons } from '../machine/cards';
+import { Forecast, Reasons } from '../machine/cards';
 import { Problem } from '../parts/failing';
 import { useFormats } from '../parts/format';
 import { dueText, leftText, bandWords, SeverityMark } from '../parts/marks';
@@ -153,6 +153,7 @@ export default function TicketPage() {
           <section className="card" aria-labelledby="why">
             <h2 id="why">{t('ticket.why')}</h2>
             <Reasons why={why} />
+            <Forecast words={why?.forecast} />
           </section>
           {advisory && (
             <section className="card" aria-labelledby="evidence">
