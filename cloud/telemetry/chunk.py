@@ -23,6 +23,7 @@ from cloud.telemetry.rollup import FIRST_NS, MAX_NS, START, Partials
 LEVEL: Final = 1
 _CRC: Final = struct.Struct("<I")
 _STATED: Final = 1
+_NO_STATES: Final = np.zeros(0, np.uint8)
 
 
 class _Engines(threading.local):
@@ -61,24 +62,37 @@ def unseal(blob: bytes, where: str) -> NDArray[np.uint8]:
     return np.frombuffer(_engines.unpack.decompress(body), np.uint8)
 
 
+@njit(cache=True, nogil=True)
+def _pack_doubles(values: Any, states: Any, out: Any) -> int:
+    """Pack one signal's doubles; NaN becomes a state."""
+    n = len(values)
+    stated = len(states) > 0
+    gone = False
+    for i in range(n):
+        gone |= np.isnan(values[i])
+    out[0] = _STATED if stated or gone else 0
+    end = codec.pack_floats(values, out, 1)
+    if not stated and not gone:
+        return end
+    for i in range(n):
+        state = states[i] if stated else np.uint8(0)
+        out[end + i] = state | MISSING if np.isnan(values[i]) else state
+    return end + n
+
+
 def pack_column(column: Column, code: str) -> bytes:
     """Pack one signal of a frame; `code` is its type in the layout."""
     values, states = column.values, column.states
-    if code in "df":
-        gone = np.isnan(values)
-        if gone.any():
-            states = np.zeros(len(values), np.uint8) if states is None else states
-            states = states | np.where(gone, np.uint8(MISSING), np.uint8(0))
     n = len(values)
     out = np.empty(1 + codec.room(n) + n, np.uint8)
-    out[0] = _STATED if states is not None else 0
     if code in "df":
-        end = codec.pack_floats(values.astype(np.float64, copy=False), out, 1)
-    else:
-        whole = values.astype(np.int64)
-        if states is not None:
-            codec.carry(whole, states, rollup.UNSEEN)
-        end = codec.pack_ints(whole, out, 1)
+        mine = _NO_STATES if states is None else states
+        return seal(out[: _pack_doubles(values.astype(np.float64, copy=False), mine, out)])
+    whole = values.astype(np.int64)
+    if states is not None:
+        codec.carry(whole, states, rollup.UNSEEN)
+    out[0] = _STATED if states is not None else 0
+    end = codec.pack_ints(whole, out, 1)
     if states is not None:
         out[end : end + n] = states
         end += n
@@ -141,8 +155,9 @@ def _pack_page(ints: Any, floats: Any, width: int, out: Any) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _unpack_page(raw: Any, width: int, ints: Any, floats: Any) -> None:
-    n = ints.shape[1]
+def _unpack_page(raw: Any, width: int) -> tuple[Any, Any]:
+    n = np.int64(raw[0]) | np.int64(raw[1]) << 8 | np.int64(raw[2]) << 16 | np.int64(raw[3]) << 24
+    ints, floats = np.empty((7, n), np.int64), np.empty((5, n))
     at = 4
     for k in range(7):
         at = codec.unpack_ints(raw, at, ints[k])
@@ -153,6 +168,17 @@ def _unpack_page(raw: Any, width: int, ints: Any, floats: Any) -> None:
                 ints[k, i] += ints[START, i]
     for k in range(5):
         at = codec.unpack_floats(raw, at, floats[k])
+    return ints, floats
+
+
+@njit(cache=True, nogil=True)
+def _renew_page(raw: Any, more: Any, values: Any, width: int, out: Any) -> int:
+    """Merge later buckets into a packed page and pack it again."""
+    ints, floats = _unpack_page(raw, width)
+    most = ints.shape[1] + more.shape[1]
+    merged, sums = np.empty((7, most), np.int64), np.empty((5, most))
+    n = rollup.merge(ints, floats, more, values, merged, sums)
+    return _pack_page(merged[:, :n], sums[:, :n], width, out)
 
 
 def pack_page(parts: Partials, width_ns: int) -> bytes:
@@ -163,8 +189,13 @@ def pack_page(parts: Partials, width_ns: int) -> bytes:
 
 def unpack_page(blob: bytes, width_ns: int, where: str) -> Partials:
     """Return `pack_page`'s roll-ups."""
+    return Partials(*_unpack_page(unseal(blob, where), width_ns))
+
+
+def renew_page(blob: bytes, parts: Partials, width_ns: int, where: str) -> bytes:
+    """Return a page with roll-ups of later arrivals joined in."""
     raw = unseal(blob, where)
-    count = int(raw[:4].view("<u4")[0])
-    parts = Partials(np.empty((7, count), np.int64), np.empty((5, count)))
-    _unpack_page(raw, width_ns, parts.ints, parts.floats)
-    return parts
+    count = int(raw[:4].view("<u4")[0]) + len(parts)
+    out = np.empty(4 + 12 * codec.room(count), np.uint8)
+    ints, floats = np.ascontiguousarray(parts.ints), np.ascontiguousarray(parts.floats)
+    return seal(out[: _renew_page(raw, ints, floats, width_ns, out)])

@@ -19,6 +19,7 @@ _DECIMALS: Final = 16
 _SINGLE_DECIMALS: Final = 7  #: beyond, single precision fits anything and says nothing
 _EXACT: Final = 2.0**52
 _PROBES: Final = 24
+_JUDGED: Final = 512  #: values that say which differences are smallest
 _ONE_IN: Final = 16  #: at most n / 16 + 1 exceptions
 _NEGATIVE_ZERO: Final = -(2**63)  #: its bit pattern
 _UP: Final = np.array([float(f"1e{d}") for d in range(_DECIMALS)])
@@ -64,61 +65,69 @@ def _step(x: Any) -> Any:
     return max(step, 1)
 
 
-@njit(cache=True, nogil=True)
-def _sizes(x: Any, step: Any) -> Any:
-    """Return the best order of differences (0, 1, 2) and the value that order 0 starts from."""
+@njit(cache=True, nogil=True, error_model="numpy")
+def _order(x: Any, step: Any) -> Any:
+    """Return the order of differences (0, 1, 2) that costs least and where order 0 starts.
+
+    Long columns are judged by some of their values, spread evenly.
+    """
     n = len(x)
+    stride = max(n // _JUDGED, 1)
     total = 0.0
-    for i in range(n):
-        total += float((x[i] - x[0]) // step)
-    middle = x[0] + step * np.int64(np.rint(total / n)) if abs(total / n) < _EXACT else x[0]
+    seen = 0
+    for i in range(0, n, stride):
+        total += float(x[i] - x[0])
+        seen += 1
+    mean = total / seen / step
+    middle = x[0] + step * np.int64(np.rint(mean)) if abs(mean) < _EXACT else x[0]
     plain = first = second = 0.0
-    before = 0.0
-    for i in range(n):
-        plain += abs(float((x[i] - middle) // step))
-        if i:
-            d = float(x[i] - x[i - 1])
-            first += abs(d)
-            if i > 1:
-                second += abs(d - before)
-            before = d
-    first, second = first / step, second / step
-    if second < first and second < plain:
+    for i in range(2, n, stride):
+        d = float(x[i] - x[i - 1])
+        plain += abs(float(x[i] - middle))
+        first += abs(d)
+        second += abs(d - float(x[i - 1] - x[i - 2]))
+    if n > 2 and second < first and second < plain:
         return 2, middle
     return (1, middle) if first < plain else (0, middle)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
+def _differences(x: Any, order: int, step: Any, base: Any) -> tuple[Any, Any]:
+    """Return the zigzag of the differences in steps, and all their bits together."""
+    n = len(x)
+    d = np.zeros(n, np.int64)
+    if order == 0:
+        for i in range(n):
+            d[i] = x[i] - base
+    elif order == 1:
+        for i in range(1, n):
+            d[i] = x[i] - x[i - 1]
+    else:
+        for i in range(2, n):
+            d[i] = (x[i] - x[i - 1]) - (x[i - 1] - x[i - 2])
+    if step != 1:
+        for i in range(n):
+            d[i] //= step
+    most = np.int64(0)
+    for i in range(n):
+        d[i] = (d[i] << 1) ^ (d[i] >> 63)
+        most |= d[i]
+    return d, most
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def pack_ints(x: Any, out: Any, at: int) -> int:
     """Pack int64 `x` into bytes `out` from `at`; return the place behind it."""
     n = len(x)
     if n == 0:
         return at
     step = _step(x)
-    order, middle = _sizes(x, step)
+    order, middle = _order(x, step)
     base = middle if order == 0 else x[0]
     slope = (x[1] - x[0]) // step if order == 2 else np.int64(0)
-    z = np.empty(n, np.uint64)
-    most = np.uint64(0)
-    before = np.int64(0)
-    for i in range(n):
-        if order == 0:
-            d = x[i] - base
-        elif i == 0:
-            d = np.int64(0)
-        else:
-            d = x[i] - x[i - 1]
-        if step != 1:
-            d //= step
-        if order == 2:
-            if i == 0:
-                d = slope
-                before = d
-            d, before = d - before, d
-        z[i] = np.uint64((d << 1) ^ (d >> 63))
-        most |= z[i]
+    d, most = _differences(x, order, step, base)
     planes = 0
-    while planes < 8 and most >> np.uint64(8 * planes):
+    while planes < 8 and np.uint64(most) >> np.uint64(8 * planes):
         planes += 1
     out[at] = order
     out[at + 1] = planes
@@ -126,9 +135,10 @@ def pack_ints(x: Any, out: Any, at: int) -> int:
     at = put(out, at, base, 8)
     at = put(out, at, slope, 8)
     for p in range(planes):
-        shift = np.uint64(8 * p)
+        plane = out[at : at + n]
+        shift = 8 * p
         for i in range(n):
-            out[at + i] = np.uint8(z[i] >> shift)
+            plane[i] = np.uint8(d[i] >> shift)
         at += n
     return at
 
@@ -212,9 +222,24 @@ def _probe(x: Any, mode: int, decimals: int) -> bool:
     return wrong * 8 <= seen
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _scale(x: Any, mode: int, decimals: int, whole: Any, odd: Any) -> int:
     """Fill `whole`; return how many values need an exception (-1: too many)."""
+    up = _UP[decimals]
+    wrong = 0
+    if mode == DIVIDE:
+        for i in range(len(x)):
+            k = np.rint(x[i] * up)
+            wrong |= (k / up != x[i]) | (not abs(k) < _EXACT)
+            whole[i] = np.int64(k)
+    if mode == DIVIDE and not wrong:
+        return 0
+    return _scale_some(x, mode, decimals, whole, odd)
+
+
+@njit(cache=True, nogil=True)
+def _scale_some(x: Any, mode: int, decimals: int, whole: Any, odd: Any) -> int:
+    """Fill `whole` where some values are missing or need an exception; see `_scale`."""
     up, down = _UP[decimals], _DOWN[decimals]
     before = np.int64(0)
     count = 0
@@ -322,7 +347,9 @@ def unpack_floats(buf: Any, at: int, out: Any) -> int:
         narrow = np.empty(n, np.int32)
         for i in range(n):
             narrow[i] = bits[i] ^ ((bits[i] >> 63) & 0x7FFFFFFF)
-        out[:] = narrow.view(np.float32)
+        single = narrow.view(np.float32)
+        for i in range(n):
+            out[i] = single[i]
     else:
         up, down = _UP[places], _DOWN[places]
         for i in range(n):

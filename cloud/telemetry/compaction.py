@@ -30,11 +30,12 @@ from cloud.telemetry.readers import Readers
 from cloud.telemetry.rollup import HOUR_NS, MINUTE_NS, Partials
 
 JOB_ROWS: Final = 2 * FRAME_ROWS
-DUE_ROWS: Final = 4_096  #: so many fresh samples of a machine are worth a compaction
+DUE_ROWS: Final = FRAME_ROWS  #: so many fresh samples of a machine are worth a compaction
 DUE_BLOBS: Final = 512  #: or so many fresh rows, because reading them takes a step each
-SMALL_ROWS: Final = DUE_ROWS // 2
+SMALL_ROWS: Final = FRAME_ROWS // 4
 SMALL_FRAMES: Final = 8  #: so many small frames of one layout are joined
 PAGE_BUCKETS: Final = 360
+ASKED: Final = 500  #: pages read by one statement
 LEVELS: Final = (MINUTE_NS, HOUR_NS)
 
 
@@ -71,6 +72,7 @@ def prepare(readers: Readers, machine: int) -> Job | None:
         tables = _arrived(readers, db, job)
         if not tables:
             return None
+        tables = [table.in_time_order() for table in tables]
         for table in tables:
             job.frames += pack_all(table, apart=True)
         _roll_up(readers, db, job, tables)
@@ -112,14 +114,27 @@ def _roll_up(readers: Readers, db: sqlite3.Connection, job: Job, tables: list[Ta
     numbers = dict(
         db.execute("SELECT name, id FROM signal WHERE machine = ?", (job.machine,)).fetchall()
     )
+    minutes = {numbers[name]: part for name, part in _minutes(tables).items()}
+    job.pages += _pages(readers, db, 0, minutes)
+    hours = {number: rollup.join([part], HOUR_NS) for number, part in minutes.items()}
+    job.pages += _pages(readers, db, 1, hours)
+
+
+def _minutes(tables: list[Table]) -> dict[str, Partials]:
+    """Return each signal's minutes; `tables` are in time order."""
+    if len(tables) == 1:
+        rows = tables[0].rows
+        columns = list(zip(rows.columns, rows.states, strict=True))
+        found = rollup.reduce_all(rows.times, columns, MINUTE_NS)
+        return {name: part for (name, _), part in zip(tables[0].layout, found, strict=True)}
     by_signal: dict[str, list[Table]] = {}
     for table in tables:
         for index, (name, _) in enumerate(table.layout):
             by_signal.setdefault(name, []).append(_only(table, index))
-    for name, mine in by_signal.items():
-        minutes = rollup.join([_reduced(one) for one in _mixed(mine)], MINUTE_NS)
-        for level, parts in enumerate((minutes, rollup.join([minutes], HOUR_NS))):
-            job.pages += _pages(readers, db, numbers[name], level, parts)
+    return {
+        name: rollup.join([_reduced(one) for one in _mixed(mine)], MINUTE_NS)
+        for name, mine in by_signal.items()
+    }
 
 
 def _only(table: Table, index: int) -> Table:
@@ -142,28 +157,39 @@ def _mixed(tables: list[Table]) -> list[Table]:
 
 
 def _reduced(table: Table) -> Partials:
-    ordered = table.in_time_order()
-    states = ordered.rows.states[0]
-    if states is None:
-        states = np.zeros(len(ordered.rows.times), np.uint8)
-    return rollup.reduce(ordered.rows.times, ordered.rows.columns[0], states, MINUTE_NS)
+    rows = table.in_time_order().rows
+    return rollup.reduce(rows.times, rows.columns[0], rows.states[0], MINUTE_NS)
 
 
 def _pages(
-    readers: Readers, db: sqlite3.Connection, signal: int, level: int, parts: Partials
+    readers: Readers, db: sqlite3.Connection, level: int, found: dict[int, Partials]
 ) -> list[tuple[int, bytes]]:
-    out = []
-    starts = parts.ints[rollup.START]
+    """Return the pages of one level with each signal's (by its id) buckets joined in."""
     width = PAGE_BUCKETS * LEVELS[level]
-    for page in np.unique(starts // width):
-        start = int(page) * width
-        number = page_id(signal, level, start)
-        merged = parts.between(start, start + width)
-        row = db.execute("SELECT body FROM rollup WHERE id = ?", (number,)).fetchone()
-        if row:
-            stored = chunk.unpack_page(row[0], LEVELS[level], _where(readers, number))
-            merged = rollup.join([stored, merged], LEVELS[level])
-        out.append((number, chunk.pack_page(merged, LEVELS[level])))
+    pages: dict[int, Partials] = {}
+    for signal, parts in found.items():
+        numbers = parts.ints[rollup.START] // width
+        for page in numbers[:1] if numbers[0] == numbers[-1] else np.unique(numbers):
+            start = int(page) * width
+            pages[page_id(signal, level, start)] = parts.between(start, start + width)
+    stored = _stored_pages(db, list(pages))
+    return [
+        (
+            number,
+            chunk.renew_page(stored[number], part, LEVELS[level], _where(readers, number))
+            if number in stored
+            else chunk.pack_page(part, LEVELS[level]),
+        )
+        for number, part in pages.items()
+    ]
+
+
+def _stored_pages(db: sqlite3.Connection, numbers: list[int]) -> dict[int, bytes]:
+    out: dict[int, bytes] = {}
+    for at in range(0, len(numbers), ASKED):
+        some = numbers[at : at + ASKED]
+        marks = ",".join("?" * len(some))
+        out.update(db.execute(f"SELECT id, body FROM rollup WHERE id IN ({marks})", some))  # noqa: S608
     return out
 
 

@@ -5,6 +5,7 @@ buckets of the same span join whatever the cut (only the sum's last bit may diff
 need no special care. Missing samples count for the worst quality and for nothing else.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ HOUR_NS: Final = 60 * MINUTE_NS
 START, FIRST_NS, LAST_NS, MIN_NS, MAX_NS, COUNT, WORST = range(7)
 FIRST, LAST, MIN, MAX, SUM = range(5)
 UNSEEN: Final = MISSING | ABSENT
+_ALL_GOOD: Final = np.zeros(0, np.uint8)
 
 
 @dataclass(slots=True)
@@ -49,53 +51,70 @@ def nothing() -> Partials:
 
 @njit(cache=True, nogil=True)
 def add(total: float, lost: float, value: float) -> tuple[float, float]:
-    """Add with Neumaier's compensation."""
+    """Add and keep what rounding takes away (Knuth's two-sum, as in Neumaier's summation)."""
     out = total + value
     if np.isfinite(out):
-        lost += (total - out) + value if abs(total) >= abs(value) else (value - out) + total
+        taken = out - total
+        lost += (total - (out - taken)) + (value - taken)
     return out, lost
 
 
 @njit(cache=True, nogil=True)
-def _reduce(  # noqa: PLR0917 (a kernel: one pass, arrays in and out)
-    times: Any, values: Any, states: Any, width: int, ints: Any, floats: Any
-) -> int:
+def _cut(times: Any, width: int, starts: Any, ends: Any) -> int:
+    """Fill the starts of the buckets and the rows behind them; return how many there are."""
     at = -1
-    lost = 0.0
     for i in range(len(times)):
-        when = times[i]
-        state = states[i]
-        if at < 0 or when - ints[START, at] >= width:
-            if at >= 0:
-                floats[SUM, at] += lost
+        if at < 0 or times[i] - starts[at] >= width:
             at += 1
-            start = when // width * width
-            lost = 0.0
-            for k in range(7):
-                ints[k, at] = start if k < COUNT else 0
-            for k in range(5):
-                floats[k, at] = 0.0
-        quality = state & QUALITY
-        ints[WORST, at] = max(ints[WORST, at], quality)
-        value = values[i]
-        if state & UNSEEN or np.isnan(value):
-            continue
-        if ints[COUNT, at] == 0:
-            ints[FIRST_NS, at] = ints[MIN_NS, at] = ints[MAX_NS, at] = when
-            floats[FIRST, at] = floats[MIN, at] = floats[MAX, at] = value
-        ints[COUNT, at] += 1
-        ints[LAST_NS, at] = when
-        floats[LAST, at] = value
-        if value < floats[MIN, at]:
-            floats[MIN, at] = value
-            ints[MIN_NS, at] = when
-        if value > floats[MAX, at]:
-            floats[MAX, at] = value
-            ints[MAX_NS, at] = when
-        floats[SUM, at], lost = add(floats[SUM, at], lost, value)
-    if at >= 0:
-        floats[SUM, at] += lost
+            starts[at] = times[i] // width * width
+        ends[at] = i + 1
     return at + 1
+
+
+@njit(cache=True, nogil=True)
+def _reduce(  # noqa: PLR0917 (a kernel: one pass, arrays in and out)
+    times: Any, values: Any, states: Any, starts: Any, ends: Any, ints: Any, floats: Any
+) -> None:
+    stated = len(states) > 0
+    begin = 0
+    for at in range(len(starts)):
+        first = last = low_at = high_at = -1
+        count = worst = 0
+        low = high = total = lost = 0.0
+        for i in range(begin, ends[at]):
+            value = values[i]
+            gone = np.isnan(value)
+            if stated:
+                state = states[i]
+                worst = max(worst, state & QUALITY)
+                gone |= (state & UNSEEN) != 0
+            if gone:
+                continue
+            if count == 0:
+                first = low_at = high_at = i
+                low = high = value
+            count += 1
+            last = i
+            if value < low:
+                low = value
+                low_at = i
+            if value > high:
+                high = value
+                high_at = i
+            total, lost = add(total, lost, value)
+        ints[START, at] = starts[at]
+        ints[COUNT, at] = count
+        ints[WORST, at] = worst
+        ints[FIRST_NS, at] = times[first] if count else starts[at]
+        ints[LAST_NS, at] = times[last] if count else starts[at]
+        ints[MIN_NS, at] = times[low_at] if count else starts[at]
+        ints[MAX_NS, at] = times[high_at] if count else starts[at]
+        floats[FIRST, at] = values[first] if count else 0.0
+        floats[LAST, at] = values[last] if count else 0.0
+        floats[MIN, at] = low
+        floats[MAX, at] = high
+        floats[SUM, at] = total + lost
+        begin = ends[at]
 
 
 @njit(cache=True, nogil=True)
@@ -148,17 +167,61 @@ def _fold(more: Any, values: Any, width: int, ints: Any, floats: Any) -> int:
     return at + 1
 
 
+@njit(cache=True, nogil=True)
+def merge(  # noqa: PLR0917 (a kernel)
+    ints: Any, floats: Any, more: Any, values: Any, out: Any, sums: Any
+) -> int:
+    """Merge buckets of one width, each once and in time order; `more` arrived later.
+
+    Fills `out` and `sums` with at most as many buckets as both have; returns how many.
+    """
+    i = j = at = 0
+    while i < ints.shape[1] or j < more.shape[1]:
+        mine = j == more.shape[1] or (i < ints.shape[1] and ints[START, i] <= more[START, j])
+        theirs = not mine or (j < more.shape[1] and ints[START, i] == more[START, j])
+        for k in range(7):
+            out[k, at] = ints[k, i] if mine else more[k, j]
+        for k in range(5):
+            sums[k, at] = floats[k, i] if mine else values[k, j]
+        if mine and theirs:
+            join_into(out, sums, at, more, values, j)
+            if more[COUNT, j]:
+                sums[SUM, at] += values[SUM, j]
+        i += mine
+        j += theirs
+        at += 1
+    return at
+
+
+def reduce_all(
+    times: NDArray[np.int64],
+    columns: Sequence[tuple[NDArray[np.generic], NDArray[np.uint8] | None]],
+    width_ns: int,
+) -> list[Partials]:
+    """Reduce columns (values, states or None) of the same times, in order, to `width_ns` each."""
+    if not len(times):
+        return [nothing() for _ in columns]
+    most = min(len(times), int(times[-1]) // width_ns - int(times[0]) // width_ns + 1)
+    starts, ends = np.empty(most, np.int64), np.empty(most, np.int64)
+    count = _cut(times, width_ns, starts, ends)
+    out = []
+    for values, states in columns:
+        part = Partials(np.empty((7, count), np.int64), np.empty((5, count)))
+        wide = values.astype(np.float64, copy=False)
+        mine = _ALL_GOOD if states is None else states
+        _reduce(times, wide, mine, starts[:count], ends[:count], part.ints, part.floats)
+        out.append(part)
+    return out
+
+
 def reduce(
-    times: NDArray[np.int64], values: NDArray[np.generic], states: NDArray[np.uint8], width_ns: int
+    times: NDArray[np.int64],
+    values: NDArray[np.generic],
+    states: NDArray[np.uint8] | None,
+    width_ns: int,
 ) -> Partials:
     """Reduce samples in time order to buckets of `width_ns`, aligned to 0 UTC."""
-    if not len(times):
-        return nothing()
-    span = int(times[-1]) // width_ns - int(times[0]) // width_ns + 1
-    most = min(len(times), span)
-    ints, floats = np.empty((7, most), np.int64), np.empty((5, most))
-    count = _reduce(times, values.astype(np.float64, copy=False), states, width_ns, ints, floats)
-    return Partials(ints[:, :count], floats[:, :count])
+    return reduce_all(times, [(values, states)], width_ns)[0]
 
 
 def join(parts: list[Partials], width_ns: int) -> Partials:
