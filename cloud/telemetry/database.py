@@ -13,7 +13,8 @@ from typing import Final
 
 from cloud.errors import StoreBusy, StoreCorrupt, StoreError, StoreFull
 
-VERSION: Final = 1
+VERSION: Final = 2  #: 1 had no packed columns in `fresh`; such files are gone on with
+_OLDER: Final = (1,)
 APPLICATION: Final = 0x46577431  #: "FWt1" in the file's header
 BUSY_MS: Final = 5_000
 PAGE_BYTES: Final = 4_096
@@ -108,6 +109,9 @@ def open_writer(path: Path, max_bytes: int | None) -> sqlite3.Connection:
 def _prepare(db: sqlite3.Connection, path: Path) -> None:
     version = db.execute("PRAGMA user_version").fetchone()[0]
     application = db.execute("PRAGMA application_id").fetchone()[0]
+    if application == APPLICATION and version in _OLDER:
+        db.execute(f"PRAGMA user_version = {VERSION}")
+        return
     if (version, application) == (VERSION, APPLICATION):
         return
     if version or application or db.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone():

@@ -1,21 +1,26 @@
 """Rows as they arrived: one packed blob for neighbouring blocks of one machine and one layout.
 
-Writing must cost little, so a blob is the columns' own bytes behind a short head: `crc32 u32 ·
-blocks u16 · columns u16`, a byte a column that says whether it has a state plane, 20 bytes a block
-(source i64, first seq i64, rows u32), then times, columns, state planes. All little-endian.
+Writing must cost little, and most of its cost is bytes. So a blob is a short head, `crc32 u32 ·
+blocks u16 · columns u16`, a byte of flags a column (1: it has a state plane, 2: it is packed), 20
+bytes a block (source i64, first seq i64, rows u32), then times, columns, state planes. Few rows are
+the columns' own bytes; where columns are packed (`cloud.telemetry.codec`) so are the times, and the
+lengths of times and columns (u32) come before them. All little-endian.
 """
 
 import struct
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
+from itertools import accumulate
 from typing import Any, Final
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from cloud.errors import StoreCorrupt
+from cloud.telemetry import codec
 from models.rows import Block
 
 Layout = tuple[tuple[str, str], ...]  #: (signal, type) of each column; types are those of `DTYPES`
@@ -23,9 +28,14 @@ MISSING: Final = 0x40  #: in a state plane: no value
 ABSENT: Final = 0x80  #: in a state plane: the batch did not have this signal at all
 QUALITY: Final = 0x3F
 DTYPES: Final = {"d": "<f8", "f": "<f4", "q": "<i8", "?": "|b1"}
-_CODES: Final = {np.dtype(text): code for code, text in DTYPES.items()}
+_WIDTHS: Final = {code: np.dtype(text).itemsize for code, text in DTYPES.items()}
+_CODES: Final[dict[str, str]] = {np.dtype(text).char: code for code, text in DTYPES.items()}
 GROUP_ROWS: Final = 8_192  #: rows in one fresh row, unless one block alone has more
+PACKED_ROWS: Final = 64  #: fewer are not worth packing
+_STATED: Final = 1
+_PACKED: Final = 2
 _HEAD: Final = struct.Struct("<IHH")
+_COUNTS: Final = struct.Struct("<HH")
 _BLOCK: Final = struct.Struct("<qqI")
 _CRC: Final = struct.Struct("<I")
 
@@ -38,16 +48,6 @@ class Group:
     live: bool
     blocks: list[Block]
     rows: int
-
-    def span(self) -> tuple[int, int]:
-        """Return the first and the last time."""
-        if self.rows == 1:
-            only = int(self.blocks[0].times_ns[0])
-            return only, only
-        return (
-            min(int(block.times_ns.min()) for block in self.blocks),
-            max(int(block.times_ns.max()) for block in self.blocks),
-        )
 
 
 @dataclass(slots=True)
@@ -65,38 +65,107 @@ class Rows:
     seqs: NDArray[np.int64]
 
 
+@dataclass(slots=True)
+class Packed:
+    """A blob, and the first and the last time of its rows."""
+
+    body: bytes
+    start_ns: int
+    end_ns: int
+
+
 def layout_of(block: Block) -> Layout:
     """Return a block's signals and their types."""
-    return _layout(block.signals, tuple([column.dtype for column in block.columns]))
+    return _layout(block.signals, "".join([column.dtype.char for column in block.columns]))
 
 
 @lru_cache(maxsize=4_096)
-def _layout(signals: tuple[str, ...], dtypes: tuple[np.dtype[np.generic], ...]) -> Layout:
-    return tuple((name, _CODES[dtype]) for name, dtype in zip(signals, dtypes, strict=True))
+def _layout(signals: tuple[str, ...], chars: str) -> Layout:
+    return tuple((name, _CODES[char]) for name, char in zip(signals, chars, strict=True))
 
 
-def pack(blocks: Sequence[Block], sources: Sequence[int]) -> bytes:
-    """Pack blocks of one layout; `sources` number their (device, boot, stream)."""
-    names = blocks[0].signals
-    stated = [False] * len(names)
+def pack(group: Group, sources: Sequence[int]) -> Packed:
+    """Pack a group; `sources` number its blocks' (device, boot, stream)."""
+    blocks, names = group.blocks, [name for name, _ in group.layout]
+    flags = bytearray(len(names))
     if any(block.quality or block.missing for block in blocks):
-        stated = [any(name in b.quality or name in b.missing for b in blocks) for name in names]
-    parts: list[Any] = [struct.pack("<HH", len(blocks), len(names)), bytes(stated)]
-    parts += [
+        flags = bytearray(any(n in b.quality or n in b.missing for b in blocks) for n in names)
+    states: list[Any] = [
+        _state(block, n) for n, has in zip(names, flags, strict=True) if has for block in blocks
+    ]
+    parts: list[Any] = [np.ascontiguousarray(block.times_ns, "<i8") for block in blocks]
+    for column in zip(*[block.columns for block in blocks], strict=True):
+        parts += map(np.ascontiguousarray, column)
+    data: Any = np.frombuffer(bytearray().join(parts), np.uint8)
+    times = data[: 8 * group.rows].view(np.int64)
+    span = int(times.min()), int(times.max())
+    if group.rows >= PACKED_ROWS and all(code in "dq" for _, code in group.layout):
+        data = _squeezed(data, group, flags)
+    runs = [
         _BLOCK.pack(source, block.seq, len(block.times_ns))
         for source, block in zip(sources, blocks, strict=True)
     ]
-    parts += [np.ascontiguousarray(block.times_ns, "<i8") for block in blocks]
-    if len(blocks) == 1:
-        parts += map(np.ascontiguousarray, blocks[0].columns)
-    else:
-        for column in zip(*[block.columns for block in blocks], strict=True):
-            parts += map(np.ascontiguousarray, column)
-    for name, has in zip(names, stated, strict=True):
-        if has:
-            parts += [_state(block, name) for block in blocks]
-    rest = b"".join(parts)
-    return _CRC.pack(zlib.crc32(rest)) + rest
+    rest = b"".join([_COUNTS.pack(len(blocks), len(names)), flags, *runs, data, *states])
+    return Packed(_CRC.pack(zlib.crc32(rest)) + rest, *span)
+
+
+def _squeezed(data: NDArray[np.uint8], group: Group, flags: bytearray) -> NDArray[np.uint8]:
+    """Return times and columns packed, behind their lengths; note it in the flags."""
+    columns = len(group.layout)
+    whole = np.array([code == "q" for _, code in group.layout], np.bool_)
+    out = np.empty(4 * (columns + 1) + (columns + 1) * codec.room(group.rows), np.uint8)
+    lengths = np.empty(columns + 1, np.uint32)
+    cells = data.reshape(columns + 1, 8 * group.rows)
+    mine = np.frombuffer(flags, np.uint8)
+    head = lengths.nbytes
+    end = _squeeze(cells, cells.view(np.int64), cells.view(np.float64), whole, mine, out, lengths)
+    out[:head] = lengths.view(np.uint8)
+    return out[:end]
+
+
+@njit(cache=True, nogil=True)
+def _squeeze(  # noqa: PLR0917 (a kernel)
+    cells: Any, ints: Any, doubles: Any, whole: Any, flags: Any, out: Any, lengths: Any
+) -> int:
+    first = 4 * len(lengths)
+    at = codec.pack_ints(ints[0], out, first)
+    lengths[0] = at - first
+    for j in range(1, len(lengths)):
+        first = at
+        gone = False
+        if not whole[j - 1]:
+            for i in range(ints.shape[1]):
+                gone |= np.isnan(doubles[j, i])
+        if gone:  # as it is: a NaN may mean anything
+            for i in range(cells.shape[1]):
+                out[at + i] = cells[j, i]
+            at += cells.shape[1]
+        else:
+            flags[j - 1] |= _PACKED
+            if whole[j - 1]:
+                at = codec.pack_ints(ints[j], out, at)
+            else:
+                at = codec.pack_floats(doubles[j], out, at)
+        lengths[j] = at - first
+    return at
+
+
+@cache
+def warm() -> None:
+    """Load (or, the first time, compile) the kernel before the first readings come."""
+    block = Block(
+        n=0,
+        machine="none",
+        device="none",
+        boot="none",
+        stream="none",
+        seq=0,
+        times_ns=np.arange(PACKED_ROWS),
+        received_ns=0,
+        signals=("none",),
+        columns=(np.zeros(PACKED_ROWS),),
+    )
+    pack(Group(layout_of(block), True, [block], PACKED_ROWS), [0])
 
 
 def _state(block: Block, name: str) -> NDArray[np.uint8]:
@@ -116,32 +185,90 @@ def _open(body: bytes, where: str) -> tuple[int, int]:
     return blocks, columns
 
 
-def unpack(body: bytes, layout: Layout, where: str) -> Rows:
-    """Unpack a blob. `where` names file and row for `StoreCorrupt`."""
+@dataclass(slots=True)
+class _Plan:
+    """Where what lies in a blob."""
+
+    runs: list[tuple[int, int, int]]
+    rows: int
+    flags: bytes
+    places: list[int]  #: of times, columns and state planes (of each column, if any)
+    packed: bool
+
+
+def _plan(body: bytes, layout: Layout, where: str) -> _Plan:
     blocks, columns = _open(body, where)
-    stated = body[_HEAD.size : _HEAD.size + columns]
     at = _HEAD.size + columns
+    flags = body[_HEAD.size : at]
     runs = list(_BLOCK.iter_unpack(memoryview(body)[at : at + blocks * _BLOCK.size]))
     at += blocks * _BLOCK.size
-    counts = [run[2] for run in runs]
-    rows = sum(counts)
-    times = np.frombuffer(body, "<i8", rows, at)
-    at += 8 * rows
-    values: list[NDArray[np.generic]] = []
-    for _, code in layout:
-        dtype = np.dtype(DTYPES[code])
-        values.append(np.frombuffer(body, dtype, rows, at))
-        at += dtype.itemsize * rows
-    states: list[NDArray[np.uint8] | None] = []
-    for has in stated:
-        states.append(np.frombuffer(body, np.uint8, rows, at) if has else None)
-        at += rows if has else 0
+    rows = sum([run[2] for run in runs])
+    packed = any(flag & _PACKED for flag in flags)
+    if packed:
+        lengths = np.frombuffer(body, "<u4", columns + 1, at).tolist()
+        at += 4 * (columns + 1)
+    else:
+        lengths = [8 * rows, *[_WIDTHS[code] * rows for _, code in layout]]
+    lengths += [rows if flag & _STATED else 0 for flag in flags]
+    return _Plan(runs, rows, flags, [at, *(at + end for end in accumulate(lengths))], packed)
+
+
+def _times(body: bytes, plan: _Plan) -> NDArray[np.int64]:
+    if not plan.packed:
+        return np.frombuffer(body, "<i8", plan.rows, plan.places[0])
+    times = np.empty(plan.rows, np.int64)
+    codec.unpack_ints(np.frombuffer(body, np.uint8), plan.places[0], times)
+    return times
+
+
+def _column(body: bytes, plan: _Plan, index: int, code: str) -> NDArray[np.generic]:
+    at = plan.places[1 + index]
+    if not plan.flags[index] & _PACKED:
+        return np.frombuffer(body, DTYPES[code], plan.rows, at)
+    values = np.empty(plan.rows, DTYPES[code])
+    unpack_values = codec.unpack_floats if code == "d" else codec.unpack_ints
+    unpack_values(np.frombuffer(body, np.uint8), at, values)
+    return values
+
+
+def _plane(body: bytes, plan: _Plan, index: int) -> NDArray[np.uint8] | None:
+    if not plan.flags[index] & _STATED:
+        return None
+    return np.frombuffer(body, np.uint8, plan.rows, plan.places[1 + len(plan.flags) + index])
+
+
+@njit(cache=True, nogil=True)
+def _expand(body: Any, places: Any, whole: Any, ints: Any, doubles: Any) -> None:
+    codec.unpack_ints(body, places[0], ints[0])
+    for j in range(len(whole)):
+        if whole[j]:
+            codec.unpack_ints(body, places[j + 1], ints[j + 1])
+        else:
+            codec.unpack_floats(body, places[j + 1], doubles[j + 1])
+
+
+def unpack(body: bytes, layout: Layout, where: str) -> Rows:
+    """Unpack a blob. `where` names file and row for `StoreCorrupt`."""
+    plan = _plan(body, layout, where)
+    counts = [run[2] for run in plan.runs]
+    if plan.packed and all(flag & _PACKED for flag in plan.flags):
+        ints = np.empty((1 + len(layout), plan.rows), np.int64)
+        doubles = ints.view(np.float64)
+        whole = np.array([code == "q" for _, code in layout], np.bool_)
+        _expand(np.frombuffer(body, np.uint8), np.array(plan.places), whole, ints, doubles)
+        times = ints[0]
+        columns: list[NDArray[np.generic]] = [
+            (doubles if code == "d" else ints)[j] for j, (_, code) in enumerate(layout, 1)
+        ]
+    else:
+        times = _times(body, plan)
+        columns = [_column(body, plan, index, code) for index, (_, code) in enumerate(layout)]
     return Rows(
         times=times,
-        columns=values,
-        states=states,
-        sources=np.repeat([run[0] for run in runs], counts),
-        seqs=np.concatenate([np.arange(seq, seq + n) for _, seq, n in runs]),
+        columns=columns,
+        states=[_plane(body, plan, index) for index in range(len(layout))],
+        sources=np.repeat([run[0] for run in plan.runs], counts),
+        seqs=np.concatenate([np.arange(seq, seq + n) for _, seq, n in plan.runs]),
     )
 
 
@@ -149,19 +276,9 @@ def column(
     body: bytes, layout: Layout, index: int, where: str
 ) -> tuple[NDArray[np.int64], NDArray[np.generic], NDArray[np.uint8] | None]:
     """Return times, values and states of one column."""
-    blocks, columns = _open(body, where)
-    stated = body[_HEAD.size : _HEAD.size + columns]
-    at = _HEAD.size + columns
-    rows = sum(run[2] for run in _BLOCK.iter_unpack(body[at : at + blocks * _BLOCK.size]))
-    at += blocks * _BLOCK.size
-    times = np.frombuffer(body, "<i8", rows, at)
-    at += 8 * rows
-    widths = [np.dtype(DTYPES[code]).itemsize for _, code in layout]
-    values = np.frombuffer(body, DTYPES[layout[index][1]], rows, at + rows * sum(widths[:index]))
-    if not stated[index]:
-        return times, values, None
-    at += rows * (sum(widths) + sum(stated[:index]))
-    return times, values, np.frombuffer(body, np.uint8, rows, at)
+    plan = _plan(body, layout, where)
+    values = _column(body, plan, index, layout[index][1])
+    return _times(body, plan), values, _plane(body, plan, index)
 
 
 def runs(body: bytes, where: str) -> list[tuple[int, int, int]]:

@@ -61,6 +61,7 @@ class SqliteTelemetry:
             self._position: int = self._db.execute("SELECT n FROM position").fetchone()[0]
         self._erase_hidden()
         if background:
+            fresh.warm()
             self._compactor.start()
 
     def position(self) -> int:
@@ -101,8 +102,9 @@ class SqliteTelemetry:
                 self._names.sign(machine.id, layout, group.layout)
                 sources = [self._names.source((b.device, b.boot, b.stream)) for b in group.blocks]
                 key = machine.id << MACHINE_BITS | machine.next
-                body = fresh.pack(group.blocks, sources)
-                rows.append((key, layout, group.live, group.rows, *group.span(), body))
+                packed = fresh.pack(group, sources)
+                span = (packed.start_ns, packed.end_ns)
+                rows.append((key, layout, group.live, group.rows, *span, packed.body))
                 machine.next += group.rows
                 machine.rows += group.rows
                 machine.blobs += 1

@@ -47,7 +47,7 @@ def test_the_thread_compacts_what_is_due(tmp_path: Path) -> None:
     series = store.series(PUMP, "temp", *EVER, MANY)
     store.close()
     assert series.values.tolist() == (np.arange(3 * DUE_ROWS) / 10).tolist()
-    assert count(tmp_path, "frame") == 2
+    assert count(tmp_path, "frame") == 3
 
 
 def test_readers_see_whole_writes_while_compaction_goes_on(tmp_path: Path) -> None:
