@@ -12,6 +12,7 @@ from cloud.keep import backup, manifest
 from cloud.keep.manifest import Manifest
 from cloud.places import places
 from cloud.settings import load
+from cloud.telemetry.opening import open_copy
 
 
 def described(folder: Path, found: Manifest) -> str:
@@ -51,9 +52,11 @@ def main(arguments: list[str]) -> int:
             found = manifest.read(target)
             manifest.verify(target, found)
         else:
-            where = places(load(options.settings))
+            settings = load(options.settings)
+            where = places(settings)
             target = options.folder / backup.name_for(now_ns())
-            found = backup.back_up(where, target, now_ns)
+            copying = open_copy(settings.telemetry, where.data)
+            found = backup.back_up(where, target, now_ns, copying)
         print(
             msgspec.json.encode(found).decode() if options.json else described(target, found),
         )

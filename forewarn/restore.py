@@ -13,6 +13,7 @@ from cloud.keep.restore import restore
 from cloud.keep.upgrade import fill_ledger
 from cloud.places import places
 from cloud.settings import load
+from cloud.telemetry.opening import open_copy
 from forewarn.backup import described
 
 
@@ -26,12 +27,13 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--ledger", action="store_true", help="fill the ledger alone from a dump")
     options = parser.parse_args(arguments)
     try:
-        where = places(load(options.settings))
+        settings = load(options.settings)
+        where = places(settings)
         if options.ledger:
             rows = sum(fill_ledger(where.ledger, options.backup).values())
             print(f"the ledger has {rows:,} rows from {options.backup}; start the service")
             return 0
-        found = restore(options.backup, where)
+        found = restore(options.backup, where, open_copy(settings.telemetry, where.data))
     except (CloudError, OSError) as error:
         print(f"forewarn restore: {error}", file=sys.stderr)
         return 1

@@ -24,17 +24,18 @@ from cloud import snapshot
 from cloud.errors import StoreBusy, StoreError
 from cloud.journal import SegmentJournal
 from cloud.keep import manifest as paper
-from cloud.keep.manifest import DATA, LEDGER, Entry, Manifest, Positions
+from cloud.keep.manifest import DATA, LEDGER, TELEMETRY, Entry, Manifest, Positions
 from cloud.ledger import tables as t
 from cloud.ledger.database import Database
 from cloud.ledger.dump import dump
 from cloud.ledger.filing import FILED
 from cloud.places import Places
+from cloud.telemetry.opening import StoreCopy
 from cloud.times import rfc3339
 
 HELD: Final = "backup-held"  #: folder of the hard links, in `data`
 LOCK: Final = "backup.lock"
-LEFT_OUT: Final = frozenset({LOCK, "reserve", "lock"})
+LEFT_OUT: Final = frozenset({LOCK, "reserve", "lock", "shipping.lock"})
 WAITING: Final = "waiting-"  #: for InfluxDB; the journal brings it again
 SQLITE: Final = b"SQLite format 3\0"
 TRIES: Final = 3
@@ -73,8 +74,12 @@ class _Work:
         self.entries.append(paper.enter(target, self.folder))
 
 
-def back_up(places: Places, folder: Path, now: Callable[[], int]) -> Manifest:
+def back_up(
+    places: Places, folder: Path, now: Callable[[], int], copying: StoreCopy | None = None
+) -> Manifest:
     """Write a backup into a new folder. It has that name only when it is whole.
+
+    `copying` copies readings that lie on a server.
 
     Raises:
         StoreBusy: another backup is under way.
@@ -89,7 +94,7 @@ def back_up(places: Places, folder: Path, now: Callable[[], int]) -> Manifest:
     part.mkdir(parents=True, mode=0o700)
     try:
         with _alone(places.data):
-            found = _write(_Work(places=places, folder=part), now)
+            found = _write(_Work(places=places, folder=part), now, copying)
         part.rename(folder)
     except OSError as error:
         raise StoreError(f"{error.filename or folder}: {error.strerror}") from error
@@ -98,17 +103,17 @@ def back_up(places: Places, folder: Path, now: Callable[[], int]) -> Manifest:
     return found
 
 
-def _write(work: _Work, now: Callable[[], int]) -> Manifest:
+def _write(work: _Work, now: Callable[[], int], copying: StoreCopy | None) -> Manifest:
     began = now()
     places = work.places
     with _held(places) as held:
         for path in sorted((held / "snapshots").glob("*.npz")):
             work.add(path, f"snapshots/{path.name}")
-        _own_files(work)
+        telemetry = _telemetry(work, copying)
         rows, machines, filed = _ledger(work)
         first, end = _journal(work, held / "journal")
     positions = Positions(
-        telemetry=_telemetry_position(work.folder / DATA / places.telemetry.name),
+        telemetry=telemetry,
         ledger=filed,
         snapshot=max(snapshot.positions(work.folder / DATA / "snapshots"), default=-1),
         journal_first=first,
@@ -166,6 +171,20 @@ def _link(source: Path, target: Path, pattern: str) -> None:
     for path in sorted(source.glob(pattern)):
         with contextlib.suppress(FileNotFoundError):  # the service has just let go of it
             os.link(path, target / path.name)
+
+
+def _telemetry(work: _Work, copying: StoreCopy | None) -> int:
+    """Copy the files of `data` and readings on a server; return the readings' position."""
+    if copying is None:
+        _own_files(work)
+        return _telemetry_position(work.folder / DATA / work.places.telemetry.name)
+    with copying.held() as position:
+        _own_files(work)
+        copying.export(work.folder / TELEMETRY)
+    work.entries += [
+        paper.enter(path, work.folder) for path in sorted((work.folder / TELEMETRY).iterdir())
+    ]
+    return position
 
 
 def _own_files(work: _Work) -> None:

@@ -15,6 +15,7 @@ FORMAT: Final = 1
 NAME: Final = "manifest.json"
 LEDGER: Final = "ledger.dump"
 DATA: Final = "data"  #: folder within a backup: the installation's own files
+TELEMETRY: Final = "telemetry"  #: folder within a backup: readings that lie on a server
 PIECE: Final = 1 << 20
 
 

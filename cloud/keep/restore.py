@@ -1,41 +1,46 @@
 """A restore: a new installation from a backup, whole or not at all."""
 
 import shutil
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 from cloud.durable import sync
 from cloud.errors import StoreError
 from cloud.keep import manifest as paper
-from cloud.keep.manifest import DATA, LEDGER, Manifest
+from cloud.keep.manifest import DATA, LEDGER, TELEMETRY, Manifest
 from cloud.ledger import Place
 from cloud.ledger.database import Database
 from cloud.ledger.dump import load
 from cloud.places import Places
+from cloud.telemetry.opening import StoreCopy
 
 
-def restore(folder: Path, places: Places) -> Manifest:
+def restore(folder: Path, places: Places, copying: StoreCopy | None = None) -> Manifest:
     """Fill the empty places of an installation from a backup that is verified first.
 
     The files appear under `data` in one step, after everything else has succeeded. A ledger on a
-    server is filled in one transaction just before.
+    server is filled in one transaction just before, and so are readings on a server (`copying`),
+    which are deleted again when a later step fails.
 
     Raises:
-        StoreError: there is an installation already.
+        StoreError: there is an installation already, or the backup has readings for another store.
         StoreCorrupt: a file of the backup is not what was written.
     """
     found = paper.read(folder)
     _must_be_empty(places)
+    _must_fit(folder, found, copying)
     paper.verify(folder, found)
     part = places.data.with_name(places.data.name + ".restoring")
     shutil.rmtree(part, ignore_errors=True)
     try:
         _place(folder, found, part)
-        _fill_ledger(folder, places, part)
-        if places.data.exists():
-            places.data.rmdir()
-        part.rename(places.data)
-        sync(places.data.parent)
+        with copying.loaded(folder / TELEMETRY) if copying else nullcontext():
+            _fill_ledger(folder, places, part)
+            if places.data.exists():
+                places.data.rmdir()
+            part.rename(places.data)
+            sync(places.data.parent)
     except OSError as error:
         raise StoreError(f"{error.filename or places.data}: {error.strerror}") from error
     finally:
@@ -58,6 +63,16 @@ def _must_be_empty(places: Places) -> None:
             database.close()
         if revision is not None:
             raise StoreError(f"{database.name} is not empty: name a new database")
+
+
+def _must_fit(folder: Path, found: Manifest, copying: StoreCopy | None) -> None:
+    on_server = any(Path(entry.path).parts[0] == TELEMETRY for entry in found.files)
+    if on_server and copying is None:
+        raise StoreError(
+            f"{folder} has the readings of an InfluxDB: set telemetry.store = 'influx'"
+        )
+    if copying is not None and not on_server:
+        raise StoreError(f"{folder} has no readings of an InfluxDB: set telemetry.store = 'sqlite'")
 
 
 def _place(folder: Path, found: Manifest, part: Path) -> None:

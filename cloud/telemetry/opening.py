@@ -1,9 +1,10 @@
 """Opening the telemetry store that the settings name."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Protocol
 
 from cloud.errors import SettingsError
 from cloud.settings import TelemetrySettings
@@ -38,22 +39,67 @@ def open_telemetry(
     return _influx(settings, folder / "influx", now, set_aside)
 
 
+class StoreCopy(Protocol):
+    """Copies a store that lies elsewhere than in the data folder."""
+
+    def held(self) -> AbstractContextManager[int]:
+        """Let nothing change meanwhile; give the position that the store has."""
+        ...
+
+    def export(self, folder: Path) -> int:
+        """Write everything into files of a new folder; return how many points."""
+        ...
+
+    def loaded(self, folder: Path) -> AbstractContextManager[int]:
+        """Fill the empty store from such a folder; give how many lines are past retention.
+
+        When that or what is done within fails, the store is emptied again.
+        """
+        ...
+
+
+def open_copy(settings: TelemetrySettings, data: Path) -> StoreCopy | None:
+    """Return what copies the store that the settings name (None: it lies in `data`)."""
+    if settings.store == "sqlite":
+        return None
+    with _extra():
+        from cloud.telemetry.influx.copying import InfluxCopy  # noqa: PLC0415
+        from cloud.telemetry.influx.http import Server  # noqa: PLC0415
+    return InfluxCopy(data / "influx", Server(**_server(settings)), settings.bucket)
+
+
+@contextmanager
+def _extra() -> Iterator[None]:
+    """Say what is missing for InfluxDB, an extra of the distribution."""
+    try:
+        yield
+    except ImportError as error:
+        raise SettingsError(
+            f"telemetry.store: InfluxDB needs more packages ({error.name} is missing): "
+            "pip install 'forewarn[influx]'"
+        ) from error
+
+
+def _server(settings: TelemetrySettings) -> dict[str, Any]:
+    return {
+        "url": settings.url.rstrip("/"),
+        "org": settings.org,
+        "token": settings.token(),
+        "gzip": settings.gzip,
+    }
+
+
 def _influx(
     settings: TelemetrySettings,
     folder: Path,
     now: Callable[[], int],
     set_aside: Callable[[Sequence[RefusedLine]], object],
 ) -> TelemetryStore:
-    try:
+    with _extra():
         from cloud.telemetry.influx import setup  # noqa: PLC0415 (an extra of the distribution)
         from cloud.telemetry.influx.http import Server  # noqa: PLC0415
         from cloud.telemetry.influx.shipper import Refused  # noqa: PLC0415
         from cloud.telemetry.influx.store import InfluxTelemetry  # noqa: PLC0415
-    except ImportError as error:
-        raise SettingsError(
-            f"telemetry.store: InfluxDB needs more packages ({error.name} is missing): "
-            "pip install 'forewarn[influx]'"
-        ) from error
 
     def pass_on(refused: Sequence[Refused]) -> None:
         at_ns = now()
@@ -74,12 +120,7 @@ def _influx(
 
     store = InfluxTelemetry(
         folder,
-        Server(
-            url=settings.url.rstrip("/"),
-            org=settings.org,
-            token=settings.token(),
-            gzip=settings.gzip,
-        ),
+        Server(**_server(settings)),
         now=now,
         prefix=settings.bucket,
         retention=setup.Retention(raw_days=settings.raw_days, minute_days=settings.minute_days),

@@ -7,24 +7,27 @@ A file is `magic u32 · crc32 u32 · length u64 · position i64`, then for each 
 · body length u32`, the bucket's name and the body. Little-endian.
 """
 
+import fcntl
 import os
 import struct
 import zlib
 from pathlib import Path
 from typing import Final
 
-from cloud.errors import StoreFull
+from cloud.errors import StoreBusy, StoreFull
 from cloud.telemetry.influx.shipment import Shipment
 
 _HEAD: Final = struct.Struct("<IIQq")
 _BODY: Final = struct.Struct("<HI")
 _MAGIC: Final = 0xF0E1_0001
+GUARD: Final = "shipping.lock"
 
 
 class ShipmentLog:
     """Two files in a folder. `last` is the newest whole shipment found at the start."""
 
     def __init__(self, folder: Path) -> None:
+        self._guard = folder / GUARD
         self._paths = (folder / "shipment-a", folder / "shipment-b")
         found = [(_read(path), path) for path in self._paths]
         whole = sorted(
@@ -33,6 +36,19 @@ class ShipmentLog:
         )
         self.last: Shipment | None = whole[-1][2] if whole else None
         self._turn = self._paths.index(whole[-1][1]) if whole else 1
+
+    def seize(self) -> int:
+        """Return a descriptor that keeps other processes from shipping or copying until closed.
+
+        `StoreBusy` when one of them does.
+        """
+        fd = os.open(self._guard, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(fd)
+            raise StoreBusy(f"{self._guard.parent}: a backup is being made") from error
+        return fd
 
     def note(self, shipment: Shipment) -> None:
         """Make a shipment safe before it is sent. `StoreFull` names the path."""

@@ -6,8 +6,10 @@ quarantine with the server's reason; all others are stored.
 """
 
 import logging
+import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -23,7 +25,7 @@ from cloud.telemetry.influx.spool import Spool
 from models.rows import Block
 
 MERGED_VALUES: Final = 60_000  #: about how many values go into one shipment
-LINGER_S: Final = 0.05  #: how long a small shipment waits for more, unless somebody waits for it
+LINGER_S: Final = 0.2  #: how long a small shipment waits for more, unless somebody waits for it
 FIRST_WAIT_S: Final = 0.1
 LONGEST_WAIT_S: Final = 10.0
 POSITION_EVERY: Final = 64  #: shipments between two notes of the position in the server
@@ -126,7 +128,7 @@ class Shipper:
     def _once(self) -> bool:
         """Ship one shipment; False when nothing waits."""
         if self._repeat is not None:
-            with self.hands_on:
+            with self.hands_on, self._alone():
                 self._send(self._repeat)
             self._repeat = None
             self._arrived(self._repeat_to)
@@ -139,7 +141,7 @@ class Shipper:
             self._hurry.wait(LINGER_S)
         self._hurry.clear()
         blocks, position = self._merged(blocks, position)
-        with self.hands_on:
+        with self.hands_on, self._alone():
             shipment = self._again(lambda: self._builder.build(blocks, position), refusals=False)
             self._again(lambda: self._shipments.note(shipment))
             self._repeat, self._repeat_to = shipment, position
@@ -150,6 +152,15 @@ class Shipper:
                 self.note_position(position)
         self._arrived(position)
         return True
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Wait until no other process copies what the server has, and keep it from that."""
+        guard = self._again(self._shipments.seize)
+        try:
+            yield
+        finally:
+            os.close(guard)
 
     def _merged(self, blocks: list[Block], position: int) -> tuple[list[Block], int]:
         """Return blocks with those that follow, as far as a shipment goes."""

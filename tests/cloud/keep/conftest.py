@@ -16,7 +16,7 @@ from cloud.places import places
 from cloud.sequence import Sequencer
 from cloud.settings import ApiSettings, BrokerSettings, CloudSettings, LedgerSettings
 from cloud.shelf import SqliteShelf
-from cloud.telemetry.sqlite import SqliteTelemetry
+from cloud.telemetry.opening import open_telemetry
 from models.contract.messages import MachineRef
 from models.fleet import Fleet
 from models.profile import load_profiles
@@ -38,7 +38,7 @@ class Plant:
         self.places = found
         found.data.mkdir(parents=True, exist_ok=True)
         (found.data / "cursor.key").write_bytes(bytes(range(32)))
-        self.telemetry = SqliteTelemetry(found.telemetry)
+        self.telemetry = open_telemetry(settings.telemetry, found.data, lambda: T0, list)
         self.ledger: Ledger = open_ledger(found.ledger, lambda: T0, PROFILES)
         self.journal = SegmentJournal(found.journal, segment_bytes=10_000)
         self.shelf = SqliteShelf(found.data / "numbers.db")

@@ -1,0 +1,191 @@
+"""Copying the three buckets into files and back, for `forewarn backup` and `forewarn restore`.
+
+What is copied is line protocol, read series by series through the same token that reads and writes
+readings; the server's own backup would need its operator's. While it is read, nothing is shipped:
+so the copy is what the server has at the shipment in hand, whose bytes lie in the same backup.
+"""
+
+import logging
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import zstandard
+
+from cloud.errors import StoreBusy, StoreError
+from cloud.telemetry.influx import setup
+from cloud.telemetry.influx.http import Connection, Rejected, Server, Table
+from cloud.telemetry.influx.influxql import FLOOR_NS, quoted, select, since, source, text
+from cloud.telemetry.influx.log import ShipmentLog
+from cloud.telemetry.influx.setup import Buckets
+
+ROWS: Final = 10_000  #: of one series in one answer
+ASKED: Final = 50  #: series in one request
+BODY_BYTES: Final = 1 << 20
+HOLD_S: Final = 60.0  #: how long a shipment that is under way may take
+SUFFIX: Final = ".lines.zst"
+log = logging.getLogger(__name__)
+Series = dict[str, str]  #: the tags of one series
+
+
+class InfluxCopy:
+    """Copies the store of one installation; `folder` is the store's own."""
+
+    def __init__(self, folder: Path, server: Server, prefix: str) -> None:
+        self._folder = folder
+        self._server = server
+        self._buckets = Buckets.of(prefix)
+
+    @contextmanager
+    def held(self) -> Iterator[int]:
+        """Let nothing be shipped meanwhile; give the position that the server has.
+
+        Readings wait as they do for a slow server. `StoreBusy` when a shipment does not end.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        shipments = ShipmentLog(self._folder)
+        ends = time.monotonic() + HOLD_S
+        while True:
+            try:
+                fd = shipments.seize()
+                break
+            except StoreBusy:
+                if time.monotonic() > ends:
+                    raise
+                time.sleep(0.05)
+        try:
+            last = ShipmentLog(self._folder).last
+            yield -1 if last is None else last.position
+        finally:
+            os.close(fd)
+
+    def export(self, folder: Path) -> int:
+        """Write each bucket into a file of a new folder; return how many points."""
+        folder.mkdir(parents=True)
+        connection = Connection(self._server)
+        points = 0
+        try:
+            for name, bucket in self._named():
+                with (folder / f"{name}{SUFFIX}").open("xb") as file:
+                    points += _export(connection, bucket, file)
+        finally:
+            connection.close()
+        return points
+
+    @contextmanager
+    def loaded(self, folder: Path) -> Iterator[int]:
+        """Fill the empty buckets from such a folder; give how many lines the server refused.
+
+        Those are past the retention that the settings have now. When filling or what is done
+        within fails, the buckets are emptied again.
+        """
+        connection = Connection(self._server)
+        try:
+            self._must_be_empty(connection)
+            try:
+                yield sum(
+                    _load(connection, bucket, folder / f"{name}{SUFFIX}")
+                    for name, bucket in self._named()
+                )
+            except BaseException:
+                for bucket in self._buckets:
+                    setup.delete(self._server, bucket, "")
+                raise
+        finally:
+            connection.close()
+
+    def _named(self) -> Iterator[tuple[str, str]]:
+        return zip(("raw", "minute", "ever"), self._buckets, strict=True)
+
+    def _must_be_empty(self, connection: Connection) -> None:
+        for bucket in self._buckets:
+            if connection.query(bucket, ["SHOW SERIES LIMIT 1"])[0]:
+                raise StoreError(
+                    f"{self._server.url}: bucket '{bucket}' is not empty: name another "
+                    "`telemetry.bucket` and run `forewarn setup influx`"
+                )
+
+
+def _export(connection: Connection, bucket: str, file: BinaryIO) -> int:
+    points = 0
+    with zstandard.ZstdCompressor(level=3).stream_writer(file, closefd=False) as out:
+        for measurement in _column(connection, bucket, "SHOW MEASUREMENTS"):
+            keys = _column(connection, bucket, f"SHOW SERIES FROM {quoted(measurement)}")
+            for at in range(0, len(keys), ASKED):
+                waiting = dict.fromkeys(keys[at : at + ASKED], FLOOR_NS)
+                while waiting:
+                    statements = [
+                        _page(bucket, measurement, key, start) for key, start in waiting.items()
+                    ]
+                    answers = connection.query(bucket, statements)
+                    found = dict(zip(list(waiting), answers, strict=True))
+                    waiting = {}
+                    for key, tables in found.items():
+                        for table in tables:
+                            out.write(b"".join(_lines(key, table)))
+                            points += len(table.rows)
+                            if len(table.rows) == ROWS:
+                                waiting[key] = int(table.rows[-1][0]) + 1
+    return points
+
+
+def _column(connection: Connection, bucket: str, statement: str) -> list[str]:
+    return [row[0] for table in connection.query(bucket, [statement])[0] for row in table.rows]
+
+
+def _tags(key: str) -> Series:
+    """Return the tags of a series' key; our names need no escaping there."""
+    return dict(part.split("=", 1) for part in key.split(",")[1:])
+
+
+def _page(bucket: str, measurement: str, key: str, start_ns: int) -> str:
+    conditions = [f"{quoted(tag)} = {text(value)}" for tag, value in _tags(key).items()]
+    return select("*", source(bucket, measurement), *conditions, since(start_ns), limit=ROWS)
+
+
+def _lines(key: str, table: Table) -> Iterator[bytes]:
+    tags = _tags(key)
+    fields: Sequence[tuple[int, str]] = [
+        (at, name) for at, name in enumerate(table.columns) if at and name not in tags
+    ]
+    for row in table.rows:
+        values = ",".join(
+            [f"{name}={_value(row[at])}" for at, name in fields if row[at] is not None]
+        )
+        yield f"{key} {values} {row[0]}\n".encode()
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "t" if value else "f"
+    if isinstance(value, int):
+        return f"{value}i"
+    if isinstance(value, float):
+        return repr(value)
+    escaped = str(value).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _load(connection: Connection, bucket: str, path: Path) -> int:
+    refused = 0
+    with path.open("rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as lines:
+        rest = b""
+        while piece := lines.read(BODY_BYTES):
+            whole, newline, rest = (rest + piece).rpartition(b"\n")
+            if whole:
+                refused += _store(connection, bucket, whole + newline)
+    return refused
+
+
+def _store(connection: Connection, bucket: str, body: bytes) -> int:
+    try:
+        connection.write(bucket, body)
+    except Rejected as error:
+        if "retention" not in error.reason:
+            raise
+        log.warning("bucket %s: %s", bucket, error.reason)
+        return body.count(b"\n")
+    return 0
