@@ -2,10 +2,11 @@
 
 The same readings from one Mosquitto to one influxd, one peer after another, in this run. A peer's
 CPU is that of its process; the server's is quoted apart. Every row must be found in the server
-before the clock stops.
+before the clock stops. The bound is what copying, formatting and sending alone would take.
 """
 
 import contextlib
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -18,10 +19,10 @@ import paho.mqtt.client as mqtt
 import psutil
 from numpy.typing import NDArray
 
-from benchmarks import peers
-from benchmarks.report import Figure
+from benchmarks import batches, peers
+from benchmarks.report import Figure, cpu
 from benchmarks.workload import plant_rows
-from cloud.telemetry.influx import setup
+from cloud.telemetry.influx import lines, setup
 from cloud.telemetry.influx.http import Connection, Server
 from cloud.telemetry.influx.influxql import quoted, select, source
 from cloud.telemetry.influx.server import Influxd, find, running
@@ -143,11 +144,30 @@ def measure(lane: Lane, influxd: Influxd, samples: int, rounds: int, seed: int) 
         )
 
 
+def bound(rows: int = 100_000) -> float:
+    """Return values a CPU second of what no store of lines can leave out.
+
+    The values are copied once, formatted by the store's own kernel, and leave the process through a
+    pipe: no broker, no order, no journal, no scores, no answers.
+    """
+    values = np.ascontiguousarray(plant_rows(1, rows, SIGNALS, seed=2)[0].T)
+    batch, fields = batches.of(values), batches.FIELDS
+    lines.write(batch, fields)
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as sink:
+        assert sink.stdin is not None
+        begin = cpu()
+        sink.stdin.write(lines.write(batches.of(values.copy()), fields))
+        sink.stdin.flush()
+        spent = cpu() - begin
+    return values.size / spent
+
+
 def run(sizes: tuple[tuple[int, int], ...] = ((100, 40), (1, 200))) -> Iterator[Figure]:
     """Measure each batch size; `sizes` are (samples a message, rounds of 50 devices)."""
     if find() is None or peers.telegraf_program() is None:
         print("  skipped: `make influxd telegraf` builds what this needs")
         return
+    limit = bound()
     with tempfile.TemporaryDirectory() as name, running(Path(name)) as influxd:
         setup.make_buckets(
             influxd.server, setup.Buckets.of("forewarn"), setup.Retention(raw_days=0)
@@ -165,5 +185,7 @@ def run(sizes: tuple[tuple[int, int], ...] = ((100, 40), (1, 200))) -> Iterator[
                 yield Figure("  influxd meanwhile", cost.values / cost.server_s, "values/CPU-s")
                 yield Figure("  wall clock", cost.values / cost.wall_s, "values/s")
                 yield Figure("  resident", cost.resident_mb, "MB")
+            yield Figure("bound: copied, formatted, sent", limit, "values/CPU-s")
+            yield Figure("  bound to naive", limit / rates["naive"], "x")
             yield Figure("  ratio to Telegraf", rates["forewarn"] / rates["telegraf"], "x")
             yield Figure("  ratio to naive", rates["forewarn"] / rates["naive"], "x")

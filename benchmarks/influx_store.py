@@ -18,12 +18,12 @@ import psutil
 from influxdb_client import InfluxDBClient, Point
 from influxdb_client.client.write_api import SYNCHRONOUS
 
+from benchmarks import batches
 from benchmarks.report import Figure, cpu
-from benchmarks.store import NAMES, START_NS, blocks
+from benchmarks.store import DAYS, NAMES, POINTS, START_NS, blocks, long_blocks, width_for
 from benchmarks.workload import plant_rows
 from cloud.telemetry.influx import lines, setup
 from cloud.telemetry.influx.http import Connection, Server
-from cloud.telemetry.influx.lines import KINDS, NONE, Fields, Rows, Texts
 from cloud.telemetry.influx.server import Influxd, find, running
 from cloud.telemetry.influx.setup import Buckets, Retention
 from cloud.telemetry.influx.store import InfluxTelemetry
@@ -32,9 +32,8 @@ from models.rows import Block
 SECOND_NS = 10**9
 DAY = 86_400
 READS = 200
-DAYS = 90
 ROWS = 100_000
-POINTS = 3_000
+POINT_ROWS = 3_000
 OUTAGE_S = 3_600
 VALUES_PER_S = 5_000
 
@@ -50,32 +49,18 @@ def line_figures(server: Server) -> Iterator[Figure]:
     """Compare making and sending lines with influxdb-client."""
     values = plant_rows(1, ROWS, 10, seed=2)[0]
     times = START_NS + SECOND_NS * np.arange(ROWS)
-    rows = Rows(
-        heads=Texts.of([b"reading,machine=bench.m0,stream=live "]),
-        head=np.zeros(ROWS, np.int32),
-        times=times,
-        own=NONE,
-        ids=np.arange(ROWS),
-        cells=np.ascontiguousarray(values.T).view(np.int64),
-        states=np.zeros((0, 0), np.uint8),
-    )
-    fields = Fields(
-        values=Texts.of([f"f.{name}=".encode() for name in NAMES]),
-        states=Texts.of([f"s.{name}=".encode() for name in NAMES]),
-        kinds=np.full(10, KINDS["d"], np.uint8),
-        row=Texts.of([b"row=", b",at="]),
-    )
+    rows, fields = batches.of(np.ascontiguousarray(values.T)), batches.FIELDS
     lines.write(rows, fields)
     begin = cpu()
     body = lines.write(rows, fields)
     ours = values.size / (cpu() - begin)
     begin = cpu()
-    for at, row in zip(times[:POINTS].tolist(), values[:POINTS].tolist(), strict=True):
+    for at, row in zip(times[:POINT_ROWS].tolist(), values[:POINT_ROWS].tolist(), strict=True):
         point = Point("reading").tag("machine", "bench.m0").tag("stream", "live").time(at)
         for name, value in zip(NAMES, row, strict=True):
             point = point.field(name, value)
         point.to_line_protocol()
-    theirs = POINTS * 10 / (cpu() - begin)
+    theirs = POINT_ROWS * 10 / (cpu() - begin)
     yield Figure("lines, compiled", ours / 1e6, "M values/CPU-s")
     yield Figure("lines, influxdb-client Point", theirs / 1e6, "M values/CPU-s")
     yield Figure("  ratio", ours / theirs, "x")
@@ -143,29 +128,25 @@ def answer_figures(influxd: Influxd, folder: Path) -> Iterator[Figure]:
     day = plant_rows(1, DAY, 10, seed=4)
     for n, group in enumerate(blocks(day)):
         store.write(group, n)
-    long = plant_rows(1, DAY, 1, seed=5)[0, :, 0]
-    spike = DAY * 41 + 12_345
+    hours, spike = long_blocks()
     position = DAY
-    for number in range(DAYS):
-        for first in range(0, DAY, 3600):
-            values = long[first : first + 3600].copy()
-            at = number * DAY + first
-            if at <= spike < at + 3600:
-                values[spike - at] = 1e6
-            store.write([_hour(at, values)], position)
-            position += 1
+    for hour in hours:
+        store.write([hour], position)
+        position += 1
     _shipped(store, position - 1)
     end = START_NS + DAY * SECOND_NS
     far = START_NS + DAYS * DAY * SECOND_NS
-    minutes, hours = 180 * SECOND_NS, 4 * 3600 * SECOND_NS
-    found = store.buckets("bench.long", "s0", START_NS, far, hours)
-    assert found.max.max() == 1e6, "the spike is hidden"
+    width = width_for(far - START_NS)
+    found = store.buckets("bench.long", "s0", START_NS, far, width)
+    assert found.max_ns[found.max.argmax()] == START_NS + spike * SECOND_NS, "the spike is hidden"
     assert int(found.count.sum()) == DAYS * DAY
     yield from _times(
-        "a day, 480 points", lambda: store.buckets("bench.m0", "s3", START_NS, end, minutes)
+        f"a day of one signal at {POINTS} points",
+        lambda: store.buckets("bench.m0", "s3", START_NS, end, width_for(end - START_NS)),
     )
     yield from _times(
-        "90 days, 540 points", lambda: store.buckets("bench.long", "s0", START_NS, far, hours)
+        f"{DAYS} days of one signal at {POINTS} points",
+        lambda: store.buckets("bench.long", "s0", START_NS, far, width),
     )
     yield from _times("latest of ten signals", lambda: store.latest("bench.m0"))
     odd = -(-DAY * SECOND_NS // 500)
@@ -175,21 +156,6 @@ def answer_figures(influxd: Influxd, folder: Path) -> Iterator[Figure]:
         reads=20,
     )
     store.close()
-
-
-def _hour(at: int, values: np.ndarray) -> Block:
-    return Block(
-        n=at,
-        machine="bench.long",
-        device="bench.long",
-        boot="0190aaaa-0000-7000-8000-000000000000",
-        stream="live",
-        seq=at,
-        times_ns=START_NS + SECOND_NS * np.arange(at, at + len(values)),
-        received_ns=0,
-        signals=("s0",),
-        columns=(values,),
-    )
 
 
 def _times(name: str, ask: Callable[[], object], reads: int = READS) -> Iterator[Figure]:

@@ -37,6 +37,7 @@ HELD: Final = "backup-held"  #: folder of the hard links, in `data`
 LOCK: Final = "backup.lock"
 LEFT_OUT: Final = frozenset({LOCK, "reserve", "lock", "shipping.lock"})
 WAITING: Final = "waiting-"  #: for InfluxDB; the journal brings it again
+IN_HAND: Final = "shipment-"  #: on its way there; among the readings when they are copied
 SQLITE: Final = b"SQLite format 3\0"
 TRIES: Final = 3
 
@@ -47,6 +48,7 @@ class _Work:
 
     places: Places
     folder: Path
+    passed_over: tuple[str, ...] = (WAITING,)
     entries: list[Entry] = field(default_factory=list)
 
     def add(self, source: Path, name: str) -> None:
@@ -178,6 +180,7 @@ def _telemetry(work: _Work, copying: StoreCopy | None) -> int:
     if copying is None:
         _own_files(work)
         return _telemetry_position(work.folder / DATA / work.places.telemetry.name)
+    work.passed_over = (WAITING, IN_HAND)
     with copying.held() as position:
         _own_files(work)
         copying.export(work.folder / TELEMETRY)
@@ -199,7 +202,7 @@ def _own_files(work: _Work) -> None:
             continue
         if skipped & {path, *path.parents} or path.resolve() == ledger:
             continue
-        if path.name.startswith(WAITING):
+        if path.name.startswith(work.passed_over):
             continue
         with contextlib.suppress(FileNotFoundError):  # the service has just let go of it
             with path.open("rb") as file:

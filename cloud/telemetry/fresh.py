@@ -44,10 +44,15 @@ _CRC: Final = struct.Struct("<I")
 class Group:
     """Neighbouring blocks of one machine with the same columns."""
 
-    layout: Layout
+    shape: "_Shape"
     live: bool
     blocks: list[Block]
     rows: int
+
+    @property
+    def layout(self) -> Layout:
+        """The signals and their types."""
+        return self.shape.layout
 
 
 @dataclass(slots=True)
@@ -74,80 +79,92 @@ class Packed:
     end_ns: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What is known of blocks with the same columns; `whole` (columns,) bool: int64."""
+
+    layout: Layout
+    whole: NDArray[np.bool_]
+    packable: bool  #: all columns are 8 bytes wide
+
+
 def layout_of(block: Block) -> Layout:
     """Return a block's signals and their types."""
-    return _layout(block.signals, "".join([column.dtype.char for column in block.columns]))
+    return _shape_of(block).layout
+
+
+def _shape_of(block: Block) -> _Shape:
+    return _shape(block.signals, "".join([column.dtype.char for column in block.columns]))
 
 
 @lru_cache(maxsize=4_096)
-def _layout(signals: tuple[str, ...], chars: str) -> Layout:
-    return tuple((name, _CODES[char]) for name, char in zip(signals, chars, strict=True))
+def _shape(signals: tuple[str, ...], chars: str) -> _Shape:
+    layout = tuple((name, _CODES[char]) for name, char in zip(signals, chars, strict=True))
+    codes = [code for _, code in layout]
+    return _Shape(layout, np.array([code == "q" for code in codes], np.bool_), {*codes} <= {*"dq"})
 
 
 def pack(group: Group, sources: Sequence[int]) -> Packed:
     """Pack a group; `sources` number its blocks' (device, boot, stream)."""
-    blocks, names = group.blocks, [name for name, _ in group.layout]
-    flags = bytearray(len(names))
-    if any(block.quality or block.missing for block in blocks):
-        flags = bytearray(any(n in b.quality or n in b.missing for b in blocks) for n in names)
-    states: list[Any] = [
-        _state(block, n) for n, has in zip(names, flags, strict=True) if has for block in blocks
-    ]
+    blocks, shape, rows = group.blocks, group.shape, group.rows
+    flags, states = _planes(group)
     parts: list[Any] = [np.ascontiguousarray(block.times_ns, "<i8") for block in blocks]
     for column in zip(*[block.columns for block in blocks], strict=True):
         parts += map(np.ascontiguousarray, column)
-    data: Any = np.frombuffer(bytearray().join(parts), np.uint8)
-    times = data[: 8 * group.rows].view(np.int64)
-    span = int(times.min()), int(times.max())
-    if group.rows >= PACKED_ROWS and all(code in "dq" for _, code in group.layout):
-        data = _squeezed(data, group, flags)
+    data: Any = bytearray().join(parts)
+    if rows >= PACKED_ROWS and shape.packable:
+        ints = np.frombuffer(data, np.int64).reshape(-1, rows)
+        data = np.empty(len(ints) * (4 + codec.room(rows)), np.uint8)
+        mine = np.frombuffer(flags, np.uint8)
+        end, first, last = _squeeze(ints, ints.view(np.float64), shape.whole, mine, data)
+        data = data[:end]
+    else:
+        times = np.frombuffer(data, np.int64, rows)
+        first, last = int(times.min()), int(times.max())
     runs = [
         _BLOCK.pack(source, block.seq, len(block.times_ns))
         for source, block in zip(sources, blocks, strict=True)
     ]
-    rest = b"".join([_COUNTS.pack(len(blocks), len(names)), flags, *runs, data, *states])
-    return Packed(_CRC.pack(zlib.crc32(rest)) + rest, *span)
+    rest = b"".join([_COUNTS.pack(len(blocks), len(flags)), flags, *runs, data, *states])
+    return Packed(_CRC.pack(zlib.crc32(rest)) + rest, first, last)
 
 
-def _squeezed(data: NDArray[np.uint8], group: Group, flags: bytearray) -> NDArray[np.uint8]:
-    """Return times and columns packed, behind their lengths; note it in the flags."""
-    columns = len(group.layout)
-    whole = np.array([code == "q" for _, code in group.layout], np.bool_)
-    out = np.empty(4 * (columns + 1) + (columns + 1) * codec.room(group.rows), np.uint8)
-    lengths = np.empty(columns + 1, np.uint32)
-    cells = data.reshape(columns + 1, 8 * group.rows)
-    mine = np.frombuffer(flags, np.uint8)
-    head = lengths.nbytes
-    end = _squeeze(cells, cells.view(np.int64), cells.view(np.float64), whole, mine, out, lengths)
-    out[:head] = lengths.view(np.uint8)
-    return out[:end]
+def _planes(group: Group) -> tuple[bytearray, list[Any]]:
+    """Return the flags of the columns that have states, and their state planes."""
+    blocks, layout = group.blocks, group.shape.layout
+    if not any(block.quality or block.missing for block in blocks):
+        return bytearray(len(layout)), []
+    flags = bytearray(any(n in b.quality or n in b.missing for b in blocks) for n, _ in layout)
+    named = zip(layout, flags, strict=True)
+    return flags, [_state(block, name) for (name, _), has in named if has for block in blocks]
 
 
 @njit(cache=True, nogil=True)
-def _squeeze(  # noqa: PLR0917 (a kernel)
-    cells: Any, ints: Any, doubles: Any, whole: Any, flags: Any, out: Any, lengths: Any
-) -> int:
-    first = 4 * len(lengths)
-    at = codec.pack_ints(ints[0], out, first)
-    lengths[0] = at - first
-    for j in range(1, len(lengths)):
-        first = at
+def _squeeze(ints: Any, doubles: Any, whole: Any, flags: Any, out: Any) -> tuple[int, int, int]:
+    """Pack times and columns behind their lengths; return the end, the first and the last time."""
+    n = ints.shape[1]
+    at = codec.pack_ints(ints[0], out, 4 * len(ints))
+    codec.put(out, 0, at - 4 * len(ints), 4)
+    for j in range(len(whole)):
+        begin = at
         gone = False
-        if not whole[j - 1]:
-            for i in range(ints.shape[1]):
-                gone |= np.isnan(doubles[j, i])
+        if not whole[j]:
+            for i in range(n):
+                gone |= np.isnan(doubles[j + 1, i])
         if gone:  # as it is: a NaN may mean anything
-            for i in range(cells.shape[1]):
-                out[at + i] = cells[j, i]
-            at += cells.shape[1]
+            for i in range(n):
+                at = codec.put(out, at, ints[j + 1, i], 8)
         else:
-            flags[j - 1] |= _PACKED
-            if whole[j - 1]:
-                at = codec.pack_ints(ints[j], out, at)
+            flags[j] |= _PACKED
+            if whole[j]:
+                at = codec.pack_ints(ints[j + 1], out, at)
             else:
-                at = codec.pack_floats(doubles[j], out, at)
-        lengths[j] = at - first
-    return at
+                at = codec.pack_floats(doubles[j + 1], out, at)
+        codec.put(out, 4 * (j + 1), at - begin, 4)
+    first = last = ints[0, 0]
+    for i in range(n):
+        first, last = min(first, ints[0, i]), max(last, ints[0, i])
+    return at, first, last
 
 
 @cache
@@ -165,7 +182,7 @@ def warm() -> None:
         signals=("none",),
         columns=(np.zeros(PACKED_ROWS),),
     )
-    pack(Group(layout_of(block), True, [block], PACKED_ROWS), [0])
+    pack(Group(_shape_of(block), True, [block], PACKED_ROWS), [0])
 
 
 def _state(block: Block, name: str) -> NDArray[np.uint8]:
@@ -295,13 +312,13 @@ def groups(blocks: Sequence[Block]) -> dict[str, list[Group]]:
         count = len(block.times_ns)
         if not count:
             continue
-        layout = layout_of(block)
+        shape = _shape_of(block)
         mine = out.setdefault(block.machine, [])
         last = mine[-1] if mine else None
-        fits = last and last.layout == layout and last.live != block.historical
+        fits = last and last.shape is shape and last.live != block.historical
         if last and fits and last.rows + count <= GROUP_ROWS:
             last.blocks.append(block)
             last.rows += count
         else:
-            mine.append(Group(layout, not block.historical, [block], count))
+            mine.append(Group(shape, not block.historical, [block], count))
     return out

@@ -1,8 +1,9 @@
 """Copying the three buckets into files and back, for `forewarn backup` and `forewarn restore`.
 
 What is copied is line protocol, read series by series through the same token that reads and writes
-readings; the server's own backup would need its operator's. While it is read, nothing is shipped:
-so the copy is what the server has at the shipment in hand, whose bytes lie in the same backup.
+readings; the server's own backup would need its operator's. While it is read, nothing is shipped.
+The shipment in hand comes last (sent or not, its bytes change nothing when they are there), then
+the position it reaches: a store that opens on such buckets goes on from there.
 """
 
 import logging
@@ -11,7 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 import zstandard
 
@@ -20,6 +21,7 @@ from cloud.telemetry.influx import setup
 from cloud.telemetry.influx.http import Connection, Rejected, Server, Table
 from cloud.telemetry.influx.influxql import FLOOR_NS, quoted, select, since, source, text
 from cloud.telemetry.influx.log import ShipmentLog
+from cloud.telemetry.influx.names import position_line
 from cloud.telemetry.influx.setup import Buckets
 
 ROWS: Final = 10_000  #: of one series in one answer
@@ -63,14 +65,22 @@ class InfluxCopy:
             os.close(fd)
 
     def export(self, folder: Path) -> int:
-        """Write each bucket into a file of a new folder; return how many points."""
+        """Write each bucket into a file of a new folder; return how many points were there."""
         folder.mkdir(parents=True)
+        last = ShipmentLog(self._folder).last
         connection = Connection(self._server)
         points = 0
         try:
             for name, bucket in self._named():
-                with (folder / f"{name}{SUFFIX}").open("xb") as file:
-                    points += _export(connection, bucket, file)
+                in_hand = [body for target, body in last.bodies if target == bucket] if last else []
+                if last and bucket == self._buckets.ever:
+                    in_hand.append(position_line(last.position))
+                with (
+                    (folder / f"{name}{SUFFIX}").open("xb") as file,
+                    zstandard.ZstdCompressor(level=3).stream_writer(file, closefd=False) as out,
+                ):
+                    points += _export(connection, bucket, out)
+                    out.write(b"".join(in_hand))
         finally:
             connection.close()
         return points
@@ -109,26 +119,23 @@ class InfluxCopy:
                 )
 
 
-def _export(connection: Connection, bucket: str, file: BinaryIO) -> int:
+def _export(connection: Connection, bucket: str, out: zstandard.ZstdCompressionWriter) -> int:
     points = 0
-    with zstandard.ZstdCompressor(level=3).stream_writer(file, closefd=False) as out:
-        for measurement in _column(connection, bucket, "SHOW MEASUREMENTS"):
-            keys = _column(connection, bucket, f"SHOW SERIES FROM {quoted(measurement)}")
-            for at in range(0, len(keys), ASKED):
-                waiting = dict.fromkeys(keys[at : at + ASKED], FLOOR_NS)
-                while waiting:
-                    statements = [
-                        _page(bucket, measurement, key, start) for key, start in waiting.items()
-                    ]
-                    answers = connection.query(bucket, statements)
-                    found = dict(zip(list(waiting), answers, strict=True))
-                    waiting = {}
-                    for key, tables in found.items():
-                        for table in tables:
-                            out.write(b"".join(_lines(key, table)))
-                            points += len(table.rows)
-                            if len(table.rows) == ROWS:
-                                waiting[key] = int(table.rows[-1][0]) + 1
+    for measurement in _column(connection, bucket, "SHOW MEASUREMENTS"):
+        keys = _column(connection, bucket, f"SHOW SERIES FROM {quoted(measurement)}")
+        for at in range(0, len(keys), ASKED):
+            waiting = dict.fromkeys(keys[at : at + ASKED], FLOOR_NS)
+            while waiting:
+                statements = [_page(bucket, measurement, *one) for one in waiting.items()]
+                answers = connection.query(bucket, statements)
+                following: dict[str, int] = {}
+                for key, tables in zip(waiting, answers, strict=True):
+                    for table in tables:
+                        out.write(b"".join(_lines(key, table)))
+                        points += len(table.rows)
+                        if len(table.rows) == ROWS:
+                            following[key] = int(table.rows[-1][0]) + 1
+                waiting = following
     return points
 
 

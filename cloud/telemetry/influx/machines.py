@@ -50,7 +50,7 @@ class Machines:
         self.newest = np.zeros(0, np.int64)
         self.series_heads: list[bytes] = []
         self._series_of: list[tuple[str, str]] = []
-        self.slot_of: list[tuple[str, str]] = []
+        self.slot_tags: list[bytes] = []  #: of roll-ups, as a line has them behind the measurement
         self.lines: list[bytes] = []  #: points about names that the next shipment must carry
 
     def get(self, name: str) -> Machine:
@@ -143,7 +143,8 @@ class Machines:
         number = machine.slots.get(signal)
         if number is None:
             number = machine.slots[signal] = self.open.add_slot(machine.number)
-            self.slot_of.append((machine.name, signal))
+            tags = f",machine={names.safe(machine.name)},signal={names.safe(signal)} "
+            self.slot_tags.append(tags.encode())
         return number
 
     def columns(self, machine: Machine, layout: Layout) -> NDArray[np.int32]:

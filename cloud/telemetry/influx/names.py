@@ -73,3 +73,8 @@ def field(code: str, signal: str, *, historical: bool) -> str:
 def state_field(signal: str, *, historical: bool) -> str:
     """Return the name of a signal's state field."""
     return f"{STATE.upper() if historical else STATE}.{safe(signal)}"
+
+
+def position_line(position: int) -> bytes:
+    """Return the line that says up to which journal position the server has everything."""
+    return f"{POSITION} n={position}i 0\n".encode()

@@ -55,29 +55,64 @@ class Closed:
 
 
 @njit(cache=True, nogil=True)
-def _take(  # noqa: PLR0917 (a kernel)
-    ints: Any, floats: Any, lost: Any, s: int, when: int, value: float, quality: int, seen: bool
+def _take(  # noqa: PLR0917 (a kernel: what it sums up stays in registers)
+    ints: Any,
+    floats: Any,
+    lost: Any,
+    s: int,
+    begin: int,
+    end: int,
+    times: Any,
+    kind: int,
+    cells: Any,
+    doubles: Any,
+    states: Any,
 ) -> None:
-    """Add one sample to open bucket `s`; samples of one minute may come in any order."""
-    ints[WORST, s] = max(ints[WORST, s], quality)
-    if not seen:
-        return
-    fresh = ints[COUNT, s] == 0
-    if fresh or when < ints[FIRST_NS, s]:
-        ints[FIRST_NS, s] = when
-        floats[FIRST, s] = value
-    if fresh or when >= ints[LAST_NS, s]:
-        ints[LAST_NS, s] = when
-        floats[LAST, s] = value
+    """Add rows of one signal to open bucket `s`; they are of one minute, in any order."""
+    stated = len(states) > 0
+    worst, count = ints[WORST, s], ints[COUNT, s]
+    first_ns, last_ns = ints[FIRST_NS, s], ints[LAST_NS, s]
+    min_ns, max_ns = ints[MIN_NS, s], ints[MAX_NS, s]
+    first, last = floats[FIRST, s], floats[LAST, s]
     low, high = floats[MIN, s], floats[MAX, s]
-    if fresh or value < low or (value == low and when < ints[MIN_NS, s]):
-        ints[MIN_NS, s] = when
-        floats[MIN, s] = value
-    if fresh or value > high or (value == high and when < ints[MAX_NS, s]):
-        ints[MAX_NS, s] = when
-        floats[MAX, s] = value
-    ints[COUNT, s] += 1
-    floats[SUM, s], lost[s] = add(floats[SUM, s], lost[s], value)
+    total, rest = floats[SUM, s], lost[s]
+    for r in range(begin, end):
+        state: Any = np.int64(states[r]) if stated else 0
+        worst = max(worst, state & QUALITY)
+        value = 0.0
+        if kind <= SINGLE:
+            value = doubles[r]
+            if np.isinf(value):
+                worst = max(worst, BAD)
+            if not np.isfinite(value):
+                continue
+        elif kind == TRUTH:
+            value = 1.0 if cells[r] else 0.0
+        else:
+            value = np.float64(cells[r])
+        if state & MISSING:
+            continue
+        when = times[r]
+        if count == 0 or when < first_ns:
+            first_ns = when
+            first = value
+        if count == 0 or when >= last_ns:
+            last_ns = when
+            last = value
+        if count == 0 or value < low or (value == low and when < min_ns):
+            min_ns = when
+            low = value
+        if count == 0 or value > high or (value == high and when < max_ns):
+            max_ns = when
+            high = value
+        count += 1
+        total, rest = add(total, rest, value)
+    ints[WORST, s], ints[COUNT, s] = worst, count
+    ints[FIRST_NS, s], ints[LAST_NS, s] = first_ns, last_ns
+    ints[MIN_NS, s], ints[MAX_NS, s] = min_ns, max_ns
+    floats[FIRST, s], floats[LAST, s] = first, last
+    floats[MIN, s], floats[MAX, s] = low, high
+    floats[SUM, s], lost[s] = total, rest
 
 
 @njit(cache=True, nogil=True)
@@ -170,12 +205,15 @@ def _advance(  # noqa: PLR0917 (a kernel: one pass, arrays in and out)
     """Take rows from `begin` on; return the first row not taken, and how many buckets closed."""
     at = 0
     stated = states.shape[0] > 0
-    for r in range(begin, len(times)):
+    good = np.zeros(0, np.uint8)
+    minute_ints, minute_floats, minute_lost = ints[MINUTES], floats[MINUTES], lost[MINUTES]
+    r = begin
+    while r < len(times):
         m = machine[r]
-        when = times[r]
-        minute = when // MINUTE_NS * MINUTE_NS
+        minute = times[r] // MINUTE_NS * MINUTE_NS
         if minute < open_at[m]:
             late[r] = True
+            r += 1
             continue
         if minute > open_at[m]:
             if open_at[m] != NEVER:
@@ -197,24 +235,24 @@ def _advance(  # noqa: PLR0917 (a kernel: one pass, arrays in and out)
                     at,
                 )
             open_at[m] = minute
+        end = r + 1
+        while end < len(times) and block[end] == block[r] and 0 <= times[end] - minute < MINUTE_NS:
+            end += 1
         for j in range(cells.shape[0]):
-            state: Any = np.int64(states[j, r]) if stated else 0
-            quality = state & QUALITY
-            seen = (state & MISSING) == 0
-            value = 0.0
-            if kinds[j] <= SINGLE:
-                value = doubles[j, r]
-                if np.isnan(value):
-                    seen = False
-                elif np.isinf(value):
-                    seen = False
-                    quality = max(quality, BAD)
-            elif kinds[j] == TRUTH:
-                value = 1.0 if cells[j, r] else 0.0
-            else:
-                value = np.float64(cells[j, r])
-            s = columns[block[r], j]
-            _take(ints[MINUTES], floats[MINUTES], lost[MINUTES], s, when, value, quality, seen)
+            _take(
+                minute_ints,
+                minute_floats,
+                minute_lost,
+                columns[block[r], j],
+                r,
+                end,
+                times,
+                kinds[j],
+                cells[j],
+                doubles[j],
+                states[j] if stated else good,
+            )
+        r = end
     return len(times), at
 
 

@@ -229,11 +229,9 @@ class Builder:
             if not mine.any():
                 continue
             distinct, which = np.unique(slots[mine], return_inverse=True)
-            owners = [self._machines.slot_of[slot] for slot in distinct.tolist()]
-            heads = [
-                f"{_MEASUREMENTS[level]},machine={names.safe(m)},signal={names.safe(s)} ".encode()
-                for m, s in owners
-            ]
+            measurement = _MEASUREMENTS[level].encode()
+            tags = self._machines.slot_tags
+            heads = [measurement + tags[slot] for slot in distinct.tolist()]
             part = Partials(ints[:, mine], floats[:, mine])
             lines = Rows(
                 heads=Texts.of(heads),

@@ -187,7 +187,7 @@ class Shipper:
 
     def note_position(self, position: int) -> None:
         """Tell the server how far it is, for a service whose own folder is lost."""
-        self._post(self._buckets.ever, f"{names.POSITION} n={position}i 0".encode())
+        self._post(self._buckets.ever, names.position_line(position))
         self.noted = position
         self._since_noted = 0
 

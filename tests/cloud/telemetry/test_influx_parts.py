@@ -21,6 +21,8 @@ from cloud.telemetry.influx.shipment import Shipment
 from cloud.telemetry.influx.spool import Spool
 from cloud.telemetry.rollup import HOUR_NS, MINUTE_NS, START
 
+untimed = settings(deadline=None)  # the first call compiles
+
 OUT = np.zeros(64, np.uint8)
 
 
@@ -34,7 +36,7 @@ def as_text(value: float, decimals: int = 0, *, single: bool = False) -> str:
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False), st.integers(UNROUND, 6))
-@settings(max_examples=2000)
+@settings(untimed, max_examples=2000)
 def test_a_double_reads_back_to_the_same_bits(value: float, decimals: int) -> None:
     text = as_text(value, decimals)
     assert len(text) <= MOST
@@ -42,7 +44,7 @@ def test_a_double_reads_back_to_the_same_bits(value: float, decimals: int) -> No
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
-@settings(max_examples=2000)
+@settings(untimed, max_examples=2000)
 def test_no_shorter_text_would_do(value: float) -> None:
     digits = as_text(value, UNROUND).lstrip("-").partition("e")[0].strip("0")
     shortest = repr(value).lstrip("-").partition("e")[0].replace(".", "").strip("0")
@@ -50,13 +52,13 @@ def test_no_shorter_text_would_do(value: float) -> None:
 
 
 @given(st.floats(width=32, allow_nan=False, allow_infinity=False))
-@settings(max_examples=1000)
+@settings(untimed, max_examples=1000)
 def test_a_single_reads_back_to_the_same_single(value: float) -> None:
     assert np.float32(float(as_text(value, single=True))) == np.float32(value)
 
 
 @given(st.integers(-(2**63), 2**63 - 1))
-@settings(max_examples=1000)
+@settings(untimed, max_examples=1000)
 def test_a_whole_number_is_written_as_python_does(value: int) -> None:
     assert OUT[: put_int(OUT, 0, value)].tobytes().decode() == str(value)
 
@@ -66,6 +68,7 @@ def test_the_ends_of_whole_numbers(value: int) -> None:
     assert OUT[: put_int(OUT, 0, value)].tobytes().decode() == str(value)
 
 
+@untimed
 @given(st.text(max_size=40))
 def test_names_come_back_and_need_no_escaping(name: str) -> None:
     safe = names.safe(name)
@@ -107,6 +110,7 @@ def test_a_line_has_only_what_is_there() -> None:
     ]
 
 
+@untimed
 @given(
     st.lists(
         st.tuples(st.integers(0, 2), st.lists(st.integers(0, 6), min_size=1, max_size=8)),
@@ -138,6 +142,7 @@ def test_each_sample_has_a_time_of_its_own_and_keeps_it(writes) -> None:
         assert newest[series] == max(stored[series])
 
 
+@untimed
 @given(
     st.lists(
         st.tuples(st.integers(0, 3 * 3600), st.one_of(st.none(), st.integers(-9, 9))),
