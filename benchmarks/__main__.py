@@ -1,7 +1,8 @@
 """`make bench`: every benchmark in one run; each quotes itself beside a named peer.
 
 Absolute figures are noise on a shared machine; read the ratios. `python -m benchmarks NAME …` runs
-some of: scoring, lives, detectors, store, pipeline, footprint, flood, fleet, influx_store, influx.
+some of: scoring, lives, detectors, store, pipeline, footprint, flood, latency, fleet,
+influx_store, influx.
 `fleet` runs for `--minutes` (30) and only when it is named. `--page PATH` writes the figures into a
 page, each benchmark into its own section.
 """
@@ -23,6 +24,7 @@ NAMES = (
     "pipeline",
     "footprint",
     "flood",
+    "latency",
     "influx_store",
     "influx",
 )

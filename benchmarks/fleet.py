@@ -44,12 +44,12 @@ class Minute:
 
 
 @contextlib.contextmanager
-def running() -> Iterator[tuple[Broker, "subprocess.Popen[bytes]", str]]:
-    """Run Mosquitto and the service; yield broker, process and address."""
+def running(more: str = "") -> Iterator[tuple[Broker, "subprocess.Popen[bytes]", str]]:
+    """Run Mosquitto and the service with `more` settings; yield broker, process and address."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with embedded(folder / "broker", prefer="mosquitto") as broker:
-            cloud, url = service(folder, broker.port, broker.version)
+            cloud, url = service(folder, broker.port, broker.version, more=more)
             try:
                 await_ready(url, cloud)
                 yield broker, cloud, url

@@ -24,16 +24,21 @@ def resident_mb(pid: int) -> float:
     return int(shown.stdout) / 1024
 
 
-def service(folder: Path, port: int, version: int) -> tuple[subprocess.Popen[bytes], str]:
-    """Start the service; return its process and the address of its API."""
+def service(
+    folder: Path, port: int, version: int, *, more: str = "", **environment: str
+) -> tuple[subprocess.Popen[bytes], str]:
+    """Start the service, with `more` settings; return its process and the address of its API."""
     api = free_port()
     settings = folder / "cloud.toml"
     settings.write_text(
         f'data = "{folder}/data"\n[broker]\nport = {port}\nversion = {version}\n'
-        f"[api]\nport = {api}\n"
+        f"[api]\nport = {api}\n{more}"
     )
     process = subprocess.Popen(
-        [sys.executable, "-m", "forewarn", "serve", str(settings)], stderr=subprocess.DEVNULL
+        [sys.executable, "-m", "forewarn", "serve", str(settings)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=os.environ | environment,
     )
     return process, f"http://127.0.0.1:{api}"
 

@@ -124,13 +124,38 @@ class Gateway:
             first = (turn * part) % len(devices)
             due = devices[first : first + part]
             for device, values in zip(due, self.rows(turn * step_s, len(due)), strict=True):
-                self._send(device, values)
+                self.send(device, values)
             if time.perf_counter() - told >= MINUTE_S:
                 told += MINUTE_S
                 self.tell(time.perf_counter() - begin - turn * step_s)
             _until(begin + (turn + 1) * step_s)
 
-    def _send(self, device: Device, values: NDArray[np.float64]) -> None:
+    def flood(self, seconds: float, ahead: int) -> float:
+        """Publish as fast as receipts come, `ahead` batches before them; return batches per s."""
+        devices = list(self.devices.values())
+        begin, before = time.perf_counter(), self.receipted
+        turn = 0
+        while time.perf_counter() < begin + seconds:
+            if self.published - self.receipted >= ahead:
+                time.sleep(0.001)
+                continue
+            self.send(devices[turn % len(devices)], self.rows(turn, 1)[0])
+            turn += 1
+        return (self.receipted - before) / (time.perf_counter() - begin)
+
+    def took(self) -> NDArray[np.float64]:
+        """Return how long each batch since the last call took to its receipt (s)."""
+        with self._lock:
+            took, self._took = self._took, []
+        return np.array(took or [np.nan])
+
+    def close(self) -> None:
+        """Let go of the broker."""
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def send(self, device: Device, values: NDArray[np.float64]) -> None:
+        """Publish a device's next batch: readings (signals, samples)."""
         columns = {
             name: Column(type="d", data=values[index].tobytes())
             for index, name in enumerate(SIGNALS)
@@ -190,8 +215,8 @@ class Gateway:
 
     def tell(self, behind_s: float) -> None:
         """Say how the last minute was; `behind_s`: how late this load itself is."""
+        took = self.took()
         with self._lock:
-            took, self._took = np.array(self._took or [np.nan]), []
             line = {
                 "published": self.published,
                 "receipted": self.receipted,

@@ -1,0 +1,113 @@
+"""Publish → committed and publish → ticket, at half of what the same path takes at most.
+
+A real Mosquitto and the real service, without limits for a device. For each batch size and number
+of devices: first as fast as receipts come, then at half of that rate; a batch is committed when its
+receipt comes. The load is one Python process on the same cores, so that with small batches the most
+is what it can send. Tickets: pumps that turn faulty one after the other beside such a load, until
+the API shows the ticket.
+"""
+
+import contextlib
+import json
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+
+from benchmarks.fleet import running
+from benchmarks.gateway import Gateway
+from benchmarks.report import Figure
+
+SIZES: Final = (1, 10, 100, 1000)
+DEVICES: Final = (1, 100, 1000)
+MOST_S: Final = 4.0
+SECONDS: Final = 8.0
+AHEAD: Final = 300  #: batches on their way while the most is measured
+FAULTS: Final = 30
+FAULTY: Final = 9.5  #: mm/s; a pump's alarm limit is 7.1
+TICKET_S: Final = 60.0
+UNLIMITED: Final = (
+    "[limits]\ndevice_messages_per_s = 0\ndevice_values_per_s = 0\ntenant_values_per_s = 0\n"
+)
+
+
+def half(gateway: Gateway) -> float:
+    """Measure the most, let what is on its way end, set half of it; return the most."""
+    gateway.period_s = 1e-6
+    most = gateway.flood(MOST_S, AHEAD)
+    gateway.drain()
+    gateway.took()
+    gateway.period_s = 2 * len(gateway.devices) / most
+    return most
+
+
+@contextlib.contextmanager
+def loaded(gateway: Gateway) -> Iterator[None]:
+    """Publish at the gateway's pace meanwhile."""
+    stop = threading.Event()
+    load = threading.Thread(target=gateway.publish, args=(stop,))
+    load.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        load.join()
+        gateway.drain()
+
+
+def committed(port: int, first: int, devices: int, samples: int) -> Iterator[Figure]:
+    """Yield the most, and p50 and p99 at half of it."""
+    gateway = Gateway(port, first, devices, samples, 1.0)
+    gateway.births()
+    most = half(gateway)
+    with loaded(gateway):
+        time.sleep(SECONDS)
+    took = gateway.took() * 1e3
+    gateway.close()
+    yield Figure(f"{samples} samples a batch, {devices} devices, most", most, "batches/s")
+    yield Figure("  committed at half of it, p50", float(np.percentile(took, 50)), "ms")
+    yield Figure("  committed at half of it, p99 (goal 250)", float(np.percentile(took, 99)), "ms")
+
+
+def tickets(port: int, url: str, first: int) -> Iterator[Figure]:
+    """Yield how long it takes from a faulty batch to its ticket in the API."""
+    gateway = Gateway(port, first, 100, 10, 1.0)
+    gateway.births()
+    half(gateway)
+    pumps = Gateway(port, first + 100, FAULTS, 10, 10.0)
+    pumps.births()
+    took = []
+    with loaded(gateway):
+        for device in pumps.devices.values():
+            values = pumps.rows(0.0, 1)[0]
+            values[:3] = FAULTY
+            begin = time.perf_counter()
+            pumps.send(device, values)
+            while not shown(url, device.identity):
+                if time.perf_counter() - begin > TICKET_S:
+                    raise TimeoutError(f"no ticket of {device.identity}")
+            took.append((time.perf_counter() - begin) * 1e3)
+    gateway.close()
+    pumps.close()
+    yield Figure("publish to ticket at half of the most, p50", float(np.percentile(took, 50)), "ms")
+    yield Figure("  worst of 30 (goal of p99: 1,000)", max(took), "ms")
+
+
+def shown(url: str, machine: str) -> bool:
+    """Whether the API has a ticket of a machine."""
+    with urllib.request.urlopen(f"{url}/api/v1/tickets?machine={machine}", timeout=30) as answer:
+        return bool(json.load(answer)["items"])
+
+
+def run(sizes: tuple[int, ...] = SIZES, devices: tuple[int, ...] = DEVICES) -> Iterator[Figure]:
+    """Measure every size with every number of devices, then tickets."""
+    with running(UNLIMITED) as (broker, _, url):
+        first = 0
+        for samples in sizes:
+            for count in devices:
+                yield from committed(broker.port, first, count, samples)
+                first += count
+        yield from tickets(broker.port, url, first)
