@@ -1,7 +1,6 @@
 """The fleet: state of all machines, rows in, assessments out."""
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -35,7 +34,7 @@ from models.fleet.layout import (
 from models.fleet.lives import Lives, begin_past
 from models.fleet.report import assess
 from models.fleet.shadow import Shadow
-from models.fleet.sisters import compare, family, lent
+from models.fleet.sisters import Elders, compare, lent
 from models.fleet.trace import Trace
 from models.fleet.watch import watch
 from models.fleet.witnesses import witnesses
@@ -70,6 +69,7 @@ class Fleet:
         self._machines: NDArray[Any] = np.zeros(0, MACHINE)
         self._histories: NDArray[Any] = np.zeros(0, HISTORY)
         self._lives = Lives(float(self._rules[0]["life_told"]))
+        self._elders = Elders()
         self._lane_count = 0
         self._history_count = 0
         self._numbers: dict[str, int] = {}
@@ -199,8 +199,11 @@ class Fleet:
         """
         number = self._numbers[machine]
         mine = {name: self._lanes[lane] for name, lane in self._signals[number].items()}
-        others = family(number, self._profile_of, self._signals, self._lanes)
-        return list(compare(self._machines[number], mine, others))
+        return list(compare(self._machines[number], mine, self._family(number)))
+
+    def _family(self, number: int) -> list[dict[str, Any]]:
+        known = [self._signals[other] for other in self._elders.sisters(number)]
+        return [{name: self._lanes[k] for name, k in one.items()} for one in known]
 
     def machines(self) -> list[str]:
         """Return the machines in the order in which they became known."""
@@ -270,8 +273,8 @@ class Fleet:
             if history >= 0:
                 self._histories[history]["counter"] = int(self._lanes[lane]["role"] == COUNTER)
         self._lives.follow(number, profile, self._signals[number])
-        name_of = self._names[number]
-        self._plans = {key: plan for key, plan in self._plans.items() if key[0] != name_of}
+        self._elders.follow(number, profile.name, self._machines[number])
+        self._plans = {k: plan for k, plan in self._plans.items() if k[0] != self._names[number]}
 
     def _lane(self, number: int, name: str) -> int:
         """Return the lane of a signal, a new one at first sight."""
@@ -358,8 +361,7 @@ class Fleet:
     def _told(self, number: int) -> Assessment | None:
         """Return the assessment of a machine whose row had something to tell, if it is worth it."""
         machine = self._machines[number]
-        flags = int(machine["flags"])
-        machine["flags"] = 0
+        flags, machine["flags"] = int(machine["flags"]), 0
         if flags & ESTIMATE:  # trends; all other lives were estimated by the kernel
             where = (number, self._profile_of[number], self._lanes, self._histories)
             flags |= CHANGED * self._lives.trends(*where)
@@ -371,6 +373,7 @@ class Fleet:
         machine["told_health"] = machine["health"]
         machine["report_ns"] = machine["at_ns"] + int(self._rules[0]["report_every_s"] * 1e9)
         self._lives.told(number, int(machine["at_ns"]))
+        self._elders.told(number, machine, (self._lanes[k] for k in self._signals[number].values()))
         for name, lane in self._signals[number].items():
             self._lanes[lane]["changed"] = 0
             self._lanes[lane]["lent"] = lent(said.get(name, ()))
@@ -378,8 +381,7 @@ class Fleet:
 
     def _said(self, number: int) -> dict[str, tuple[Comparison, ...]]:
         mine, machine = self._signals[number], self._machines[number]
-        others = partial(family, number, self._profile_of, self._signals, self._lanes)
-        return witnesses(mine, self._lanes, machine, others)
+        return witnesses(mine, self._lanes, machine, lambda: self._family(number))
 
     def _assess(self, number: int, said: Mapping[str, tuple[Comparison, ...]]) -> Assessment:
         lanes = [(name, self._lanes[lane]) for name, lane in self._signals[number].items()]

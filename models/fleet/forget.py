@@ -1,6 +1,7 @@
-"""A snapshot without some of its machines: what is left goes on bit for bit as before.
+"""A snapshot without some of its machines: what is left scores on bit for bit as before.
 
-Fleet-wide experience (how fast parts of a kind wear, how old they get) stays; it names no machine.
+Only sisters that are gone speak no more (`models.fleet.witnesses`). Fleet-wide experience (how fast
+parts of a kind wear, how old they get) stays; it names no machine.
 """
 
 from collections.abc import Collection, Mapping

@@ -155,6 +155,7 @@ MACHINE: Final = np.dtype(
         ("health", "f8"),
         ("told_health", "f8"),
         ("coverage", "f8"),
+        ("elder", "i8"),  # 1 when it had a healthy reference as it was told of
         ("context", "f8", (CONTEXTS,)),
         ("context_ns", "i8", (CONTEXTS,)),
         # of the watch alone (`models.fleet.watch`)

@@ -6,11 +6,11 @@ taken out. The middle and the spread of the answers are robust (median, median a
 so that one sick sister does not matter. Nothing is stored; asking changes no state.
 """
 
+from bisect import insort
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.assessment import Comparison
 from models.fleet.layout import CONDITION
@@ -24,24 +24,36 @@ SHARED: Final = 1 / 3
 NORMAL: Final = 1.4826  #: standard deviations in a median absolute deviation of normal noise
 
 
-def family(
-    number: int,
-    profiles: Sequence[object],
-    signals: Sequence[Mapping[str, int]],
-    lanes: NDArray[Any],
-) -> list[dict[str, Any]]:
-    """Return the records, by signal, of the first sisters of machine `number` that have learned.
+class Elders:
+    """The machines of each type that have learned, in their order.
 
-    `profiles`, `signals` (signal -> lane): of all machines, in their order.
+    Whether one has is in its record (`elder`), set when it is told of; so asking for a few sisters
+    costs the same in a fleet of any size, and a snapshot gives the same ones.
     """
-    found = []
-    for k, profile in enumerate(profiles):
-        if k != number and profile is profiles[number]:
-            if any(lanes["armed"][lane] for lane in signals[k].values()):
-                found.append({name: lanes[lane] for name, lane in signals[k].items()})
-            if len(found) == MOST:
-                break
-    return found
+
+    def __init__(self) -> None:
+        self._of: dict[str, list[int]] = {}
+        self._type: dict[int, str] = {}
+
+    def follow(self, number: int, profile: str, machine: Any) -> None:
+        """Take a machine in as one of a type, perhaps another one than before."""
+        before = self._of.get(self._type.get(number, profile), [])
+        if number in before:
+            before.remove(number)
+        self._type[number] = profile
+        if machine["elder"]:
+            insort(self._of.setdefault(profile, []), number)
+
+    def told(self, number: int, machine: Any, lanes: Iterable[Any]) -> None:
+        """See whether a machine, of `lanes`, has learned by now."""
+        if not machine["elder"] and any(lane["armed"] for lane in lanes):
+            machine["elder"] = 1
+            insort(self._of.setdefault(self._type[number], []), number)
+
+    def sisters(self, number: int) -> list[int]:
+        """Return the first few others of a machine's type that have learned."""
+        known = self._of.get(self._type[number], [])[: MOST + 1]
+        return [other for other in known if other != number][:MOST]
 
 
 def lent(said: Iterable[Comparison]) -> int:

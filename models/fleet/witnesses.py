@@ -65,11 +65,13 @@ def explained(lane: Any, machine: Any) -> float | None:
 def _partner(
     name: str, lane: Any, names: Mapping[int, str], lanes: NDArray[Any], machine: Any
 ) -> Comparison | None:
+    if not lane["frozen"]:
+        return None
     n, xx, yy, xy = (lane[key] for key in ("pair_n", "pair_xx", "pair_yy", "pair_xy"))
     known = (n >= ROWS) & (xx > 0.0) & (yy > 0.0)
     share = np.where(known, xy * xy / np.where(known, xx * yy, 1.0), 0.0)
     best = int(np.argmax(share))
-    if not lane["frozen"] or share[best] < EXPLAINS:
+    if share[best] < EXPLAINS:
         return None
     number = int(lane["peer"][best]) - 1
     other = lanes[number]

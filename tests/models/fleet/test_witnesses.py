@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from tests.models.fleet.machines import START, S, block
 
 DAYS = 14
 SICK = 10 * DAY_ROWS
+OTHER = msgspec.structs.replace(PROFILE, name="other")
 Columns = Mapping[str, NDArray[np.float64]]
 
 
@@ -140,3 +142,15 @@ def test_cuts_snapshots_and_other_machines_change_nothing() -> None:
 def test_how_far_a_signal_is_off() -> None:
     one = Comparison(signal="x", value=2.0, expected=3.0, spread=0.5, sisters=0, beside="y")
     assert one.deviation == -2.0
+
+
+def test_a_restored_fleet_asks_the_same_sisters() -> None:
+    fleet = newcomer(20, 2.0)
+    again = Fleet.restore(PROFILES, fleet.snapshot())
+    assert again.current("m") == fleet.current("m")
+    [notice] = [c for c in again.current("m").conditions if c.signal == "pressure"]
+    assert [one.sisters for one in notice.witnesses] == [16]
+    moved = Fleet.restore({**PROFILES, "other": OTHER}, fleet.snapshot())
+    for i in range(18):
+        moved.bind(f"s{i}", "other", "data")
+    assert all(one.sisters < 3 for one in moved.sisters("m"))
