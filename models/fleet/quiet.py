@@ -28,6 +28,7 @@ from models.fleet.layout import (
     ONSET_ALARM,
     REGISTERS,
 )
+from models.fleet.pairs import pair_up
 from models.life.compiled import part
 
 WIDTH: Final = 16  #: signals in a table: vectors need a fixed width
@@ -207,6 +208,22 @@ def _learned(s: Any, n: Any, k: Any, on: float) -> int:
 
 
 @part
+def _pairs(
+    s: Any, before: Any, k: Any, lanes: Any, layout: NDArray[np.int64], item: Any, t: int
+) -> None:
+    """Let the pairs learn from a row what the references learned, as `reference.compare` does."""
+    begin, learned = item.first_column, 0
+    for j in range(item.columns):
+        lane = lanes[layout[begin + 2 * j]]
+        if lane.armed == 1 and lane.frozen == 0 and s[COUNT + j] > before[COUNT + j]:
+            lane.rest = min(max(k[X + j] - before[MEAN + j], -k[TOP + j]), k[TOP + j])
+            lane.rest_ns = t
+            learned += 1
+    if learned > 1:
+        pair_up(lanes, layout, begin, begin + 2 * item.columns, t)
+
+
+@part
 def _worn(s: Any, n: Any, k: Any) -> int:
     """See how far the signals are on the way to their limits; return how many moved."""
     moved = 0
@@ -325,6 +342,8 @@ def quiet(
         if events > 0:
             break
         s, n = n, s
+        if armed_ns < NEVER:
+            _pairs(s, n, k, lanes, layout, item, t)
         total = 0.0
         for j in range(columns):
             total += s[ODDS + j]
