@@ -37,7 +37,7 @@ def draw(browser: Browser, running: Running, folder: Path) -> None:
     pages = {
         "board": "/",
         "machine": machine,
-        "inbox": "/inbox",
+        "inbox": f"/inbox/{ticket['advisory_id']}?show=done",
         "tickets": "/tickets",
         "ticket": f"/tickets/{ticket['id']}",
         "overview": "/overview",
@@ -51,9 +51,8 @@ def draw(browser: Browser, running: Running, folder: Path) -> None:
         if name == "machine":
             page.get_by_label("Forecast").check()
             page.wait_for_timeout(1_500)
-        if name == "inbox":
-            page.keyboard.press("j")
-            page.wait_for_timeout(1_500)
+        if name == "settings":
+            page.get_by_text("Centrifugal pump").click()
         page.screenshot(path=folder / f"page-{name}.png")
     phone = browser.new_context(
         viewport=PHONE, locale="zh-CN", timezone_id="Asia/Shanghai", color_scheme="dark"

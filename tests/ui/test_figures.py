@@ -91,7 +91,7 @@ def opened(page: Page, full: Service) -> tuple[float, float]:
     link.wait_for()
     page.evaluate(f"document.querySelector('tr a').onclick = {PIXELS}")
     link.click()
-    page.wait_for_function("window.pixels_ && window.pixels_.drawn > 0")
+    page.wait_for_function("() => window.pixels_ && window.pixels_.drawn > 0")
     page.wait_for_timeout(1_500)
     found = page.evaluate("window.pixels_")
     return found["drawn"], max(found["drawn"], found["last"])

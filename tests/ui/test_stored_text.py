@@ -118,12 +118,14 @@ def hit(watched: Watched) -> bool:
     return bool(page.evaluate("window.hit === 1")) or page.title() == "hit"
 
 
-def tell(running: Running, device: str, machine: MachineRef, signal: str) -> None:
-    """Let a device be born with a name, and report one signal far off."""
+def tell(
+    running: Running, device: str, machines: MachineRef | dict[str, MachineRef], signal: str
+) -> None:
+    """Let a device be born with names, and report one signal far off."""
     client = Client(CallbackAPIVersion.VERSION2)
     client.connect("127.0.0.1", running.broker.port)
     client.loop_start()
-    born = birth({"": machine}, time="data")
+    born = birth({"": machines} if isinstance(machines, MachineRef) else machines, time="data")
     client.publish(topics.up(device, "birth"), born, qos=1, retain=True).wait_for_publish(30)
     for i in range(3):
         body = batch(i * 10, [9.0] * 10, name=signal)

@@ -1,11 +1,17 @@
 """A planner's day: from the board to a closed ticket and back, and in from the inbox."""
 
 import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
 
-from playwright.sync_api import Page, expect
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
 
+from forewarn.broker import find_mosquitto, free_port
+from tests.e2e.parts import Part, Service
 from tests.ui.conftest import Watched
-from tests.ui.plant import Running
+from tests.ui.plant import Running, need
 
 
 def dialog_text(page: Page, label: str, text: str) -> None:
@@ -15,12 +21,7 @@ def dialog_text(page: Page, label: str, text: str) -> None:
 def walk(page: Page, running: Running, machine: str) -> None:
     """From the board over machine and advisory to a closed ticket and back, as a planner goes."""
     advisory = running.first("/advisories", state="open", machine=machine)
-    page.goto(running.url)
-    page.get_by_label("Find a machine").fill(machine)
-    row = page.locator(f"tr[data-machine='{machine}']")
-    name = machine.rpartition(":")[2]
-    row.get_by_role("link", name=name, exact=True).click()
-    expect(page.get_by_role("heading", level=1)).to_have_text(name)
+    row = on_the_board(page, running, machine)
     page.get_by_role("link", name=advisory["title"]["en"]).first.click()
     expect(page).to_have_url(re.compile(f"/inbox/{advisory['id']}"))
     page.get_by_role("button", name="I look into it").wait_for()
@@ -28,6 +29,27 @@ def walk(page: Page, running: Running, machine: str) -> None:
     expect(page.get_by_text("local looks into it").first).to_be_visible()
     page.keyboard.press("a")
     page.get_by_role("link", name="Open the ticket").click()
+    done_and_confirmed(page)
+    page.get_by_role("link", name="Fleet").first.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Fleet")
+    expect(row.get_by_role("link", name=advisory["title"]["en"])).to_have_count(0)
+    found = running.service.get(f"/advisories/{advisory['id']}")
+    assert (found["state"], found["verdict"]) == ("verified", "confirmed")
+
+
+def on_the_board(page: Page, running: Running, machine: str) -> Locator:
+    """Find a machine on the board and go to its page; return its row."""
+    page.goto(running.url)
+    page.get_by_label("Find a machine").fill(machine)
+    row = page.locator(f"tr[data-machine='{machine}']")
+    name = machine.rpartition(":")[2]
+    row.get_by_role("link", name=name, exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(name)
+    return row
+
+
+def done_and_confirmed(page: Page) -> None:
+    """Take a ticket on, say something, resolve it with a verdict; the customer confirms."""
     page.get_by_role("button", name="Take it on").click()
     expect(page.get_by_text("Visit the machine, then say what was found.")).to_be_visible()
     page.get_by_label("Write a remark").fill("On my way")
@@ -35,21 +57,51 @@ def walk(page: Page, running: Running, machine: str) -> None:
     expect(page.get_by_text("On my way")).to_be_visible()
     page.get_by_role("button", name="Resolve").click()
     page.get_by_role("dialog").get_by_label("Fault confirmed").check()
-    dialog_text(page, "What was found", "Cartridge empty")
+    dialog_text(page, "What was found", "Worn out")
     page.get_by_role("dialog").get_by_role("button", name="Resolve").click()
     expect(page.get_by_text("Fault confirmed").first).to_be_visible()
-    expect(page.get_by_text("Cartridge empty").first).to_be_visible()
+    expect(page.get_by_text("Worn out").first).to_be_visible()
     page.get_by_role("button", name="Customer confirms").click()
     expect(page.get_by_text("Closed, confirmed").first).to_be_visible()
-    page.get_by_role("link", name="Fleet").first.click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Fleet")
-    expect(page.locator(f"a[href='/inbox/{advisory['id']}']")).to_have_count(0)
-    found = running.service.get(f"/advisories/{advisory['id']}")
-    assert (found["state"], found["verdict"]) == ("verified", "confirmed")
 
 
 def test_from_the_board_to_a_resolved_ticket_and_back(watched: Watched, running: Running) -> None:
     walk(watched.page, running, running.first("/advisories", state="open")["machine"])
+
+
+@pytest.fixture
+def demo(browser: Browser, tmp_path: Path) -> Iterator[Running]:
+    """The demo as people start it; its story is told slowly enough to walk through."""
+    need(find_mosquitto(), "mosquitto is not installed (Debian: apt install mosquitto)")
+    port = free_port()
+    words = [sys.executable, "-m", "forewarn", "demo", "--port", str(port)]
+    words += ["--seed", "7", "--speed", "0.5"]
+    part = Part(words, tmp_path / "demo.log", "machines report", within_s=300)  # it may compile
+    part.start()
+    yield Running(broker=part, service=Service(part, port, tmp_path))
+    part.stop()
+
+
+def test_the_demo_can_be_walked_through_while_it_runs(watched: Watched, demo: Running) -> None:
+    """A graver fault gets its ticket at once: the advisory is seen, its ticket acknowledged."""
+    page = watched.page
+    page.goto(demo.url)
+    expect(page.get_by_text("This is the demo")).to_be_visible()
+    page.locator("td a[href^='/tickets/']").first.wait_for(timeout=180_000)  # it takes its time
+    ticket = demo.first("/tickets")
+    row = on_the_board(page, demo, ticket["machine"])
+    value = page.locator("[data-live]").first
+    before = value.inner_text()
+    expect(value).not_to_have_text(before)
+    page.goto(f"{demo.url}/inbox/{ticket['advisory_id']}?show=done")
+    page.get_by_role("link", name="Open the ticket").click()
+    done_and_confirmed(page)
+    page.get_by_role("link", name="Fleet").first.click()
+    expect(row.locator(f"a[href='/tickets/{ticket['id']}']")).to_have_count(0)
+    page.get_by_label("Language").select_option("简体中文")
+    expect(page.get_by_role("heading", level=1)).to_have_text("设备总览")
+    assert demo.broker.process is not None
+    assert demo.broker.process.poll() is None, "the story was over before the walk"
 
 
 def test_filters_stand_in_the_address_and_come_back(watched: Watched, running: Running) -> None:
