@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from lifelines import KaplanMeierFitter
 
 from models.life.learned import conditions, graph, kernel, trees, windows
+from models.life.learned.health import Health
 from models.life.learned.survival import product_limit, survival
 from tests.models.life.fleet import fleet
 
@@ -179,3 +180,12 @@ def test_the_time_to_the_level_at_failure_shrinks_with_the_life() -> None:
     times = 80.0 * np.exp(x[:, names.index("reach0.2:health")])
     late = (runs.left < 30.0) & (runs.left > 3.0)
     assert np.corrcoef(times[late], runs.left[late])[0, 1] > 0.8
+
+
+def test_what_the_index_explains_belongs_to_its_signals() -> None:
+    health = Health(
+        slopes=[3.0, -1.0], offset=0.0, reaching=[2, 0], levels=[0.0] * 2, near=[1.0] * 2
+    )
+    names = windows.names(("a", "b"), health)
+    gain = np.array([float(name in {"short:b", "reach0.2:a", "load:health"}) for name in names])
+    np.testing.assert_allclose(windows.signal_shares(gain, health), [1.75 / 3.0, 1.25 / 3.0])
