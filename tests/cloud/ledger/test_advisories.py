@@ -1,10 +1,11 @@
 import pytest
 
+from cloud.advisories.reason import reasons
 from cloud.advisories.values import EXPIRE_NS, OBSERVE_NS
 from cloud.errors import Conflict, NotFound, Refused
 from cloud.ledger import AdvisoryRow, AdvisoryState, Ledger
-from models.assessment import Check
-from tests.cloud.ledger.made import DAY, SECOND, T0, assess, high, replaced
+from models.assessment import Check, Comparison
+from tests.cloud.ledger.made import DAY, SECOND, T0, assess, high, profiles, replaced
 
 LOW = replaced(high(signal="pressure"), check=Check.LIMIT_LOW)
 
@@ -23,6 +24,22 @@ def test_accepting_makes_the_ticket_once(ledger: Ledger, advisory: AdvisoryRow) 
     with pytest.raises(Conflict, match="'accepted'"):
         ledger.decide_advisory(advisory.id, done.version, "accept", actor="bob")
     assert len(ledger.tickets()[0]) == 1
+
+
+def test_who_does_not_agree_is_kept_with_the_evidence_and_said(ledger: Ledger) -> None:
+    current = Comparison(
+        signal="pressure", value=5.0, expected=5.8, spread=0.1, sisters=0, beside="vibration"
+    )
+    sisters = Comparison(signal="pressure", value=5.0, expected=6.5, spread=0.2, sisters=4)
+    ledger.file(1, [assess(1, replaced(LOW, witnesses=(current, sisters)))])
+    (one,), _ = ledger.advisories()
+    evidence = ledger.evidence(one.id)
+    assert [row.witnesses for row in evidence] == [(current, sisters)]
+    [text] = reasons(evidence, one.life, profiles()["pump"], "en")
+    assert text.endswith(
+        "; 0.8 below what vibration explains; 1.5 below 4 machines like it under the same "
+        "conditions"
+    )
 
 
 def test_deferring_ends_by_itself(ledger: Ledger, advisory: AdvisoryRow) -> None:
