@@ -242,10 +242,8 @@ class Fleet:
         """
         fleet = cls(profiles, config, detectors)
         state = persist.load(arrays)
-        fleet._machines = state.machines
-        fleet._lanes = state.lanes
-        fleet._onsets = state.onsets
-        fleet._histories = state.histories
+        fleet._machines, fleet._histories = state.machines, state.histories
+        fleet._lanes, fleet._onsets = state.lanes, state.onsets
         fleet._lane_count, fleet._history_count = len(state.lanes), len(state.histories)
         fleet._names, fleet._bound = state.names, state.bound
         fleet._signals = state.signals
@@ -339,10 +337,8 @@ class Fleet:
             if block.quality or block.missing:
                 gaps.append((cell, block))
             times.append(block.times_ns)
-            if isinstance(block.columns, np.ndarray):
-                columns.append(block.columns.reshape(-1))
-            else:
-                columns.extend(block.columns)
+            found = block.columns
+            columns.extend([found.reshape(-1)] if isinstance(found, np.ndarray) else found)
             row += count
             cell += count * width
         flat = np.concatenate(columns, dtype=np.float64, casting="unsafe") if cell else np.zeros(0)
