@@ -19,6 +19,7 @@ from models.contract.messages import STREAMS, Event, Receipt
 #: publishes without PUBACK; brokers allow 20 without being told otherwise
 UNACKNOWLEDGED: Final = 16
 GAPS_S: Final = 1.0  #: between two declarations while the outbox is full
+GAP_STALLS: Final = 15  #: of `stall_s` without its receipt before a gap is declared again
 NOTICES: Final = 100  #: events of the agent itself that wait for a connection
 log = logging.getLogger(__name__)
 
@@ -47,6 +48,8 @@ class Sender:
         self._births_due = True
         self._gaps_due = True
         self._declared = (0, 0.0)
+        self._declare_again_s: float | None = None  #: when, while gaps have no receipt
+        self._gap_stall_s = GAP_STALLS * stall_s
         spool.appended = self._wake.set
 
     def reborn(self) -> None:
@@ -89,8 +92,11 @@ class Sender:
         if self._births_due:
             await self._send_births(wire)
         dropped, since_s = self._declared
-        if self._gaps_due or (
-            dropped != self.spool.outbox.dropped and self._now() >= since_s + GAPS_S
+        again_s = self._declare_again_s
+        if (
+            self._gaps_due
+            or (dropped != self.spool.outbox.dropped and self._now() >= since_s + GAPS_S)
+            or (again_s is not None and self._now() >= again_s)
         ):
             await self._send_gaps(wire)
         while self._notices:
@@ -124,7 +130,9 @@ class Sender:
         self._gaps_due = False
         self._declared = (self.spool.outbox.dropped, self._now())
         topic = topics.up(self.identity, "e", "gap")
-        for gap in await self.spool.call(self.spool.outbox.gaps):
+        gaps = await self.spool.call(self.spool.outbox.gaps)
+        self._declare_again_s = self._now() + self._gap_stall_s if gaps else None
+        for gap in gaps:
             await wire.publish(topic, codec.encode(gap, "json"))
 
     async def _deliver(self, wire: Wire, stored: Stored, places: asyncio.Semaphore) -> None:
@@ -145,6 +153,7 @@ class Sender:
     async def _rest(self) -> None:
         """Wait for something to do, or for the time at which something has to be sent again."""
         deadlines = [flow.deadline() for flow in self.flows.values()]
+        deadlines.append(self._declare_again_s)
         until = min((deadline for deadline in deadlines if deadline is not None), default=None)
         try:
             async with asyncio.timeout_at(until):

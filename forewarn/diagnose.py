@@ -78,7 +78,7 @@ def _show(row: Item) -> None:
         print_table(heads, lines, none="no lines that fit")
     elif row["op"] == "selftest":
         checks = [
-            (one["check"], "fine" if one["ok"] else "NOT fine", one["text"])
+            (one["check"], "fine" if one["ok"] else "NOT fine", "" if one["ok"] else one["text"])
             for one in result.get("checks", [])
         ]
         print_table(("check", "", "what"), checks, none="nothing was checked")

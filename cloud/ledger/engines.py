@@ -17,10 +17,10 @@ from cloud.ledger.place import Place
 
 BUSY_MS: Final = 5_000
 PRAGMAS: Final = (
+    f"PRAGMA busy_timeout={BUSY_MS}",  # first: the others wait for a lock, too
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
     "PRAGMA foreign_keys=ON",
-    f"PRAGMA busy_timeout={BUSY_MS}",
 )
 ANSWER_S: Final = 30.0  #: how long PostgreSQL may take for one answer
 LOCK: Final = 0x466577  #: "Few": the advisory lock of writing transactions

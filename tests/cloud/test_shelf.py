@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cloud.sequence import SILENT_NS, Key, Numbered, Sequencer, Verdict
+from cloud.sequence import GONE_NS, SILENT_NS, Key, Numbered, Sequencer, Verdict
 from cloud.shelf import SqliteShelf
 
 KEY = Key("acme.pump1", "0190aaaa-boot", "live")
@@ -54,4 +54,22 @@ def test_what_is_declared_lost_of_a_silent_stream_joins_its_line(tmp_path: Path)
     shelf.put([(KEY, 50)])
     s.account(KEY, 50, 59)
     assert s.position(KEY) == (59, ())
+    shelf.close()
+
+
+def test_a_stream_with_holes_goes_after_ninety_days_and_what_lacks_is_lost(tmp_path: Path) -> None:
+    shelf = SqliteShelf(tmp_path / "numbers.db")
+    s: Sequencer[int] = Sequencer(shelf)
+    offer(s, 0, HOLED)
+    offer(s, 20, HOLED)
+    list(s.overdue(SILENT_NS))
+    assert s.position(HOLED) == (9, ((10, 19),))
+    assert s.shelve(GONE_NS - 1) == 0
+    assert s.shelve(GONE_NS) == 1
+    assert s.dump() == []
+    assert shelf.get(HOLED) == 30
+    assert offer(s, 10, HOLED, GONE_NS) is Verdict.REPEAT, "too late: it is taken for lost"
+    assert offer(s, 20, HOLED, GONE_NS) is Verdict.REPEAT
+    assert offer(s, 30, HOLED, GONE_NS) is Verdict.ACCEPT, "what is new is taken"
+    assert s.position(HOLED) == (39, ())
     shelf.close()

@@ -30,6 +30,7 @@ class Cloud:
     answer: Callable[[Receipt, Batch | None], Receipt | None] = lambda receipt, _: receipt
     readable: Callable[[Batch], bool] = lambda _: True
     accepts: Callable[[Batch], bool] = lambda _: True
+    hears: Callable[[Gap], bool] = lambda _: True
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     def hwm(self, key: Key) -> int:
@@ -69,7 +70,7 @@ class Cloud:
             return
         if isinstance(found, Batch):
             await self._batch(topic.channel[-1], found)
-        elif isinstance(found, Gap):
+        elif isinstance(found, Gap) and self.hears(found):
             key = (found.boot, found.stream)
             for first, last in found.ranges:
                 self.lost.setdefault(key, set()).update(range(first, last + 1))

@@ -3,6 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import aiomqtt
+import msgspec
 import pytest
 
 from edge_agent.publisher import Publisher
@@ -304,3 +305,23 @@ async def test_it_speaks_with_the_demos_nats_server(tmp_path: Path) -> None:
             await drained(publisher)
             await cloud.until(lambda: bool(cloud.births) and bool(cloud.states))
     assert cloud.samples["boot-one", "live"] == {i: float(i) for i in range(50)}
+
+
+async def test_a_gap_whose_message_was_lost_is_declared_again(
+    broker: Broker, tmp_path: Path
+) -> None:
+    async with listening(broker.port, ID) as cloud:
+        declared: list[object] = []
+        never = (Refusal(first=0, last=0, code=Reason.WRONG_TYPE),)
+        cloud.accepts = lambda _: False
+        cloud.answer = lambda receipt, found: (
+            msgspec.structs.replace(receipt, refused=never) if found else receipt
+        )
+        cloud.hears = lambda gap: declared.append(gap) or len(declared) > 1
+        made = settings(broker.port, tmp_path)
+        async with Publisher(made, boot="boot-one", sender=Impatient) as publisher:
+            await publisher.declare(METRICS)
+            await publisher.append("live", batch([1.5]))
+            await drained(publisher)
+        assert len(declared) > 1
+        assert cloud.lost == {("boot-one", "live"): {0}}
