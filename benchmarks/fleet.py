@@ -21,7 +21,7 @@ from typing import Any, Final
 import numpy as np
 import psutil
 
-from benchmarks.footprint import await_ready, resident_mb, service
+from benchmarks.footprint import await_ready, peak_mb, resident_mb, service
 from benchmarks.report import Figure
 from forewarn.broker import Broker, embedded
 
@@ -144,7 +144,7 @@ def run(length: int = 30, devices: int = DEVICES, period_s: float = PERIOD_S) ->
                 print(_line(len(ran), minute), flush=True)
             last = ended(started)
             spent = cpu_of(process) - births
-        counted = counters(url)
+        counted, most = counters(url), peak_mb(cloud.pid)
     published = sum(told["published"] for told in last)
     receipted = sum(told["receipted"] for told in last)
     memory = np.array([minute.resident_mb for minute in ran])
@@ -153,8 +153,9 @@ def run(length: int = 30, devices: int = DEVICES, period_s: float = PERIOD_S) ->
     yield Figure("service before any device, resident", empty, "MB")
     yield Figure(f"CPU to take {devices:,} births", births - begin, "CPU-s")
     yield Figure("resident after the first minute", memory[0], "MB")
+    yield Figure("  a device, once settled", (settled[0] - empty) / devices * 1024, "KB")
     yield Figure("resident at the end", memory[-1], "MB")
-    yield Figure("most resident in any minute", memory.max(), "MB")
+    yield Figure("most resident at any moment", most, "MB")
     yield Figure("growth once settled", float(slope), "MB/minute")
     yield Figure("batches published", published, "")
     yield Figure("  without a receipt at the end", published - receipted, "")

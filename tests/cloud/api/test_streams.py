@@ -2,10 +2,13 @@
 
 from collections.abc import AsyncIterator
 
+import msgspec
 import pytest
+from fastapi import Request
 
 from cloud.accounts.values import Principal, Reach, Role
-from cloud.api.events import _stream
+from cloud.api.deps import admit, welcome
+from cloud.api.events import _stream, router
 from cloud.live import Change, Live
 from models.assessment import Assessment, State
 from tests.cloud.api.plant import T0, Opened, Plant
@@ -82,6 +85,34 @@ async def test_the_stream_ends_with_the_sign_in(opened: Opened, live: Live) -> N
     live.hand_out(changes())
     assert b"changes" in await anext(stream)
     allowed[0] = False
+    live.heard((), [assessed("acme.a")])
+    live.hand_out(())
+    with pytest.raises(StopAsyncIteration):
+        await anext(stream)
+
+
+@pytest.mark.parametrize("change", [{"customer": "beta"}, {"sites": ("north",)}, {"active": False}])
+async def test_the_stream_ends_when_what_somebody_sees_changes(
+    opened: Opened, live: Live, change: dict[str, object]
+) -> None:
+    account, _, secret = opened.plant.person(Role.CUSTOMER, customer="acme")
+    app = opened.app(live=live)
+    (route,) = router.routes
+    headers = [(b"authorization", f"Bearer {secret}".encode())]
+    request = Request(
+        {"type": "http", "scheme": "http", "app": app, "route": route, "headers": headers}
+    )
+    deps = admit(request)
+
+    async def stays() -> bool:
+        return welcome(request, deps)
+
+    stream = _stream(deps, live, frozenset(), None, stays)
+    await anext(stream)
+    live.hand_out(changes())
+    assert b"acme.a-ticket" in await anext(stream)
+    changed = msgspec.structs.replace(account, **change)
+    opened.plant.ledger.account_change(changed, account.version, actor="test")
     live.heard((), [assessed("acme.a")])
     live.hand_out(())
     with pytest.raises(StopAsyncIteration):
