@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from models.life import gamma, online, replacement, use, wiener
 from models.life.compiled import build_of, entry, part
 from models.life.online import RAW_NOISE, foresee, taken
-from models.life.replacement import NEW, confirms, fall_line, verdict
+from models.life.replacement import APART, APART_ALONE, NEW, confirms, fall_line, verdict
 from models.life.use import (
     DAY_S,
     recent_use,
@@ -34,6 +34,9 @@ MOST: Final = 3.0  #: one old part counts as at most so many spreads off
 HOURS_S: Final = 0.2 * DAY_S  #: a counter's hours of the day are not forecast
 LEAST_LOAD: Final = 0.1  #: of the nominal load: below it an indicator says nothing
 LEAST_S: Final = 3600.0  #: a band moves by a share of at least so much
+
+FELL: Final = 2  #: on trial since the part's own counter fell, and so many points more
+WAITS: Final = 4
 
 WORN: Final = 0  #: bases: followed here reading by reading,
 TREND: Final = 1  #: by a predictor in Python,
@@ -118,18 +121,19 @@ def _again(lines: Lines, i: int, lanes: Any, histories: Any, share: float) -> bo
     taught = lines.taught[f.kind]
     if f.indicator < 0:
         if w.begun == 0:
-            _start(w, f, c, taught, now, lane.spread)
+            _start(w, f, c, taught, now, lane.spread, np.nan, 1.0)
         return _write(lines, i, count, now, lane.last_ns, share)
     first_s = past.first_ns * 1e-9
     factor = _factor(f, lanes[f.load].last) if f.load >= 0 else 1.0
     value = lane.last * factor
     if w.begun == 0 and past.points > 0:
-        _start(w, f, c, taught, _total(f, count, first_s + past.time[0]), lane.spread)
+        total = _total(f, count, first_s + past.time[0])
+        _start(w, f, c, taught, total, lane.spread, past.value[0] * factor, 1.0)
     elif w.begun == 1 and np.isfinite(value):
         fell = f.renews == 1 and f.counter >= 0 and np.isfinite(count.pending)
         seconds = (lane.last_ns - past.first_ns) * 1e-9
         _look(lines, i, now, seconds, value, fell, lane.spread)
-    if w.trial == 0 and past.points > 0:
+    if w.trial != 1 and past.points > 0:
         load = histories[lanes[f.load].history] if f.load >= 0 else past
         _read(lines, i, past, count, load, lane.spread)
     past.low, past.high = -np.inf, np.inf
@@ -176,8 +180,13 @@ def _factor_at(f: Any, load: Any, t_s: float) -> Any:
 
 
 @part
-def _start(w: Any, f: Any, c: Any, taught: Any, total: float, spread: float) -> None:
-    """Begin a part: one that was seen to be new, or the one that was there at first sight."""
+def _start(
+    w: Any, f: Any, c: Any, taught: Any, total: float, spread: float, y: float, times: float
+) -> None:
+    """Begin a part: one that was seen to be new, or the one that was there at first sight.
+
+    What a new part reads (`y`, NaN: unknown; variance `times` that of a point) is its offset.
+    """
     new, counted = w.fresh == 1, f.counter >= 0
     c.rate = (PRIOR_PARTS + taught.parts * taught.rate) / (PRIOR_PARTS + taught.parts)
     w.start = total if new or not counted else 0.0
@@ -185,6 +194,8 @@ def _start(w: Any, f: Any, c: Any, taught: Any, total: float, spread: float) -> 
     w.noise = (0.6 * spread) ** 2 + FINEST * way * way
     known = new or (counted and (f.renews == 1 or f.indicator < 0))
     begin(w, c, (total - w.start) / f.scale, known)
+    if new and np.isfinite(y):
+        w.b, w.bb = y - c.curve[0], max(c.offset_var, times * w.noise)
 
 
 @part
@@ -225,17 +236,22 @@ def _look(
             lines.wears[i] = lines.before[i]
         lines.before[i] = lines.empty[0]
         return
-    if verdict(w, c, (now - w.start) / f.scale, value, RAW_NOISE * w.noise, fell) != NEW:
+    apart = APART if fell else 0.0
+    if verdict(w, c, (now - w.start) / f.scale, value, RAW_NOISE * w.noise, apart) != NEW:
+        w.trial = FELL if fell else w.trial
         return
     lines.before[i] = lines.wears[i]
     lines.wears[i] = lines.empty[0]
     w.fresh, w.trial, w.last_s = 1, 1, now_s
-    _start(w, f, c, taught, now, spread)
+    _start(w, f, c, taught, now, spread, value, RAW_NOISE)
 
 
 @part
 def _read(lines: Lines, i: int, past: Any, count: Any, load: Any, spread: float) -> None:
-    """Take the points that are newer than the newest that was taken."""
+    """Take the points that are newer than the newest that was taken.
+
+    After the part's own counter fell they also decide whether the part is new.
+    """
     w, c, f = lines.wears[i], lines.parts[i], lines.followed[i]
     first_s = past.first_ns * 1e-9
     k = past.points
@@ -246,10 +262,13 @@ def _read(lines: Lines, i: int, past: Any, count: Any, load: Any, spread: float)
         if not np.isfinite(y):
             continue
         total = _total(f, count, first_s + past.time[j])
-        if not taken(w, c, (total - w.start) / f.scale, y):
+        apart = APART_ALONE if w.trial >= FELL else 0.0
+        if w.trial >= FELL:
+            w.trial = w.trial + 1 if w.trial < FELL + WAITS else 0
+        if not taken(w, c, (total - w.start) / f.scale, y, apart):
             renewed(lines, i)
-            _start(w, f, c, lines.taught[f.kind], total, spread)
-            taken(w, c, (total - w.start) / f.scale, y)
+            _start(w, f, c, lines.taught[f.kind], total, spread, y, 1.0)
+            taken(w, c, (total - w.start) / f.scale, y, 0.0)
         w.last_s = past.time[j]
 
 

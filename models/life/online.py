@@ -13,7 +13,7 @@ from scipy.interpolate import PchipInterpolator
 from models.life import gamma, replacement, use, wiener
 from models.life.compiled import build_of, entry, part
 from models.life.gamma import passage
-from models.life.replacement import DISTURBED, NEW, OFF, fall_line, verdict
+from models.life.replacement import APART, DISTURBED, NEW, OFF, fall_line, verdict
 from models.life.use import recent_use, season_total, season_until, week_shares, week_until
 from models.life.wiener import CURVE, PART, WEAR, again, begin, curve_at, forward, read
 from models.profile import Consumable
@@ -61,9 +61,12 @@ def usual(part: Consumable) -> NDArray[Any]:
 
 
 @part
-def taken(s: Any, c: Any, used: float, y: float) -> bool:
-    """Take a reading of a part used so much; False when it shows a new part instead."""
-    found = verdict(s, c, used, y, s.noise, False)
+def taken(s: Any, c: Any, used: float, y: float, apart: float) -> bool:
+    """Take a reading of a part used so much; False when it shows a new part instead.
+
+    `apart`: see `replacement.verdict`.
+    """
+    found = verdict(s, c, used, y, s.noise, apart)
     if found == NEW:
         return False
     if found == DISTURBED:
@@ -105,7 +108,7 @@ def _make_following(build: int) -> tuple[Any, ...]:
         """
         s, c = wears[i], parts[j]
         for k in range(len(values)):
-            if not taken(s, c, uses[k], values[k]) and build >= 0:
+            if not taken(s, c, uses[k], values[k], 0.0) and build >= 0:
                 return k
             s.last_s = times[k]
         return len(values)
@@ -113,7 +116,8 @@ def _make_following(build: int) -> tuple[Any, ...]:
     def judge(wears: Rows, i: int, parts: Rows, j: int, used: float, y: float, fell: bool) -> int:
         """Return the verdict (`replacement`) of one raw reading: noisier than a bucket's median."""
         noise = RAW_NOISE * wears[i].noise
-        return verdict(wears[i], parts[j], used, y, noise, fell and build >= 0)
+        apart = APART if fell and build >= 0 else 0.0
+        return verdict(wears[i], parts[j], used, y, noise, apart)
 
     def line(wears: Rows, i: int, parts: Rows, j: int, used: float) -> float:
         """Return `replacement.fall_line` of row i."""
@@ -143,7 +147,7 @@ def _make_telling(build: int) -> tuple[Any, ...]:
             s, c = wears[i], parts[i]
             if s.begun == 0:
                 begin(s, c, uses[i], False)
-            if verdict(s, c, uses[i], values[i], s.noise, False) < NEW or build < 0:
+            if verdict(s, c, uses[i], values[i], s.noise, 0.0) < NEW or build < 0:
                 read(s, c, uses[i], values[i])
             now[0] = s
             out[i, 0], out[i, 1], out[i, 2] = passage(now[0], c, use)

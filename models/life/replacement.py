@@ -19,7 +19,8 @@ BEYOND_SHARE: Final = 0.02  #: and this share of the way to the limit
 LEAST_WEAR: Final = 0.1  #: a fall by less wear is not worth a part
 KNOWN: Final = 4.0  #: standard deviations of the wear itself
 CERTAIN: Final = 4.5  #: standard deviations of the fall
-APART: Final = 6.0  #: standard deviations between a new part and the old one
+APART: Final = 5.0  #: spreads between old and new from which one reading, then confirmed, tells
+APART_ALONE: Final = 8.0  #: and one that nothing confirms
 NEW_WEAR: Final = 0.12  #: a new part shows less wear than this
 SAME: Final = 0  #: what a reading says of the part
 NEW: Final = 1
@@ -44,15 +45,15 @@ def confirms(s: Any, c: Any, use: float, y: float, noise: float) -> bool:
     y_old, _, share = curve_at(c, min(s.w + s.r * max(use - s.use, 0.0), 1.2))
     y_old += s.b * (1.0 - share)
     nearer = sign * (0.5 * (y_old + c.curve[0]) - y) > 0.0
-    return bool(nearer and verdict(s, c, use, y, noise, False) != OFF)
+    return bool(nearer and verdict(s, c, use, y, noise, 0.0) != OFF)
 
 
 @part
-def verdict(s: Any, c: Any, use: float, y: float, noise: float, fell: bool) -> int:
+def verdict(s: Any, c: Any, use: float, y: float, noise: float, apart: float) -> int:
     """Say whether a reading after `use` is of the same part, a new one, or a disturbed sensor.
 
-    `noise` is the reading's variance. `fell`: the part's own counter fell with this reading; that
-    alone proves nothing, but of two parts that the indicator can tell apart the nearer one is it.
+    `noise` is the reading's variance. `apart` is above 0 when the part's own counter fell; that
+    alone proves nothing, but of two parts that are so many spreads apart the nearer one is it.
     """
     if s.points < 2 or c.points == 0:
         return SAME
@@ -65,11 +66,9 @@ def verdict(s: Any, c: Any, use: float, y: float, noise: float, fell: bool) -> i
     way = abs(c.curve[c.points - 1] - c.curve[0])
     if better > BEYOND * np.sqrt(noise + c.offset_var) + BEYOND_SHARE * way:
         return OFF if sign * (expected - y) >= CERTAIN * spread else SAME
-    if fell:
-        apart = sign * (expected - c.curve[0])
+    if apart > 0.0 and sign * (expected - c.curve[0]) >= apart * spread:
         nearer = sign * (0.5 * (expected + c.curve[0]) - y) > 0.0
-        if apart >= APART * np.sqrt(spread * spread + c.offset_var):
-            return NEW if nearer else SAME
+        return NEW if nearer else SAME
     seen = wear_of(c, y)
     least = max(LEAST_WEAR, KNOWN * np.sqrt(s.ww))
     if w - seen < least or sign * (expected - y) < CERTAIN * spread:

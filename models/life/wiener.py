@@ -37,7 +37,7 @@ WEAR: Final = np.dtype(
         ("begun", "i8"),  # 0: nothing read yet
         ("fresh", "i8"),  # 1: it was seen to be new
         ("points", "i8"),  # readings that corrected it
-        ("trial", "i8"),  # 1: one reading looked like a new part, the next one decides
+        ("trial", "i8"),  # 1: a reading looked new, the next decides; 2 to 5: its counter fell
         ("opened", "i8"),  # 1: its wear quickened
         ("last_s", "f8"),  # time of the newest, in the history's time
         ("use", "f8"),  # u there

@@ -28,10 +28,10 @@ def machine(profile: str) -> Fleet:
     return fleet
 
 
-def feed(fleet: Fleet, plant: Plant, times: np.ndarray, values: np.ndarray) -> None:
-    """Give rows to a fleet, the first machine of the plant."""
+def feed(fleet: Fleet, plant: Plant, times: np.ndarray, values: np.ndarray, unit: int = 0) -> None:
+    """Give rows to a fleet, one machine of the plant."""
     times_ns = START + (times * S).astype(np.int64)
-    columns = tuple(np.ascontiguousarray(column) for column in values[:, 0].T)
+    columns = tuple(np.ascontiguousarray(column) for column in values[:, unit].T)
     block = Block(
         n=0,
         machine="m",
@@ -105,3 +105,59 @@ def test_counters_of_a_printer_that_are_set_back_replace_nothing() -> None:
     feed(fleet, plant, times[306:], values[306:])
     for one in fleet.current("m").lives:
         assert (one.fraction or 0.0) <= (before[one.component] or 0.0) + 0.01
+
+
+UNITS = 20
+
+
+@every_part
+def test_a_part_in_the_second_half_of_its_life_is_seen_to_be_new_at_once(
+    profile: str, component: str
+) -> None:
+    chance = np.random.default_rng(11)
+    at = 10.0 * DAY
+    made = [
+        Specimen(
+            key=f"u{i}",
+            used={component: float(chance.uniform(0.5, 0.98))},
+            replaced_s={component: (at,)},
+        )
+        for i in range(UNITS)
+    ]
+    plant = PLANTS[profile](made, 12)
+    times = np.arange(11.0 * 24.0) * HOUR
+    values = plant.sample(times)
+    k = int(at / HOUR)
+    for unit in range(UNITS):
+        fleet = machine(profile)
+        feed(fleet, plant, times[:k], values[:k], unit)
+        feed(fleet, plant, times[k : k + 1], values[k : k + 1], unit)
+        assert (life(fleet, component).fraction or 0.0) > 0.9
+        feed(fleet, plant, times[k + 1 :], values[k + 1 :], unit)
+        assert (life(fleet, component).fraction or 0.0) > 0.9
+
+
+@pytest.mark.parametrize("component", ["drum", "toner", "fuser"])
+@pytest.mark.parametrize("share", [1.0, 0.7])
+def test_a_counter_that_is_set_back_makes_no_part_new_at_any_age(
+    component: str, share: float
+) -> None:
+    chance = np.random.default_rng(13)
+    made = [
+        Specimen(key=f"u{i}", used={component: float(chance.uniform(0.1, 0.98))})
+        for i in range(UNITS)
+    ]
+    plant = PLANTS["office-printer"](made, 14)
+    times = np.arange(13.0 * 24.0) * HOUR
+    values = plant.sample(times)
+    k = 240
+    columns = [plant.signals.index(name) for name in plant.counters]
+    values[k:, :, columns] -= share * values[k, :, columns].T
+    for unit in range(UNITS):
+        fleet = machine("office-printer")
+        feed(fleet, plant, times[:k], values[:k], unit)
+        before = life(fleet, component).fraction or 0.0
+        for last in (k + 1, k + 2, len(times)):
+            first = k if last == k + 1 else last - 1 if last == k + 2 else k + 2
+            feed(fleet, plant, times[first:last], values[first:last], unit)
+        assert (life(fleet, component).fraction or 0.0) < before + 0.1
