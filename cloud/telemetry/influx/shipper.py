@@ -263,7 +263,7 @@ class Shipper:
 
 
 def _values(blocks: Sequence[Block]) -> int:
-    return sum(len(block.times_ns) * len(block.columns) for block in blocks)
+    return sum([len(block.times_ns) * len(block.columns) for block in blocks])
 
 
 def _cut(body: bytes) -> Sequence[bytes]:

@@ -19,7 +19,7 @@ from models.rows import Block
 
 SEGMENT_BYTES: Final = 64 << 20
 _LENGTH: Final = 8
-_ROW_BYTES: Final = 512  #: what a block costs in memory beside its arrays
+_BLOCK_BYTES: Final = 512  #: what a block costs in memory beside its arrays
 Waiting = tuple[list[Block], int]  #: blocks, and the position they reach
 
 
@@ -51,8 +51,7 @@ _READER: Final = msgspec.msgpack.Decoder(_Group)
 def size_of(blocks: Sequence[Block]) -> int:
     """Return about how many bytes blocks take in memory."""
     return sum(
-        _ROW_BYTES + block.times_ns.nbytes + sum(column.nbytes for column in block.columns)
-        for block in blocks
+        [_BLOCK_BYTES + 8 * len(block.times_ns) * (1 + len(block.columns)) for block in blocks]
     )
 
 
