@@ -37,6 +37,7 @@ _PACKED: Final = 2
 _HEAD: Final = struct.Struct("<IHH")
 _COUNTS: Final = struct.Struct("<HH")
 _BLOCK: Final = struct.Struct("<qqI")
+_RUNS: Final = np.dtype([("source", "<i8"), ("seq", "<i8"), ("rows", "<u4")])  #: as `_BLOCK`
 _CRC: Final = struct.Struct("<I")
 
 
@@ -206,7 +207,7 @@ def _open(body: bytes, where: str) -> tuple[int, int]:
 class _Plan:
     """Where what lies in a blob."""
 
-    runs: list[tuple[int, int, int]]
+    runs: NDArray[np.void]  #: (blocks,) source, seq, rows
     rows: int
     flags: bytes
     places: list[int]  #: of times, columns and state planes (of each column, if any)
@@ -217,17 +218,17 @@ def _plan(body: bytes, layout: Layout, where: str) -> _Plan:
     blocks, columns = _open(body, where)
     at = _HEAD.size + columns
     flags = body[_HEAD.size : at]
-    runs = list(_BLOCK.iter_unpack(memoryview(body)[at : at + blocks * _BLOCK.size]))
+    runs = np.frombuffer(body, _RUNS, blocks, at)
     at += blocks * _BLOCK.size
-    rows = sum([run[2] for run in runs])
-    packed = any(flag & _PACKED for flag in flags)
+    rows = int(runs["rows"].sum())
+    packed = max(flags, default=0) >= _PACKED
     if packed:
         lengths = np.frombuffer(body, "<u4", columns + 1, at).tolist()
         at += 4 * (columns + 1)
     else:
         lengths = [8 * rows, *[_WIDTHS[code] * rows for _, code in layout]]
     lengths += [rows if flag & _STATED else 0 for flag in flags]
-    return _Plan(runs, rows, flags, [at, *(at + end for end in accumulate(lengths))], packed)
+    return _Plan(runs, rows, flags, list(accumulate([at, *lengths])), packed)
 
 
 def _times(body: bytes, plan: _Plan) -> NDArray[np.int64]:
@@ -267,8 +268,9 @@ def _expand(body: Any, places: Any, whole: Any, ints: Any, doubles: Any) -> None
 def unpack(body: bytes, layout: Layout, where: str) -> Rows:
     """Unpack a blob. `where` names file and row for `StoreCorrupt`."""
     plan = _plan(body, layout, where)
-    counts = [run[2] for run in plan.runs]
-    if plan.packed and all(flag & _PACKED for flag in plan.flags):
+    counts = plan.runs["rows"].astype(np.int64)
+    before = plan.runs["seq"] - (np.cumsum(counts) - counts)
+    if min(plan.flags, default=0) >= _PACKED:
         ints = np.empty((1 + len(layout), plan.rows), np.int64)
         doubles = ints.view(np.float64)
         whole = np.array([code == "q" for _, code in layout], np.bool_)
@@ -284,8 +286,8 @@ def unpack(body: bytes, layout: Layout, where: str) -> Rows:
         times=times,
         columns=columns,
         states=[_plane(body, plan, index) for index in range(len(layout))],
-        sources=np.repeat([run[0] for run in plan.runs], counts),
-        seqs=np.concatenate([np.arange(seq, seq + n) for _, seq, n in plan.runs]),
+        sources=np.repeat(plan.runs["source"], counts),
+        seqs=np.repeat(before, counts) + np.arange(plan.rows),
     )
 
 
