@@ -29,7 +29,10 @@ ABSENT: Final = 0x80  #: in a state plane: the batch did not have this signal at
 QUALITY: Final = 0x3F
 DTYPES: Final = {"d": "<f8", "f": "<f4", "q": "<i8", "?": "|b1"}
 _WIDTHS: Final = {code: np.dtype(text).itemsize for code, text in DTYPES.items()}
-_CODES: Final[dict[str, str]] = {np.dtype(text).char: code for code, text in DTYPES.items()}
+_CODES: Final[dict[str, str]] = {
+    **{np.dtype(text).char: code for code, text in DTYPES.items()},
+    np.dtype(np.longlong).char: "q",  # int64 by its other name
+}
 GROUP_ROWS: Final = 8_192  #: rows in one fresh row, unless one block alone has more
 PACKED_ROWS: Final = 64  #: fewer are not worth packing
 _STATED: Final = 1

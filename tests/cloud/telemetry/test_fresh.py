@@ -69,6 +69,14 @@ def test_columns_of_other_widths_stay_as_they_are(kinds: str) -> None:
     assert found.columns[0].tolist() == values.tolist()
 
 
+def test_an_int64_by_its_other_name_is_one() -> None:
+    values = np.arange(100, dtype=np.longlong)
+    (only,) = fresh.groups([block(T0 + np.arange(100), {"a": values})])["acme.pump1"]
+    assert only.layout == (("a", "q"),)
+    found = fresh.unpack(fresh.pack(only, [0]).body, only.layout, "here")
+    assert found.columns[0].tolist() == values.tolist()
+
+
 def test_a_file_from_before_packing_is_gone_on_with(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
