@@ -33,6 +33,7 @@ WAIT_S: Final = 0.05  #: how long to wait for a group's first message
 GATHER_S: Final = 0.02  #: how long it may gather then: one sync and one transaction are for all
 PAUSE_S: Final = 0.004  #: without a message ends it: the broker may wait for acknowledgements
 PACKETS: Final = 128  #: handled before what is to be sent has its turn
+_UNREADABLE: Final = "\ufffd"  #: stands for a topic that is not UTF-8
 _PUBACK: Final = struct.Struct("!BBH")
 log = logging.getLogger(__name__)
 
@@ -46,19 +47,41 @@ class _Token(NamedTuple):
 
 
 class Client(mqtt.Client):
-    """A client that handles what has been read ahead before it looks at the socket again."""
+    """A client that handles what has been read ahead before it looks at the socket again.
+
+    `on_plain` gets topic, payload, number and QoS of messages without properties, which it is left
+    to acknowledge; for each of them paho would read bytewise and make a message, a table of
+    properties and a log line.
+    """
+
+    on_plain: Callable[[bytes, bytes, int, int], None] | None = None
 
     def _create_socket(self) -> Any:
         return Buffered(super()._create_socket())
 
     def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:
         """Handle what is there, `PACKETS` messages at most."""
+        done = MQTTErrorCode.MQTT_ERR_SUCCESS
         for _ in range(PACKETS):
+            if self._plain():
+                continue
             done = super().loop_read(max_packets)
             socket: Any = self.socket()
             if done != MQTTErrorCode.MQTT_ERR_SUCCESS or socket is None or not socket.pending():
                 break
         return done
+
+    def _plain(self) -> bool:
+        """Hand out the next message if paho is not needed for it."""
+        socket: Any = self.socket()
+        if self.on_plain is None or socket is None or self._in_packet["command"]:
+            return False
+        packet = socket.plain(properties=self._protocol == MQTTProtocolVersion.MQTTv5)
+        if packet is None:
+            return False
+        socket.skip(packet)
+        self.on_plain(packet.topic, packet.payload, packet.mid, packet.qos)
+        return True
 
     def acknowledge(self, mids: Iterable[int]) -> None:
         """Acknowledge messages of QoS 1 all at once: each by itself wakes the network thread."""
@@ -109,6 +132,7 @@ class Link:
         self._client.on_subscribe = self._on_subscribe
         self._client.on_disconnect = self._on_disconnect
         self._client.on_message = self._on_message
+        self._client.on_plain = self._on_plain
 
     def start(self) -> None:
         """Connect in the background; reconnects by itself until `stop`."""
@@ -191,17 +215,25 @@ class Link:
         try:
             topic = message.topic
         except UnicodeDecodeError:
-            topic = "\ufffd"
-        sender, now = sender_of(topic), self._now()
-        if not topic.endswith("/up/birth") and not self._sluice.passes(sender, now):
-            self._client.ack(message.mid, message.qos)
-            return
+            topic = _UNREADABLE
         properties = message.properties
         content_type = getattr(properties, "ContentType", None) if properties else None
         token = _Token(self.epoch, message.mid, message.qos)
-        arrived = Arrived(
-            topic, bytes(message.payload[: MAX_PAYLOAD + 1]), now, content_type, token
-        )
+        self._take(topic, bytes(message.payload[: MAX_PAYLOAD + 1]), token, content_type)
+
+    def _on_plain(self, topic: bytes, payload: bytes, mid: int, qos: int) -> None:
+        try:
+            text = topic.decode()
+        except UnicodeDecodeError:
+            text = _UNREADABLE
+        self._take(text, payload[: MAX_PAYLOAD + 1], _Token(self.epoch, mid, qos), None)
+
+    def _take(self, topic: str, payload: bytes, token: _Token, content_type: str | None) -> None:
+        sender, now = sender_of(topic), self._now()
+        if not topic.endswith("/up/birth") and not self._sluice.passes(sender, now):
+            self._client.ack(token.mid, token.qos)
+            return
+        arrived = Arrived(topic, payload, now, content_type, token)
         while not self._stopping and not self._queue.put(
             sender, arrived, len(arrived.payload), 1.0
         ):

@@ -3,11 +3,27 @@
 Each read of a socket lets go of the interpreter's lock; while other threads compute, getting it
 back can take as long as their turn lasts (5 ms), three or four times a message. With one read for
 many messages a busy service does not fall behind a flood for that reason.
+
+Most messages are PUBLISH packets without properties that lie whole in such a piece: these are taken
+out here, at a third of what paho needs for one; every other packet stays with paho.
 """
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 PIECE: Final = 64 << 10  #: bytes read at once
+_PUBLISH: Final = 3
+_LEAST: Final = 5  #: bytes of the shortest PUBLISH with a topic
+_LAST_SHIFT: Final = 21  #: of the fourth and last byte of a length
+
+
+class Plain(NamedTuple):
+    """A PUBLISH without properties. `end` is where it ends in what was read ahead."""
+
+    topic: bytes
+    payload: bytes
+    mid: int
+    qos: int
+    end: int
 
 
 class Buffered:
@@ -25,6 +41,39 @@ class Buffered:
         part = self._piece[self._at : self._at + most]
         self._at += len(part)
         return part
+
+    def plain(self, *, properties: bool) -> Plain | None:
+        """Return the next packet where it lies here whole and is a plain PUBLISH of QoS 0 or 1.
+
+        It stays there until `skip`. `properties`: the packets have that field (MQTT 5). None for
+        any other packet, an incomplete or a malformed one: those are paho's.
+        """
+        piece, at = self._piece, self._at
+        left = len(piece) - at
+        if left < _LEAST or piece[at] >> 4 != _PUBLISH:
+            return None
+        qos, at = piece[at] >> 1 & 3, at + 1
+        size = shift = 0
+        while shift <= _LAST_SHIFT and at < len(piece):
+            size |= (piece[at] & 127) << shift
+            shift, at = shift + 7, at + 1
+            if piece[at - 1] < 128:
+                break
+        else:
+            return None
+        end, body = at + size, at + 2
+        topic_end = body + int.from_bytes(piece[at:body])
+        begin = topic_end + 2 * qos + properties
+        if qos > 1 or topic_end == body or begin > end or end > len(piece):
+            return None
+        if properties and piece[begin - 1]:
+            return None
+        mid = int.from_bytes(piece[topic_end : topic_end + 2]) if qos else 0
+        return Plain(piece[body:topic_end], piece[begin:end], mid, qos, end)
+
+    def skip(self, packet: Plain) -> None:
+        """Leave a packet behind."""
+        self._at = packet.end
 
     def pending(self) -> int:
         """Return how many bytes have been read ahead."""

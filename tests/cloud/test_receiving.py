@@ -6,6 +6,8 @@ from pathlib import Path
 
 import paho.mqtt.client as mqtt
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from paho.mqtt.enums import CallbackAPIVersion
 
 from cloud.link import Client
@@ -34,7 +36,66 @@ def test_small_reads_get_every_byte_in_order_and_the_end() -> None:
         assert read.fileno() == near.fileno()
 
 
-def test_thousands_of_messages_of_all_sizes_arrive_once_and_in_order(tmp_path: Path) -> None:
+def packet(topic: bytes, payload: bytes, mid: int, qos: int, properties: bytes) -> bytes:
+    """Return a PUBLISH; `properties` begin with their length, b"" before MQTT 5."""
+    number = mid.to_bytes(2) if qos else b""
+    body = len(topic).to_bytes(2) + topic + number + properties + payload
+    size, left = bytearray(), len(body)
+    while True:
+        left, low = left >> 7, left & 127
+        size.append(low | (128 if left else 0))
+        if not left:
+            return bytes((0x30 | qos << 1,)) + bytes(size) + body
+
+
+def ahead(piece: bytes) -> Buffered:
+    """Return a socket that has read these bytes ahead."""
+    far, near = socket.socketpair()
+    with far, near:
+        far.sendall(piece)
+        read = Buffered(near)
+        assert read.recv(0) == b""
+    return read
+
+
+@given(
+    topic=st.binary(max_size=200),
+    payload=st.binary(max_size=20_000) | st.sampled_from([b"", bytes(16_500)]),
+    mid=st.integers(1, 65_535),
+    qos=st.integers(0, 3),
+    five=st.booleans(),
+    cut=st.integers(0, 300),
+)
+def test_a_plain_message_is_taken_whole_or_left_to_paho(
+    topic: bytes, payload: bytes, mid: int, qos: int, five: bool, cut: int
+) -> None:
+    sent = packet(topic, payload, mid, qos, b"\0" if five else b"")
+    read = ahead(sent + b"\x40")
+    found = read.plain(properties=five)
+    if qos > 1 or not topic:
+        assert found is None
+        return
+    assert found == (topic, payload, mid if qos else 0, qos, len(sent))
+    read.skip(found)
+    assert (read.pending(), read.plain(properties=five)) == (1, None)
+    assert ahead(sent[: -1 - cut % len(sent)] or b"\0").plain(properties=five) is None
+    marked = packet(topic, payload, mid, qos, b"\2\1\1")
+    assert ahead(marked).plain(properties=True) is None
+
+
+@given(st.binary(min_size=1, max_size=40), st.booleans())
+def test_what_is_no_plain_message_is_left_to_paho(piece: bytes, five: bool) -> None:
+    piece = bytes((0x30 | piece[0] & 15,)) + piece[1:]
+    found = ahead(piece).plain(properties=five)
+    if found is not None:
+        again = packet(*found[:4], b"\0" if five else b"")
+        assert piece[: found.end].endswith(again[2:])
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_thousands_of_messages_of_all_sizes_arrive_once_and_in_order(
+    tmp_path: Path, plain: bool
+) -> None:
     count = 3_000
     got: list[bytes] = []
     done, subscribed = threading.Event(), threading.Event()
@@ -43,12 +104,18 @@ def test_thousands_of_messages_of_all_sizes_arrive_once_and_in_order(tmp_path: P
             reader = Client(CallbackAPIVersion.VERSION2, client_id="reader")
             reader.on_subscribe = lambda *_: subscribed.set()
 
-            def take(_client: mqtt.Client, _data: object, message: mqtt.MQTTMessage) -> None:
-                got.append(bytes(message.payload))
+            def take(payload: bytes) -> None:
+                got.append(payload)
                 if len(got) == count:
                     done.set()
 
-            reader.on_message = take
+            def take_plain(_topic: bytes, payload: bytes, mid: int, _qos: int) -> None:
+                reader.acknowledge([mid])
+                take(payload)
+
+            reader.on_message = lambda _client, _data, message: take(bytes(message.payload))
+            if plain:
+                reader.on_plain = take_plain
             reader.connect("127.0.0.1", broker.port)
             reader.loop_start()
             reader.subscribe("x", qos=1)
