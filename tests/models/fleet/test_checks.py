@@ -7,6 +7,7 @@ import pytest
 
 from models.assessment import Assessment, Check, Condition, State
 from models.fleet import Config, Fleet
+from models.fleet.lanes import contexts
 from models.profile import Limits, Profile, Rule, Signal, load_profiles
 from models.rows import Tick
 from tests.models.fleet.machines import PROFILES, START, S, block
@@ -189,3 +190,10 @@ def test_a_channels_features_have_the_role_and_the_side_that_they_are_known_for(
     told = fleet.observe([block("m", times, named)])
     assert {c.signal for c in changes(told, Check.SHIFT)} == {"drive-end.bpfo"}
     assert "drive-end.speed" not in {c.signal for c in changes(told, Check.LEVEL)}
+
+
+@pytest.mark.parametrize("profile", load_profiles().values(), ids=lambda one: one.name)
+def test_what_only_grows_explains_nothing(profile: Profile) -> None:
+    """A context beyond all that was seen shrinks every gap, and keeps references from freezing."""
+    grows = {name for name, signal in profile.signals.items() if signal.unit in {"s", "h", "d"}}
+    assert not grows & set(contexts(profile))
