@@ -89,7 +89,7 @@ def opened(page: Page, full: Service) -> tuple[float, float]:
     page.goto(url(full, "/?q=m-0000"))
     link = page.get_by_role("link", name="Machine 0000")
     link.wait_for()
-    page.evaluate(f"document.querySelector('tr a').onclick = {PIXELS}")
+    page.evaluate(f"addEventListener('click', {PIXELS}, {{capture: true, once: true}})")
     link.click()
     page.wait_for_function("() => window.pixels_ && window.pixels_.drawn > 0")
     page.wait_for_timeout(1_500)

@@ -1,7 +1,7 @@
 /** One uPlot chart in React: made once, then fed; the page owns the range of time. */
 import 'uplot/dist/uPlot.min.css';
 import { useComputedColorScheme } from '@mantine/core';
-import { useEffect, useRef } from 'react';
+import { useEffect, useRef, useState, type RefObject } from 'react';
 import uPlot from 'uplot';
 import { drawOverlay, EMPTY, variable, type Overlay } from './overlay';
 import { scaled } from './points';
@@ -45,10 +45,11 @@ export function Plot(props: Props) {
   const scheme = useComputedColorScheme('light');
   const { lines, language, zone, height = 150 } = props;
   const shape = lines.map((one) => `${one.label}/${one.band ?? ''}`).join();
+  const near = useNear(box);
 
   useEffect(() => {
     const element = box.current;
-    if (!element) return undefined;
+    if (!element || !near) return undefined;
     const made = new uPlot(options(now, element.clientWidth, height), data(now.current), element);
     plot.current = made;
     const resize = new ResizeObserver(() => {
@@ -60,7 +61,7 @@ export function Plot(props: Props) {
       made.destroy();
       plot.current = null;
     };
-  }, [shape, scheme, language, zone, height]);
+  }, [near, shape, scheme, language, zone, height]);
 
   const { x, range, overlay } = props;
   useEffect(() => {
@@ -68,7 +69,24 @@ export function Plot(props: Props) {
     plot.current?.setScale('x', { min: range.from / 1000, max: range.to / 1000 });
   }, [x, lines, range.from, range.to, overlay]);
 
-  return <div ref={box} role="img" aria-label={props.label} />;
+  return <div ref={box} role="img" aria-label={props.label} style={{ minHeight: height }} />;
+}
+
+const AHEAD = '300px';
+
+/** Says when something has come near what is in sight: what is far below is not drawn for nothing. */
+function useNear(box: RefObject<HTMLDivElement | null>): boolean {
+  const [near, setNear] = useState(false);
+  useEffect(() => {
+    const element = box.current;
+    if (!element || near) return undefined;
+    const watch = new IntersectionObserver(
+      (seen) => setNear(seen.some((one) => one.isIntersecting)), { rootMargin: AHEAD },
+    );
+    watch.observe(element);
+    return () => watch.disconnect();
+  }, [box, near]);
+  return near;
 }
 
 const data = ({ x, lines }: Props): uPlot.AlignedData =>

@@ -70,7 +70,8 @@ function Charts({ machine, signals, trend, row }: {
   const [params, setParams] = useSearchParams();
   const { data: type } = useProfile(machine.profile);
   const { ref, width } = useElementSize();
-  const end = Date.parse(row?.data ?? machine.seen ?? machine.first);
+  const heard = signals.items.map((one) => Date.parse(one.at ?? machine.first));
+  const end = Math.max(Date.parse(row?.data ?? machine.seen ?? machine.first), ...heard);
   const first = Math.min(trend?.at_ms[0] ?? Infinity, Date.parse(machine.first), end);
   const [choice, setChoice] = useState<Choice>({ preset: null, fixed: null, forecast: false });
   const preset = choice.preset ?? presetFor(first, end);
