@@ -47,7 +47,7 @@ _SPARSE: Final[Mapping[str, msgspec.json.Decoder[Any]]] = {
 }
 _DENSE_TABLE: Final = msgspec.json.Decoder(list[list[float]])
 #: letters of null, true, false and other words, and what begins a text or an object
-_NOT_PLAIN: Final = re.compile(rb'[ntf"{]').search
+_NOT_PLAIN: Final = (b"n", b"t", b"f", b'"', b"{")
 _PAIRS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 W = TypeVar("W")
@@ -174,7 +174,8 @@ def _sheet(parts: Mapping[str, msgspec.Raw], count: int | None) -> Sheet | None:
     names = tuple(parts)
     texts = [_list(raw) for raw in parts.values()]
     joined = b"[" + b",".join(texts) + b"]"
-    if _NOT_PLAIN(joined) or not all(_kind(text) == "d" for text in texts):
+    plain = not any(mark in joined for mark in _NOT_PLAIN)
+    if not plain or not all(_kind(text) == "d" for text in texts):
         return None
     try:
         rows = _DENSE_TABLE.decode(joined)
