@@ -64,7 +64,7 @@ class Template:
             *(places.get(name, behind + k) for k, name in enumerate(_VARYING)),
             slice(len(places), behind),
         )
-        self._batch = batch
+        self._batch = msgspec.structs.replace(batch, columns={}, offsets_ns=0)  # not its readings
         self._layout = shape
         self._columns = columns
         self._limits = tuple(limits.values())
