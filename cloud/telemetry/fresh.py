@@ -118,10 +118,11 @@ def pack(group: Group, sources: Sequence[int]) -> Packed:
     data: Any = bytearray().join(parts)
     if rows >= PACKED_ROWS and shape.packable:
         ints = np.frombuffer(data, np.int64).reshape(-1, rows)
-        data = np.empty(len(ints) * (4 + codec.room(rows)), np.uint8)
+        room = np.empty(len(ints) * (4 + codec.room(rows)), np.uint8)
         mine = np.frombuffer(flags, np.uint8)
-        end, first, last = _squeeze(ints, ints.view(np.float64), shape.whole, mine, data)
-        data = data[:end]
+        end, first, last = _squeeze(ints, ints.view(np.float64), shape.whole, mine, room)
+        if max(flags) >= _PACKED:  # where each column has a NaN, none says that it is packed
+            data = room[:end]
     else:
         times = np.frombuffer(data, np.int64, rows)
         first, last = int(times.min()), int(times.max())
