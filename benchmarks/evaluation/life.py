@@ -95,7 +95,7 @@ def main() -> None:
             for name in SETS
             if (keep / f"{name}.json").exists()
         }
-    write_section("life", page(found))
+    write_section("life", page(found, SETS))
 
 
 def evaluate(one: Set) -> dict[str, Any]:

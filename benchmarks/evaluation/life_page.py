@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Final
 
 import numpy as np
@@ -23,13 +24,19 @@ _BAND: Final = "90 % interval: "
 _LATE: Final = "90 % interval where RUL <= 100: "
 
 
-def page(found: dict[str, dict[str, Any]]) -> str:
-    """Return the section of some sets' results, as Markdown."""
-    parts = [_head(found), _points(found), _bands(found), _tickets(found), _leads(found)]
+def page(found: dict[str, dict[str, Any]], sets: Collection[str]) -> str:
+    """Return the section of the results of some of the sets, as Markdown."""
+    parts = [
+        _head(found, [name for name in sets if name not in found]),
+        _points(found),
+        _bands(found),
+        _tickets(found),
+        _leads(found),
+    ]
     return "\n\n".join(part for part in parts if part)
 
 
-def _head(found: dict[str, dict[str, Any]]) -> str:
+def _head(found: dict[str, dict[str, Any]], missing: list[str]) -> str:
     slowest = max(max(one["seconds"]) for one in found.values())
     return (
         "## Remaining life, learned\n\n"
@@ -40,6 +47,7 @@ def _head(found: dict[str, dict[str, Any]]) -> str:
         f"{VARIANTS} variants were compared by units left out, and no set has a recipe of its own, "
         "so expect a little less on others. Intervals are 95 %, over units drawn anew. "
         f"The slowest of the fits here took {slowest:.0f} s on a shared machine of two cores."
+        + (f" Not measured with this recipe yet: {', '.join(missing)}." if missing else "")
     )
 
 
