@@ -77,6 +77,15 @@ def test_an_int64_by_its_other_name_is_one() -> None:
     assert found.columns[0].tolist() == values.tolist()
 
 
+def test_rows_whose_every_column_has_a_gap_come_back() -> None:
+    values = np.arange(300) / 10
+    values[7] = np.nan
+    (only,) = fresh.groups([block(T0 + np.arange(300), {"a": values})])["acme.pump1"]
+    found = fresh.unpack(fresh.pack(only, [0]).body, only.layout, "here")
+    np.testing.assert_array_equal(found.columns[0], values)
+    assert found.times.tolist() == (T0 + np.arange(300)).tolist()
+
+
 def test_a_file_from_before_packing_is_gone_on_with(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
