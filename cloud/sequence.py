@@ -145,6 +145,9 @@ class _Stream(Generic[T]):
         self.cursor = (at + 1) % REMEMBERED
         return old
 
+    def remembered(self) -> Iterator[tuple[int, int, int]]:
+        return zip(self.seqs, self.ends, self.prints, strict=True)
+
     def forget(self, old: tuple[int, int, int] | None) -> None:
         """Undo the newest `remember`, which returned `old`."""
         if old is None:
@@ -158,8 +161,7 @@ class _Stream(Generic[T]):
 
         A device sends a batch again as it was, so that one cut anew counts as other content.
         """
-        remembered = zip(self.seqs, self.ends, self.prints, strict=True)
-        prints = [p for s, e, p in remembered if s < end and e > seq]
+        prints = [p for s, e, p in self.remembered() if s < end and e > seq]
         return bool(prints) and fingerprint not in prints
 
 
@@ -363,14 +365,7 @@ class Sequencer(Generic[T]):
     def dump(self) -> list[list[Any]]:
         """Return the state without held batches (they have no receipt and come again)."""
         return [
-            [
-                *key,
-                s.expected,
-                list(s.above),
-                list(zip(s.seqs, s.ends, s.prints, strict=True)),
-                s.cursor,
-                s.heard_ns,
-            ]
+            [*key, s.expected, list(s.above), list(s.remembered()), s.cursor, s.heard_ns]
             for key, s in self._streams.items()
         ]
 
@@ -378,10 +373,7 @@ class Sequencer(Generic[T]):
     def load(
         cls, rows: list[list[Any]], shelf: Shelf | None = None, *, prints: bool = True
     ) -> "Sequencer[T]":
-        """Return a sequencer from `dump`.
-
-        Without `prints` it forgets what batches contained: it was told apart in another way then.
-        """
+        """Return a sequencer from `dump`; without `prints` where another version made those."""
         self = cls(shelf)
         for identity, boot, stream, expected, above, known_prints, at, heard_ns in rows:
             remembered, cursor = (known_prints, at) if prints else ([], 0)
