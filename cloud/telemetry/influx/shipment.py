@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from cloud.telemetry import fresh, rollup
 from cloud.telemetry.fresh import MISSING, QUALITY, Layout
 from cloud.telemetry.influx import names
+from cloud.telemetry.influx.filling import HOURS, MINUTES
 from cloud.telemetry.influx.lines import BAD, KINDS, NONE, Fields, Rows, Texts, write
 from cloud.telemetry.influx.machines import Machine, Machines
 from cloud.telemetry.influx.placing import Placed, place
-from cloud.telemetry.influx.rolls import HOURS, MINUTES, Closed, Passing
+from cloud.telemetry.influx.rolls import Closed, Passing
 from cloud.telemetry.influx.setup import Buckets, Retention
 from cloud.telemetry.influx.tables import COUNTS, FLOATS, OFFSETS
 from cloud.telemetry.rollup import COUNT, HOUR_NS, MINUTE_NS, START, SUM, Partials

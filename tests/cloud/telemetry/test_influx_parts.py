@@ -13,10 +13,11 @@ from cloud.telemetry import rollup
 from cloud.telemetry.checks import T0, block
 from cloud.telemetry.influx import names
 from cloud.telemetry.influx.digits import MOST, UNROUND, put_float, put_int
+from cloud.telemetry.influx.filling import HOURS, MINUTES
 from cloud.telemetry.influx.lines import KINDS, Fields, Rows, Texts, write
 from cloud.telemetry.influx.log import ShipmentLog
 from cloud.telemetry.influx.placing import NEVER, place
-from cloud.telemetry.influx.rolls import HOURS, MINUTES, OpenBuckets, Passing
+from cloud.telemetry.influx.rolls import OpenBuckets, Passing
 from cloud.telemetry.influx.shipment import Shipment
 from cloud.telemetry.influx.spool import Spool
 from cloud.telemetry.rollup import HOUR_NS, MINUTE_NS, START
