@@ -86,6 +86,12 @@ def test_rows_whose_every_column_has_a_gap_come_back() -> None:
     assert found.times.tolist() == (T0 + np.arange(300)).tolist()
 
 
+def test_rows_of_no_signal_at_all_come_back() -> None:
+    (only,) = fresh.groups([block(T0 + np.arange(100), {})])["acme.pump1"]
+    found = fresh.unpack(fresh.pack(only, [0]).body, only.layout, "here")
+    assert found.times.tolist() == (T0 + np.arange(100)).tolist()
+
+
 def test_a_file_from_before_packing_is_gone_on_with(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
