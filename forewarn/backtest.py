@@ -150,7 +150,10 @@ def anomalies(
 
     Writes OUT/STEM.csv with one row an input row: timestamp,score,alarm,state.
     """
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise typer.BadParameter(f"{out}: {error.strerror}", param_hint="--out") from error
     done: list[Summary] = []
     taken: set[str] = set()
     status = 0

@@ -52,7 +52,7 @@ class CsvFile:
         line = 0
         try:
             with self.path.open(encoding="utf-8-sig", newline="") as file:
-                reader = csv.reader(file)
+                reader = csv.reader(file, strict=True)
                 line = 1
                 self._header(next(reader, []))
                 while rows := list(islice(reader, PIECE)):

@@ -214,6 +214,10 @@ def _play(options: argparse.Namespace, console: Console, listener: socket.socket
 def main(arguments: list[str]) -> int:
     """Run the demo; status 0: the right ticket came in time and no false one."""
     options = _options(arguments)
+    picture: Path | None = options.picture
+    if picture is not None and not picture.absolute().parent.is_dir():
+        print(f"forewarn demo: no folder for --picture {picture}", file=sys.stderr)
+        return 2
     try:
         with stage.api_socket(options.port) as listener:
             return _play(options, Console(), listener)

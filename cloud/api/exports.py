@@ -53,7 +53,8 @@ class Exports:
                     f"this file has {readings:,}",
                     max(1, -(-wait // 10**9)),
                 )
-            taken.append((now_ns, readings))
+            if readings:
+                taken.append((now_ns, readings))
             self._running[who] = self._running.get(who, 0) + 1
 
     def _count_ended(self) -> None:

@@ -62,7 +62,7 @@ def explain(deps: ApiDeps, row: AdvisoryRow) -> Why:
 def recent(deps: ApiDeps, machine: str) -> list[Assessment]:
     """Return a machine's newest assessments, in which earlier forecasts are found."""
     kept, _ = deps.ledger.assessments(machine, limit=FORECASTS)
-    return [row.assessment for row in kept]
+    return [row.assessment for row in kept if not row.assessment.revision]
 
 
 def forecast(

@@ -119,9 +119,11 @@ class Machines(Part):
         return page, None if last is None else (last.at_ns, last.seq)
 
     def current(self, machine: str) -> AssessmentRow | None:
-        """Return a machine's newest assessment."""
-        page, _ = self.assessments(machine, limit=1)
-        return page[0] if page else None
+        """Return a machine's newest assessment; a second look at late readings is none."""
+        page, after = self.assessments(machine, limit=1)
+        while after is not None and page[-1].assessment.revision:
+            page, after = self.assessments(machine, after=after, limit=1)
+        return page[0] if page and not page[0].assessment.revision else None
 
     def _must_exist(self, connection: sa.Connection, machine: str) -> None:
         query = self._seen(sa.select(t.machine.c.id).where(t.machine.c.id == machine), t.machine)

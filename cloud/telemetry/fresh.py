@@ -121,7 +121,9 @@ def pack(group: Group, sources: Sequence[int]) -> Packed:
         room = np.empty(len(ints) * (4 + codec.room(rows)), np.uint8)
         mine = np.frombuffer(flags, np.uint8)
         end, first, last = _squeeze(ints, ints.view(np.float64), shape.whole, mine, room)
-        if max(flags, default=0) >= _PACKED:  # where each column has a NaN, none says that it is packed
+        if (
+            max(flags, default=0) >= _PACKED
+        ):  # where each column has a NaN, none says that it is packed
             data = room[:end]
     else:
         times = np.frombuffer(data, np.int64, rows)

@@ -55,6 +55,8 @@ class Lives:
         self._first = grown(self._first, number)
         self._first[before:] = -1
         of = self._of.setdefault(number, {})
+        for row in of.values():
+            self._wears.drop(row)
         last = self._first[number] = -1
         for component, basis, signal, part in parts(profile):
             if (component, basis) not in of:

@@ -92,10 +92,18 @@ class Wears:
             room=self._room,
         )
 
-    @staticmethod
-    def renew(lines: Lines, row: int) -> None:
+    def drop(self, row: int) -> None:
+        """A life that its machine's profile knows no more: nothing reads it or learns from it."""
+        for name in ("_wears", "_before", "_parts", "_followed"):
+            setattr(self, name, grown(getattr(self, name), row))
+        self._followed[row]["basis"] = AGED
+
+    def renew(self, lines: Lines, row: int) -> None:
         """The part is new: the fleet learns from the old one, and the row begins again."""
-        renew(lines, row)
+        if self._followed[row]["basis"] == WORN:
+            renew(lines, row)
+        else:
+            self._wears[row] = self._empty[0]
 
     def dump(self, rows: int) -> dict[str, NDArray[Any]]:
         """Return the state as arrays; `rows` lives."""

@@ -14,11 +14,12 @@ from tests.cloud.api.plant import SECOND, T0, Plant
 DAY_S = 86_400
 
 
-def assess(plant: Plant, *lives: Life) -> None:
+def assess(plant: Plant, *lives: Life, at_ns: int = T0, revision: int = 0) -> None:
     plant.n += 1
     assessment = Assessment(
         machine="acme.a",
-        at_ns=T0,
+        at_ns=at_ns,
+        revision=revision,
         n=plant.n,
         state=State.NORMAL,
         score=0.0,
@@ -55,6 +56,16 @@ async def test_a_part_says_when_it_ends_and_by_when_to_order(
     assert part["ends_earliest"] == "2023-12-24T22:13:20Z"
     assert part["ends"] == "2024-01-03T22:13:20Z"
     assert part["order_by"] == "2023-12-15T21:13:20Z"
+
+
+async def test_a_second_look_at_late_readings_is_not_what_is_known_now(
+    api: httpx.AsyncClient, plant: Plant
+) -> None:
+    plant.register("acme.a")
+    assess(plant, seal(50.0))
+    before = (await api.get("/api/v1/machines/acme.a/parts")).json()["items"]
+    assess(plant, at_ns=T0 + 600 * SECOND, revision=1)
+    assert (await api.get("/api/v1/machines/acme.a/parts")).json()["items"] == before
 
 
 async def test_a_part_says_in_both_languages_why(api: httpx.AsyncClient, plant: Plant) -> None:

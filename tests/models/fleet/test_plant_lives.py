@@ -161,3 +161,18 @@ def test_a_counter_that_is_set_back_makes_no_part_new_at_any_age(
             first = k if last == k + 1 else last - 1 if last == k + 2 else k + 2
             feed(fleet, plant, times[first:last], values[first:last], unit)
         assert (life(fleet, component).fraction or 0.0) < before + 0.1
+
+
+@every_part
+def test_a_part_that_the_profile_knows_no_more_is_replaced_without_a_trace(
+    profile: str, component: str
+) -> None:
+    plant = PLANTS[profile]([Specimen(key="w", used={component: 0.8})], 4)
+    times = np.arange(10.0 * 24.0) * HOUR
+    fleet = machine(profile)
+    feed(fleet, plant, times, plant.sample(times))
+    before = fleet.snapshot()
+    for known in ({}, {"generic": PROFILES["generic"]}):
+        left = Fleet.restore(known, before)
+        left.restart("m", component, START + int(11 * DAY) * S)
+        assert left.snapshot()["taught"].tobytes() == before["taught"].tobytes()
