@@ -124,7 +124,8 @@ class Pipeline:
             if isinstance(item, Block):
                 self.reviews.note(item)
             elif isinstance(item, Tick):
-                self._unfiled += self.reviews.due(item)
+                waiting = bool(self._pending) or self._telemetry.trouble() is not None
+                self._unfiled += self.reviews.due(item, waiting=waiting)
         self.position = records[-1].n
         self._unregistered += [item for item in items if isinstance(item, Registration)]
         self._aside += [item for item in items if isinstance(item, Aside)]

@@ -29,6 +29,8 @@ OLDEST_NS: Final = 30 * 86_400 * S  #: later ones are stored only
 QUIET_NS: Final = 60 * S  #: without more late readings before a span is looked at
 WARM_NS: Final = 4 * 3_600 * S  #: of readings before the span, for the models to learn from
 MAX_ROWS: Final = 20_000  #: of a signal in one piece
+MAX_CELLS: Final = 2_000_000  #: of a piece: signals may each have times of their own
+MAX_SETS: Final = 64  #: sets of signals of a machine whose newest time is known
 MAX_TOLD: Final = 100  #: assessments kept of a piece
 MAX_MACHINES: Final = 1_000  #: that wait for a second look
 BAD: Final = 2  #: quality from here on is no reading
@@ -49,7 +51,7 @@ class Reviews:
     def __init__(self, profile_of: Callable[[str], Profile], telemetry: TelemetryStore) -> None:
         self._profile_of = profile_of
         self._telemetry = telemetry
-        self._newest: dict[tuple[str, tuple[str, ...]], int] = {}
+        self._newest: dict[str, dict[tuple[str, ...], int]] = {}
         self._spans: dict[str, Span] = {}
         self._looks: dict[str, int] = {}  #: machine -> revision of its last second look
         self.tick_ns = 0
@@ -58,11 +60,12 @@ class Reviews:
         """Note whether readings are behind those of the same signals that were scored before."""
         if not len(block):
             return
-        key = (block.machine, block.signals)
         first, last = int(block.times_ns[0]), int(block.times_ns[-1])
-        newest = self._newest.get(key)
-        if newest is None or last > newest:
-            self._newest[key] = last
+        sets = self._newest.setdefault(block.machine, {})
+        newest = sets.pop(block.signals, None)
+        sets[block.signals] = last if newest is None else max(newest, last)
+        if len(sets) > MAX_SETS:
+            del sets[next(iter(sets))]
         if newest is not None and LATE_NS < newest - first <= OLDEST_NS:
             self._late(block.machine, first, min(last, newest))
 
@@ -75,9 +78,11 @@ class Reviews:
             return
         self._spans[machine] = Span(start_ns, end_ns, self.tick_ns)
 
-    def due(self, tick: Tick) -> list[Assessment]:
-        """Return the second look that is due at a tick, if one is."""
+    def due(self, tick: Tick, *, waiting: bool = False) -> list[Assessment]:
+        """Return the second look that is due at a tick; none while readings wait for the store."""
         self.tick_ns = tick.at_ns
+        if waiting:
+            return []
         machine, span = next(iter(self._spans.items()), ("", None))
         if span is None or 0 <= tick.at_ns - span.noted_ns < QUIET_NS:
             return []
@@ -122,10 +127,15 @@ class Reviews:
             for series in found:
                 if len(series.times_ns) == MAX_ROWS:
                     end_ns = min(end_ns, int(series.times_ns[-1]) + 1)
+            parts = [s.times_ns for s in found]
+            times = np.unique(np.concatenate([np.zeros(0, np.int64), *parts]))
+            times = times[times < end_ns]
+            most = MAX_CELLS // max(len(signals), 1)
+            if len(times) > most:
+                end_ns = int(times[most])
+                times = times[:most]
             if end_ns > span.start_ns + 1:
                 break
-        times = np.unique(np.concatenate([np.zeros(0, np.int64), *(s.times_ns for s in found)]))
-        times = times[times < end_ns]
         columns = np.full((len(signals), len(times)), np.nan)
         for row, series in zip(columns, found, strict=True):
             good = (series.times_ns < end_ns) & (series.quality < BAD) & ~series.missing
@@ -146,19 +156,16 @@ class Reviews:
 
     def dump(self) -> list[Any]:
         """Return the state as rows that begin with the machine, for a snapshot."""
-        newest: dict[str, list[Any]] = {}
-        for (machine, signals), at_ns in self._newest.items():
-            newest.setdefault(machine, []).append([signals, at_ns])
         return [
-            [machine, rows, self._looks.get(machine, 0), self._spans.get(machine)]
-            for machine, rows in newest.items()
+            [machine, list(sets.items()), self._looks.get(machine, 0), self._spans.get(machine)]
+            for machine, sets in self._newest.items()
         ]
 
     def load(self, rows: Sequence[Any], tick_ns: int) -> None:
         """Take over what `dump` returned; `tick_ns`: the last tick."""
         self.tick_ns = tick_ns
         for machine, newest, looks, span in rows:
-            self._newest |= {(machine, tuple(signals)): at_ns for signals, at_ns in newest}
+            self._newest[machine] = {tuple(signals): at_ns for signals, at_ns in newest}
             if looks:
                 self._looks[machine] = looks
             if span is not None:

@@ -35,7 +35,8 @@ def restore(folder: Path, places: Places, copying: StoreCopy | None = None) -> M
     shutil.rmtree(part, ignore_errors=True)
     try:
         _place(folder, found, part)
-        with copying.loaded(folder / TELEMETRY) if copying else nullcontext():
+        there = (folder / TELEMETRY).is_dir()  # older backups leave readings to `influx backup`
+        with copying.loaded(folder / TELEMETRY) if copying and there else nullcontext():
             _fill_ledger(folder, places, part)
             if places.data.exists():
                 places.data.rmdir()
@@ -71,7 +72,8 @@ def _must_fit(folder: Path, found: Manifest, copying: StoreCopy | None) -> None:
         raise StoreError(
             f"{folder} has the readings of an InfluxDB: set telemetry.store = 'influx'"
         )
-    if copying is not None and not on_server:
+    own = any(entry.path.startswith(f"{DATA}/influx/") for entry in found.files)
+    if copying is not None and not on_server and not own:
         raise StoreError(f"{folder} has no readings of an InfluxDB: set telemetry.store = 'sqlite'")
 
 

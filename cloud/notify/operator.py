@@ -5,7 +5,6 @@ which the disk's reserve has room for. It needs no ledger.
 """
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -36,6 +35,7 @@ class Notice(msgspec.Struct, kw_only=True):
     total: int
     wanted: int
     delivered: list[str] = msgspec.field(default_factory=list)
+    to: list[str] | None = None  #: channels that are to have it (None: all there are)
 
 
 class Operator:
@@ -57,10 +57,15 @@ class Operator:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look every second until `stop` is set."""
+        stopping = asyncio.create_task(stop.wait())
         while not stop.is_set():
-            await self.look()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), LOOK_S)
+            looking = asyncio.create_task(self.look())
+            await asyncio.wait({looking, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if not looking.done():
+                looking.cancel()
+                break
+            looking.result()
+            await asyncio.wait({stopping}, timeout=LOOK_S)
 
     async def look(self) -> None:
         """Say what has changed, and once more where it did not get through."""
@@ -79,6 +84,7 @@ class Operator:
             free=short.free,
             total=short.total,
             wanted=short.wanted,
+            to=[one.name for one in self._notifier.outlets()],
         )
         self._attempts = self._due_ns = 0
         self._save()
@@ -87,18 +93,22 @@ class Operator:
         notice = self._notice
         if notice is None or self._now() < self._due_ns:
             return
-        owed = [one.name for one in self._notifier.outlets() if one.name not in notice.delivered]
-        for name in owed:
-            try:
-                await self._notifier.announce(notice.id, name, _texts(notice))
-            except NotSent as error:
-                log.warning("notice %s over %s: %s", notice.id, name, error)
-                pause = min(LONGEST_RETRY_S, FIRST_RETRY_S * 2.0 ** min(self._attempts, 20))
-                self._due_ns = self._now() + int(pause * S)
-            else:
-                notice.delivered.append(name)
-                self._save()
+        names = {one.name for one in self._notifier.outlets()}
+        asked = names if notice.to is None else names & {*notice.to}
+        owed = sorted(asked - {*notice.delivered})
+        await asyncio.gather(*(self._tell(notice, name) for name in owed))
         self._attempts += bool(owed)
+
+    async def _tell(self, notice: Notice, name: str) -> None:
+        try:
+            await self._notifier.announce(notice.id, name, _texts(notice))
+        except NotSent as error:
+            log.warning("notice %s over %s: %s", notice.id, name, error)
+            pause = min(LONGEST_RETRY_S, FIRST_RETRY_S * 2.0 ** min(self._attempts, 20))
+            self._due_ns = self._now() + int(pause * S)
+        else:
+            notice.delivered.append(name)
+            self._save()
 
     def _load(self) -> Notice | None:
         try:

@@ -134,7 +134,9 @@ def template(payload: bytes, batch: Batch) -> Template | None:
     shape = layout(tuple(columns), "".join(c.type for c in columns.values()), batch.count)
     body = shape.join([column.data for column in columns.values()])
     start = len(payload) - len(body)
-    if not payload.endswith(bytes((KEYS["d"],)) + head(_MAP, len(columns)) + body):
+    whole = bytes((KEYS["d"],)) + head(_MAP, len(columns)) + body
+    *_, (key, _, begin, _) = cbor_codec.pairs(payload)
+    if key != KEYS["d"] or payload[begin:] != whole:
         return None
     return Template(payload, batch, shape, start)
 

@@ -210,8 +210,9 @@ class Fleet:
         return list(self._names)
 
     def profile(self, machine: str) -> Profile:
-        """Return the profile that a machine is scored by."""
-        return self._profile_of[self._numbers[machine]]
+        """Return the profile that a machine is scored by; generic for one that is not known."""
+        number = self._numbers.get(machine)
+        return self._generic if number is None else self._profile_of[number]
 
     def snapshot(self) -> dict[str, NDArray[Any]]:
         """Return the whole state as arrays, without pickled objects."""

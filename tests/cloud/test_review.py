@@ -7,10 +7,11 @@ import msgspec
 import pytest
 
 from cloud.journal import Entry, Kind
-from cloud.review import QUIET_NS
+from cloud.review import MAX_SETS, QUIET_NS
 from models.assessment import Check
 from models.contract.messages import Column, MachineRef, Metric
 from models.fleet import Fleet
+from models.rows import Tick
 from tests.cloud.test_pipeline import PROFILES, BehindBroker
 from tests.cloud.wires import DEVICE, T0, S, batch, birth, floats, up
 
@@ -146,3 +147,28 @@ def test_a_long_span_is_looked_at_in_pieces(
     assert max(revision for revision, _ in seen(path)) > 1
     newest = max(at for revision, at in seen(path) if revision)
     assert newest > T0 + (HOUR // 2 + 60) * S
+
+
+def test_a_device_that_sends_what_changed_takes_no_more_memory_for_ever(
+    path: BehindBroker,
+) -> None:
+    names = [f"s{number}" for number in range(40)]
+    for seq in range(2_000):
+        some = {name: floats([1.0]) for k, name in enumerate(names) if (seq * 7 + k * k) % 5 == 0}
+        some |= {names[seq % 40]: floats([1.0]), names[seq // 40 % 40]: floats([1.0])}
+        path.take(
+            up(batch(seq, [0.0], columns=some, t0_ns=T0 + seq * S), "t", "live", at=T0 + seq * S)
+        )
+    ((_, sets, *_),) = [row for row in path.pipeline.reviews.dump() if row[0] == DEVICE]
+    assert len(sets) <= MAX_SETS
+
+
+def test_a_span_waits_for_readings_that_the_store_has_not_taken(path: BehindBroker) -> None:
+    rows(path, 0, HEALTHY, 0)
+    rows(path, 60, HEALTHY, HOUR)
+    ticks(path, 0)
+    rows(path, 0, HIGH, HOUR // 2)
+    reviews = path.pipeline.reviews
+    late = T0 + 2 * HOUR * S + 2 * QUIET_NS
+    assert reviews.due(Tick(n=900, at_ns=late), waiting=True) == []
+    assert reviews.due(Tick(n=901, at_ns=late + S)) != []

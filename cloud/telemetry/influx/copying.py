@@ -24,7 +24,8 @@ from cloud.telemetry.influx.log import ShipmentLog
 from cloud.telemetry.influx.names import position_line
 from cloud.telemetry.influx.setup import Buckets
 
-ROWS: Final = 10_000  #: of one series in one answer
+ROWS: Final = 10_000  #: of one series in one answer, at most
+CELLS: Final = 4_000_000  #: of one answer; a page has every field of its measurement
 ASKED: Final = 50  #: series in one request
 BODY_BYTES: Final = 1 << 20
 HOLD_S: Final = 60.0  #: how long a shipment that is under way may take
@@ -54,9 +55,12 @@ class InfluxCopy:
             try:
                 fd = shipments.seize()
                 break
-            except StoreBusy:
+            except StoreBusy as error:
                 if time.monotonic() > ends:
-                    raise
+                    raise StoreBusy(
+                        f"{self._server.url}: the service has been sending for {HOLD_S:.0f} s "
+                        "(is the server away or slow?); try again when it keeps up"
+                    ) from error
                 time.sleep(0.05)
         try:
             last = ShipmentLog(self._folder).last
@@ -123,17 +127,19 @@ def _export(connection: Connection, bucket: str, out: zstandard.ZstdCompressionW
     points = 0
     for measurement in _column(connection, bucket, "SHOW MEASUREMENTS"):
         keys = _column(connection, bucket, f"SHOW SERIES FROM {quoted(measurement)}")
+        fields = _column(connection, bucket, f"SHOW FIELD KEYS FROM {quoted(measurement)}")
+        rows = max(1, min(ROWS, CELLS // (ASKED * (len(fields) + 1))))
         for at in range(0, len(keys), ASKED):
             waiting = dict.fromkeys(keys[at : at + ASKED], FLOOR_NS)
             while waiting:
-                statements = [_page(bucket, measurement, *one) for one in waiting.items()]
+                statements = [_page(bucket, measurement, *one, rows) for one in waiting.items()]
                 answers = connection.query(bucket, statements)
                 following: dict[str, int] = {}
                 for key, tables in zip(waiting, answers, strict=True):
                     for table in tables:
                         out.write(b"".join(_lines(key, table)))
                         points += len(table.rows)
-                        if len(table.rows) == ROWS:
+                        if len(table.rows) == rows:
                             following[key] = int(table.rows[-1][0]) + 1
                 waiting = following
     return points
@@ -148,9 +154,9 @@ def _tags(key: str) -> Series:
     return dict(part.split("=", 1) for part in key.split(",")[1:])
 
 
-def _page(bucket: str, measurement: str, key: str, start_ns: int) -> str:
+def _page(bucket: str, measurement: str, key: str, start_ns: int, rows: int) -> str:
     conditions = [f"{quoted(tag)} = {text(value)}" for tag, value in _tags(key).items()]
-    return select("*", source(bucket, measurement), *conditions, since(start_ns), limit=ROWS)
+    return select("*", source(bucket, measurement), *conditions, since(start_ns), limit=rows)
 
 
 def _lines(key: str, table: Table) -> Iterator[bytes]:

@@ -156,3 +156,14 @@ def test_a_fingerprint_is_of_the_content_not_of_its_form(batch: Batch) -> None:
     assert codec.fingerprint(quick) == codec.fingerprint(plain)
     as_dict = msgspec.structs.replace(quick, columns=dict(quick.columns))
     assert codec.fingerprint(as_dict) == codec.fingerprint(plain)
+
+
+def test_a_map_of_another_key_at_the_end_is_not_taken_for_the_columns() -> None:
+    def message(x: float, other: float, seq: int) -> bytes:
+        columns = [{"x": cbor2.CBORTag(86, array("d", [value]).tobytes())} for value in (x, other)]
+        known = {1: BOOT, 2: seq, 4: seq, 5: T0 + seq, 9: columns[0]}
+        return cbor2.dumps(known | {265: columns[1]})
+
+    reader = Reader()
+    alike(reader, message(1.0, 1.0, 30))
+    alike(reader, message(1.0, 7.0, 31))
