@@ -137,5 +137,5 @@ class Database:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except (exc.DBAPIError, exc.TimeoutError) as error:
+        except (exc.DBAPIError, exc.TimeoutError, ConnectionError, TimeoutError) as error:
             raise in_our_words(self.name, error) from error

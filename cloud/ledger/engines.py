@@ -114,10 +114,14 @@ def _begin_postgresql(connection: sa.Connection) -> None:
         connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
 
 
-def in_our_words(place: str, error: exc.DBAPIError | exc.TimeoutError) -> StoreError:
-    """Return the store's error for one of the database's."""
+def in_our_words(
+    place: str, error: exc.DBAPIError | exc.TimeoutError | ConnectionError | TimeoutError
+) -> StoreError:
+    """Return the store's error for one of the database's, or for one of the way to it."""
     if isinstance(error, exc.TimeoutError):
         return StoreBusy(f"{place}: {CONNECTIONS + PEAK} connections are in use; try again")
+    if isinstance(error, OSError):  # pg8000 lets those of its socket through
+        return StoreBusy(f"{place}: {error}; does PostgreSQL run, and is the address right?")
     answer = error.orig.args[0] if error.orig is not None and error.orig.args else None
     if isinstance(answer, dict):
         return _from_postgresql(place, answer)

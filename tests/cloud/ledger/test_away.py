@@ -1,5 +1,9 @@
 """PostgreSQL goes away and comes back; what was said to be filed is there."""
 
+import contextlib
+import socket
+import struct
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -44,6 +48,60 @@ def test_it_is_busy_while_the_server_is_away_and_then_goes_on(
     assert ledger.position() == 2
     (ticket,), _ = ledger.tickets()
     assert ticket.severity == 3
+
+
+class Way:
+    """A way to a server; once `cut`, connections end by a reset when something is asked on them."""
+
+    def __init__(self, port: int) -> None:
+        self._to = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._clients: set[socket.socket] = set()
+        self._doomed: set[socket.socket] = set()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                server = socket.create_connection(("127.0.0.1", self._to))
+                self._clients.add(client)
+                for pair in ((client, server), (server, client)):
+                    threading.Thread(target=self._carry, args=pair, daemon=True).start()
+
+    def _carry(self, one: socket.socket, other: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while piece := one.recv(65_536):
+                if one in self._doomed:
+                    one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    one.shutdown(socket.SHUT_RD)
+                    break
+                other.sendall(piece)
+        one.close()
+        other.close()
+
+    def cut(self) -> None:
+        self._doomed |= self._clients
+
+    def close(self) -> None:
+        self._listener.close()
+
+
+def test_a_reset_on_the_way_is_busy_and_then_it_goes_on(server: postgres.Postgres) -> None:
+    with contextlib.closing(Way(server.port)) as way:
+        place = server.fresh().replace(f":{server.port}/", f":{way.port}/")
+        ledger = open_ledger(place, Clock(), profiles())
+        ledger.register(
+            machine=MACHINE, device=MACHINE, profile="pump", name="Pump 1", clock="data", at_ns=T0
+        )
+        way.cut()
+        for n in range(1, 4):  # a connection of the pool may be found to be gone before it is used
+            with contextlib.suppress(StoreBusy):
+                ledger.file(n, [assess(n, high())])
+        ledger.file(4, [assess(4, high())])
+        assert ledger.position() == 4
+        ledger.close()
 
 
 def test_a_wrong_password_and_a_missing_database_are_said_without_the_password(
