@@ -160,19 +160,28 @@ def conclude(show: Performance | None, console: Console) -> int:
 
 
 def _port(text: str) -> int:
-    port = int(text)
-    if not 0 <= port < 1 << 16:
+    if not (text.isdecimal() and int(text) < 1 << 16):
         raise argparse.ArgumentTypeError("a port is a number from 0 to 65535")
-    return port
+    return int(text)
+
+
+def _span(text: str) -> float:
+    try:
+        found = float(text)
+    except ValueError:
+        found = -1.0
+    if not 0.0 <= found < float("inf"):
+        raise argparse.ArgumentTypeError("expected a number that is not below 0")
+    return found
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="forewarn demo", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=0.0, help="stop after so many; 0: when "
+    parser.add_argument("--seconds", type=_span, default=0.0, help="stop after so many; 0: when "
                         "the story has ended")  # fmt: skip
     parser.add_argument("--seed", type=int, default=7, help="draws machine, onset and rate")
     parser.add_argument(
-        "--speed", type=float, help="simulated days a second (default: 1, more if SECONDS is short)"
+        "--speed", type=_span, help="simulated days a second (default: 1, more if SECONDS is short)"
     )
     parser.add_argument("--machines", type=int, default=24, help="size of the simulated fleet")
     parser.add_argument("--port", type=_port, help="of the pages and the API; 0: a free one "

@@ -10,7 +10,7 @@ import pytest
 
 from forewarn import stage
 from forewarn.broker import find_mosquitto, find_nats
-from forewarn.demo import SPEED, TOP_SPEED, pace
+from forewarn.demo import SPEED, TOP_SPEED, main, pace
 from forewarn.performance import AFTER_S
 from simulators.fleet import Failure
 from simulators.scenario import DAY_S
@@ -110,3 +110,22 @@ async def test_a_port_that_is_taken_is_refused_with_the_way_out(tmp_path):
     assert process.returncode == 1
     assert b"is taken; choose another with --port" in said
     assert left_behind(process, tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--port", "abc"),
+        ("--port", "65536"),
+        ("--seconds", "nan"),
+        ("--seconds", "-5"),
+        ("--speed", "-1"),
+    ],
+)
+def test_a_number_that_is_none_is_refused_by_the_name_of_its_option(option, value, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([f"{option}={value}"])
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert f"argument {option}: " in said
+    assert "_" not in said.splitlines()[-1]
