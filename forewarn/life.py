@@ -20,6 +20,7 @@ from forewarn.tables import Language, spoken
 
 if TYPE_CHECKING:
     from models.life.learned.prognosis import Forecast, Prognosis
+    from models.life.learned.renewal import Renewal
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 HEAD: Final = ("unit", "time", "rul_p05", "rul_p50", "rul_p95")
@@ -75,6 +76,7 @@ def fit(
     _check(model)
     artefact, card = fitting.fit(chosen, cap=cap, seed=seed, data_sha256=file.sha256)
     _warn([f"column '{name}' never changes and is ignored" for name in card.ignored])
+    _warn([f"{_renewed(one)}; the life before that ended unseen" for one in card.renewed])
     with _whole(model) as stream:
         stream.write(artefact)
     score = card.score
@@ -124,6 +126,7 @@ def predict(
     _warn([f"column '{n}' was not fitted and is ignored" for n in has if n not in (*known, *dead)])
     _warn([f"column '{n}' is absent and counts as missing" for n in known if n not in has])
     forecast = prognosis.forecast(file.runs)
+    _warn([f"{_renewed(one)}; its history begins anew" for one in forecast.renewed])
     _check(out)
     with _whole(out) as stream:
         stream.write(_table(file, forecast, every_row=every_row).encode())
@@ -153,7 +156,7 @@ def _explain(prognosis: Prognosis, file: File, forecast: Forecast, lang: str | N
     rows = file.runs.starts[1:] - 1
     effects = drivers(prognosis, file.runs, rows)
     for name, row, effect in zip(file.runs.units, rows, effects, strict=True):
-        age = float(file.runs.time[row])
+        age = float(forecast.age[row])
         low, likely, high = forecast.p05[row], forecast.p50[row], forecast.p95[row]
         typer.echo(say["unit"].format(unit=name, age=age, low=low, likely=likely, high=high))
         for k in sorted(range(len(effect)), key=lambda k: -abs(effect[k]))[:SHOWN]:
@@ -164,6 +167,10 @@ def _explain(prognosis: Prognosis, file: File, forecast: Forecast, lang: str | N
             word = say["failed" if past.failed else "outlived"]
             then = {"time": past.time, "forecast": past.forecast, "left": past.left}
             typer.echo("  " + word.format(unit=past.unit, **then))
+
+
+def _renewed(one: Renewal) -> str:
+    return f"unit {one.unit} is as new from {one.time:g} on"
 
 
 def _warn(lines: list[str]) -> None:

@@ -10,14 +10,18 @@ import numpy as np
 import pytest
 
 from forewarn import life
-from tests.models.life.fleet import fleet
+from models.life.learned.runs import Runs
+from tests.models.life.fleet import chained, fleet
 
 Captured = pytest.CaptureFixture[str]
 HEAD = "unit,time,x,y,event\n"
 
 
 def _write(path: Path, seed: int, units: int, **options: float) -> Path:
-    runs = fleet(seed, units, **options)  # type: ignore[arg-type]
+    return _put(path, fleet(seed, units, **options))  # type: ignore[arg-type]
+
+
+def _put(path: Path, runs: Runs) -> Path:
     with path.open("w", newline="") as stream:
         out = csv.writer(stream)
         out.writerow(["unit", "time", *runs.signals, "event"])
@@ -106,6 +110,19 @@ def test_other_columns_are_told(folder: Path, capsys: Captured) -> None:
     assert "column 'dust' holds text and is ignored" in warned
     assert "column 'new' was not fitted and is ignored" in warned
     assert "column 'a' is absent and counts as missing" in warned
+
+
+def test_a_part_that_was_renewed_is_told(folder: Path, tmp_path: Path, capsys: Captured) -> None:
+    runs = fleet(3, 4)
+    renewed = _put(tmp_path / "renewed.csv", chained(runs, 1, 2))
+    at = runs.ends[1] + 1.0
+    _predict(folder, renewed, "--every-row")
+    assert f"unit u1 is as new from {at:g} on; its history begins anew" in capsys.readouterr().err
+    words = ["fit", "--runs", str(renewed), "--model", str(tmp_path / "model")]
+    assert life.main(words) == 0
+    said = capsys.readouterr()
+    assert f"unit u1 is as new from {at:g} on; the life before that ended unseen" in said.err
+    assert said.out.startswith("3 units, 3 of them failed")
 
 
 def test_columns_may_have_other_names(folder: Path) -> None:

@@ -16,9 +16,10 @@ import msgspec
 from models.life.learned.bands import Bands
 from models.life.learned.conditions import Conditions
 from models.life.learned.health import Health
+from models.life.learned.renewal import Renewal
 from models.life.learned.survival import Survival
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 CARD, MODEL = "card.json", "model.onnx"
 DIGEST: Final = 64  #: characters
 LARGEST: Final = 1 << 28  #: bytes of a part: no file may claim more
@@ -64,6 +65,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
         typical: a typical life, in the unit of time.
         blend: part of the trees in the forecast; the surface has the rest.
         score: measured on units that were left out, per fold.
+        renewed: parts that were renewed in mid-run; each counts as a unit of its own.
     """
 
     format: int
@@ -87,6 +89,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     bands: Bands
     score: Score
     past: list[PastUnit]
+    renewed: list[Renewal]
 
 
 def packed(card: Card, model: bytes) -> bytes:

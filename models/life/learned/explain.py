@@ -35,6 +35,8 @@ def drivers(prognosis: Prognosis, runs: Runs, rows: Whole) -> Floats:
     signals are those of the card, in its order. A negative number shortens the life.
     """
     signals = prognosis.card.signals
+    lives, _ = prognosis.lives(runs)
+    runs, rows = lives.runs, lives.place[rows]
     whole = prognosis.points(prognosis.features(runs)[rows])
     effect = np.empty((len(rows), len(signals)))
     for k, signal in enumerate(signals):

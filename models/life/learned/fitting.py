@@ -8,18 +8,20 @@ Breiman, Machine Learning 24, 1996) and calibrates the bands.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.life.learned import conditions, graph, kernel, trees, windows
+from models.life.learned import conditions, graph, kernel, renewal, trees, windows
 from models.life.learned.bands import Bands, calibrate, guessed
 from models.life.learned.card import FORMAT, Card, PastUnit, Score, packed
+from models.life.learned.health import Health
 from models.life.learned.kernel import Surface
 from models.life.learned.runs import Floats, Runs, Whole
-from models.life.learned.survival import survival
+from models.life.learned.survival import Survival, survival
 from models.life.learned.trees import Forest
 
 FOLDS: Final = (5, 10)  #: of units: with many units, with few
@@ -29,6 +31,7 @@ ROWS_OF_UNIT: Final = 250  #: rows of a unit that are fitted: denser ones say th
 FAR: Final = 0.25  #: weight of a row farther from failure than the cap
 EARLY: Final = 0.15  #: of the longest life: without a cap, rows weigh less the farther they are
 CENSORED: Final = 0.5  #: weight of a row whose remaining life is only known to be longer
+THREADS: Final = 2  #: that grow trees, each a fold of its own
 POINTS: Final = 24  #: of a past unit's story
 
 
@@ -74,11 +77,13 @@ def fit(runs: Runs, *, cap: float | None, seed: int, data_sha256: str) -> tuple[
     if not runs.failed.any():
         raise NothingFailed("no unit failed: life is learned from units with event = 1")
     runs, scale, ignored = _arranged(runs)
-    alive = survival(runs.ends, runs.failed)
-    typical = min(float(alive.remaining(np.zeros(1), 0.5)[0]), float(runs.ends.max()))
     z = scale.standardised(runs.values)
-    longest = float(runs.left.max())
-    health = windows.learned(runs, z, typical, min(cap or longest, longest), FAR)
+    health, alive, typical = _health(runs, z, cap)
+    renewals = renewal.found(runs, z, health)
+    renewed = renewals.named(runs)
+    if renewed:
+        runs = renewal.divided(runs, renewals, known=True).runs
+        health, alive, typical = _health(runs, z, cap)
     x = windows.features(runs, z, typical, health)
     rows = _thinned(runs)
     middle, spread = _moments(x[rows])
@@ -103,7 +108,7 @@ def fit(runs: Runs, *, cap: float | None, seed: int, data_sha256: str) -> tuple[
         data_sha256=data_sha256,
         seed=seed,
         cap=cap,
-        units=len(runs.units),
+        units=len(runs.units) - len(renewed),
         failures=int(runs.failed.sum()),
         rows=len(runs.time),
         folds=int(data.fold.max()) + 1,
@@ -120,8 +125,17 @@ def fit(runs: Runs, *, cap: float | None, seed: int, data_sha256: str) -> tuple[
         bands=bands,
         score=_score(data, forecast, bands),
         past=_past(runs, rows, forecast),
+        renewed=renewed,
     )
     return packed(card, model), card
+
+
+def _health(runs: Runs, z: Floats, cap: float | None) -> tuple[Health, Survival, float]:
+    """Return the health index of the runs, their survival and a typical life."""
+    alive = survival(runs.ends, runs.failed)
+    typical = min(float(alive.remaining(np.zeros(1), 0.5)[0]), float(runs.ends.max()))
+    longest = float(runs.left.max())
+    return windows.learned(runs, z, typical, min(cap or longest, longest), FAR), alive, typical
 
 
 def _arranged(runs: Runs) -> tuple[Runs, conditions.Conditions, list[str]]:
@@ -192,40 +206,17 @@ def _folds(runs: Runs, rng: np.random.Generator) -> Whole:
 
 
 def _members(data: _Data, rng: np.random.Generator) -> tuple[_Members, Floats]:
-    """Return all members and what those that never saw a row's unit forecast for it, (n,)."""
+    """Return all members and what those that never saw a row's unit forecast for it, (n,).
+
+    What is expected of a censored row is what surfaces of the others make of it.
+    """
     target = np.minimum(data.left, data.top)
     if not data.known.all():
-        _, first = _round(data, target, data.known, rng)
-        target = np.where(data.known, target, _beyond(data, first))
-    return _round(data, target, np.ones(len(target), bool), rng)
-
-
-def _round(
-    data: _Data, target: Floats, used: NDArray[np.bool_], rng: np.random.Generator
-) -> tuple[_Members, Floats]:
+        _, first = _surfaces(data, np.sqrt(target / data.top), data.known, rng)
+        target = np.where(data.known, target, _beyond(data, graph.life(first, data.top)))
     root = np.sqrt(target / data.top)
-    by_trees, by_surface = np.zeros(len(target)), np.zeros(len(target))
-    grown = []
-    count = int(data.fold.max()) + 1
-    for fold in range(count):
-        out = data.fold == fold
-        rows = np.flatnonzero(used & ~out) if count > 1 else np.flatnonzero(used)
-        seed = int(rng.integers(1 << 31))
-        grown.append(trees.grow(data.x[rows], root[rows], data.weight[rows], seed=seed))
-        by_trees[out] = grown[-1][1].predict(data.x[out], num_threads=1)
-    rows = np.flatnonzero(used)
-    units = len(np.unique(data.owner[rows]))
-    found = kernel.surfaces(
-        data.x[rows],
-        root[rows],
-        data.weight[rows] / data.weight[rows].sum() * units,
-        fold=data.fold[rows],
-        folds=count,
-        rng=rng,
-    )
-    for fold, one in enumerate(found):
-        out = data.fold == fold
-        by_surface[out] = one.at(data.x[out])
+    grown, by_trees = _trees(data, root, rng)
+    found, by_surface = _surfaces(data, root, np.ones(len(root), bool), rng)
     blend = _blend(by_trees, by_surface, root, data)
     members = _Members(
         forests=[forest for forest, _ in grown],
@@ -234,6 +225,48 @@ def _round(
         blend=blend,
     )
     return members, graph.life(by_surface + blend * (by_trees - by_surface), data.top)
+
+
+def _trees(
+    data: _Data, root: Floats, rng: np.random.Generator
+) -> tuple[list[tuple[Forest, Any]], Floats]:
+    """Return one forest per fold, grown without it, and what each says of its fold, (n,)."""
+    count = int(data.fold.max()) + 1
+
+    def one(fold: int, seed: int) -> tuple[Forest, Any, Floats]:
+        out = data.fold == fold
+        rows = np.flatnonzero(~out) if count > 1 else np.arange(len(root))
+        forest, booster = trees.grow(data.x[rows], root[rows], data.weight[rows], seed=seed)
+        return forest, booster, booster.predict(data.x[out], num_threads=1)
+
+    seeds = rng.integers(1 << 31, size=count).tolist()
+    with ThreadPoolExecutor(THREADS) as pool:
+        done = list(pool.map(one, range(count), seeds))
+    said = np.zeros(len(root))
+    for fold, (_, _, some) in enumerate(done):
+        said[data.fold == fold] = some
+    return [(forest, booster) for forest, booster, _ in done], said
+
+
+def _surfaces(
+    data: _Data, root: Floats, used: NDArray[np.bool_], rng: np.random.Generator
+) -> tuple[list[Surface], Floats]:
+    """Return one surface per fold, fitted without it, and what each says of its fold, (n,)."""
+    rows = np.flatnonzero(used)
+    units = len(np.unique(data.owner[rows]))
+    found = kernel.surfaces(
+        data.x[rows],
+        root[rows],
+        data.weight[rows] / data.weight[rows].sum() * units,
+        fold=data.fold[rows],
+        folds=int(data.fold.max()) + 1,
+        rng=rng,
+    )
+    said = np.zeros(len(root))
+    for fold, one in enumerate(found):
+        out = data.fold == fold
+        said[out] = one.at(data.x[out])
+    return found, said
 
 
 def _blend(by_trees: Floats, by_surface: Floats, root: Floats, data: _Data) -> float:

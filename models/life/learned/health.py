@@ -21,6 +21,8 @@ TIGHT: Final = 0.5  #: spread of a level at failure, by its spread over all rows
 MOST: Final = 8  #: levels that are extended to
 NEAR: Final = 0.02  #: of the spread over all rows: how near to its level a signal is there
 ROBUST: Final = 1.4826  #: standard deviation of a normal law by its median deviation
+BACK: Final = 0.5  #: of the way from failed to new: a rise of the index that only a new part makes,
+BEYOND_NOISE: Final = 6.0  #: and so many standard deviations of its noise at least
 
 
 class Health(Struct, frozen=True, kw_only=True):
@@ -32,6 +34,7 @@ class Health(Struct, frozen=True, kw_only=True):
         reaching: what is extended: indices of signals, s for the index, (r,).
         levels: where each stands when units fail, (r,).
         near: how near to it counts as there, (r,).
+        renewal: a rise of the index that only a new part makes.
     """
 
     slopes: list[float]
@@ -39,6 +42,7 @@ class Health(Struct, frozen=True, kw_only=True):
     reaching: list[int]
     levels: list[float]
     near: list[float]
+    renewal: float
 
     def joined(self, z: Floats) -> Floats:
         """Return the signals (n, s) and, as the last column, the index, (n, s + 1).
@@ -80,6 +84,14 @@ def reached(runs: Runs, level: Floats) -> tuple[list[int], list[float], list[flo
     index = level.shape[1] - 1
     some = [index, *(int(j) for j in np.flatnonzero(tight & moved) if j != index)][:MOST]
     return some, end[some].tolist(), np.maximum(NEAR * spread[some], 1e-9).tolist()
+
+
+def rise_of_new(runs: Runs, index: Floats, end: float) -> float:
+    """Return by how much the index, (n,), rises when a failed unit (at `end`) gets a new part."""
+    new = float(_middle(index[runs.starts[:-1], None])[0])
+    step = np.abs(np.diff(index)[runs.owner[1:] == runs.owner[:-1]])
+    noise = ROBUST * float(_middle(step[:, None])[0]) / np.sqrt(2.0)
+    return float(max(BACK * (new - end), BEYOND_NOISE * noise, BACK))
 
 
 def _middle(rows: Floats) -> Floats:

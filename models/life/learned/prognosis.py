@@ -8,9 +8,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.life.learned import windows
+from models.life.learned import renewal, windows
 from models.life.learned.card import Card, unpacked
 from models.life.learned.graph import life
+from models.life.learned.renewal import Lives, Renewal
 from models.life.learned.runs import Floats, Runs
 
 #: rows of each call, filled up: sums are then taken in the same order for every row of every file
@@ -19,11 +20,16 @@ BATCH: Final = 256
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
-    """Remaining life of some rows in the unit of time: 0 <= p05 <= p50 <= p95, (n,) each."""
+    """Remaining life of some rows in the unit of time: 0 <= p05 <= p50 <= p95, (n,) each.
+
+    `age` is that of the part at work, (n,); `renewed` names those that were renewed in mid-run.
+    """
 
     p05: Floats
     p50: Floats
     p95: Floats
+    age: Floats
+    renewed: list[Renewal]
 
 
 class Prognosis:
@@ -42,8 +48,15 @@ class Prognosis:
             model, options, providers=["CPUExecutionProvider"]
         )
 
+    def lives(self, runs: Runs) -> tuple[Lives, list[Renewal]]:
+        """Return the lives of the units' parts as each row could tell them, and the renewals."""
+        runs = runs.arranged(tuple(self.card.signals))
+        z = self.card.conditions.standardised(runs.values)
+        renewals = renewal.found(runs, z, self.card.health)
+        return renewal.divided(runs, renewals, known=False), renewals.named(runs)
+
     def features(self, runs: Runs) -> Floats:
-        """Return the features of each row, (n, p); absent signals are missing."""
+        """Return the features of each row of lives, (n, p); absent signals are missing."""
         runs = runs.arranged(tuple(self.card.signals))
         z = self.card.conditions.standardised(runs.values)
         return windows.features(runs, z, self.card.typical, self.card.health)
@@ -62,17 +75,26 @@ class Prognosis:
         """Return the forecast of every row; each uses its unit's rows up to itself alone.
 
         The first row of a unit gets the prior band: what the age alone tells. So does a row of
-        which every signal is missing; where some are, the band spans both.
+        which every signal is missing; where some are, the band spans both. Where the health index
+        shows a new part in the unit, history and age begin anew.
         """
-        x = self.features(runs)
+        lives, renewed = self.lives(runs)
+        x = self.features(lives.runs)[lives.place]
+        age = lives.runs.time[lives.place]
         bands = self.card.bands.around(self.points(x))
-        prior = _prior(self.card, runs.time)
+        prior = _prior(self.card, age)
         doubt = self._doubt(x)
         doubt[runs.starts[:-1]] = 1.0
         middle = bands[1] + doubt * (prior[1] - bands[1])
         low = _between(bands[0], np.minimum(bands[0], prior[0]), prior[0], doubt)
         high = _between(bands[2], np.maximum(bands[2], prior[2]), prior[2], doubt)
-        return Forecast(p05=np.minimum(low, middle), p50=middle, p95=np.maximum(high, middle))
+        return Forecast(
+            p05=np.minimum(low, middle),
+            p50=middle,
+            p95=np.maximum(high, middle),
+            age=age,
+            renewed=renewed,
+        )
 
     def _doubt(self, x: Floats) -> Floats:
         """Return the share of what the model knows life by that each row has not, (n,)."""

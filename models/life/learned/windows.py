@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from models.life.learned.health import Health, line, reached
+from models.life.learned.health import Health, line, reached, rise_of_new
 from models.life.learned.runs import Floats, Runs, Whole
 
 SPANS: Final = (0.02, 0.07, 0.2)  #: of a typical life: short, middle, long
@@ -41,10 +41,20 @@ def learned(runs: Runs, z: Floats, typical: float, top: float, far: float) -> He
     left = runs.left[rows]
     weight = np.where(left > top, far, 1.0)
     slopes, offset = line(level[rows], np.sqrt(np.minimum(left, top) / top), weight)
-    blank = Health(slopes=slopes.tolist(), offset=offset, reaching=[], levels=[], near=[])
-    level, _ = _lines(runs, blank.joined(z), SPANS[0] * typical)
+    blank = Health(
+        slopes=slopes.tolist(), offset=offset, reaching=[], levels=[], near=[], renewal=0.0
+    )
+    joined = blank.joined(z)
+    level, _ = _lines(runs, joined, SPANS[0] * typical)
     reaching, levels, near = reached(runs, level)
-    return Health(slopes=blank.slopes, offset=offset, reaching=reaching, levels=levels, near=near)
+    return Health(
+        slopes=blank.slopes,
+        offset=offset,
+        reaching=reaching,
+        levels=levels,
+        near=near,
+        renewal=rise_of_new(runs, joined[:, -1], levels[0]),
+    )
 
 
 def features(runs: Runs, z: Floats, typical: float, health: Health) -> Floats:

@@ -40,3 +40,24 @@ def fleet(seed: int, units: int = 24, *, censored: float = 0.0, switching: bool 
         signals=("a", "b", "c", "load", "dead"),
         failed=np.array(failed),
     )
+
+
+def chained(runs: Runs, first: int, second: int) -> Runs:
+    """Return the runs with one unit's rows behind those of another, under one name."""
+    start, middle = runs.starts[second], runs.starts[second + 1]
+    own = np.arange(runs.starts[first], runs.starts[first + 1])
+    rest = [np.arange(a, b) for a, b in zip(runs.starts[:-1], runs.starts[1:], strict=True)]
+    rest[first] = np.concatenate([own, np.arange(start, middle)])
+    del rest[second]
+    time = runs.time.copy()
+    time[start:middle] += runs.ends[first]
+    rows = np.concatenate(rest)
+    kept = [k for k in range(len(runs.units)) if k != second]
+    return Runs(
+        units=tuple(runs.units[k] for k in kept),
+        starts=np.concatenate([[0], np.cumsum([len(r) for r in rest])]),
+        time=time[rows],
+        values=runs.values[rows],
+        signals=runs.signals,
+        failed=runs.failed[kept],
+    )

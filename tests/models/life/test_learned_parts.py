@@ -184,7 +184,12 @@ def test_the_time_to_the_level_at_failure_shrinks_with_the_life() -> None:
 
 def test_what_the_index_explains_belongs_to_its_signals() -> None:
     health = Health(
-        slopes=[3.0, -1.0], offset=0.0, reaching=[2, 0], levels=[0.0] * 2, near=[1.0] * 2
+        slopes=[3.0, -1.0],
+        offset=0.0,
+        reaching=[2, 0],
+        levels=[0.0] * 2,
+        near=[1.0] * 2,
+        renewal=2.0,
     )
     names = windows.names(("a", "b"), health)
     gain = np.array([float(name in {"short:b", "reach0.2:a", "load:health"}) for name in names])
