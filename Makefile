@@ -75,9 +75,9 @@ bench: setup-dev ## speed and footprint beside named peers, in one run
 evaluate: setup-dev ## what detection is worth on labelled recordings (FOREWARN_DATA), beside named peers
 	$(BIN)/python -m benchmarks.evaluation.anomalies
 
-evaluate-life: setup-dev ## what remaining life is worth on units left out (FOREWARN_DATA), beside simpler ways
+evaluate-life: setup-dev ## what remaining life is worth on units left out (FOREWARN_DATA), beside simpler ways (KEEP=folder goes on)
 	$(BIN)/python -m benchmarks.evaluation.consumables
-	$(BIN)/python -m benchmarks.evaluation.life
+	$(BIN)/python -m benchmarks.evaluation.life $(if $(KEEP),--keep $(KEEP))
 
 docs: setup-dev ## build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

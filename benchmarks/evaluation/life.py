@@ -3,13 +3,14 @@
 `python -m benchmarks.evaluation.life [SET...]` splits each set by whole units with the scorer of
 FOREWARN_DATA, fits on some and forecasts the others with the code of `forewarn life`, scores all
 forecasts with the scorer run as a program, and writes the section `life` of
-`docs/reference/evaluation.md`. Results of a set are kept in a folder (`--keep`), so that a part of
-the sets can be run again.
+`docs/reference/evaluation.md`, anew after each set. What a fold forecast is kept in a folder
+(`--keep`): a run that was ended goes on there, and folds of another recipe are measured again.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import subprocess
@@ -17,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,6 +29,7 @@ from benchmarks.evaluation.life_page import page
 from benchmarks.evaluation.page import write_section
 from forewarn import life
 from forewarn.runs import read
+from models.life.learned import fitting
 from models.life.learned.prognosis import Prognosis
 from models.life.learned.runs import Runs
 from models.life.learned.windows import KINDS
@@ -37,47 +39,39 @@ DATA: Final = Path(os.environ.get("FOREWARN_DATA", "../shared/data")).resolve()
 ALPHA: Final = 0.2  #: half width of the alpha-lambda cone, a share of the true remaining life
 LAMBDAS: Final = (0.5, 0.7, 0.9)  #: shares of life at which the cone is looked at
 DRAWS: Final = 1_000  #: of units, for the intervals
+RECIPE: Final = Path(fitting.__file__).parent  #: the code that folds are measured with
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Set:
-    """One set of runs: file, kind for the scorer, cap, folds, level and window of a ticket.
-
-    `measured` folds of them are fitted and forecast.
-    """
+    """One set of runs: file, kind for the scorer, cap, folds, level and window of a ticket."""
 
     path: str
     kind: str
     cap: float | None = None
     folds: int = 5
-    measured: int = 5
     ticket: tuple[float, int, float, float] | None = None
 
 
+_ENGINES: Final = (30.0, 3, 15.0, 45.0)
 SETS: Final = {
-    "FD001": Set(path="cmapss/runs_FD001.csv.gz", kind="cmapss", cap=125, ticket=(30, 3, 15, 45)),
-    "FD002": Set(
-        path="cmapss/runs_FD002.csv.gz", kind="cmapss", cap=125, measured=2, ticket=(30, 3, 15, 45)
-    ),
-    "FD003": Set(path="cmapss/runs_FD003.csv.gz", kind="cmapss", cap=125, ticket=(30, 3, 15, 45)),
-    "FD004": Set(
-        path="cmapss/runs_FD004.csv.gz", kind="cmapss", cap=125, measured=2, ticket=(30, 3, 15, 45)
-    ),
+    **{
+        name: Set(path=f"cmapss/runs_{name}.csv.gz", kind="cmapss", cap=125, ticket=_ENGINES)
+        for name in ("FD001", "FD002", "FD003", "FD004")
+    },
     "filter": Set(path="hse_filter/runs.csv.gz", kind="filter", ticket=(20, 20, 5, 40)),
-    "buoys": Set(
-        path="chicago_buoys/runs.csv", kind="buoys", folds=9, measured=9, ticket=(7, 1, 2, 21)
-    ),
-    "NASA cells": Set(path="batteries/nasa_runs.csv", kind="batteries", folds=2, measured=2),
-    "CALCE cells": Set(path="batteries/calce_runs.csv", kind="batteries", folds=2, measured=2),
+    "buoys": Set(path="chicago_buoys/runs.csv", kind="buoys", folds=9, ticket=(7, 1, 2, 21)),
+    "NASA cells": Set(path="batteries/nasa_runs.csv", kind="batteries", folds=2),
+    "CALCE cells": Set(path="batteries/calce_runs.csv", kind="batteries", folds=2),
 }
 
 
 def main() -> None:
-    """Evaluate the sets that are named, or all, and write the page."""
+    """Evaluate the sets that are named, or all, in that order, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sets", nargs="*", help=f"of {', '.join(SETS)}; default: all")
     parser.add_argument("--folds", type=int, help="measure so many of the folds, for a quick look")
-    parser.add_argument("--keep", type=Path, help="folder of results; default: a new one")
+    parser.add_argument("--keep", type=Path, help="folder of forecasts; default: a new one")
     chosen = parser.parse_args()
     if not DATA.is_dir():
         sys.exit(f"{DATA} is not there; set FOREWARN_DATA to the folder of recordings")
@@ -85,50 +79,89 @@ def main() -> None:
         keep = chosen.keep or Path(new)
         keep.mkdir(parents=True, exist_ok=True)
         for name in chosen.sets or SETS:
-            one = SETS[name]
-            if chosen.folds:
-                one = replace(one, measured=min(one.folds, chosen.folds))
-            found = evaluate(one)
-            (keep / f"{name}.json").write_text(json.dumps(found))
-        found = {
-            name: json.loads((keep / f"{name}.json").read_text())
-            for name in SETS
-            if (keep / f"{name}.json").exists()
-        }
-    write_section("life", page(found, SETS))
+            measure(name, keep, SETS[name].folds if chosen.folds is None else chosen.folds)
+            found: dict[str, dict[str, Any]] = {}
+            for other in SETS:
+                found |= evaluated(other, keep)
+            if found:
+                write_section("life", page(found, SETS))
 
 
-def evaluate(one: Set) -> dict[str, Any]:
-    """Return everything measured on one set."""
-    whole: dict[str, list[str]] = {}
-    cut: dict[str, list[str]] = {}
-    took: list[float] = []
-    widths: list[float] = []
-    with tempfile.TemporaryDirectory(prefix="forewarn-life-") as name:
-        at = Path(name)
+def measure(name: str, keep: Path, folds: int) -> None:
+    """Fit and forecast the first folds of a set, those that are not kept yet."""
+    one = SETS[name]
+    with tempfile.TemporaryDirectory(prefix="forewarn-life-") as folder:
+        at = Path(folder)
         score("folds", str(DATA / one.path), str(at), "--k", str(one.folds))
-        for fold in range(one.measured):
-            begun = time.perf_counter()
-            _verb("fit", at, fold, one)
-            took.append(time.perf_counter() - begun)
-            for part, store in (("whole", whole), ("cut", cut)):
-                out = _verb("predict", at, fold, one, part)
-                store.setdefault("forewarn", []).extend(out)
-                for peer, lines in peers(at, fold, one, part).items():
-                    store.setdefault(peer, []).extend(lines)
-                if part == "whole":
-                    band = np.array([line.split(",")[2:] for line in out], float)
-                    widths.append(float((band[:, 2] - band[:, 0]).mean()))
-        runs = DATA / one.path
-        found: dict[str, Any] = {
-            "folds": f"{one.measured} of {one.folds}",
-            "seconds": took,
-            "widths": widths,
-            "whole": {peer: scored(lines, runs, one, at) for peer, lines in whole.items()},
-            "cut": {peer: scored(lines, runs, one, at) for peer, lines in cut.items()},
-        }
-        found |= details(whole["forewarn"], read(runs).runs, one)
+        for fold in range(min(folds, one.folds)):
+            if _kept(name, fold, keep) is None:
+                text = json.dumps(_measured(at, fold, one))
+                part = keep / f".{name}.{fold}.json"
+                part.write_text(text)
+                part.replace(keep / f"{name}.{fold}.json")
+                print(f"{name}: fold {fold + 1} of {one.folds}", flush=True)
+
+
+def _measured(at: Path, fold: int, one: Set) -> dict[str, Any]:
+    """Return what was forecast of the units of a fold, by us and by simpler ways."""
+    begun = time.perf_counter()
+    _verb("fit", at, fold, one)
+    found: dict[str, Any] = {"recipe": _recipe(), "seconds": time.perf_counter() - begun}
+    for part in ("whole", "cut"):
+        found[part] = {"forewarn": _verb("predict", at, fold, one, part)}
+        found[part] |= peers(at, fold, one, part)
+    runs = read(at / f"whole_{fold}.csv").runs
+    renewed = Prognosis((at / f"model_{fold}").read_bytes()).forecast(runs).renewed
+    return found | {"renewed": [one.unit for one in renewed]}
+
+
+def _recipe() -> str:
+    code = sorted(RECIPE.glob("*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in code)).hexdigest()
+
+
+def _kept(name: str, fold: int, keep: Path) -> dict[str, Any] | None:
+    """Return what is kept of a fold if it was measured with the recipe as it is."""
+    path = keep / f"{name}.{fold}.json"
+    if not path.exists():
+        return None
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found if found["recipe"] == _recipe() else None
+
+
+def evaluated(name: str, keep: Path) -> dict[str, dict[str, Any]]:
+    """Return the figures of a set by its name; where parts were renewed, those of the rest too."""
+    one = SETS[name]
+    folds = [fold for k in range(one.folds) if (fold := _kept(name, k, keep)) is not None]
+    if not folds:
+        return {}
+    found = {name: _figures(one, folds, frozenset())}
+    renewed = {unit for fold in folds for unit in fold["renewed"]}
+    if renewed:
+        rest = f"{name} but {', '.join(sorted(renewed))}"
+        found[rest] = _figures(one, folds, frozenset(renewed))
     return found
+
+
+def _figures(one: Set, folds: list[dict[str, Any]], without: frozenset[str]) -> dict[str, Any]:
+    def lines(part: str, peer: str, of: list[dict[str, Any]]) -> list[str]:
+        every = (line for fold in of for line in fold[part][peer])
+        return [line for line in every if line.partition(",")[0] not in without]
+
+    runs = DATA / one.path
+    widths = []
+    for fold in folds:
+        band = np.array([row.split(",")[2:] for row in lines("whole", "forewarn", [fold])], float)
+        widths.append(float((band[:, 2] - band[:, 0]).mean()))
+    found: dict[str, Any] = {
+        "folds": f"{len(folds)} of {one.folds}",
+        "seconds": [fold["seconds"] for fold in folds],
+        "widths": widths,
+    }
+    for part in ("whole", "cut"):
+        names = folds[0][part]
+        found[part] = {peer: scored(lines(part, peer, folds), runs, one) for peer in names}
+    return found | details(lines("whole", "forewarn", folds), read(runs).runs, one)
 
 
 def _verb(verb: str, at: Path, fold: int, one: Set, part: str = "whole") -> list[str]:
@@ -154,11 +187,12 @@ def score(*words: str) -> dict[str, Any]:
     return dict(json.loads(lines[-1])) if lines else {}
 
 
-def scored(lines: list[str], runs: Path, one: Set, at: Path) -> dict[str, Any]:
+def scored(lines: list[str], runs: Path, one: Set) -> dict[str, Any]:
     """Return what the scorer says of forecasts, and the interval of the RMSE over units."""
-    path = at / "all.csv"
-    path.write_text("unit,time,rul_p05,rul_p50,rul_p95\n" + "\n".join(lines) + "\n")
-    found = score("life", str(path), str(runs), "--set", one.kind)
+    with tempfile.NamedTemporaryFile("w", suffix=".csv") as file:
+        file.write("unit,time,rul_p05,rul_p50,rul_p95\n" + "\n".join(lines) + "\n")
+        file.flush()
+        found = score("life", file.name, str(runs), "--set", one.kind)
     units, truth, band = truths(lines, read(runs).runs, one)
     error = (band[:, 1] - truth) ** 2
     _, code = np.unique(units, return_inverse=True)
