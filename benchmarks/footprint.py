@@ -7,8 +7,10 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 from paho.mqtt import publish
 
 from benchmarks.report import Figure
@@ -48,10 +50,13 @@ def service(
     return process, f"http://127.0.0.1:{api}"
 
 
-def await_ready(url: str, process: subprocess.Popen[bytes]) -> float:
-    """Wait for /readyz; return the seconds it took."""
+def await_ready(
+    url: str, process: subprocess.Popen[bytes], look: Callable[[], object] = lambda: None
+) -> float:
+    """Wait for /readyz, with a `look` between two questions; return the seconds it took."""
     begin = time.perf_counter()
     while process.poll() is None:
+        look()
         try:
             urllib.request.urlopen(f"{url}/readyz", timeout=1).read()
             return time.perf_counter() - begin
@@ -67,20 +72,38 @@ def peak_mb(pid: int) -> float:
 
 
 def cold() -> list[Figure]:
-    """Start the service without compiled kernels, and let it compile them for a first reading."""
+    """Start the service without compiled kernels: it compiles them before it is ready."""
     with tempfile.TemporaryDirectory() as name, embedded(Path(name) / "broker") as broker:
         cache = str(Path(name) / "numba")
         cloud, url = service(Path(name), broker.port, broker.version, NUMBA_CACHE_DIR=cache)
         try:
-            started = await_ready(url, cloud)
+            process, seen = psutil.Process(cloud.pid), [0.0]
+            started = await_ready(url, cloud, lambda: seen.append(_family_mb(process)))
+            spent = cpu_s(process)
             reading(broker.port, url)
             return [
                 Figure("service, start to ready with a cold compile", started, "s"),
-                Figure("  most resident meanwhile", peak_mb(cloud.pid), "MB"),
+                Figure("  CPU until then, its child's included", spent, "CPU-s"),
+                Figure("  most resident meanwhile, its child's included", max(seen), "MB"),
+                Figure("  the service itself once it is ready", peak_mb(cloud.pid), "MB"),
             ]
         finally:
             cloud.terminate()
             cloud.wait()
+
+
+def cpu_s(process: psutil.Process) -> float:
+    """Return the CPU seconds of a process and of its children that have ended."""
+    times = process.cpu_times()
+    return float(times.user + times.system + times.children_user + times.children_system)
+
+
+def _family_mb(process: psutil.Process) -> float:
+    total = 0
+    for one in (process, *process.children(recursive=True)):
+        with contextlib.suppress(psutil.Error):
+            total += one.memory_info().rss
+    return total / (1 << 20)
 
 
 def reading(port: int, url: str) -> None:

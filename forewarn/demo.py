@@ -25,7 +25,7 @@ from cloud.ledger import EventRow, Key
 from cloud.settings import CloudSettings
 from edge_agent.agent import Agent
 from edge_agent.errors import AgentError
-from forewarn import stage
+from forewarn import stage, warming
 from forewarn.board import Picture, Telling, picture_of, render
 from forewarn.broker import Broker, BrokerError, embedded
 from forewarn.client import Client, ServiceError
@@ -111,7 +111,6 @@ async def perform(
         loop.add_signal_handler(number, stop.set)
     failure = SimulatedFleet(story).failures()[0]
     app = await asyncio.to_thread(build, service, demo=True, listener=listener)
-    await asyncio.to_thread(stage.compile_models, app.profiles)
     begun = loop.time()
     ends = begun + options.seconds if options.seconds else float("inf")
     speed = pace(failure, options.seconds, options.speed)
@@ -197,7 +196,8 @@ def _options(arguments: list[str]) -> argparse.Namespace:
 def _play(options: argparse.Namespace, console: Console, listener: socket.socket) -> int:
     """Run the demo in a folder of its own, and return the exit status."""
     story = draw(options.seed, options.machines)
-    console.print("Getting ready; the first start on a computer compiles the models, once.")
+    console.print("Getting ready …")
+    warming.ready(options.store, lambda line: console.print(line, markup=False, highlight=False))
     with tempfile.TemporaryDirectory(prefix="forewarn-demo-") as name:
         folder = Path(name)
         logging.basicConfig(filename=folder / "demo.log", level=logging.INFO)

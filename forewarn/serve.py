@@ -16,6 +16,7 @@ from cloud import logs
 from cloud import settings as cloud_settings
 from cloud.app import build
 from cloud.errors import CloudError
+from forewarn import warming
 from forewarn.broker import BrokerError, embedded
 
 log = logging.getLogger("forewarn")
@@ -65,6 +66,7 @@ def main(arguments: list[str]) -> int:
             level="debug" if options.verbose else settings.log.level,
             known=cloud_settings.secrets_of(settings),
         )
+        warming.ready(settings.telemetry.store)
         with contextlib.ExitStack() as stack:
             if options.embedded_broker:
                 folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="forewarn-")))
@@ -82,4 +84,6 @@ def main(arguments: list[str]) -> int:
     except (CloudError, BrokerError) as error:
         print(f"forewarn serve: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:  # while the models were being compiled
+        log.info("stopped before the start")
     return 0

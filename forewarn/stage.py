@@ -2,20 +2,15 @@
 
 import contextlib
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, Literal
-
-import numpy as np
 
 import cloud.settings as cloud
 import edge_agent.settings as edge
 from edge_agent.agent import Agent, Feed
 from forewarn.broker import Broker
 from models.contract.messages import MachineRef
-from models.fleet import Fleet
-from models.profile import Profile
-from models.rows import Block
 from simulators.driver import SimulatedDriver
 from simulators.fleet import gateways
 from simulators.scenario import Scenario
@@ -125,24 +120,6 @@ def gateway(settings: edge.Settings, driver: SimulatedDriver) -> Agent:
     """Return the agent of one simulated gateway."""
     machines = {key: MachineRef(profile=p, name=key) for key, p in driver.fleet.machines.items()}
     return Agent(settings, feeds=[Feed(driver=driver)], machines=machines)
-
-
-def compile_models(profiles: Mapping[str, Profile]) -> None:
-    """Have the scoring core compiled, which its first use on a computer takes long for."""
-    now = np.zeros(1, np.int64)
-    reading = Block(
-        n=0,
-        machine="none",
-        device="none",
-        boot="none",
-        stream="live",
-        seq=0,
-        times_ns=now,
-        received_ns=0,
-        signals=("none",),
-        columns=(np.zeros(1),),
-    )
-    Fleet(profiles).observe([reading])
 
 
 def drivers(agents: Sequence[Agent]) -> Iterator[SimulatedDriver]:

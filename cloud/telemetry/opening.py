@@ -68,6 +68,13 @@ def open_copy(settings: TelemetrySettings, data: Path) -> StoreCopy | None:
     return InfluxCopy(data / "influx", Server(**_server(settings)), settings.bucket)
 
 
+def warm_influx() -> None:
+    """Load (or, the first time, compile) the kernels of the store on InfluxDB."""
+    with _extra():
+        from cloud.telemetry.influx.warming import warm  # noqa: PLC0415
+    warm()
+
+
 @contextmanager
 def _extra() -> Iterator[None]:
     """Say what is missing for InfluxDB, an extra of the distribution."""

@@ -14,7 +14,7 @@ from typing import IO, Any, TypeVar
 
 from forewarn.broker import find_mosquitto, free_port
 
-READY_S = 60
+READY_S = 300  #: a first start compiles the models
 T = TypeVar("T")
 
 

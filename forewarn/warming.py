@@ -1,0 +1,163 @@
+"""Compiled kernels ready before the service says that it is: loaded, and at a first start compiled.
+
+Compiling takes the better part of a minute and half a gigabyte, once on a computer. It is done by a
+child process, which may be stopped at any moment and takes its memory with it; kernels that are in
+numba's cache already are loaded in a fraction of a second, and no child is started.
+"""
+
+import contextlib
+import logging
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+
+import numpy as np
+from numba.core import event
+
+from cloud.telemetry import fresh
+from cloud.telemetry.opening import warm_influx
+from cloud.telemetry.sqlite import SqliteTelemetry
+from models.fleet import Fleet
+from models.profile import load_profiles
+from models.rows import Block
+
+COMPILING: Final = "numba:compile"
+ROWS: Final = 128
+log = logging.getLogger(__name__)
+
+
+class _Cold(Exception):
+    """A kernel is not in the cache."""
+
+
+class _Refusing(event.Listener):
+    """Lets nothing be compiled."""
+
+    def on_start(self, event: event.Event) -> None:
+        raise _Cold(event.data["dispatcher"].__name__)
+
+    def on_end(self, _event: event.Event) -> None:
+        """Nothing was compiled."""
+
+
+class _Telling(event.Listener):
+    """Says of each kernel that Python calls how long compiling it took."""
+
+    def __init__(self) -> None:
+        self._begun: list[float] = []
+
+    def on_start(self, _event: event.Event) -> None:
+        self._begun.append(time.perf_counter())
+
+    def on_end(self, event: event.Event) -> None:
+        took = time.perf_counter() - self._begun.pop()
+        if not self._begun:
+            print(f"{event.data['dispatcher'].__name__}, {took:.1f} s", flush=True)
+
+
+def _block(machine: str, start_ns: int) -> Block:
+    """Return rows with a column of each type, as they come from the wire (read-only)."""
+    columns: dict[str, Any] = {
+        "double": np.linspace(0.0, 1.0, ROWS),
+        "doubtful": np.linspace(0.0, 1.0, ROWS),
+        "single": np.linspace(0.0, 1.0, ROWS, dtype="f4"),
+        "whole": np.arange(ROWS),
+        "truth": np.arange(ROWS) % 2 == 0,
+    }
+    return Block(
+        n=0,
+        machine=machine,
+        device=machine,
+        boot="none",
+        stream="live",
+        seq=0,
+        times_ns=start_ns + np.arange(ROWS) * 10**9,
+        received_ns=start_ns,
+        signals=tuple(columns),
+        columns=tuple(np.frombuffer(c.tobytes(), c.dtype) for c in columns.values()),
+        quality={"doubtful": np.ones(ROWS, np.uint8)},
+        missing={"whole": np.arange(ROWS) == 1},
+    )
+
+
+def rehearse(store: str = "sqlite") -> None:
+    """Have every kernel of the live path run once, on rows that go nowhere."""
+    profiles = load_profiles()
+    fleet = Fleet(profiles)
+    for machine in profiles:
+        fleet.bind(machine, machine)
+        fleet.observe([_block(machine, 0)])
+        fleet.restart(machine, None, 0)
+    if store == "influx":
+        warm_influx()
+        return
+    fresh.warm()
+    with tempfile.TemporaryDirectory(prefix="forewarn-") as name:
+        kept = SqliteTelemetry(Path(name) / "telemetry.db", background=False)
+        try:
+            for n, at in enumerate((0, 1, 2, 1)):  # the last comes late
+                kept.write([_block("none", at * ROWS * 10**9)], n)
+                if n != 1:  # two at once
+                    kept.compact()
+            kept.series("none", "double", 0, 2**62, 10)
+            kept.buckets("none", "double", 0, 3_600 * 10**9, 60 * 10**9)
+            kept.latest("none")
+        finally:
+            kept.close()
+
+
+def cold(store: str = "sqlite") -> bool:
+    """Whether a kernel of the live path would have to be compiled; those before it are loaded."""
+    try:
+        with event.install_listener(COMPILING, _Refusing()):
+            rehearse(store)
+    except _Cold:
+        return True
+    return False
+
+
+def ready(store: str = "sqlite", tell: Callable[[str], object] = log.info) -> None:
+    """Load the kernels; compile them first where the cache lacks any.
+
+    Called in the main thread before anything is open: SIGTERM ends it as Ctrl-C does, with
+    `KeyboardInterrupt`.
+    """
+    if not cold(store):
+        return
+    tell("compiling the models, once on this computer: about a minute")
+    with _interrupted_by_sigterm():
+        words = [sys.executable, "-m", "forewarn.warming", store]
+        with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as child:  # noqa: S603 (our words)
+            try:
+                assert child.stdout is not None
+                for line in child.stdout:
+                    tell(f"compiled {line.rstrip()}")
+            except BaseException:
+                child.kill()
+                raise
+    if child.returncode:
+        log.warning("compiling apart failed with status %d; it is done here", child.returncode)
+    rehearse(store)
+
+
+@contextlib.contextmanager
+def _interrupted_by_sigterm() -> Iterator[None]:
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+if __name__ == "__main__":
+    with event.install_listener(COMPILING, _Telling()):
+        rehearse(*sys.argv[1:])
