@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.fleet import checks, history, pairs, reference
+from models.fleet import abreast, checks, history, pairs, reference, vectors
 from models.fleet import estimate as lives
 from models.fleet import quiet as quiet_rows
 from models.fleet.checks import (
@@ -52,6 +52,7 @@ from models.fleet.layout import (
 from models.fleet.pairs import pair_up
 from models.fleet.quiet import quiet
 from models.fleet.reference import compare, expect
+from models.fleet.vectors import LANES
 from models.life import gamma, online, replacement, use, wiener
 from models.life.compiled import build_of, entry, part
 
@@ -259,6 +260,7 @@ def _telling_row(
     begin, end, rows = item.first_column, item.first_column + 2 * item.columns, item.rows
     life = lines.first[item.machine]
     r = start
+    sums = np.zeros(LANES)  # of the odds, every fourth together, as `quiet` sums
     calm = start + 1  # the first row settles what is the same for the whole block
     while r < rows:
         if r >= calm:
@@ -272,7 +274,7 @@ def _telling_row(
             if r > taken:
                 continue
         t = times[item.first_row + r]
-        odds = 0.0
+        sums[:] = 0.0
         faulty, learned = False, 0
         found = int(flags[item.first_row + r])
         first = item.first_cell + r
@@ -283,7 +285,7 @@ def _telling_row(
             if not np.isfinite(x):
                 lane.missing += 1
             elif _row(lane, m, t, item.at_ns, x, odds_of[cell], found, rules):
-                odds += lane.odds
+                sums[(j - begin) // 2 % LANES] += lane.odds
                 if lane.history >= 0:
                     remember(histories[lane.history], lane, m, t, x, rules)
             faulty = faulty or lane.active & (1 << SHIFT) != 0
@@ -292,6 +294,7 @@ def _telling_row(
             pair_up(lanes, layout, begin, end, t)
         if faulty:
             flags[item.first_row + r] |= FAULTY
+        odds = (sums[0] + sums[1]) + (sums[2] + sums[3])
         m.score = odds / (1.0 + odds)
         scores[item.first_row + r] = m.score
         m.rows += 1
@@ -370,6 +373,8 @@ run = _make(
         reference,
         history,
         quiet_rows,
+        abreast,
+        vectors,
         pairs,
         lives,
         gamma,

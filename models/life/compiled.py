@@ -5,6 +5,7 @@ No `fastmath`, no `parallel`: the same rows give the same bits however they are 
 
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any, ParamSpec, TypeVar, cast
 
@@ -30,13 +31,17 @@ def entry(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def build_of(*modules: ModuleType) -> int:
-    """Return a checksum of all compiled functions in some modules and of the numbers they name."""
+    """Return a checksum of all compiled functions in some modules and of the numbers they name.
+
+    Of a module without any (it tells the compiler what to do) it is that of the file.
+    """
     found = 0
     for module in modules:
-        for function in vars(module).values():
-            source: Any = getattr(function, "py_func", None)
-            if source is None:
-                continue
+        sources = [getattr(function, "py_func", None) for function in vars(module).values()]
+        compiled: list[Any] = [source for source in sources if source is not None]
+        if not compiled and module.__file__:
+            found = zlib.crc32(Path(module.__file__).read_bytes(), found)
+        for source in compiled:
             code = source.__code__
             numbers = [source.__globals__.get(name) for name in code.co_names]
             plain = [n for n in numbers if isinstance(n, int | float | tuple)]

@@ -1,0 +1,180 @@
+"""The state of four signals side by side, as `models.fleet.quiet` takes them: tables and copies."""
+# ruff: noqa: PLR0917  compiled code: no keywords, and a call costs a look-up
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.fleet.layout import (
+    BEYOND,
+    CONDITION,
+    CONTEXT,
+    CONTEXTS,
+    DETECTOR,
+    NEVER,
+    ONSET_ALARM,
+    REGISTERS,
+)
+from models.fleet.vectors import LANES, load, store, turned
+from models.life.compiled import part
+
+TILE: Final = 32  #: rows at a time
+
+# where the fields of the state begin, of four signals
+LAST, INTERVAL, STEP, FAST, LEVEL, SPREAD, RISE, FALL, BAD = range(0, 9 * LANES, LANES)
+EXPECTED, ODDS, MOVED_AT, SAME, COUNT, MEAN, PRODUCT = range(9 * LANES, 16 * LANES, LANES)
+STATE: Final = 16 * LANES
+# and those of what stays
+RATE, HIGH, LOW, CLIP, SUSPICIOUS, SHARE, QUICK, SCORED = range(0, 8 * LANES, LANES)
+SLACK, TOP, GAIN, MOST, UP, DOWN, SIGMA, STUCK = range(8 * LANES, 16 * LANES, LANES)
+GOAL_HIGH, GOAL_LOW, SEEN, LEARNS, SOLVES, NEAR = range(16 * LANES, 22 * LANES, LANES)
+SLOPE = 22 * LANES
+CENTRE = SLOPE + CONTEXTS * LANES
+C_LOW = CENTRE + CONTEXTS * LANES
+C_HIGH = C_LOW + CONTEXTS * LANES
+FIXED = C_HIGH + CONTEXTS * LANES
+
+
+@part
+def calm(lane: Any, item: Any, contexts: int, share: float) -> bool:
+    """Whether a signal is in a state that the tables can hold."""
+    calm = lane.active == 0 and lane.changed == 0
+    calm = calm and lane.rows * share >= 1.0 and lane.interval_s > 0.0 and lane.step < np.inf
+    calm = calm and lane.received_ns >= item.at_ns and lane.role != DETECTOR
+    for i in range(REGISTERS):
+        calm = calm and lane.register[i] == 0
+    if lane.role == CONDITION:
+        calm = calm and lane.learned * share >= 1.0
+        if lane.frozen == 0:  # still learning: only where no context explains anything
+            calm = calm and contexts == 0 and lane.count > 0.0
+        if lane.armed == 1:
+            calm = calm and lane.sigma > 0.0
+        for i in range(contexts):
+            calm = calm and not np.isnan(lane.c_mean[i])
+    if lane.role != CONDITION or lane.wears == 0:
+        calm = calm and lane.bad == 0.0
+    return bool(calm)
+
+
+@part
+def fill(s: Any, a: int, k: Any, b: int, lane: Any, contexts: int, t0: int, rules: Any) -> None:
+    """Copy a signal's state into `s` from `a` on, and what stays into `k` from `b` on."""
+    s[a + LAST], s[a + INTERVAL], s[a + STEP] = lane.last, lane.interval_s, lane.step
+    s[a + FAST], s[a + LEVEL], s[a + SPREAD] = lane.fast, lane.level, lane.spread
+    s[a + RISE], s[a + FALL], s[a + BAD] = lane.rise, lane.fall, lane.bad
+    s[a + EXPECTED], s[a + MOVED_AT], s[a + ODDS] = lane.expected, -1.0, 0.0
+    s[a + COUNT], s[a + MEAN], s[a + PRODUCT] = lane.count, lane.mean, lane.sxx
+    s[a + SAME] = (lane.same_ns - t0) * 1e-9
+    k[b + RATE] = lane.rate
+    k[b + HIGH] = min(lane.alert_high, lane.alarm_high)
+    k[b + LOW] = max(lane.alert_low, lane.alarm_low)
+    k[b + SIGMA], k[b + SLACK], k[b + TOP] = lane.sigma, lane.slack, lane.top
+    k[b + GAIN], k[b + MOST], k[b + SEEN] = lane.gain, lane.most, lane.bad_seen
+    stuck = lane.stuck_ns * (1e-9 - 1e-18) - 1e-6  # rather a little too early
+    k[b + STUCK] = stuck if lane.stuck_ns < NEVER else np.inf
+    scored = lane.role == CONDITION
+    k[b + CLIP] = rules.clip if scored else np.inf
+    k[b + SUSPICIOUS] = rules.suspicious if scored else np.inf
+    k[b + SCORED] = 1.0 if scored else 0.0
+    learns = scored or lane.role == CONTEXT
+    k[b + SHARE] = rules.level_share if learns else 0.0
+    k[b + QUICK] = rules.fast_share if learns else 0.0
+    k[b + UP] = 1.0 if lane.shifts == 1 and lane.up == 1 else 0.0
+    k[b + DOWN] = 1.0 if lane.shifts == 1 and lane.down == 1 else 0.0
+    armed = scored and lane.armed == 1
+    if not armed:  # nothing to compare with: the sums stand still
+        k[b + GAIN] = k[b + MOST] = 0.0
+    k[b + LEARNS] = 1.0 if scored and lane.frozen == 0 else 0.0
+    k[b + NEAR] = 3.0 * lane.sigma if lane.armed == 1 else np.inf
+    k[b + SOLVES] = lane.solve_at if lane.armed == 1 else np.inf
+    wears = armed and lane.wears == 1
+    k[b + GOAL_HIGH] = lane.goal_high if wears else np.nan
+    k[b + GOAL_LOW] = lane.goal_low if wears else np.nan
+    for i in range(contexts):
+        wide = 0.25 * (lane.c_high[i] - lane.c_low[i]) if scored else 0.0
+        c = b + i * LANES
+        k[c + SLOPE] = lane.slope[i] if scored else 0.0
+        k[c + CENTRE] = lane.c_mean[i] if scored else 0.0
+        k[c + C_LOW] = lane.c_low[i] - wide if wide > 0.0 else -np.inf
+        k[c + C_HIGH] = lane.c_high[i] + wide if wide > 0.0 else np.inf
+
+
+@part
+def pad(s: Any, a: int, k: Any, b: int) -> None:
+    """Fill the place of no signal with one that stands still."""
+    for i in range(0, STATE, LANES):
+        s[a + i] = 0.0
+    for i in range(0, FIXED, LANES):
+        k[b + i] = 0.0
+    s[a + INTERVAL] = s[a + STEP] = s[a + SPREAD] = 1.0
+    k[b + RATE] = k[b + HIGH] = k[b + CLIP] = k[b + SUSPICIOUS] = np.inf
+    k[b + STUCK] = k[b + SOLVES] = np.inf
+    k[b + LOW] = -np.inf
+    k[b + GOAL_HIGH] = k[b + GOAL_LOW] = np.nan
+    for i in range(0, CONTEXTS * LANES, LANES):
+        k[b + C_LOW + i], k[b + C_HIGH + i] = -np.inf, np.inf
+
+
+@part
+def lay(
+    tile: Any, group: int, offset: NDArray[np.int64], r: int, count: int, cells: Any, odds: Any
+) -> None:
+    """Lay the readings and the watch's odds of a group abreast: of each row, four and four."""
+    j, at = group * LANES, 2 * group * TILE * LANES
+    a, b, c, d = offset[j] + r, offset[j + 1] + r, offset[j + 2] + r, offset[j + 3] + r
+    i = 0
+    while i + 4 <= count:
+        xs = turned(load(cells, a + i), load(cells, b + i), load(cells, c + i), load(cells, d + i))
+        ys = turned(load(odds, a + i), load(odds, b + i), load(odds, c + i), load(odds, d + i))
+        k = at + 2 * LANES * i
+        store(tile, k, xs[0] + 0.0)  # no negative zero
+        store(tile, k + LANES, ys[0])
+        store(tile, k + 2 * LANES, xs[1] + 0.0)
+        store(tile, k + 3 * LANES, ys[1])
+        store(tile, k + 4 * LANES, xs[2] + 0.0)
+        store(tile, k + 5 * LANES, ys[2])
+        store(tile, k + 6 * LANES, xs[3] + 0.0)
+        store(tile, k + 7 * LANES, ys[3])
+        i += 4
+    while i < count:
+        for k in range(LANES):
+            tile[at + i * 2 * LANES + k] = cells[offset[j + k] + r + i] + 0.0
+            tile[at + i * 2 * LANES + LANES + k] = odds[offset[j + k] + r + i]
+        i += 1
+
+
+@part
+def keep(s: Any, a: int, lane: Any, contexts: int) -> None:
+    """Copy a signal's state back."""
+    lane.last, lane.interval_s, lane.step = s[a + LAST], s[a + INTERVAL], s[a + STEP]
+    lane.fast, lane.level, lane.spread = s[a + FAST], s[a + LEVEL], s[a + SPREAD]
+    lane.odds = s[a + ODDS]
+    if lane.role == CONDITION:
+        lane.rise, lane.fall, lane.bad = s[a + RISE], s[a + FALL], s[a + BAD]
+        if contexts > 0 or lane.frozen == 0:
+            lane.expected = s[a + EXPECTED]
+        lane.count, lane.mean, lane.sxx = s[a + COUNT], s[a + MEAN], s[a + PRODUCT]
+
+
+@part
+def ahead(
+    item: Any,
+    times: NDArray[np.int64],
+    flags: NDArray[np.uint8],
+    r: int,
+    last_ns: int,
+    until: int,
+    t0: int,
+    seconds: Any,
+    ages: Any,
+) -> int:
+    """Return how many of the next rows time and the watch let pass; set seconds and age of each."""
+    count = min(TILE, item.rows - r)
+    for i in range(count):
+        t = times[item.first_row + r + i]
+        if t <= last_ns or t >= until or flags[item.first_row + r + i] & (ONSET_ALARM | BEYOND):
+            return i
+        seconds[i], ages[i] = (t - last_ns) * 1e-9, (t - t0) * 1e-9
+        last_ns = t
+    return int(count)
