@@ -21,12 +21,14 @@ NOISE = 1.25  #: standard deviations in a mean absolute deviation of normal nois
 
 
 @part
-def _wander(o: Any, x: float) -> None:
-    """Learn how far the means of blocks move."""
+def _wander(o: Any, x: float, rules: Any) -> None:
+    """Learn how far the means of blocks move, and with each block how far away is too far."""
     o.block_sum += x
     o.block_rows += 1
     if o.block_rows < BLOCK:
         return
+    rows = max(o.early_rows, 1000) * 1e-3
+    o.reach = math.sqrt(1.0 + rules.early_growth * math.log(rows))
     mean = o.block_sum / BLOCK
     if o.blocks >= LAG:
         o.moves += 1.0
@@ -61,13 +63,16 @@ def stay(o: Any, x: float, rules: Any) -> None:
     noise = NOISE * o.noise
     sigma = noise + rules.early_wander * o.wander
     if n >= rules.early_rows and sigma > 0.0 and o.moves >= 2.0:
-        z = abs(o.quick - o.base) / sigma
+        away = abs(o.quick - o.base)
         if o.early == 0:
-            if z > 1.0 and z * z > 1.0 + rules.early_growth * math.log(max(n, 1000) * 1e-3):
+            if away > sigma * o.reach:
                 o.early = 1
                 o.early_since = n
-        elif z < rules.early_off or n - o.early_since > rules.early_longest * o.early_since:
-            if z >= rules.early_off:
+        elif (
+            away < rules.early_off * sigma
+            or n - o.early_since > rules.early_longest * o.early_since
+        ):
+            if away >= rules.early_off * sigma:
                 o.base = o.quick
                 o.known = 1.0 / rules.early_share
             o.early = 0
@@ -75,7 +80,7 @@ def stay(o: Any, x: float, rules: Any) -> None:
             o.blocks = 0
         if o.early == 1:
             return
-    _wander(o, x)
+    _wander(o, x, rules)
     if n >= rules.warm_rows:
         r = min(max(r, -3.0 * noise), 3.0 * noise)
     share = max(rules.early_share, 1.0 / o.known)

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-VERSION: Final = 3
+VERSION: Final = 4
 CONTEXTS: Final = 4  #: so many context signals of a machine can explain the others
 PEERS: Final = 6  #: so many signals of a machine are set beside each
 POINTS: Final = 160  #: most points of a history: 16 levels of up to 9, rounded up
@@ -201,6 +201,7 @@ ONSET: Final = np.dtype(
         ("quick", "f8"),
         ("wander", "f8"),
         ("moves", "f8"),
+        ("reach", "f8"),  # in standard deviations, where the state begins
         ("blocks", "i8"),
         ("block_rows", "i8"),
         ("block_sum", "f8"),

@@ -92,10 +92,10 @@ def _season(o: Any, slot: int, day: int, x: float, least: float, rules: Any) -> 
     if visits > 4:
         top = TOP * width
         r = min(max(r, -top), top)
-    o.middle[slot] += r / visits
+    o.middle[slot] += r * (1.0 / visits)
     if visits > 1:
         o.around += _share(o.rows, rules.level_share) * (abs(r) - o.around)
-        o.width[slot] += (abs(r) - o.width[slot]) / (visits - 1)
+        o.width[slot] += (abs(r) - o.width[slot]) * (1.0 / (visits - 1))
     return float(s)
 
 
@@ -117,7 +117,7 @@ def _cell(o: Any, x: float, rules: Any) -> int:
     wide = o.high - o.low
     if wide < 1.5 * o.step or wide <= 0.0:  # two values only: no pattern
         return MIDDLE
-    off = (x - 0.5 * (o.low + o.high)) / wide * (CELLS - 1.0)
+    off = (x - 0.5 * (o.low + o.high)) * ((CELLS - 1.0) / wide)
     away = math.ceil(min(abs(off), MIDDLE) - 0.5 - 1e-6)
     return int(MIDDLE + away if off > 0.0 else MIDDLE - away)
 
@@ -182,7 +182,8 @@ def surprise(o: Any, slot: int, day: int, x: float, rules: Any) -> float:
     if d > 0.0:
         o.step = min(o.step, d)
     o.last = x
-    o.recent[n & 3] = x
+    o.recent[3], o.recent[2], o.recent[1] = o.recent[2], o.recent[1], o.recent[0]
+    o.recent[0] = x
     least = max(0.5 * o.step if o.step < np.inf else 0.0, 1e-12 * abs(o.level))
     total = 0.0
     s = _level(o, x, least, rules)
