@@ -24,6 +24,7 @@ from cloud.telemetry.frames import (
     unite,
 )
 from cloud.telemetry.fresh import Layout, Rows
+from cloud.telemetry.lots import Lot
 from cloud.telemetry.names import fresh_range
 from cloud.telemetry.newest import Newest
 from cloud.telemetry.readers import Readers
@@ -37,6 +38,7 @@ SMALL_FRAMES: Final = 8  #: so many small frames of one layout are joined
 PAGE_BUCKETS: Final = 360
 ASKED: Final = 500  #: pages read by one statement
 LEVELS: Final = (MINUTE_NS, HOUR_NS)
+_FRESH: Final = "SELECT id, layout, live, body FROM fresh WHERE id >= ? AND id < ? ORDER BY id"
 
 
 @dataclass(slots=True)
@@ -65,11 +67,14 @@ def page_start(level: int, at_ns: int) -> int:
     return at_ns // width * width
 
 
-def prepare(readers: Readers, machine: int) -> Job | None:
-    """Prepare a compaction of a machine's oldest fresh rows; None when it has none."""
+def prepare(readers: Readers, machine: int, lot: Lot | None = None) -> Job | None:
+    """Prepare a compaction of a machine's oldest fresh rows; None when it has none.
+
+    With a `lot`: of all its fresh rows and of those behind them, which are not in the file yet.
+    """
     with readers.lend() as db:
         job = Job(machine)
-        tables = _arrived(readers, db, job)
+        tables = _arrived(readers, db, job, lot)
         if not tables:
             return None
         tables = [table.in_time_order() for table in tables]
@@ -79,35 +84,50 @@ def prepare(readers: Readers, machine: int) -> Job | None:
     return job
 
 
-def _arrived(readers: Readers, db: sqlite3.Connection, job: Job) -> list[Table]:
-    first, last = fresh_range(job.machine)
-    by_layout: dict[int, list[Table]] = {}
-    live: dict[int, list[Table]] = {}
-    cursor = db.execute(
-        "SELECT id, layout, live, body FROM fresh WHERE id >= ? AND id < ? ORDER BY id",
-        (first, last),
-    )
-    for number, layout_id, is_live, body in cursor:
+@dataclass(slots=True)
+class _Arrived:
+    """Tables by layout, in order of arrival; `live` those that may have the newest values."""
+
+    all: dict[int, list[Table]] = field(default_factory=dict)
+    live: dict[int, list[Table]] = field(default_factory=dict)
+
+    def add(self, layout: int, table: Table, *, live: bool) -> None:
+        self.all.setdefault(layout, []).append(table)
+        if live:
+            self.live.setdefault(layout, []).append(table)
+
+
+def _arrived(readers: Readers, db: sqlite3.Connection, job: Job, lot: Lot | None) -> list[Table]:
+    found = _Arrived()
+    for number, layout_id, live, body in db.execute(_FRESH, fresh_range(job.machine)):
         layout = readers.layout(db, layout_id)
         rows = fresh.unpack(body, layout, f"{readers.path}, table fresh, row {number}")
-        count = len(rows.times)
-        arrival = number & ((1 << MACHINE_BITS) - 1)
-        table = Table(layout, rows, np.arange(arrival, arrival + count))
-        by_layout.setdefault(layout_id, []).append(table)
-        if is_live:
-            live.setdefault(layout_id, []).append(table)
+        first = number & ((1 << MACHINE_BITS) - 1)
+        found.add(layout_id, _numbered(job, layout, rows, first), live=live)
         job.fresh.append(number)
-        job.rows += count
-        job.arrivals = arrival + count
-        if job.rows >= JOB_ROWS:
+        if job.rows >= JOB_ROWS and lot is None:
             break
-    joined = {layout: concat(tables) for layout, tables in by_layout.items()}
-    for layout_id, tables in live.items():
-        whole = len(tables) == len(by_layout[layout_id])
+    first = lot.first if lot else 0
+    for part in lot.parts if lot else ():
+        group = part.group
+        table = _numbered(job, group.layout, fresh.rows_of(group, part.sources), first)
+        found.add(part.layout, table, live=group.live)
+        first += group.rows
+    joined = {layout: concat(tables) for layout, tables in found.all.items()}
+    for layout_id, tables in found.live.items():
+        whole = len(tables) == len(found.all[layout_id])
         table = joined[layout_id] if whole else concat(tables)
         newest.note(job.newest, table.layout, table.rows)
     out = list(joined.values())
     return out if len(out) <= MAX_LAYOUTS else unite(out)
+
+
+def _numbered(job: Job, layout: Layout, rows: Rows, first: int) -> Table:
+    """Return rows with their numbers of arrival from `first` on; the job then reaches behind."""
+    count = len(rows.times)
+    job.rows += count
+    job.arrivals = first + count
+    return Table(layout, rows, np.arange(first, first + count))
 
 
 def _roll_up(readers: Readers, db: sqlite3.Connection, job: Job, tables: list[Table]) -> None:

@@ -1,16 +1,20 @@
-"""The thread that prepares compactions. It only reads; the store's writer applies."""
+"""The thread that prepares compactions and loads. It only reads; the store's writer applies."""
 
 import logging
 import queue
 import threading
+from itertools import count
 from typing import Final
 
 from cloud.errors import StoreBusy
 from cloud.telemetry import compaction
 from cloud.telemetry.compaction import Job
+from cloud.telemetry.gathering import Load
 from cloud.telemetry.readers import Readers
 
 READY: Final = 16  #: prepared jobs that may wait for the writer
+_END, _LOAD, _JOB = range(3)  #: what comes first
+_Due = tuple[int, bool]  #: a machine, and whether its small frames are to be joined
 log = logging.getLogger(__name__)
 
 
@@ -19,7 +23,8 @@ class Compactor:
 
     def __init__(self, readers: Readers) -> None:
         self._readers = readers
-        self._due: queue.SimpleQueue[tuple[int, bool] | None] = queue.SimpleQueue()
+        self._due: queue.PriorityQueue[tuple[int, int, _Due | Load | None]] = queue.PriorityQueue()
+        self._numbers = count()  #: among equals, what came first is first
         self._ready: queue.SimpleQueue[Job] = queue.SimpleQueue()
         self._room = threading.Semaphore(READY)
         self._busy: set[int] = set()  #: touched by the writer alone
@@ -35,7 +40,27 @@ class Compactor:
         """Ask for a compaction of a machine, or for its small frames to be joined."""
         if machine not in self._busy:
             self._busy.add(machine)
-            self._due.put((machine, joining))
+            self._put(_JOB, (machine, joining))
+
+    def _put(self, urgency: int, wanted: _Due | Load | None) -> None:
+        self._due.put((urgency, next(self._numbers), wanted))
+
+    def claim(self, machine: int) -> bool:
+        """Keep a machine from being compacted until `release`; False where it is under way."""
+        free = machine not in self._busy
+        self._busy.add(machine)
+        return free
+
+    def release(self, machine: int) -> None:
+        """Let a machine that was claimed be compacted again."""
+        self._busy.discard(machine)
+
+    def prepare(self, load: Load) -> None:
+        """Prepare a load before what is still due; in the calling thread where there is none."""
+        if self._thread.is_alive():
+            self._put(_LOAD, load)
+        else:
+            load.prepare(self._readers)
 
     def ready(self) -> Job | None:
         """Return a prepared job, if there is one (called by the writer)."""
@@ -50,13 +75,16 @@ class Compactor:
     def stop(self) -> None:
         """End the thread; what is prepared is dropped, nothing is lost by it."""
         self._stop.set()
-        self._due.put(None)
+        self._put(_END, None)
         self._room.release()
         if self._thread.is_alive():
             self._thread.join()
 
     def _run(self) -> None:
-        while (wanted := self._due.get()) is not None:
+        while (wanted := self._due.get()[2]) is not None:
+            if isinstance(wanted, Load):
+                wanted.prepare(self._readers)
+                continue
             self._room.acquire()
             if self._stop.is_set():
                 return

@@ -313,9 +313,40 @@ def runs(body: bytes, where: str) -> list[tuple[int, int, int]]:
     return list(_BLOCK.iter_unpack(body[at : at + blocks * _BLOCK.size]))
 
 
-def groups(blocks: Sequence[Block]) -> dict[str, list[Group]]:
-    """Group neighbouring blocks of a machine that have the same columns, in order of arrival."""
-    out: dict[str, list[Group]] = {}
+def rows_of(group: Group, sources: Sequence[int]) -> Rows:
+    """Return what `unpack` makes of the packed group."""
+    blocks = group.blocks
+    counts = np.array([len(block.times_ns) for block in blocks])
+    before = np.array([block.seq for block in blocks]) - (np.cumsum(counts) - counts)
+    flags, states = _planes(group)
+    planes = iter(states)
+    return Rows(
+        times=np.concatenate([block.times_ns for block in blocks]),
+        columns=_joined(blocks),
+        states=[
+            np.concatenate([next(planes) for _ in blocks]) if stated else None for stated in flags
+        ],
+        sources=np.repeat(np.array(sources, np.int64), counts),
+        seqs=np.repeat(before, counts) + np.arange(group.rows),
+    )
+
+
+def _joined(blocks: Sequence[Block]) -> list[NDArray[np.generic]]:
+    """Return the columns of blocks with the same columns, one behind the other."""
+    if all(isinstance(block.columns, np.ndarray) for block in blocks):
+        tables: Any = [block.columns for block in blocks]
+        return list(np.concatenate(tables, axis=1))
+    return [np.concatenate(parts) for parts in zip(*[b.columns for b in blocks], strict=True)]
+
+
+def groups(
+    blocks: Sequence[Block], out: dict[str, list[Group]] | None = None
+) -> dict[str, list[Group]]:
+    """Group neighbouring blocks of a machine that have the same columns, in order of arrival.
+
+    `out`: the groups of earlier blocks, which these follow.
+    """
+    out = {} if out is None else out
     for block in blocks:
         count = len(block.times_ns)
         if not count:

@@ -1,36 +1,29 @@
 """The embedded telemetry store: one SQLite file, readable from other processes while written.
 
-Blocks are stored as they come (`fresh`), in the same transaction as the journal position. A thread
-prepares compactions (frames and roll-ups); `write` applies them, so that one thread alone writes.
+Blocks are held for a moment (`gathering`), then stored in one transaction with the journal's
+position: as they came (`fresh`), or as frames where they are many. A thread prepares that, and
+compactions of fresh rows (frames and roll-ups); `write` puts it in place, so that one writes at a
+time.
 """
 
+import logging
 import threading
+import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from cloud.durable import sync
-from cloud.errors import StoreBusy, StoreFull
-from cloud.telemetry import (
-    Buckets,
-    Latest,
-    Series,
-    compaction,
-    fresh,
-    identity,
-    newest,
-    query,
-    reduction,
-    rollup,
-    upkeep,
-)
+from cloud.errors import StoreBusy, StoreError, StoreFull
+from cloud.telemetry import compaction, fresh, rollup, upkeep
 from cloud.telemetry.compaction import DUE_BLOBS, DUE_ROWS, SMALL_ROWS, Job
 from cloud.telemetry.compactor import Compactor
-from cloud.telemetry.database import MACHINE_BITS, open_writer, translated
-from cloud.telemetry.identity import Run
-from cloud.telemetry.names import Names, machine_of
-from cloud.telemetry.readers import Readers
+from cloud.telemetry.database import open_writer, translated
+from cloud.telemetry.gathering import HELD_VALUES, HOLD_S, Gathered, Load, framable, lot_of, packed
+from cloud.telemetry.lots import Lot
+from cloud.telemetry.names import Names
+from cloud.telemetry.reading import SqliteReading
 from models.rows import Block
 
 DAY_NS: Final = 86_400 * 10**9
@@ -38,24 +31,34 @@ RAW_NS: Final = 90 * DAY_NS
 MINUTES_NS: Final = 730 * DAY_NS
 APPLIED_ROWS: Final = 32_768  #: compacted rows put in place by one `write`
 APPLIED_JOBS: Final = 16
+log = logging.getLogger(__name__)
 
 
-class SqliteTelemetry:
+class SqliteTelemetry(SqliteReading):
     """`TelemetryStore` in one file.
 
     One thread calls `write`; the rest may be called from any thread. `max_bytes` limits the file
-    (`StoreFull` beyond); `background=False` leaves compaction to `compact`.
+    (`StoreFull` beyond); `background=False` leaves compaction to `compact`; readings are held for
+    `hold_s` at most (0: stored by `write` itself), or until somebody asks for them.
     """
 
     def __init__(
-        self, path: Path, *, max_bytes: int | None = None, background: bool = True
+        self,
+        path: Path,
+        *,
+        max_bytes: int | None = None,
+        background: bool = True,
+        hold_s: float = HOLD_S,
     ) -> None:
-        self.path = path
         self._lock = threading.RLock()
         self._db = open_writer(path, max_bytes)
         self._names = Names(self._db)
-        self._readers = Readers(path)
+        super().__init__(path)
         self._compactor = Compactor(self._readers)
+        self._hold_s = hold_s
+        self._gathered = Gathered()
+        self._load: Load | None = None  #: under way
+        self._trouble: str | None = None
         self._closed = False
         with translated(path):
             self._position: int = self._db.execute("SELECT n FROM position").fetchone()[0]
@@ -65,23 +68,84 @@ class SqliteTelemetry:
             self._compactor.start()
 
     def position(self) -> int:
-        """See `TelemetryStore.position`."""
+        """See `TelemetryStore.position`: what has been taken over, stored or held."""
         return self._position
 
     def write(self, blocks: Sequence[Block], position: int) -> None:
         """See `TelemetryStore.write`. A position already reached is ignored with its blocks."""
         with self._lock:
+            self._open()
             if position > self._position:
-                with self._transaction():
-                    self._insert(blocks)
-                    self._db.execute("UPDATE position SET n = ?", (position,))
+                self._make_room()
+                if self._hold_s:
+                    self._gathered.add(blocks, position, time.monotonic())
+                else:
+                    self._store(blocks, position)
                 self._position = position
             self._apply_ready()
 
+    def _make_room(self) -> None:
+        """Store what is prepared; let what was held long enough, or is too much, be prepared."""
+        if self._load is not None and self._load.ready.is_set():
+            self._land()
+        if self._gathered.due(time.monotonic(), self._hold_s):
+            if self._load is not None and self._gathered.values >= HELD_VALUES:
+                self._land()
+            if self._load is None:
+                self._dispatch()
+
+    def _store(self, blocks: Sequence[Block], position: int) -> None:
+        """Store blocks at once."""
+        self._gathered.add(blocks, position, 0.0)
+        try:
+            self._dispatch()
+            self._land()
+        except BaseException:
+            self._load, self._gathered = None, Gathered()
+            raise
+
+    def _dispatch(self) -> None:
+        """Give what is held its numbers and let it be prepared."""
+        load = Load(self._gathered.position, frozenset(self._gathered.groups))
+        with self._transaction():
+            lots = [lot_of(self._names, *item) for item in self._gathered.groups.items()]
+        self._load, self._gathered = load, Gathered()
+        if not self._hold_s:
+            load.lots = lots
+            load.prepare(self._readers)
+            return
+        for lot in lots:
+            frames = framable(self._names, lot) and self._compactor.claim(lot.machine)
+            (load.framed if frames else load.lots).append(lot)
+        self._compactor.prepare(load)
+
+    def _land(self) -> None:
+        """Put the load that is under way in place, once it is prepared."""
+        load = self._load
+        assert load is not None
+        while not load.ready.wait(0.005):
+            self._apply_ready()  # whoever prepares may be waiting for room
+        try:
+            with self._transaction():
+                late = [lot for lot in load.framed if not self._framed(load, lot)]
+                rows = [*load.rows, *(row for lot in late for row in packed(lot))]
+                self._db.executemany("INSERT INTO fresh VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+                self._db.execute("UPDATE position SET n = ?", (load.position,))
+        except StoreError as error:
+            self._trouble = str(error)
+            raise
+        self._trouble = None
+        self._load = None
+        self._count(load, late)
+
+    def _framed(self, load: Load, lot: Lot) -> bool:
+        """Put a lot's frames in place; False where it has none or what they came from is gone."""
+        job = load.jobs.get(lot.machine)
+        return job is not None and upkeep.apply(self._db, self._names, job)
+
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        if self._closed:
-            raise StoreBusy(f"{self.path} is closed; open the store again")
+        self._open()
         with translated(self.path):
             try:
                 self._db.execute("BEGIN IMMEDIATE")
@@ -93,24 +157,36 @@ class SqliteTelemetry:
                     self._db.execute("ROLLBACK")
                 raise
 
-    def _insert(self, blocks: Sequence[Block]) -> None:
-        rows = []
-        for name, groups in fresh.groups(blocks).items():
-            machine = self._names.machine(name)
-            for group in groups:
-                layout = self._names.layout(group.layout)
-                self._names.sign(machine.id, layout, group.layout)
-                sources = [self._names.source((b.device, b.boot, b.stream)) for b in group.blocks]
-                key = machine.id << MACHINE_BITS | machine.next
-                packed = fresh.pack(group, sources)
-                span = (packed.start_ns, packed.end_ns)
-                rows.append((key, layout, group.live, group.rows, *span, packed.body))
-                machine.next += group.rows
-                machine.rows += group.rows
-                machine.blobs += 1
-            if machine.rows >= DUE_ROWS or machine.blobs >= DUE_BLOBS:
-                self._compactor.due(machine.id)
-        self._db.executemany("INSERT INTO fresh VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+    def _count(self, load: Load, late: Sequence[Lot]) -> None:
+        """Note what a load has changed, and what is due for compaction by it."""
+        for lot in (*load.lots, *late):
+            machine = self._names.known(lot.machine)
+            if machine is not None:
+                machine.rows += lot.rows
+                machine.blobs += len(lot.parts)
+        for lot in load.framed:
+            self._compactor.release(lot.machine)
+            if lot not in late:
+                self._compacted(load.jobs[lot.machine], lot.rows)
+        for lot in (*load.lots, *late):
+            self._due(lot.machine)
+
+    def _due(self, number: int) -> bool:
+        machine = self._names.known(number)
+        due = machine is not None and (machine.rows >= DUE_ROWS or machine.blobs >= DUE_BLOBS)
+        if due:
+            self._compactor.due(number)
+        return due
+
+    def _compacted(self, job: Job, arrived: int = 0) -> None:
+        """Note a compaction; `arrived`: how many of its rows were never fresh."""
+        machine = self._names.known(job.machine)
+        if machine is not None:
+            machine.rows -= job.rows - arrived
+            machine.blobs -= len(job.fresh)
+        small = not job.replaced and any(frame.rows < SMALL_ROWS for frame in job.frames)
+        if not self._due(job.machine) and small:
+            self._compactor.due(job.machine, joining=True)
 
     def _apply_ready(self) -> None:
         rows = jobs = 0
@@ -125,14 +201,36 @@ class SqliteTelemetry:
     def _apply(self, job: Job) -> None:
         with self._transaction():
             done = upkeep.apply(self._db, self._names, job)
-        machine = self._names.known(job.machine)
-        if machine and done:
-            machine.rows -= job.rows
-            machine.blobs -= len(job.fresh)
-        if machine and (machine.rows >= DUE_ROWS or machine.blobs >= DUE_BLOBS):
-            self._compactor.due(job.machine)
-        elif done and job.fresh and any(frame.rows < SMALL_ROWS for frame in job.frames):
-            self._compactor.due(job.machine, joining=True)
+        if done:
+            self._compacted(job)
+        else:
+            self._due(job.machine)
+
+    def _settle(self, machine: str) -> None:
+        """Store what is held of a machine, so that a reader sees it."""
+        held = machine in self._gathered.groups
+        load = self._load  # looked at last: what was gathered moves on to there
+        if held or (load is not None and machine in load.names):
+            self._settle_if_possible()
+
+    def _settle_if_possible(self) -> None:
+        try:
+            self._settle_all()
+        except StoreError as error:
+            log.warning("%s", error)
+
+    def _settle_all(self) -> None:
+        with self._lock:
+            self._open()
+            if self._load is not None:
+                self._land()
+            if self._gathered.since is not None:
+                self._dispatch()
+                self._land()
+
+    def _open(self) -> None:
+        if self._closed:
+            raise StoreBusy(f"{self.path} is closed; open the store again")
 
     def backlog(self) -> int:
         """Return how many samples (rows) wait for compaction."""
@@ -142,6 +240,7 @@ class SqliteTelemetry:
 
     def compact(self, machine: str | None = None) -> None:
         """Compact all fresh rows (of one machine) now, in the calling thread."""
+        self._settle_if_possible()
         with self._lock, translated(self.path):
             rows = self._db.execute("SELECT id, name FROM machine ORDER BY id").fetchall()
         for number, name in rows:
@@ -154,57 +253,10 @@ class SqliteTelemetry:
                 with self._lock:
                     self._apply(job)
 
-    def series(self, machine: str, signal: str, start_ns: int, end_ns: int, limit: int) -> Series:
-        """See `TelemetryStore.series`."""
-        span = query.Span(start_ns, end_ns)
-        with self._readers.lend() as db:
-            number = machine_of(db, machine)
-            if number is None:
-                return query.to_series(query.empty(), 0)
-            found = query.pieces(self._readers, db, number, signal, span)
-            leading = query.enough(found, span, limit)
-            samples = query.read(self._readers, db, leading, span)
-            if len(samples.times) < limit and len(leading) < len(found):  # some cells were absent
-                samples = query.read(self._readers, db, found, span)
-        return query.to_series(samples, limit)
-
-    def buckets(
-        self, machine: str, signal: str, start_ns: int, end_ns: int, width_ns: int
-    ) -> Buckets:
-        """See `TelemetryStore.buckets`. Widths of whole minutes or hours are the cheap ones."""
-        span = query.Span(start_ns, end_ns)
-        with self._readers.lend() as db:
-            number = machine_of(db, machine)
-            parts = rollup.nothing()
-            if number is not None:
-                parts = reduction.buckets(
-                    self._readers, db, number, signal, span, width_ns=width_ns
-                )
-        return rollup.to_buckets(parts, width_ns)
-
-    def latest(self, machine: str) -> list[Latest]:
-        """See `TelemetryStore.latest`."""
-        with self._readers.lend() as db:
-            number = machine_of(db, machine)
-            return [] if number is None else newest.latest(self._readers, db, number)
-
-    def signals(self, machine: str) -> list[str]:
-        """See `TelemetryStore.signals`."""
-        with self._readers.lend() as db:
-            number = machine_of(db, machine)
-            rows = db.execute("SELECT name FROM signal WHERE machine = ? ORDER BY name", (number,))
-            return [name for (name,) in rows]
-
-    def identities(self, machine: str) -> Iterator[Run]:
-        """Yield (boot, stream, first seq, count) of all stored samples, for an audit."""
-        with self._readers.lend() as db:
-            number = machine_of(db, machine)
-            if number is not None:
-                yield from identity.runs(self._readers, db, number)
-
     def erase(self, machine: str) -> int:
         """See `TelemetryStore.erase`. What was stored is overwritten, not only unlinked."""
         with self._lock:
+            self._settle_all()
             with self._overwriting(), self._transaction():
                 erased = upkeep.hide(self._db, machine)
             self._names.forget()
@@ -243,6 +295,7 @@ class SqliteTelemetry:
 
         For machines in `data_time` (replay, simulators) now is their newest sample.
         """
+        self._settle_if_possible()
         with self._lock, translated(self.path):
             machines = self._db.execute("SELECT id, name FROM machine").fetchall()
         for number, name in machines:
@@ -269,6 +322,7 @@ class SqliteTelemetry:
     def durable_position(self) -> int:
         """See `TelemetryStore.durable_position`."""
         with self._lock:
+            self._settle_all()
             position = self._position
             with translated(self.path):
                 self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
@@ -277,15 +331,17 @@ class SqliteTelemetry:
             sync(path)
         return position
 
-    def trouble(self) -> None:
-        """See `TelemetryStore.trouble`: what has been taken over is stored."""
+    def trouble(self) -> str | None:
+        """See `TelemetryStore.trouble`."""
+        return self._trouble
 
     def close(self) -> None:
-        """See `TelemetryStore.close`."""
-        self._compactor.stop()
+        """See `TelemetryStore.close`. What cannot be stored comes again from the journal."""
         with self._lock:
             if self._closed:
                 return
+            self._settle_if_possible()
+            self._compactor.stop()
             self._closed = True
             self._readers.close()
             with translated(self.path):

@@ -29,11 +29,11 @@ class Sparse(SqliteTelemetry):
 
 
 def sparse(path: Path) -> SqliteTelemetry:
-    return Sparse(path, background=False)
+    return Sparse(path, background=False, hold_s=0.0)
 
 
 def eager(path: Path) -> SqliteTelemetry:
-    return Eager(path, background=False)
+    return Eager(path, background=False, hold_s=0.0)
 
 
 @pytest.mark.parametrize("check", checks.CHECKS, ids=lambda check: check.__name__)

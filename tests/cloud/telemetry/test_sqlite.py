@@ -20,7 +20,7 @@ PUMP = "acme.pump1"
 
 
 def quiet(path: Path, **more: int) -> SqliteTelemetry:
-    return SqliteTelemetry(path / "t.db", background=False, **more)
+    return SqliteTelemetry(path / "t.db", background=False, hold_s=0.0, **more)
 
 
 def minutes(n: int, first: int, count: int, **more: object) -> Block:
