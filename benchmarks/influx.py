@@ -162,8 +162,13 @@ def bound(rows: int = 100_000) -> float:
     return values.size / spent
 
 
-def run(sizes: tuple[tuple[int, int], ...] = ((100, 40), (1, 200))) -> Iterator[Figure]:
-    """Measure each batch size; `sizes` are (samples a message, rounds of 50 devices)."""
+def run(
+    sizes: tuple[tuple[int, int], ...] = ((100, 40), (1, 200)), only: str = ""
+) -> Iterator[Figure]:
+    """Measure each batch size; `sizes` are (samples a message, rounds of 50 devices).
+
+    `only`: how many samples a message has.
+    """
     if find() is None or peers.telegraf_program() is None:
         print("  skipped: `make influxd telegraf` builds what this needs")
         return
@@ -176,6 +181,8 @@ def run(sizes: tuple[tuple[int, int], ...] = ((100, 40), (1, 200))) -> Iterator[
             for bucket in (peers.TELEGRAF_BUCKET, peers.NAIVE_BUCKET):
                 client.buckets_api().create_bucket(bucket_name=bucket, org=influxd.server.org)
         for samples, rounds in sizes:
+            if only not in {"", str(samples)}:
+                continue
             rates: dict[str, float] = {}
             for lane in LANES:
                 cost = measure(lane, influxd, samples, rounds, seed=samples)

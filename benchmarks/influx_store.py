@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import psutil
@@ -232,13 +233,20 @@ def _ten_seconds(n: int) -> list[Block]:
     ]
 
 
-def run() -> Iterator[Figure]:
-    """Measure all on a server of its own."""
+PARTS: Final = {
+    "lines": lambda influxd, _: line_figures(influxd.server),
+    "store": whole_figures,
+    "queries": answer_figures,
+    "outage": outage_figures,
+}
+
+
+def run(only: str = "") -> Iterator[Figure]:
+    """Measure all parts, or `only` one of them, on a server of its own."""
     if find() is None:
         print("  skipped: `make influxd` builds what this needs")
         return
     with tempfile.TemporaryDirectory() as name, running(Path(name) / "influxd") as influxd:
-        yield from line_figures(influxd.server)
-        yield from whole_figures(influxd, Path(name) / "fleet")
-        yield from answer_figures(influxd, Path(name) / "answers")
-        yield from outage_figures(influxd, Path(name) / "outage")
+        for part, measure in PARTS.items():
+            if only in {"", part}:
+                yield from measure(influxd, Path(name) / part)

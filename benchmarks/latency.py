@@ -26,7 +26,7 @@ DEVICES: Final = (1, 100, 1000)
 MOST_S: Final = 4.0
 SECONDS: Final = 8.0
 AHEAD: Final = 300  #: batches on their way while the most is measured
-FAULTS: Final = 30
+FAULTS: Final = 100
 FAULTY: Final = 9.5  #: mm/s; a pump's alarm limit is 7.1
 TICKET_S: Final = 60.0
 UNLIMITED: Final = (
@@ -93,7 +93,8 @@ def tickets(port: int, url: str, first: int) -> Iterator[Figure]:
     gateway.close()
     pumps.close()
     yield Figure("publish to ticket at half of the most, p50", float(np.percentile(took, 50)), "ms")
-    yield Figure("  worst of 30 (goal of p99: 1,000)", max(took), "ms")
+    yield Figure(f"  p99 of {FAULTS} (goal 1,000)", float(np.percentile(took, 99)), "ms")
+    yield Figure("  worst", max(took), "ms")
 
 
 def shown(url: str, machine: str) -> bool:
@@ -102,12 +103,19 @@ def shown(url: str, machine: str) -> bool:
         return bool(json.load(answer)["items"])
 
 
-def run(sizes: tuple[int, ...] = SIZES, devices: tuple[int, ...] = DEVICES) -> Iterator[Figure]:
-    """Measure every size with every number of devices, then tickets."""
+def run(
+    sizes: tuple[int, ...] = SIZES, devices: tuple[int, ...] = DEVICES, only: str = ""
+) -> Iterator[Figure]:
+    """Measure every size with every number of devices, then tickets.
+
+    `only`: `tickets`, or how many samples a batch has.
+    """
+    wanted = [samples for samples in sizes if only in {"", str(samples)}]
     with running(UNLIMITED) as (broker, _, url):
         first = 0
-        for samples in sizes:
+        for samples in wanted:
             for count in devices:
                 yield from committed(broker.port, first, count, samples)
                 first += count
-        yield from tickets(broker.port, url, first)
+        if only in {"", "tickets"}:
+            yield from tickets(broker.port, url, first)

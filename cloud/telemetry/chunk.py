@@ -142,12 +142,14 @@ def _pack_page(ints: Any, floats: Any, width: int, out: Any) -> int:
     at = codec.put(out, 0, n, 4)
     column = np.empty(n, np.int64)
     for k in range(7):
-        for i in range(n):
-            column[i] = ints[k, i]
-            if k == START:
-                column[i] //= width
-            elif FIRST_NS <= k <= MAX_NS:
-                column[i] -= ints[START, i]
+        if k == START:
+            for i in range(n):
+                column[i] = ints[k, i] // width
+        elif FIRST_NS <= k <= MAX_NS:
+            for i in range(n):
+                column[i] = ints[k, i] - ints[START, i]
+        else:
+            column[:] = ints[k]
         at = codec.pack_ints(column, out, at)
     for k in range(5):
         at = codec.pack_floats(floats[k].copy(), out, at)
