@@ -17,20 +17,31 @@ def sync(path: Path) -> None:
 
 
 @contextlib.contextmanager
+def private(path: Path) -> Iterator[IO[bytes]]:
+    """Write a new file that nobody but its owner can read, in place of an old one."""
+    path.unlink(missing_ok=True)
+    fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    with os.fdopen(fd, "wb") as file:
+        yield file
+
+
+def settle(part: Path, path: Path) -> None:
+    """Give a file that was written beside its name, once its bytes are on the disk."""
+    sync(part)
+    part.replace(path)
+    sync(path.parent)
+
+
+@contextlib.contextmanager
 def whole(path: Path) -> Iterator[IO[bytes]]:
     """Write a file so that a kill leaves the old one or the new one, never a part.
 
     Nobody but its owner can read it.
     """
     part = path.with_suffix(".part")
-    part.unlink(missing_ok=True)
-    fd = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    with os.fdopen(fd, "wb") as file:
+    with private(part) as file:
         yield file
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-    sync(path.parent)
+    settle(part, path)
 
 
 def write_whole(path: Path, content: bytes) -> None:

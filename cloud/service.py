@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -29,6 +30,9 @@ from models.fleet import Fleet, SnapshotError
 from models.profile import Profile
 
 TICK_NS: Final = 1_000_000_000
+SNAPSHOT_BYTES_PER_S: Final = 1 << 20  #: a large state is written more seldom: what disks bear,
+SNAPSHOT_MOST_NS: Final = 600 * TICK_NS  #: and what a start can read again from the journal
+NOT_WRITTEN: Final = "snapshot in %s: %s; tried again at the next"
 REPLAY_GROUP: Final = 256
 RETRY_S: Final = 1.0
 log = logging.getLogger(__name__)
@@ -68,13 +72,17 @@ class Service:
         detectors: Mapping[str, Mapping[str, Factory]] | None = None,
     ) -> None:
         self._folder = folder
+        self._snapshots = folder / "snapshots"
         self._profiles = profiles
         self._detectors = detectors
         self._telemetry = telemetry
         self._ledger = ledger
         self._link = link
         self._now = now
-        self._snapshot_ns = snapshot_ns
+        self._snapshot_ns = self._until_snapshot_ns = snapshot_ns
+        #: the snapshot that is being made durable, and the oldest record that waited then
+        self._keeping: tuple[Future[Path], int | None] | None = None
+        self._keeper = ThreadPoolExecutor(1, thread_name_prefix="snapshot")
         self._quota = Quota(limits or Limits())
         self._room = Room(folder, free_percent)
         self._room.enough()
@@ -107,8 +115,11 @@ class Service:
         self._link.stop()
         try:
             if self.failure is None:
+                self._kept(wait=True)
                 self._save()
+                self._kept(wait=True)
         finally:
+            self._keeper.shutdown()
             self._telemetry.close()
             self.shelf.close()
             self.journal.close()
@@ -142,7 +153,7 @@ class Service:
 
     def _recover(self) -> None:
         stored = self._telemetry.position()
-        found = snapshot.load(self._folder / "snapshots", stored)
+        found = snapshot.load(self._snapshots, stored)
         fleet = Fleet(self._profiles, detectors=self._detectors)
         if found:
             try:
@@ -253,9 +264,10 @@ class Service:
         self._link.acknowledge(group)
         self._link.send(handled.receipts)
         self.pipeline.apply(handled.records, handled.messages)
-        if not 0 <= self._next_snapshot - now <= self._snapshot_ns:
-            self._next_snapshot = now + self._snapshot_ns
+        self._kept()
+        if self._keeping is None and not 0 <= self._next_snapshot - now <= self._until_snapshot_ns:
             self._save()
+            self._next_snapshot = now + self._until_snapshot_ns
 
     def _roomy(self) -> bool:
         """Whether the disk has room; looked at once a second."""
@@ -288,7 +300,7 @@ class Service:
         return [*self._tick, *(_action(repair, now) for repair in self._handing)]
 
     def _save(self) -> None:
-        """Write a snapshot; the journal may forget what two snapshots have passed."""
+        """Write a snapshot, and have it made durable beside (`_kept`)."""
         position = self.pipeline.position
         self.pipeline.file()
         self._repairs_due()
@@ -312,16 +324,28 @@ class Service:
             "reviews": self.pipeline.reviews.dump(),
             "tick_ns": self.pipeline.reviews.tick_ns,
         }
-        folder = self._folder / "snapshots"
+        state = snapshot.Snapshot(position, self.pipeline.fleet.state(), values)
         try:
-            snapshot.save(
-                folder, snapshot.Snapshot(position, self.pipeline.fleet.snapshot(), values)
-            )
+            part = snapshot.write(self._snapshots, state)
         except OSError as error:
-            log.error("snapshot in %s: %s; tried again at the next", folder, error.strerror)
+            log.error(NOT_WRITTEN, self._snapshots, error.strerror)
             return
-        kept = snapshot.positions(folder)
+        wanted_ns = part.stat().st_size * TICK_NS // SNAPSHOT_BYTES_PER_S
+        self._until_snapshot_ns = max(self._snapshot_ns, min(wanted_ns, SNAPSHOT_MOST_NS))
         parked = self.pipeline.decoder.parking.oldest()
+        self._keeping = self._keeper.submit(snapshot.keep, part), parked
+
+    def _kept(self, *, wait: bool = False) -> None:
+        """Let the journal forget what two snapshots have passed, once the newest is durable."""
+        if self._keeping is None or not (wait or self._keeping[0].done()):
+            return
+        (keeping, parked), self._keeping = self._keeping, None
+        try:
+            keeping.result()
+        except OSError as error:
+            log.error(NOT_WRITTEN, self._snapshots, error.strerror)
+            return
+        kept = snapshot.positions(self._snapshots)
         floor = kept[0] if len(kept) > 1 else -1
         self.journal.forget(floor if parked is None else min(floor, parked - 1))
 

@@ -1,7 +1,8 @@
 """Snapshots: the state at one journal position, so that a start need not read the whole journal.
 
 One `npz` file each (arrays only, `allow_pickle=False`), written beside, synced, then renamed. The
-two newest are kept, so that a damaged one never stops a start.
+two newest are kept, so that a damaged one never stops a start. `write` copies the state as it is
+into the system's memory, which is all that the state must stand still for; `keep` does the rest.
 """
 
 import logging
@@ -15,7 +16,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from cloud.durable import whole
+from cloud.durable import private, settle
 
 FORMAT: Final = 2
 KEPT: Final = 2
@@ -33,14 +34,30 @@ class Snapshot:
 
 def save(folder: Path, snapshot: Snapshot) -> Path:
     """Write a snapshot so that it is there whole or not at all; drop all but the two newest."""
+    return keep(write(folder, snapshot))
+
+
+def write(folder: Path, snapshot: Snapshot) -> Path:
+    """Write a snapshot beside; return the file, which counts once `keep` has had it."""
     folder.mkdir(parents=True, exist_ok=True)
     meta = msgspec.json.encode({"format": FORMAT, "n": snapshot.n, **snapshot.values})
-    arrays: dict[str, Any] = {f"fleet/{k}": v for k, v in snapshot.arrays.items()}
-    path = folder / f"{snapshot.n + 1:020d}.npz"
-    with whole(path) as file:  # array after array: a fleet's state is not held twice in memory
-        np.savez(file, meta=np.frombuffer(meta, "u1"), **arrays)
-    for old in positions(folder)[:-KEPT]:
-        (folder / f"{old + 1:020d}.npz").unlink()
+    arrays = {f"fleet/{key}": array for key, array in snapshot.arrays.items()}
+    part = folder / f"{snapshot.n + 1:020d}.part"
+    with private(part) as file, zipfile.ZipFile(file, "w") as archive:
+        for key, array in {"meta": np.frombuffer(meta, "u1"), **arrays}.items():
+            with archive.open(f"{key}.npy", "w", force_zip64=True) as member:
+                header = np.lib.format.header_data_from_array_1_0(array)
+                np.lib.format.write_array_header_2_0(member, header)
+                member.write(np.ascontiguousarray(array).reshape(-1).view("u1").data)
+    return part
+
+
+def keep(part: Path) -> Path:
+    """Make what `write` wrote durable and a snapshot; drop all but the two newest."""
+    path = part.with_suffix(".npz")
+    settle(part, path)
+    for old in positions(path.parent)[:-KEPT]:
+        (path.parent / f"{old + 1:020d}.npz").unlink()
     return path
 
 

@@ -81,12 +81,12 @@ class Ages:
         return "hazard" if age["new"] else "prior", found
 
     def dump(self) -> dict[str, NDArray[Any]]:
-        """Return the state as arrays."""
+        """Return the state as it stands, as arrays."""
         return {
-            "ages": self._ages[: self._rows].copy(),
+            "ages": self._ages[: self._rows],
             "age_kinds": np.array(["/".join(kind) for kind in self._kinds], "U"),
-            "age_fits": self._fits[: len(self._kinds)].copy(),
-            "ended": self._ended.copy(),
+            "age_fits": self._fits[: len(self._kinds)],
+            "ended": self._ended,
         }
 
     def load(self, arrays: Mapping[str, NDArray[Any]]) -> None:

@@ -193,10 +193,7 @@ class Fleet:
         return self._told(number)
 
     def sisters(self, machine: str) -> list[Comparison]:
-        """Return a machine's signals beside those of the others of its type, strangest first.
-
-        Known from the first reading on. `KeyError` when the machine was never bound or heard.
-        """
+        """Return a machine's signals beside those of its type, strangest first; else `KeyError`."""
         number = self._numbers[machine]
         mine = {name: self._lanes[lane] for name, lane in self._signals[number].items()}
         return list(compare(self._machines[number], mine, self._family(number)))
@@ -216,17 +213,18 @@ class Fleet:
 
     def snapshot(self) -> dict[str, NDArray[Any]]:
         """Return the whole state as arrays, without pickled objects."""
-        return (
-            persist.dump(
-                machines=self._machines[: len(self._names)],
-                lanes=self._lanes[: self._lane_count],
-                onsets=self._onsets[: self._lane_count],
-                histories=self._histories[: self._history_count],
-                names=self._names,
-                bound=self._bound,
-                signals=self._signals,
-            )
-            | self._lives.dump()
+        return {key: array.copy() for key, array in self.state().items()}
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return what `snapshot` does without a copy: the next rows change it."""
+        return self._lives.dump() | persist.dump(
+            machines=self._machines[: len(self._names)],
+            lanes=self._lanes[: self._lane_count],
+            onsets=self._onsets[: self._lane_count],
+            histories=self._histories[: self._history_count],
+            names=self._names,
+            bound=self._bound,
+            signals=self._signals,
         )
 
     @classmethod

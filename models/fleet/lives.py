@@ -134,9 +134,9 @@ class Lives:
                     self._wears.renew(self.lines(), index)
 
     def dump(self) -> dict[str, NDArray[Any]]:
-        """Return the rows and their names as arrays."""
+        """Return the rows, as they stand, and their names as arrays."""
         return {
-            "lives": self._rows[: len(self.keys)].copy(),
+            "lives": self._rows[: len(self.keys)],
             "components": np.array([component for _, component, _ in self.keys], "U"),
             "bases": np.array([basis for _, _, basis in self.keys], "U"),
             **self._wears.dump(len(self.keys)),

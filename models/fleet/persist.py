@@ -37,7 +37,7 @@ def dump(
     bound: Sequence[str],
     signals: Sequence[Mapping[str, int]],
 ) -> dict[str, NDArray[Any]]:
-    """Return copies of the state, so that the fleet may go on."""
+    """Return the state as it stands: the next rows change it."""
     texts = [""] * len(lanes)
     order = np.zeros(len(lanes), np.int64)
     for lanes_of in signals:
@@ -46,10 +46,10 @@ def dump(
             order[lane] = place
     return {
         "version": np.array([VERSION]),
-        "machines": machines.copy(),
-        "lanes": lanes.copy(),
-        "onsets": onsets.copy(),
-        "histories": histories.copy(),
+        "machines": machines,
+        "lanes": lanes,
+        "onsets": onsets,
+        "histories": histories,
         "names": np.array(names, "U"),
         "bound": np.array(bound, "U"),
         "signals": np.array(texts, "U"),

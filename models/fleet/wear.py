@@ -106,12 +106,12 @@ class Wears:
             self._wears[row] = self._empty[0]
 
     def dump(self, rows: int) -> dict[str, NDArray[Any]]:
-        """Return the state as arrays; `rows` lives."""
+        """Return the state as it stands, as arrays; `rows` lives."""
         return {
-            "wears": grown(self._wears, rows)[:rows].copy(),
-            "wears_before": grown(self._before, rows)[:rows].copy(),
+            "wears": grown(self._wears, rows)[:rows],
+            "wears_before": grown(self._before, rows)[:rows],
             "kinds": np.array(["/".join(kind) for kind in self._kinds], "U"),
-            "taught": self._taught[: len(self._kinds)].copy(),
+            "taught": self._taught[: len(self._kinds)],
         }
 
     def load(self, arrays: Mapping[str, NDArray[Any]]) -> None:

@@ -153,3 +153,16 @@ def test_a_damaged_snapshot_gives_way_to_the_one_before(tmp_path: Path) -> None:
     assert found is not None
     assert (found.n, found.values["x"]) == (7, 7)
     assert snapshot.load(tmp_path, 6) is None
+
+
+def test_a_snapshot_holds_what_was_written_and_counts_once_it_is_durable(tmp_path: Path) -> None:
+    state = np.array([(1, 0.5)], [("n", "i8"), ("x", "f8")])
+    part = snapshot.write(tmp_path, snapshot.Snapshot(4, {"a": state, "none": state[:0]}, {}))
+    state["x"] = 7.0
+    assert snapshot.positions(tmp_path) == []
+    snapshot.keep(part)
+    found = snapshot.load(tmp_path, 4)
+    assert found is not None
+    assert found.arrays["a"].tolist() == [(1, 0.5)]
+    assert found.arrays["none"].dtype == state.dtype
+    assert not part.exists()

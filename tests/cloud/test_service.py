@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from cloud import snapshot
 from cloud.errors import StoreBusy
 from cloud.journal import Kind
 from cloud.ledger import Ledger, Repair, open_ledger
@@ -130,3 +131,20 @@ def test_without_room_on_the_disk_nothing_is_taken_not_even_a_tick(
     made.clock.now += 1 * S
     made.service._once()
     assert made.ticks() == [0, 11]
+
+
+def test_a_large_state_is_written_more_seldom(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cloud.service.SNAPSHOT_BYTES_PER_S", 1)
+    written = []
+    for second in range(0, 1500, 50):
+        made.clock.now = T0 + second * S
+        made.service._once()
+        made.service._kept(wait=True)
+        written += [second] if snapshot.positions(made.folder / "snapshots") else []
+        for path in (made.folder / "snapshots").glob("*.npz"):
+            path.unlink()
+    assert written == [
+        100,
+        750,
+        1400,
+    ]  # after the first, the longest interval there is, looked at every 50 s
