@@ -3,21 +3,33 @@
 import argparse
 import asyncio
 import logging
+import os
 import signal
 import sqlite3
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
 from edge_agent import settings as edge_settings
 from edge_agent.errors import AgentError
+from edge_agent.later import later
 from edge_agent.outbox_file import connect_read_only, stats
 from edge_agent.settings import MEMORY
 
 log = logging.getLogger("forewarn.agent")
+
+
+def as_wide_as_shown(prog: str) -> argparse.HelpFormatter:
+    """Format help as usual, without `shutil`, which argparse asks for the width: it is 0.5 MB."""
+    try:
+        width = os.get_terminal_size().columns
+    except OSError:
+        width = 80
+    return argparse.HelpFormatter(prog, width=width - 2)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -25,26 +37,31 @@ def parser() -> argparse.ArgumentParser:
     found = argparse.ArgumentParser(
         prog="forewarn-agent",
         description=__doc__,
+        formatter_class=as_wide_as_shown,
         epilog="exit status: 0 done, 1 it failed (the reason is on stderr), 2 wrong arguments",
     )
     verbs = found.add_subparsers(dest="verb", required=True)
-    run = verbs.add_parser("run", help="read, store and send until SIGTERM or Ctrl-C")
+    verb = partial(verbs.add_parser, formatter_class=as_wide_as_shown)
+    run = verb("run", help="read, store and send until SIGTERM or Ctrl-C")
     run.add_argument(
         "--until-sent",
         action="store_true",
         help="end when every source has ended (a recording) and the service has everything",
     )
     run.add_argument("--verbose", action="store_true", help="say more")
-    verbs.add_parser("check", help="check the settings without starting anything")
-    status = verbs.add_parser("status", help="what waits in the outbox")
+    verb("check", help="check the settings without starting anything")
+    status = verb("status", help="what waits in the outbox")
     status.add_argument("--json", action="store_true", help="as JSON")
-    for verb in verbs.choices.values():
-        verb.add_argument("settings", type=Path, metavar="edge.toml")
+    for made in verbs.choices.values():
+        made.add_argument("settings", type=Path, metavar="edge.toml")
     return found
 
 
 async def run(settings: edge_settings.Settings, *, until_sent: bool) -> None:
     """Run the agent until a signal comes."""
+    # libraries import these for proxies, web sockets and terminals; they weigh 4 MB together
+    for name in ("hashlib", "shutil", "urllib.request"):
+        later(name)
     # `check` and `status` need no MQTT
     from edge_agent.agent import Agent  # noqa: PLC0415
     from edge_agent.loglines import LogLines  # noqa: PLC0415

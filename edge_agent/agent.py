@@ -18,7 +18,6 @@ from edge_agent.loglines import LogLines
 from edge_agent.outbox import Outbox
 from edge_agent.publisher import Publisher
 from edge_agent.sampler import Sampler
-from edge_agent.scored import scored
 from edge_agent.sender import Sender
 from edge_agent.settings import Settings, SignalSettings, SourceSettings
 from edge_agent.signature import checker
@@ -69,9 +68,13 @@ def feed_of(source: SourceSettings) -> Feed:
     """Return the feed that the settings describe; `DriverError` says what its driver lacks."""
     kind = find(source.driver)
     options = msgspec.convert(source.options, kind.Options)
-    driver = kind(options, interval_s=source.interval_s)
+    driver: Driver = kind(options, interval_s=source.interval_s)
+    if source.model is not None:
+        from edge_agent.scored import scored  # noqa: PLC0415  # only where a model is told of
+
+        driver = scored(driver, source.model)
     return Feed(
-        driver=driver if source.model is None else scored(driver, source.model),
+        driver=driver,
         machine=source.machine,
         stream=source.stream,
         signals=source.signals,

@@ -7,11 +7,11 @@ the name of the field.
 import asyncio
 import contextlib
 import math
-import shutil
 import socket
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
@@ -21,6 +21,7 @@ from edge_agent.commands import Refusal, Verb
 from edge_agent.drivers import Reading, Value
 from edge_agent.loglines import LogLines
 from edge_agent.outbox_file import connect_read_only
+from edge_agent.reserve import room
 from models.contract.wire import CommandText
 
 if TYPE_CHECKING:
@@ -207,9 +208,8 @@ class Diagnostics:
 
     def _disk(self) -> dict[str, object]:
         path = self._agent.publisher.spool.outbox.path
-        usage = shutil.disk_usage(path.parent if path else ".")
-        share = usage.free / usage.total
-        return _check("disk", share >= 0.05, f"{usage.free:,} of {usage.total:,} bytes are free")
+        free, total = room(path.parent if path else Path())
+        return _check("disk", free >= 0.05 * total, f"{free:,} of {total:,} bytes are free")
 
     async def network(self, command: CommandText) -> Mapping[str, object]:
         """How long name and connection to the broker take, and what is plugged in."""

@@ -5,13 +5,18 @@ So a file of zeros is kept, and given back to the disk when that happens.
 """
 
 import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 PAGE: Final = 4096
 MIB: Final = 1024 * 1024
+
+
+def room(folder: Path) -> tuple[int, int]:
+    """Return the bytes of the disk under `folder` that this program may still take, and all."""
+    disk = os.statvfs(folder)
+    return disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,7 @@ class Reserve:
         """Take the room again where the disk has twice as much free; return whether it is held."""
         if self.held:
             return True
-        if shutil.disk_usage(self._path.parent).free < 2 * self._size:
+        if room(self._path.parent)[0] < 2 * self._size:
             return False
         try:
             with self._path.open("wb") as file:

@@ -1,7 +1,6 @@
 """Identifiers. UUIDv7 (RFC 9562, 5.7) from a time and random bytes that the caller brings."""
 
 import uuid
-from hashlib import blake2b
 
 
 def uuid7(unix_ns: int, entropy: bytes) -> str:
@@ -15,4 +14,7 @@ def uuid7(unix_ns: int, entropy: bytes) -> str:
 
 def key_id(public: bytes) -> str:
     """Return the 8 hex digits that name a raw public key of 32 bytes."""
+    # a device without keys never needs it, and it is 0.7 MB there
+    from hashlib import blake2b  # noqa: PLC0415
+
     return blake2b(public, digest_size=4).hexdigest()
