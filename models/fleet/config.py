@@ -30,7 +30,7 @@ class Config:
     notice_rows: float = 30.0
 
     #: evidence (-ln p over the root of the layers) that makes an onset alarm in the first 1000 rows
-    onset_limit: float = 0.95
+    onset_limit: float = 1.0
     #: it grows by so much for each e-fold of the rows: the alarms of a healthy signal die out
     onset_growth: float = 1.25
     #: fifteen readings beyond the 95 % quantile must be known before evidence counts
@@ -43,7 +43,7 @@ class Config:
     #: share of a row in the evidence: two strange rows count more than one twice as strange
     evidence_share: float = 0.25
     #: 1 / sqrt(layers): independent layers keep the spread of one
-    layer_weight: float = 5**-0.5
+    layer_weight: float = 4**-0.5
     #: after a gap of so many usual intervals, and so long, the level is learned anew
     gap_rows: float = 20.0
     gap_s: float = 6 * 3600.0
@@ -57,14 +57,12 @@ class Config:
     tail_rows: float = 20.0
     tail_rate: float = 1 / 200
     tail_share: float = 1 / 64
-    #: an excess teaches as at most so many scales; a scale counts as known from so many excesses
+    #: an excess teaches as at most so many scales
     tail_clip: float = 8.0
-    tail_known: float = 32.0
-    #: readings of a part of the day that are remembered, and weight of the spread of all parts
+    #: readings of a part of the day that are remembered
     season_rows: float = 64.0
-    season_prior: float = 4.0
     #: a row widens the range of the patterns by at most so much of it, over the rows so far
-    range_rows: float = 32.0
+    range_rows: float = 64.0
     #: share of a row in the patterns: about the last four
     pattern_share: float = 0.25
 
@@ -76,6 +74,8 @@ class Config:
     early_wander: float = 6.0
     #: the square of the distance that begins it grows by this for each e-fold of rows beyond 1000
     early_growth: float = 1.0
+    #: in the first days evidence counts by the way to that distance: as it is at this share of it
+    early_even: float = 0.45
     #: it ends at this share of where it began, or after this share of all rows before it
     early_off: float = 0.7
     early_longest: float = 0.75

@@ -8,6 +8,9 @@ model: Harvey, Forecasting, structural time series models and the Kalman filter,
 The more often it was looked at, the further away it must be, or every signal would be away one day:
 the square of the distance grows with the logarithm of the rows (Robbins, Statistical methods
 related to the law of the iterated logarithm, Ann. Math. Stat. 41, 1970).
+
+How far a signal is on that way also weighs the evidence of an onset while the day is not known: a
+step that is small beside what the signal does by itself is no news, however rare.
 """
 
 import math
@@ -86,3 +89,12 @@ def stay(o: Any, x: float, rules: Any) -> None:
     share = max(rules.early_share, 1.0 / o.known)
     o.base += share * r
     o.noise += share * (abs(r) - o.noise)
+
+
+@part
+def way(o: Any, rules: Any) -> float:
+    """Return how far the signal is on the way to the state: 1 where it begins, 0 while unknown."""
+    sigma = NOISE * o.noise + rules.early_wander * o.wander
+    if o.early_rows < rules.early_rows or sigma == 0.0 or o.moves < 2.0:
+        return 0.0
+    return float(abs(o.quick - o.base) / (sigma * o.reach))

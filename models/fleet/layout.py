@@ -187,10 +187,10 @@ ONSET: Final = np.dtype(
         ("low", "f8"),  # the range that the cells divide
         ("high", "f8"),
         ("around", "f8"),  # mean distance from the part of the day
-        ("fresh", "f8", (3,)),  # share of new triples, lately
-        ("edge", "f8", (5,)),  # running 95 % quantile of each surprise
-        ("scale", "f8", (5,)),  # mean excess over it
-        ("seen", "f8", (5,)),
+        ("fresh", "f8", (2,)),  # share of new triples, lately
+        ("edge", "f8", (4,)),  # running 95 % quantile of each surprise
+        ("scale", "f8", (4,)),  # mean excess over it
+        ("seen", "f8", (4,)),
         # the early state
         ("early", "i8"),
         ("early_rows", "i8"),
@@ -211,7 +211,7 @@ ONSET: Final = np.dtype(
         ("width", "f8", (48,)),
         ("visits", "u1", (48,)),
         ("cell", "u1", (32,)),
-        ("triples", "u8", (3, 35)),
+        ("triples", "u8", (2, 35)),
     ]
 )
 

@@ -2,13 +2,14 @@
 
 Each layer gives a surprise without a unit; its own running upper tail turns it into an exponent of
 a probability; the exponents are added, and half-forgotten from row to row, so that two strange rows
-count for more than one. Nothing here knows what a fault is.
+count for more than one. Nothing here knows what a fault is. While a machine's day is not known the
+watch weighs the evidence by how far the signal has gone (`models.fleet.early`).
 
 * *level*: the mean of four readings against a slow, clipped mean, in mean absolute deviations;
 * *season*: the reading against what the same half hour of the day has brought, each half hour
   with a spread of its own;
 * *patterns*: how often, lately, the reading and two earlier ones made a triple never seen before;
-  three pairs of lags, each with a set of triples as bits.
+  two pairs of lags, each with a set of triples as bits.
 
 Only element-wise IEEE operations enter the state, row by row (`math.log` is called for one number
 at a time), so any cut of the stream gives the same bits.
@@ -22,13 +23,13 @@ import numpy as np
 
 from models.life.compiled import part
 
-LAYERS: Final = 5
+LAYERS: Final = 4
 SEASONS: Final = 48  #: parts of a day
 CELLS: Final = 13  #: cells of a signal's range, for the patterns; odd, so that a mirror fits
 MIDDLE: Final = 6
 WORDS: Final = 35  #: 64-bit words that hold one bit for each of CELLS^3 triples
 PAST: Final = 32  #: cells remembered; more than the longest lag, a power of two
-LAGS: Final = ((1, 2), (5, 10), (10, 20))
+LAGS: Final = ((5, 10), (10, 20))
 LEVEL: Final = 0  #: places of the layers
 SEASON: Final = 1
 PATTERN: Final = 2
@@ -48,7 +49,7 @@ def _tail(o: Any, layer: int, s: float, least: float, rules: Any) -> float:
 
     Peaks over a running 95 % quantile (stochastic approximation, Robbins and Monro, Ann. Math.
     Stat. 22, 1951) with exponential excesses, as in Siffer et al., KDD 2017, with shape 0. The
-    scale is known from few excesses only, so what counts is the predictive tail (Lomax).
+    scale is known from the excesses so far only, so what counts is the predictive tail (Lomax).
     """
     seen = o.seen[layer] + 1.0
     o.seen[layer] = seen
@@ -68,7 +69,6 @@ def _tail(o: Any, layer: int, s: float, least: float, rules: Any) -> float:
     share = max(rules.tail_share, 1.0 / (1.0 + known))
     o.scale[layer] = max(least, scale + share * (min(excess, rules.tail_clip * scale) - scale))
     o.edge[layer] += 9.5 * rate * scale
-    known = min(known, rules.tail_known)
     return float(known * math.log(1.0 + excess / (scale * known)))
 
 
@@ -76,12 +76,10 @@ def _tail(o: Any, layer: int, s: float, least: float, rules: Any) -> float:
 def _season(o: Any, slot: int, day: int, x: float, least: float, rules: Any) -> float:
     """Return the distance from what this part of the day is like, in its spread, and learn.
 
-    -1 on the first day. The spread of one part of the day is known from few readings, so that of
-    all parts counts as `season_prior` readings more.
+    -1 on the first day. The spread is at least a quarter of that of all parts.
     """
     visits = o.visits[slot]
-    own = rules.season_prior * o.around + visits * o.width[slot]
-    width = max(own / (rules.season_prior + visits), 0.25 * o.around, least)
+    width = max(o.width[slot], 0.25 * o.around, least)
     r = x - o.middle[slot]
     s = -1.0
     if visits >= 2 and day >= 1 and width > 0.0:
@@ -194,7 +192,7 @@ def surprise(o: Any, slot: int, day: int, x: float, rules: Any) -> float:
         total += _tail(o, SEASON, s, rules.season_least, rules)
     cell = _cell(o, x, rules)
     o.cell[n & (PAST - 1)] = cell
-    for i in range(3):
+    for i in range(len(LAGS)):
         s = _pattern(o, i, LAGS[i][0], LAGS[i][1], cell, rules)
         if s >= 0.0:
             total += _tail(o, PATTERN + i, s, rules.pattern_least, rules)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.fleet import early, onset
-from models.fleet.early import stay
+from models.fleet.early import stay, way
 from models.fleet.layout import BEYOND, CONDITION, ONSET_ALARM, STAYS
 from models.fleet.onset import SEASONS, surprise
 from models.life.compiled import build_of, entry, part
@@ -67,11 +67,14 @@ def _signal(
                 if o.session != clock[r, 2]:
                     o.session = clock[r, 2]
                     o.since = 0.0
-                odds[first + r] = surprise(o, clock[r, 0], day, x, rules)
+                evidence = surprise(o, clock[r, 0], day, x, rules)
                 if day < early_days:
                     stay(o, x, rules)
+                    if evidence > 0.0:
+                        evidence *= min(way(o, rules), 1.0) / rules.early_even
                 else:
                     o.early = 0
+                odds[first + r] = evidence
         if o.early == 1:
             flags[row + r] |= STAYS
 

@@ -184,6 +184,16 @@ def test_the_early_state_asks_for_more_the_more_rows_it_has_looked_at() -> None:
     assert not state[19_000:].any()
 
 
+def test_in_the_first_days_an_onset_has_gone_some_of_the_way_to_the_state() -> None:
+    x = np.random.default_rng(13).normal(0, 1, 820)
+    blip, step = x.copy(), x.copy()
+    blip[400:403] += 5.0  # over before the quick mean has moved far
+    step[400:] += 5.0
+    patient = Config(early_even=1.0)
+    assert alarms(rows_of({"x": blip}, patient)) == []
+    assert 400 <= alarms(rows_of({"x": step}, patient))[0] <= 410
+
+
 def test_a_signal_that_wanders_is_not_in_a_state_of_fault() -> None:
     x = np.cumsum(np.random.default_rng(9).normal(0, 1, 820))
     assert faulty(rows_of({"x": x})).mean() < 0.1
