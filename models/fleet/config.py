@@ -30,7 +30,7 @@ class Config:
     notice_rows: float = 30.0
 
     #: evidence (-ln p over the root of the layers) that makes an onset alarm in the first 1000 rows
-    onset_limit: float = 1.0
+    onset_limit: float = 1.05
     #: it grows by so much for each e-fold of the rows: the alarms of a healthy signal die out
     onset_growth: float = 1.25
     #: fifteen readings beyond the 95 % quantile must be known before evidence counts
@@ -47,6 +47,8 @@ class Config:
     #: after a gap of so many usual intervals, and so long, the level is learned anew
     gap_rows: float = 20.0
     gap_s: float = 6 * 3600.0
+    #: share of a row in a signal's spread: two weeks at five minutes, or a weekend forgets the week
+    spread_share: float = 1 / 4096
     #: rows after a start or a long gap that are no evidence
     settle_rows: float = 100.0
     #: least scale of the excesses: level (mean absolute deviations), season (the same), patterns
@@ -56,7 +58,7 @@ class Config:
     #: readings that start a tail; then the share of a row in its quantile and of an excess in it
     tail_rows: float = 20.0
     tail_rate: float = 1 / 200
-    tail_share: float = 1 / 64
+    tail_share: float = 1 / 128
     #: an excess teaches as at most so many scales
     tail_clip: float = 8.0
     #: readings of a part of the day that are remembered
@@ -75,7 +77,7 @@ class Config:
     #: the square of the distance that begins it grows by this for each e-fold of rows beyond 1000
     early_growth: float = 1.0
     #: in the first days evidence counts by the way to that distance: as it is at this share of it
-    early_even: float = 0.45
+    early_even: float = 0.5
     #: it ends at this share of where it began, or after this share of all rows before it
     early_off: float = 0.7
     early_longest: float = 0.75

@@ -92,7 +92,7 @@ def _season(o: Any, slot: int, day: int, x: float, least: float, rules: Any) -> 
         r = min(max(r, -top), top)
     o.middle[slot] += r * (1.0 / visits)
     if visits > 1:
-        o.around += _share(o.rows, rules.level_share) * (abs(r) - o.around)
+        o.around += _share(o.rows, rules.spread_share) * (abs(r) - o.around)
         o.width[slot] += (abs(r) - o.width[slot]) * (1.0 / (visits - 1))
     return float(s)
 
@@ -162,7 +162,7 @@ def _level(o: Any, x: float, least: float, rules: Any) -> float:
         s = abs(mean - o.level) / sigma
         r = min(max(r, -TOP * sigma), TOP * sigma)
     o.level += _share(o.since, rules.level_share) * r
-    o.spread += _share(o.rows, rules.level_share) * (abs(r) - o.spread)
+    o.spread += _share(o.rows, rules.spread_share) * (abs(r) - o.spread)
     return float(s)
 
 
