@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -112,11 +112,18 @@ class FailureMode(_Strict, frozen=True, kw_only=True):
     duration_h: float = 1.0  #: planned hours of work
 
 
+MOST_ROWS: Final = 64  #: that a `Rule` looks back
+
+
 class Rule(_Strict, frozen=True, kw_only=True):
     """N of the last M rows must agree before a condition becomes active, and as many to end it."""
 
     n: int = 3
     m: int = 5
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.n <= self.m <= MOST_ROWS:
+            raise ValueError(f"n is from 1 to m, and m at most {MOST_ROWS}")
 
 
 class Profile(_Strict, frozen=True, kw_only=True):

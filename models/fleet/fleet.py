@@ -10,6 +10,7 @@ from models.anomaly.detector import Factory
 from models.assessment import Assessment, Comparison
 from models.fleet import kernel, persist
 from models.fleet.config import Config
+from models.fleet.gaps import blank
 from models.fleet.lanes import (
     configure,
     contexts,
@@ -23,6 +24,7 @@ from models.fleet.lanes import (
 )
 from models.fleet.layout import (
     CHANGED,
+    CONDITION,
     COUNTER,
     ESTIMATE,
     HISTORY,
@@ -42,7 +44,6 @@ from models.profile import Profile
 from models.rows import Block, Tick
 
 GENERIC: Final = "generic"
-BAD_QUALITY: Final = 2
 _NOTHING_KNOWN: Final = Profile(name=GENERIC, version=0, title={"en": "Machine", "zh": "设备"})
 
 
@@ -65,13 +66,12 @@ class Fleet:
         self._rules = (config or Config()).record()
         self._generic = self._profiles.get(GENERIC, _NOTHING_KNOWN)
         self._lanes: NDArray[Any] = np.zeros(0, LANE)
-        self._onsets: NDArray[Any] = np.zeros(0, ONSET)  # one a lane
+        self._onsets: NDArray[Any] = np.zeros(0, ONSET)  # one a signal that is watched
         self._machines: NDArray[Any] = np.zeros(0, MACHINE)
         self._histories: NDArray[Any] = np.zeros(0, HISTORY)
         self._lives = Lives(float(self._rules[0]["life_told"]))
         self._elders = Elders()
-        self._lane_count = 0
-        self._history_count = 0
+        self._lane_count = self._onset_count = self._history_count = 0
         self._numbers: dict[str, int] = {}
         self._names: list[str] = []
         self._profile_of: list[Profile] = []
@@ -182,7 +182,8 @@ class Fleet:
             if component and name not in signals_of(component, self._profile_of[number]):
                 continue
             forget(self._lanes[lane])
-            self._onsets[lane] = np.zeros((), ONSET)
+            if self._lanes[lane]["onset"] >= 0:
+                self._onsets[self._lanes[lane]["onset"]] = np.zeros((), ONSET)
             history = int(self._lanes[lane]["history"])
             if history >= 0:
                 begin_past(self._histories[history])
@@ -220,7 +221,7 @@ class Fleet:
         return self._lives.dump() | persist.dump(
             machines=self._machines[: len(self._names)],
             lanes=self._lanes[: self._lane_count],
-            onsets=self._onsets[: self._lane_count],
+            onsets=self._onsets[: self._onset_count],
             histories=self._histories[: self._history_count],
             names=self._names,
             bound=self._bound,
@@ -243,7 +244,8 @@ class Fleet:
         state = persist.load(arrays)
         fleet._machines, fleet._histories = state.machines, state.histories
         fleet._lanes, fleet._onsets = state.lanes, state.onsets
-        fleet._lane_count, fleet._history_count = len(state.lanes), len(state.histories)
+        fleet._lane_count, fleet._onset_count = len(state.lanes), len(state.onsets)
+        fleet._history_count = len(state.histories)
         fleet._names, fleet._bound = state.names, state.bound
         fleet._signals = state.signals
         fleet._lives.load(arrays)
@@ -260,7 +262,7 @@ class Fleet:
         self._machines[number]["contexts"] = len(contexts(profile))
         for name in [*profile.signals, *self._signals[number]]:
             lane = self._lane(number, name)
-            configure(self._lanes[lane], name, profile)
+            self._configure(lane, name, profile)
             if keeps_history(name, profile) and self._lanes[lane]["history"] < 0:
                 self._histories = grown(self._histories, self._history_count)
                 self._histories[self._history_count : self._history_count + 1] = new_history(lane)
@@ -273,6 +275,13 @@ class Fleet:
         self._elders.follow(number, profile.name, self._machines[number])
         self._plans = {k: plan for k, plan in self._plans.items() if k[0] != self._names[number]}
 
+    def _configure(self, lane: int, name: str, profile: Profile) -> None:
+        configure(self._lanes[lane], name, profile)
+        if self._lanes[lane]["role"] == CONDITION and self._lanes[lane]["onset"] < 0:
+            self._onsets = grown(self._onsets, self._onset_count)
+            self._lanes[lane]["onset"] = self._onset_count
+            self._onset_count += 1
+
     def _lane(self, number: int, name: str) -> int:
         """Return the lane of a signal, a new one at first sight."""
         lane = self._signals[number].get(name)
@@ -280,10 +289,8 @@ class Fleet:
             return lane
         lane = self._lane_count
         self._lanes = grown(self._lanes, lane)
-        self._onsets = grown(self._onsets, lane)
         self._lanes[lane : lane + 1] = new_lane()
         self._lanes[lane]["machine"] = number
-        self._lanes[lane]["history"] = -1
         self._lanes[lane]["next"] = self._machines[number]["first"]
         self._machines[number]["first"] = lane
         self._signals[number][name] = lane
@@ -301,7 +308,7 @@ class Fleet:
             known = name in self._signals[number]
             lane = self._lane(number, name)
             if not known:
-                configure(self._lanes[lane], name, profile)
+                self._configure(lane, name, profile)
             pairs.append((lane, column))
         pairs.sort(key=lambda pair: (self._lanes[pair[0]]["role"] != 1, pair))
         place = self._layout_count
@@ -342,7 +349,7 @@ class Fleet:
             cell += count * width
         flat = np.concatenate(columns, dtype=np.float64, casting="unsafe") if cell else np.zeros(0)
         for first, block in gaps:
-            _blank(flat, first, block)
+            blank(flat, first, block)
         when = np.concatenate(times) if row else np.zeros(0, np.int64)
         return np.array(items, np.int64).view(ITEM)[:, 0], when, flat
 
@@ -383,16 +390,3 @@ class Fleet:
         machine, profile = self._machines[number], self._profile_of[number]
         lives = self._lives.read(number, profile, int(machine["at_ns"]))
         return assess(self._names[number], machine, lanes, profile, lives, said)
-
-
-def _blank(cells: NDArray[np.float64], first: int, block: Block) -> None:
-    """Make bad and missing cells NaN."""
-    count = len(block)
-    for column, name in enumerate(block.signals):
-        part = cells[first + column * count : first + (column + 1) * count]
-        quality = block.quality.get(name)
-        if quality is not None:
-            part[quality >= BAD_QUALITY] = np.nan
-        missing = block.missing.get(name)
-        if missing is not None:
-            part[missing] = np.nan

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from models.fleet.persist import SnapshotError
 
 MACHINES: Final = ("machines", "names", "bound")
-LANES: Final = ("lanes", "onsets", "signals", "order")
+LANES: Final = ("lanes", "signals", "order")
+ONSETS: Final = ("onsets",)
 HISTORIES: Final = ("histories",)
 LIVES: Final = ("lives", "components", "bases", "wears", "wears_before", "ages")
 WHOLE: Final = ("version", "kinds", "taught", "age_kinds", "age_fits", "ended")
@@ -25,16 +26,19 @@ def without(arrays: Mapping[str, NDArray[Any]], gone: Collection[str]) -> dict[s
     Raises:
         SnapshotError: the snapshot holds something that this function does not know.
     """
-    known = {*MACHINES, *LANES, *HISTORIES, *LIVES, *WHOLE}
+    known = {*MACHINES, *LANES, *ONSETS, *HISTORIES, *LIVES, *WHOLE}
     if set(arrays) != known:
         raise SnapshotError(f"snapshot and program differ in {sorted(set(arrays) ^ known)}")
     stays = np.array([str(name) not in gone for name in arrays["names"]], bool)
     lanes, lives = arrays["lanes"], arrays["lives"]
     lane_stays = stays[lanes["machine"]]
     history_stays = lane_stays[arrays["histories"]["lane"]]
+    onset_stays = np.zeros(len(arrays["onsets"]), bool)
+    onset_stays[lanes["onset"][lane_stays & (lanes["onset"] >= 0)]] = True
     life_stays = stays[lives["machine"]]
     masks = (
-        (MACHINES, stays), (LANES, lane_stays), (HISTORIES, history_stays), (LIVES, life_stays)
+        (MACHINES, stays), (LANES, lane_stays), (ONSETS, onset_stays), (HISTORIES, history_stays),
+        (LIVES, life_stays),
     )  # fmt: skip
     out = {name: arrays[name].copy() for name in WHOLE}
     out |= {name: arrays[name][mask].copy() for names, mask in masks for name in names}
@@ -46,6 +50,7 @@ def without(arrays: Mapping[str, NDArray[Any]], gone: Collection[str]) -> dict[s
     out["lanes"]["next"] = _moved(out["lanes"]["next"], lane_of)
     out["lanes"]["peer"] = _moved(out["lanes"]["peer"] - 1, lane_of) + 1
     out["lanes"]["history"] = _moved(out["lanes"]["history"], _renumbered(history_stays))
+    out["lanes"]["onset"] = _moved(out["lanes"]["onset"], _renumbered(onset_stays))
     out["histories"]["lane"] = _moved(out["histories"]["lane"], lane_of)
     out["lives"]["machine"] = _moved(out["lives"]["machine"], machine_of)
     out["lives"]["lane"] = _moved(out["lives"]["lane"], lane_of)

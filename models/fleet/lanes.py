@@ -46,7 +46,7 @@ def grown(array: NDArray[Any], count: int) -> NDArray[Any]:
 def new_lane() -> NDArray[Any]:
     """Return the state (1,) of a signal that was never heard."""
     lane = np.zeros(1, LANE)
-    lane["next"] = -1
+    lane["next"] = lane["history"] = lane["onset"] = -1
     lane["step"] = np.inf
     lane["c_mean"] = np.nan
     lane["last"] = np.nan

@@ -1,14 +1,14 @@
 """How the state lies in memory: one record a lane (a signal of a machine), one a machine.
 
-All fields are 8 bytes wide. The first part of a record follows from the profile and is written
-again on restore, the rest is state. A change of any field needs a new `VERSION`.
+The first part of a record follows from the profile and is written again on restore, the rest is
+state. Fields lie at multiples of their size. A change of any field needs a new `VERSION`.
 """
 
 from typing import Final
 
 import numpy as np
 
-VERSION: Final = 5
+VERSION: Final = 6
 CONTEXTS: Final = 4  #: so many context signals of a machine can explain the others
 PEERS: Final = 6  #: so many signals of a machine are set beside each
 POINTS: Final = 160  #: most points of a history: 16 levels of up to 9, rounded up
@@ -55,17 +55,21 @@ BEYOND: Final = 8  #: evidence went beyond the limit of an alarm, also where non
 NEVER: Final = np.iinfo(np.int64).max
 
 LANE_CONFIG: Final = [
-    ("machine", "i8"),
-    ("role", "i8"),
-    ("history", "i8"),  # row in the histories, -1 none
-    ("slot", "i8"),  # place among the machine's contexts, -1 none
-    ("shifts", "i8"),  # 1 when a lasting shift matters
-    ("up", "i8"),
-    ("down", "i8"),
-    ("expected_lane", "i8"),  # 1 when the profile asks for it
-    ("indicates", "i8"),  # 1 when it shows the wear of a part
-    ("wears", "i8"),  # 1 when there is a limit that it runs into
-    ("limited", "i8"),  # 1 when any limit is set
+    ("machine", "i4"),
+    ("history", "i4"),  # row in the histories, -1 none
+    ("onset", "i4"),  # row in the onsets, -1 none
+    ("role", "i1"),
+    ("slot", "i1"),  # place among the machine's contexts, -1 none
+    ("need", "i1"),
+    ("window", "i1"),
+    ("shifts", "i1"),  # 1 when a lasting shift matters
+    ("up", "i1"),
+    ("down", "i1"),
+    ("expected_lane", "i1"),  # 1 when the profile asks for it
+    ("indicates", "i1"),  # 1 when it shows the wear of a part
+    ("wears", "i1"),  # 1 when there is a limit that it runs into
+    ("limited", "i1"),  # 1 when any limit is set
+    ("lent", "i1"),  # state: sisters that stand in while its own reference is learned
     ("alert_low", "f8"),
     ("alarm_low", "f8"),
     ("alert_high", "f8"),
@@ -75,18 +79,18 @@ LANE_CONFIG: Final = [
     ("goal_low", "f8"),
     ("stuck_ns", "i8"),
     ("dropout_ns", "i8"),  # 0: learned
-    ("need", "i8"),
-    ("window", "i8"),
 ]
 LANE_STATE: Final = [
     # what every row touches comes first: few cache lines a row
+    ("active", "i2"),
+    ("changed", "i2"),
+    ("armed", "i2"),  # the healthy reference
+    ("frozen", "i2"),
     ("last_ns", "i8"),
     ("received_ns", "i8"),
     ("same_ns", "i8"),
     ("rows", "i8"),
     ("learned", "i8"),  # rows since the level began
-    ("active", "i8"),
-    ("changed", "i8"),
     ("last", "f8"),
     ("interval_s", "f8"),
     ("fast", "f8"),
@@ -96,8 +100,6 @@ LANE_STATE: Final = [
     ("odds", "f8"),
     ("bad", "f8"),
     ("bad_seen", "f8"),
-    ("armed", "i8"),  # the healthy reference
-    ("frozen", "i8"),
     ("count", "f8"),
     ("mean", "f8"),
     ("expected", "f8"),
@@ -109,21 +111,20 @@ LANE_STATE: Final = [
     ("rise", "f8"),  # the two cumulative sums
     ("fall", "f8"),
     ("register", "u8", (REGISTERS,)),
-    ("next", "i8"),  # next lane of the same machine, -1 last
-    ("late", "i8"),
+    ("next", "i4"),  # next lane of the same machine, -1 last
+    ("late", "i4"),
     ("notice_until", "i8"),  # row of the signal
     ("missing", "i8"),
     ("since_ns", "i8", (CHECKS,)),
     ("beyond_ns", "i8", (2,)),  # the last two onsets, alarms or not
-    ("lent", "i8"),  # sisters that stand in while its own reference is learned
     ("rest", "f8"),  # what the contexts left of the last row that was learned
     ("rest_ns", "i8"),
     # other signals in the reference (`models.fleet.pairs`): lane plus one, rows, sums of products
-    ("peer", "i8", (PEERS,)),
-    ("pair_n", "f8", (PEERS,)),
-    ("pair_xx", "f8", (PEERS,)),
-    ("pair_xy", "f8", (PEERS,)),
-    ("pair_yy", "f8", (PEERS,)),
+    ("peer", "i4", (PEERS,)),
+    ("pair_n", "i4", (PEERS,)),
+    ("pair_xx", "f4", (PEERS,)),
+    ("pair_xy", "f4", (PEERS,)),
+    ("pair_yy", "f4", (PEERS,)),
     ("group_s", "f8"),  # usual time between receipts
     ("first_ns", "i8"),
     ("solve_at", "f8"),

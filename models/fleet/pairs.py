@@ -42,7 +42,7 @@ def pair_up(lanes: Any, layout: NDArray[np.int64], begin: int, end: int, t: int)
                 continue
             i = _place(lane, layout[k])
             if i >= 0:
-                lane.pair_n[i] += 1.0
+                lane.pair_n[i] += 1
                 lane.pair_xx[i] += lane.rest * lane.rest
                 lane.pair_xy[i] += lane.rest * other.rest
                 lane.pair_yy[i] += other.rest * other.rest

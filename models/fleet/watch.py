@@ -110,8 +110,9 @@ def _block(
         lane = layout[j]
         if lanes[lane].role != CONDITION:
             continue
+        o = onsets[lanes[lane].onset]
         first = item.first_cell + layout[j + 1] * rows
-        _signal(onsets[lane], clock, cells, odds, flags, first, item.first_row, early_days, rules)
+        _signal(o, clock, cells, odds, flags, first, item.first_row, early_days, rules)
         for r in range(rows):
             strongest[r] = max(strongest[r], odds[first + r])
     for r in range(rows):

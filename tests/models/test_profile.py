@@ -32,6 +32,7 @@ def test_generic_is_there() -> None:
         ("name = ", "Invalid value"),
         (HEAD + "colour = 1", "colour"),
         (HEAD + '[signals.x]\nrole = "boss"', r"role|signals"),
+        (HEAD + "trigger = { n = 3, m = 65 }", "trigger"),
         (HEAD + "[signals.x.limits]\nalert_high = 'hot'", "alert_high"),
         (
             HEAD + '[failure_modes.f]\ncomponent = "c"\ntitle = {}\naction = {}\nsignals = ["no"]',
