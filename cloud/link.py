@@ -35,6 +35,7 @@ PAUSE_S: Final = 0.004  #: without a message ends it: the broker may wait for ac
 PACKETS: Final = 128  #: handled before what is to be sent has its turn
 _UNREADABLE: Final = "\ufffd"  #: stands for a topic that is not UTF-8
 _PUBACK: Final = struct.Struct("!BBH")
+_PUBLISH_QOS1: Final = mqtt.PUBLISH | 1 << 1
 log = logging.getLogger(__name__)
 
 
@@ -56,6 +57,10 @@ class Client(mqtt.Client):
 
     on_plain: Callable[[bytes, bytes, int, int], None] | None = None
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._told: set[int] = set()  #: numbers of what was told and not acknowledged
+
     def _create_socket(self) -> Any:
         return Buffered(super()._create_socket())
 
@@ -63,7 +68,7 @@ class Client(mqtt.Client):
         """Handle what is there, `PACKETS` messages at most."""
         done = MQTTErrorCode.MQTT_ERR_SUCCESS
         for _ in range(PACKETS):
-            if self._plain():
+            if self._plain() or self._acked():
                 continue
             done = super().loop_read(max_packets)
             socket: Any = self.socket()
@@ -79,8 +84,20 @@ class Client(mqtt.Client):
         packet = socket.plain(properties=self._protocol == MQTTProtocolVersion.MQTTv5)
         if packet is None:
             return False
-        socket.skip(packet)
+        socket.skip(packet.end)
         self.on_plain(packet.topic, packet.payload, packet.mid, packet.qos)
+        return True
+
+    def _acked(self) -> bool:
+        """Take the next packet away if it acknowledges what was told."""
+        socket: Any = self.socket()
+        if not self._told or socket is None or self._in_packet["command"]:
+            return False
+        found = socket.acked()
+        if found is None or found[0] not in self._told:
+            return False
+        socket.skip(found[1])
+        self._told.discard(found[0])
         return True
 
     def acknowledge(self, mids: Iterable[int]) -> None:
@@ -88,6 +105,30 @@ class Client(mqtt.Client):
         packets = b"".join([_PUBACK.pack(mqtt.PUBACK, 2, mid) for mid in mids])
         if packets:
             self._packet_queue(mqtt.PUBACK, packets, 0, 1)
+
+    def tell(self, messages: Iterable[tuple[bytes, bytes]]) -> None:
+        """Publish (topic, payload) at QoS 1, all at once, on this connection alone.
+
+        `publish` keeps each message for a next connection, which costs more than all the rest.
+        """
+        properties = b"\0" if self._protocol == MQTTProtocolVersion.MQTTv5 else b""
+        packets = bytearray()
+        for topic, payload in messages:
+            mid = self._mid_generate()
+            self._told.add(mid)
+            size = 4 + len(topic) + len(properties) + len(payload)
+            packets.append(_PUBLISH_QOS1)
+            while size > 127:
+                packets.append(size & 127 | 128)
+                size >>= 7
+            packets.append(size)
+            packets += len(topic).to_bytes(2) + topic + mid.to_bytes(2) + properties + payload
+        if packets:
+            self._packet_queue(mqtt.PUBLISH, packets, 0, 1)
+
+    def begin(self) -> None:
+        """Forget what was told on an earlier connection."""
+        self._told.clear()
 
 
 class Link:
@@ -167,15 +208,17 @@ class Link:
         self._client.subscribe(f"{topics.ROOT}/+/up/#", qos=1)
 
     def send(self, receipts: Iterable[tuple[str, Receipt]]) -> None:
-        """Publish receipts at QoS 1."""
+        """Publish receipts at QoS 1. What is lost with a connection is said with the next batch."""
+        messages = []
         for identity, receipt in receipts:
-            topic = topics.down(identity, "ack")
             try:
                 payload = codec.encode(receipt, "json")
             except ContractError:
                 log.exception("receipt for %s left out", identity)
                 continue
-            self._client.publish(topic, payload, qos=1)
+            messages.append((topics.down(identity, "ack").encode(), payload))
+        if self.connected.is_set():
+            self._client.tell(messages)
 
     def command(self, topic: str, payload: bytes, *, seconds: int, correlation: bytes) -> None:
         """Publish a command at QoS 1; with MQTT 5 the broker forgets it after `seconds`."""
@@ -202,6 +245,7 @@ class Link:
             return
         self.error = None
         self.epoch += 1
+        self._client.begin()
         client.subscribe(f"{topics.ROOT}/+/up/#", qos=1)
 
     def _on_subscribe(self, *_: Any) -> None:

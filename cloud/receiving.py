@@ -12,6 +12,8 @@ from typing import Any, Final, NamedTuple
 
 PIECE: Final = 64 << 10  #: bytes read at once
 _PUBLISH: Final = 3
+_PUBACK: Final = 0x40
+_ACKED: Final = 4  #: bytes of the shortest acknowledgement; MQTT 5 may give a reason behind it
 _LEAST: Final = 5  #: bytes of the shortest PUBLISH with a topic
 _LAST_SHIFT: Final = 21  #: of the fourth and last byte of a length
 
@@ -71,9 +73,17 @@ class Buffered:
         mid = int.from_bytes(piece[topic_end : topic_end + 2]) if qos else 0
         return Plain(piece[body:topic_end], piece[begin:end], mid, qos, end)
 
-    def skip(self, packet: Plain) -> None:
-        """Leave a packet behind."""
-        self._at = packet.end
+    def acked(self) -> tuple[int, int] | None:
+        """Return number and end of the next packet where it lies here whole and is a PUBACK."""
+        piece, at = self._piece, self._at
+        if len(piece) - at < _ACKED or piece[at] != _PUBACK or not 2 <= piece[at + 1] < 128:
+            return None
+        end = at + 2 + piece[at + 1]
+        return (int.from_bytes(piece[at + 2 : at + 4]), end) if end <= len(piece) else None
+
+    def skip(self, end: int) -> None:
+        """Leave a packet behind that ends there."""
+        self._at = end
 
     def pending(self) -> int:
         """Return how many bytes have been read ahead."""

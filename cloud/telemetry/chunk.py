@@ -1,6 +1,6 @@
 """Blobs of compacted data: packed columns behind a checksum, compressed.
 
-`crc32 u32 · zstd level 1`. The checksum covers the compressed bytes; nothing is decoded before it
+`crc32 u32 · zstd`. The checksum covers the compressed bytes; nothing is decoded before it
 fits.
 """
 
@@ -21,6 +21,7 @@ from cloud.telemetry.fresh import MISSING
 from cloud.telemetry.rollup import FIRST_NS, MAX_NS, START, Partials
 
 LEVEL: Final = 1
+QUICK_LEVEL: Final = -1  #: of roll-ups, which are few bytes and written often
 _CRC: Final = struct.Struct("<I")
 _STATED: Final = 1
 _NO_STATES: Final = np.zeros(0, np.uint8)
@@ -31,6 +32,7 @@ class _Engines(threading.local):
 
     def __init__(self) -> None:
         self.pack = zstandard.ZstdCompressor(level=LEVEL)
+        self.pack_quickly = zstandard.ZstdCompressor(level=QUICK_LEVEL)
         self.unpack = zstandard.ZstdDecompressor()
 
 
@@ -45,9 +47,10 @@ class Column:
     states: NDArray[np.uint8] | None
 
 
-def seal(raw: NDArray[np.uint8]) -> bytes:
+def seal(raw: NDArray[np.uint8], *, quickly: bool = False) -> bytes:
     """Compress and add the checksum."""
-    body = _engines.pack.compress(raw.data)
+    engine = _engines.pack_quickly if quickly else _engines.pack
+    body = engine.compress(raw.data)
     return _CRC.pack(zlib.crc32(body)) + body
 
 
@@ -186,7 +189,7 @@ def _renew_page(raw: Any, more: Any, values: Any, width: int, out: Any) -> int:
 def pack_page(parts: Partials, width_ns: int) -> bytes:
     """Pack roll-ups of one width."""
     out = np.empty(4 + 12 * codec.room(len(parts)), np.uint8)
-    return seal(out[: _pack_page(parts.ints, parts.floats, width_ns, out)])
+    return seal(out[: _pack_page(parts.ints, parts.floats, width_ns, out)], quickly=True)
 
 
 def unpack_page(blob: bytes, width_ns: int, where: str) -> Partials:
@@ -200,4 +203,4 @@ def renew_page(blob: bytes, parts: Partials, width_ns: int, where: str) -> bytes
     count = int(raw[:4].view("<u4")[0]) + len(parts)
     out = np.empty(4 + 12 * codec.room(count), np.uint8)
     ints, floats = np.ascontiguousarray(parts.ints), np.ascontiguousarray(parts.floats)
-    return seal(out[: _renew_page(raw, ints, floats, width_ns, out)])
+    return seal(out[: _renew_page(raw, ints, floats, width_ns, out)], quickly=True)

@@ -188,8 +188,12 @@ def _pages(
     width = PAGE_BUCKETS * LEVELS[level]
     pages: dict[int, Partials] = {}
     for signal, parts in found.items():
-        numbers = parts.ints[rollup.START] // width
-        for page in numbers[:1] if numbers[0] == numbers[-1] else np.unique(numbers):
+        starts = parts.ints[rollup.START]
+        first, last = int(starts[0]), int(starts[-1])
+        if first // width == last // width:
+            pages[page_id(signal, level, first)] = parts
+            continue
+        for page in np.unique(starts // width):
             start = int(page) * width
             pages[page_id(signal, level, start)] = parts.between(start, start + width)
     stored = _stored_pages(db, list(pages))
