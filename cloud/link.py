@@ -9,6 +9,7 @@ import logging
 import ssl
 import struct
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple
@@ -30,8 +31,9 @@ from models.contract.messages import MAX_PAYLOAD, Receipt
 GROUP: Final = 256  #: messages handled together at most
 QUEUE_BYTES: Final = 64 << 20  #: waiting to be taken; then the broker has to wait
 WAIT_S: Final = 0.05  #: how long to wait for a group's first message
-GATHER_S: Final = 0.02  #: how long it may gather then: one sync and one transaction are for all
-PAUSE_S: Final = 0.004  #: without a message ends it: the broker may wait for acknowledgements
+GATHER_S: Final = 0.04  #: how long it may gather then: one sync and one transaction are for all
+PAUSE_S: Final = 0.008  #: without a message ends it: the broker may wait for acknowledgements
+REST_S: Final = 0.003  #: after what was there is read: then more is there, and costs as little
 PACKETS: Final = 128  #: handled before what is to be sent has its turn
 _UNREADABLE: Final = "\ufffd"  #: stands for a topic that is not UTF-8
 _PUBACK: Final = struct.Struct("!BBH")
@@ -65,21 +67,26 @@ class Client(mqtt.Client):
         return Buffered(super()._create_socket())
 
     def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:
-        """Handle what is there, `PACKETS` messages at most."""
+        """Handle what is there, `PACKETS` messages at most, and rest a little if that was all."""
         done = MQTTErrorCode.MQTT_ERR_SUCCESS
-        for _ in range(PACKETS):
-            if self._plain() or self._acked():
+        socket: Any = self.socket()
+        for packet in range(PACKETS):
+            more = socket is not None and socket.fill()
+            if packet and not more:
+                time.sleep(REST_S)
+                break
+            if more and not self._in_packet["command"] and (self._plain() or self._acked()):
                 continue
             done = super().loop_read(max_packets)
-            socket: Any = self.socket()
-            if done != MQTTErrorCode.MQTT_ERR_SUCCESS or socket is None or not socket.pending():
+            socket = self.socket()
+            if done != MQTTErrorCode.MQTT_ERR_SUCCESS:
                 break
         return done
 
     def _plain(self) -> bool:
         """Hand out the next message if paho is not needed for it."""
         socket: Any = self.socket()
-        if self.on_plain is None or socket is None or self._in_packet["command"]:
+        if self.on_plain is None:
             return False
         packet = socket.plain(properties=self._protocol == MQTTProtocolVersion.MQTTv5)
         if packet is None:
@@ -91,8 +98,6 @@ class Client(mqtt.Client):
     def _acked(self) -> bool:
         """Take the next packet away if it acknowledges what was told."""
         socket: Any = self.socket()
-        if not self._told or socket is None or self._in_packet["command"]:
-            return False
         found = socket.acked()
         if found is None or found[0] not in self._told:
             return False

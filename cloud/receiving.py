@@ -44,6 +44,16 @@ class Buffered:
         self._at += len(part)
         return part
 
+    def fill(self) -> bool:
+        """Read ahead if nothing is left; False where nothing can be read (paho finds out why)."""
+        if self._at < len(self._piece):
+            return True
+        try:
+            self._piece, self._at = self._socket.recv(PIECE), 0
+        except OSError:
+            return False
+        return bool(self._piece)
+
     def plain(self, *, properties: bool) -> Plain | None:
         """Return the next packet where it lies here whole and is a plain PUBLISH of QoS 0 or 1.
 
