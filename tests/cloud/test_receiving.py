@@ -131,3 +131,55 @@ def test_thousands_of_messages_of_all_sizes_arrive_once_and_in_order(
             client.disconnect()
             client.loop_stop()
     assert got == sent
+
+
+@given(mid=st.integers(1, 65_535), reason=st.binary(max_size=3), cut=st.integers(1, 7))
+def test_an_acknowledgement_is_taken_whole_or_left_to_paho(
+    mid: int, reason: bytes, cut: int
+) -> None:
+    sent = bytes((0x40, 2 + len(reason))) + mid.to_bytes(2) + reason
+    assert ahead(sent + b"\x30").acked() == (mid, len(sent))
+    assert ahead(sent[: -min(cut, len(sent) - 1)]).acked() is None
+    assert ahead(b"\x50" + sent[1:]).acked() is None
+
+
+@pytest.mark.skipif(not (find_mosquitto() or find_nats()), reason="no broker on this computer")
+@pytest.mark.parametrize("version", [mqtt.MQTTv311, mqtt.MQTTv5])
+def test_what_is_told_arrives_once_and_is_acknowledged(
+    tmp_path: Path, version: mqtt.MQTTProtocolVersion
+) -> None:
+    count = 1_000
+    got: list[bytes] = []
+    done, subscribed, connected = threading.Event(), threading.Event(), threading.Event()
+    with embedded(tmp_path / "broker") as broker:
+        if version == mqtt.MQTTv5 and broker.version != 5:
+            pytest.skip("this broker has no MQTT 5")
+        reader = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="reader")
+        reader.on_subscribe = lambda *_: subscribed.set()
+
+        def take(_client: mqtt.Client, _data: object, message: mqtt.MQTTMessage) -> None:
+            got.append(bytes(message.payload))
+            if len(got) == count:
+                done.set()
+
+        reader.on_message = take
+        reader.connect("127.0.0.1", broker.port)
+        reader.loop_start()
+        reader.subscribe("x/y", qos=1)
+        assert subscribed.wait(20)
+        teller = Client(CallbackAPIVersion.VERSION2, client_id="teller", protocol=version)
+        teller.on_connect = lambda *_: connected.set()
+        teller.connect("127.0.0.1", broker.port)
+        teller.loop_start()
+        assert connected.wait(20)
+        told = [b"%d:" % i + bytes(i * 37 % 20_000) for i in range(count)]
+        for first in range(0, count, 100):
+            teller.tell([(b"x/y", payload) for payload in told[first : first + 100]])
+        assert done.wait(60)
+        info = teller.publish("x/z", b"paho's own", qos=1)
+        info.wait_for_publish(20)  # acknowledgements come in order: all of the others are here
+        assert not teller._told
+        for client in (reader, teller):
+            client.disconnect()
+            client.loop_stop()
+    assert got == told
