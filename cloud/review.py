@@ -6,11 +6,15 @@ and on the data's clock; what that fleet says of the span becomes assessments wi
 `revision`. Triage lets those open or annotate an advisory, never order or repeat a ticket.
 
 All of it is paced by the journal's ticks, one machine and one bounded piece a tick, so that a
-replay looks at the same spans at the same place.
+replay looks at the same spans at the same place. Reading and scoring are another thread's; what it
+found is handed over a fixed number of ticks after it began, so that ingest need not wait for it.
 """
 
 import logging
+from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -34,6 +38,7 @@ MAX_SETS: Final = 64  #: sets of signals of a machine whose newest time is known
 MAX_TOLD: Final = 100  #: assessments kept of a piece
 MAX_MACHINES: Final = 1_000  #: that wait for a second look
 BAD: Final = 2  #: quality from here on is no reading
+LOOK_TICKS: Final = 5  #: from the beginning of a look to what it found
 log = logging.getLogger(__name__)
 
 
@@ -45,8 +50,26 @@ class Span(msgspec.Struct):
     noted_ns: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a look found, and where it ended when that was not the end of the span."""
+
+    told: list[Assessment]
+    end_ns: int | None = None
+
+
+@dataclass(slots=True)
+class _Look:
+    """A look that has begun; `ticks` are left until it is handed over."""
+
+    machine: str
+    span: Span
+    ticks: int
+    found: "Future[_Found]"
+
+
 class Reviews:
-    """The spans that wait for a second look. One thread uses it."""
+    """The spans that wait for a second look. One thread uses it; another does the looking."""
 
     def __init__(self, profile_of: Callable[[str], Profile], telemetry: TelemetryStore) -> None:
         self._profile_of = profile_of
@@ -54,7 +77,13 @@ class Reviews:
         self._newest: dict[str, dict[tuple[str, ...], int]] = {}
         self._spans: dict[str, Span] = {}
         self._looks: dict[str, int] = {}  #: machine -> revision of its last second look
+        self._begun: deque[_Look] = deque()
+        self._eyes = ThreadPoolExecutor(1, thread_name_prefix="review")
         self.tick_ns = 0
+
+    def close(self) -> None:
+        """End the thread. A look that has begun is in `dump`, and begins again after `load`."""
+        self._eyes.shutdown(cancel_futures=True)
 
     def note(self, block: Block) -> None:
         """Note whether readings are behind those of the same signals that were scored before."""
@@ -79,40 +108,66 @@ class Reviews:
         self._spans[machine] = Span(start_ns, end_ns, self.tick_ns)
 
     def due(self, tick: Tick, *, waiting: bool = False) -> list[Assessment]:
-        """Return the second look that is due at a tick; none while readings wait for the store."""
+        """Return what the look found that is due at a tick, and begin the next one.
+
+        None begins while readings wait for the store.
+        """
         self.tick_ns = tick.at_ns
-        if waiting:
-            return []
+        told: list[Assessment] = []
+        for look in self._begun:
+            look.ticks -= 1
+        if self._begun and self._begun[0].ticks <= 0:
+            told = self._landed(self._begun.popleft(), tick.n)
         machine, span = next(iter(self._spans.items()), ("", None))
-        if span is None or 0 <= tick.at_ns - span.noted_ns < QUIET_NS:
-            return []
-        del self._spans[machine]
+        if span is not None and not waiting and not 0 <= tick.at_ns - span.noted_ns < QUIET_NS:
+            del self._spans[machine]
+            self._begin(machine, span, LOOK_TICKS)
+        return told
+
+    def _begin(self, machine: str, span: Span, ticks: int) -> None:
+        found = self._eyes.submit(self._look, machine, span, self._profile_of(machine))
+        self._begun.append(_Look(machine, span, ticks, found))
+
+    def _landed(self, look: _Look, n: int) -> list[Assessment]:
+        """Return what a look found, as said at position `n`; see to what is left of its span."""
+        machine, span = look.machine, look.span
         try:
-            block, whole = self._block(machine, span, tick.n)
+            found = look.found.result()
         except StoreError as error:
             log.warning("late readings of %s: %s; tried again", machine, error)
-            self._spans[machine] = span
+            self._wait(machine, span)
             return []
-        if not len(block):
+        if found.end_ns is not None:  # the rest has its turn after the others
+            self._wait(machine, Span(found.end_ns, span.end_ns, span.noted_ns))
+        if not found.told:
             return []
-        newest = int(block.times_ns[-1])
-        if not whole and newest > span.start_ns:  # the rest has its turn after the others
-            self._spans[machine] = Span(newest, span.end_ns, span.noted_ns)
         log.info("%s: a second look at the span of its late readings", machine)
-        return self._look(block, span)
+        revision = self._looks[machine] = self._looks.get(machine, 0) + 1
+        return [msgspec.structs.replace(one, n=n, revision=revision) for one in found.told]
 
-    def _look(self, block: Block, span: Span) -> list[Assessment]:
+    def _wait(self, machine: str, span: Span) -> None:
+        """Let a span wait, with what came meanwhile."""
+        other = self._spans.pop(machine, span)
+        self._spans[machine] = Span(
+            min(span.start_ns, other.start_ns),
+            max(span.end_ns, other.end_ns),
+            max(span.noted_ns, other.noted_ns),
+        )
+
+    def _look(self, machine: str, span: Span, profile: Profile) -> _Found:
         """Score rows of a machine beside the live state; keep what is said of the span."""
-        profile = self._profile_of(block.machine)
+        block, whole = self._block(machine, span)
+        if not len(block):
+            return _Found([])
         fleet = Fleet({profile.name: profile})
-        fleet.bind(block.machine, profile.name, "data")
+        fleet.bind(machine, profile.name, "data")
         told = [one for one in fleet.observe([block]) if one.at_ns >= span.start_ns]
-        last = fleet.current(block.machine)
+        last = fleet.current(machine)
         kept = [one for one in told if one.conditions and one.at_ns < last.at_ns][: MAX_TOLD - 1]
-        revision = self._looks[block.machine] = self._looks.get(block.machine, 0) + 1
-        return [msgspec.structs.replace(one, revision=revision) for one in (*kept, last)]
+        newest = int(block.times_ns[-1])
+        return _Found([*kept, last], newest if not whole and newest > span.start_ns else None)
 
-    def _block(self, machine: str, span: Span, n: int) -> tuple[Block, bool]:
+    def _block(self, machine: str, span: Span) -> tuple[Block, bool]:
         """Return the stored rows of the span and before it, and whether that is all of the span.
 
         No more than `MAX_ROWS` of a signal; where those end before the span has begun, they are
@@ -141,7 +196,7 @@ class Reviews:
             good = (series.times_ns < end_ns) & (series.quality < BAD) & ~series.missing
             row[np.searchsorted(times, series.times_ns[good])] = series.values[good]
         block = Block(
-            n=n,
+            n=0,
             machine=machine,
             device=machine,
             boot="",
@@ -156,19 +211,33 @@ class Reviews:
 
     def dump(self) -> list[Any]:
         """Return the state as rows that begin with the machine, for a snapshot."""
+        begun: dict[str, list[tuple[int, Span]]] = {}
+        for look in self._begun:
+            begun.setdefault(look.machine, []).append((look.ticks, look.span))
         return [
-            [machine, list(sets.items()), self._looks.get(machine, 0), self._spans.get(machine)]
+            [
+                machine,
+                list(sets.items()),
+                self._looks.get(machine, 0),
+                self._spans.get(machine),
+                begun.get(machine, []),
+            ]
             for machine, sets in self._newest.items()
         ]
 
     def load(self, rows: Sequence[Any], tick_ns: int) -> None:
         """Take over what `dump` returned; `tick_ns`: the last tick."""
         self.tick_ns = tick_ns
-        for machine, newest, looks, span in rows:
+        begun: list[tuple[int, str, Span]] = []
+        for machine, newest, looks, span, *more in rows:
             self._newest[machine] = {tuple(signals): at_ns for signals, at_ns in newest}
             if looks:
                 self._looks[machine] = looks
             if span is not None:
                 self._spans[machine] = msgspec.convert(span, Span)
+            for ticks, one in more[0] if more else ():
+                begun.append((ticks, machine, msgspec.convert(one, Span)))
         # in the order in which they became due
         self._spans = dict(sorted(self._spans.items(), key=lambda item: item[1].noted_ns))
+        for ticks, machine, span in sorted(begun, key=lambda item: item[0]):
+            self._begin(machine, span, ticks)

@@ -120,6 +120,7 @@ class Service:
                 self._kept(wait=True)
         finally:
             self._keeper.shutdown()
+            self.pipeline.reviews.close()
             self._telemetry.close()
             self.shelf.close()
             self.journal.close()

@@ -9,8 +9,9 @@ byte is read key by key as before, so that the outcome is the same.
 import struct
 from array import array
 from collections.abc import Iterator
+from functools import lru_cache
 from operator import itemgetter
-from typing import Final
+from typing import Any, Final
 from zlib import crc32
 
 import msgspec
@@ -36,6 +37,20 @@ _CBOR: Final = frozenset(
 )
 
 
+_struct = lru_cache(maxsize=4_096)(struct.Struct)  #: the same for most devices of a type
+
+
+@lru_cache(maxsize=4_096)
+def _picker(places: tuple[str, ...], columns: int) -> "itemgetter[Any]":
+    """Return what takes the varying fields and the columns out of what was unpacked."""
+    behind = len(places) + columns
+    found = {name: place for place, name in enumerate(places)}
+    return itemgetter(
+        *(found.get(name, behind + k) for k, name in enumerate(_VARYING)),
+        slice(len(places), behind),
+    )
+
+
 class Template:
     """What a batch has in common with the next ones of its device."""
 
@@ -56,14 +71,10 @@ class Template:
         first, *others = shape.heads
         sizes = map("{}s{}s".format, map(len, others), shape.sizes[1:])
         form += f"{columns + len(first) - at}s{shape.sizes[0]}s{''.join(sizes)}"
-        self._form = struct.Struct(form)
+        self._form = _struct(form)
         self._fixed = (*fixed, payload[at:columns] + first, *others)
         self._known = (batch.unreceipted, batch.seq, batch.t0_ns, batch.mono_ns, batch.offsets_ns)
-        behind = len(places) + len(shape.names)
-        self._pick = itemgetter(
-            *(places.get(name, behind + k) for k, name in enumerate(_VARYING)),
-            slice(len(places), behind),
-        )
+        self._pick = _picker(tuple(places), len(shape.names))
         self._batch = msgspec.structs.replace(batch, columns={}, offsets_ns=0)  # not its readings
         self._layout = shape
         self._columns = columns

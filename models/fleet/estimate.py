@@ -66,14 +66,14 @@ TAUGHT: Final = np.dtype([("parts", "f8"), ("rate", "f8")])  #: old parts, and t
 
 
 class Lines(NamedTuple):
-    """The arrays of all lives, one row each."""
+    """The arrays of all lives, one row each where nothing else is said."""
 
     first: NDArray[np.int64]  #: of each machine, -1 none
     rows: NDArray[Any]  #: `layout.LIFE`
     followed: NDArray[Any]  #: `FOLLOWED`
     wears: NDArray[Any]  #: `wiener.WEAR`
     before: NDArray[Any]  #: the same of the old part, while a new one is on trial
-    parts: NDArray[Any]  #: `wiener.PART`
+    parts: NDArray[Any]  #: `wiener.PART`, one a kind; `rate` is that of the part begun last
     taught: NDArray[Any]  #: `TAUGHT`, one a kind
     empty: NDArray[Any]  #: (1,) state of a part that was never read
     room: NDArray[Any]  #: (1,) room for a state
@@ -111,7 +111,8 @@ def estimate(first: int, lines: Lines, lanes: Any, histories: Any, share: float)
 @part
 def _again(lines: Lines, i: int, lanes: Any, histories: Any, share: float) -> bool:
     """Take the new points of a life's past and write its band; True when it moved."""
-    f, w, c = lines.followed[i], lines.wears[i], lines.parts[i]
+    f, w = lines.followed[i], lines.wears[i]
+    c = lines.parts[f.kind]
     lane = lanes[f.indicator if f.indicator >= 0 else f.counter]
     past = histories[lane.history]
     count = histories[lanes[f.counter].history] if f.counter >= 0 else past
@@ -214,8 +215,8 @@ def _teach(w: Any, c: Any, taught: Any) -> None:
 @part
 def renewed(lines: Lines, i: int) -> None:
     """Let the fleet learn from the old part, and begin with a new one."""
-    w = lines.wears[i]
-    _teach(w, lines.parts[i], lines.taught[lines.followed[i].kind])
+    w, kind = lines.wears[i], lines.followed[i].kind
+    _teach(w, lines.parts[kind], lines.taught[kind])
     last_s = w.last_s
     lines.wears[i] = lines.empty[0]
     w.fresh, w.last_s = 1, last_s
@@ -226,8 +227,8 @@ def _look(
     lines: Lines, i: int, now: float, now_s: float, value: float, fell: bool, spread: float
 ) -> None:
     """See whether the newest reading is a new part's; the next one confirms or refutes it."""
-    w, c, f, old = lines.wears[i], lines.parts[i], lines.followed[i], lines.before[i]
-    taught = lines.taught[f.kind]
+    w, f, old = lines.wears[i], lines.followed[i], lines.before[i]
+    c, taught = lines.parts[f.kind], lines.taught[f.kind]
     if w.trial == 1:
         if confirms(old, c, (now - old.start) / f.scale, value, RAW_NOISE * old.noise):
             w.trial = 0
@@ -252,7 +253,8 @@ def _read(lines: Lines, i: int, past: Any, count: Any, load: Any, spread: float)
 
     After the part's own counter fell they also decide whether the part is new.
     """
-    w, c, f = lines.wears[i], lines.parts[i], lines.followed[i]
+    w, f = lines.wears[i], lines.followed[i]
+    c = lines.parts[f.kind]
     first_s = past.first_ns * 1e-9
     k = past.points
     while k > 0 and past.time[k - 1] > w.last_s:
@@ -278,7 +280,8 @@ def _write(lines: Lines, i: int, count: Any, now: float, at_ns: int, share: floa
 
     One without a result ends a band only when others follow it.
     """
-    row, w, c, f = lines.rows[i], lines.wears[i], lines.parts[i], lines.followed[i]
+    row, w, f = lines.rows[i], lines.wears[i], lines.followed[i]
+    c = lines.parts[f.kind]
     coming, ends = np.zeros(4), np.zeros(5)
     per_s = _forecast(f, count, coming)
     known = w.begun == 1 and per_s > 0.0 and (f.indicator < 0 or w.points >= SHOWN)

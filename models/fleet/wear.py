@@ -38,7 +38,7 @@ class Wears:
         self, row: int, kind: Kind, basis: str, part: Consumable, signals: Mapping[str, int]
     ) -> None:
         """Take a life into row `row`, with what the profile says of it."""
-        for name in ("_wears", "_before", "_parts", "_followed"):
+        for name in ("_wears", "_before", "_followed"):
             setattr(self, name, grown(getattr(self, name), row))
         followed = self._followed[row]
         followed["basis"], followed["next"] = BASES[basis], -1
@@ -50,8 +50,9 @@ class Wears:
         if kind not in self._kinds:
             self._kinds.append(kind)
             self._taught = grown(self._taught, len(self._kinds) - 1)
-        self._parts[row] = online.usual(part)[0]
-        followed["kind"] = self._kinds.index(kind)
+        followed["kind"] = number = self._kinds.index(kind)
+        self._parts = grown(self._parts, number)
+        self._parts[number] = online.usual(part)[0]
         followed["renews"], followed["high"] = part.renews, part.worse == "high"
         followed["varies"], followed["season"] = part.varies, part.season
         followed["peak_day"] = part.peak_day
@@ -94,7 +95,7 @@ class Wears:
 
     def drop(self, row: int) -> None:
         """A life that its machine's profile knows no more: nothing reads it or learns from it."""
-        for name in ("_wears", "_before", "_parts", "_followed"):
+        for name in ("_wears", "_before", "_followed"):
             setattr(self, name, grown(getattr(self, name), row))
         self._followed[row]["basis"] = AGED
 

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from cloud.journal import Entry, Kind
-from cloud.review import MAX_SETS, QUIET_NS
+from cloud.review import LOOK_TICKS, MAX_SETS, QUIET_NS
 from models.assessment import Check
 from models.contract.messages import Column, MachineRef, Metric
 from models.fleet import Fleet
@@ -51,7 +51,7 @@ def rows(path: BehindBroker, seq: int, value: float, at_s: int, count: int = 60)
     )
 
 
-def ticks(path: BehindBroker, first_s: int, count: int = 3) -> None:
+def ticks(path: BehindBroker, first_s: int, count: int = 3 + LOOK_TICKS) -> None:
     for second in range(first_s, first_s + count):
         entry = Entry(Kind.TICK, T0 + 2 * HOUR * S + second * S)
         path.pipeline.apply(path.journal.append([entry]), {})
@@ -68,7 +68,7 @@ def test_an_outage_that_hid_a_fault_is_looked_at_again(path: BehindBroker) -> No
     rows(path, 60, HEALTHY, HOUR)
     ticks(path, 0)
     rows(path, 0, HIGH, HOUR // 2)
-    ticks(path, 3)
+    ticks(path, 8)
     assert not any(revision for revision, _ in seen(path)), "it waits until the span is quiet"
     ticks(path, 10 + QUIET_NS // S)
     second = [at for revision, at in seen(path) if revision == 1]
@@ -122,19 +122,24 @@ def test_a_replay_says_the_same(path: BehindBroker, tmp_path: Path) -> None:
     ]
 
 
-def test_what_waits_survives_a_restart(path: BehindBroker) -> None:
+@pytest.mark.parametrize("begun", [0, 1, LOOK_TICKS])
+def test_what_waits_survives_a_restart(path: BehindBroker, begun: int) -> None:
     rows(path, 0, HEALTHY, 0)
     rows(path, 60, HEALTHY, HOUR)
     ticks(path, 0)
     rows(path, 0, HIGH, HOUR // 2)
+    ticks(path, 10 + QUIET_NS // S, count=begun)
     kept = path.pipeline.reviews
     values = msgspec.json.decode(msgspec.json.encode([kept.dump(), kept.tick_ns]))
     snapshot = path.pipeline.fleet.snapshot()
     path.pipeline.fleet = Fleet.restore(PROFILES, snapshot)
     path.pipeline.reviews = type(kept)(path.pipeline.fleet.profile, path.telemetry)
     path.pipeline.reviews.load(*values)
-    ticks(path, 10 + QUIET_NS // S)
-    assert max(revision for revision, _ in seen(path)) == 1
+    kept.close()
+    ticks(path, 10 + QUIET_NS // S + begun, count=LOOK_TICKS - begun)
+    assert not any(revision for revision, _ in seen(path))
+    ticks(path, 10 + QUIET_NS // S + LOOK_TICKS, count=1)
+    assert max(revision for revision, _ in seen(path)) == 1, "no sooner and no later than without"
 
 
 def test_a_long_span_is_looked_at_in_pieces(
@@ -143,7 +148,7 @@ def test_a_long_span_is_looked_at_in_pieces(
     monkeypatch.setattr("cloud.review.MAX_ROWS", 50)
     rows(path, 0, HEALTHY, HOUR)
     rows(path, 0, HIGH, HOUR // 2, count=120)
-    ticks(path, QUIET_NS // S, count=10)
+    ticks(path, QUIET_NS // S, count=10 * LOOK_TICKS)
     assert max(revision for revision, _ in seen(path)) > 1
     newest = max(at for revision, at in seen(path) if revision)
     assert newest > T0 + (HOUR // 2 + 60) * S
@@ -171,4 +176,6 @@ def test_a_span_waits_for_readings_that_the_store_has_not_taken(path: BehindBrok
     reviews = path.pipeline.reviews
     late = T0 + 2 * HOUR * S + 2 * QUIET_NS
     assert reviews.due(Tick(n=900, at_ns=late), waiting=True) == []
-    assert reviews.due(Tick(n=901, at_ns=late + S)) != []
+    told = [reviews.due(Tick(n=901 + i, at_ns=late + i * S)) for i in range(LOOK_TICKS + 1)]
+    assert [bool(one) for one in told] == [False] * LOOK_TICKS + [True]
+    assert {one.n for one in told[-1]} == {901 + LOOK_TICKS}, "filed where it was handed over"
