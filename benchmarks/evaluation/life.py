@@ -25,6 +25,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.evaluation import life_ends
 from benchmarks.evaluation.life_page import page
 from benchmarks.evaluation.page import write_section
 from forewarn import life
@@ -44,13 +45,17 @@ RECIPE: Final = Path(fitting.__file__).parent  #: the code that folds are measur
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Set:
-    """One set of runs: file, kind for the scorer, cap, folds, level and window of a ticket."""
+    """One set of runs: file, kind for the scorer, cap, folds, level and window of a ticket.
+
+    `censored` is a file of like units that were replaced before they failed.
+    """
 
     path: str
     kind: str
     cap: float | None = None
     folds: int = 5
     ticket: tuple[float, int, float, float] | None = None
+    censored: str = ""
 
 
 _ENGINES: Final = (30.0, 3, 15.0, 45.0)
@@ -59,7 +64,12 @@ SETS: Final = {
         name: Set(path=f"cmapss/runs_{name}.csv.gz", kind="cmapss", cap=125, ticket=_ENGINES)
         for name in ("FD001", "FD002", "FD003", "FD004")
     },
-    "filter": Set(path="hse_filter/runs.csv.gz", kind="filter", ticket=(20, 20, 5, 40)),
+    "filter": Set(
+        path="hse_filter/runs.csv.gz",
+        kind="filter",
+        ticket=(20, 20, 5, 40),
+        censored="hse_filter/preventive_runs_censored.csv.gz",
+    ),
     "buoys": Set(path="chicago_buoys/runs.csv", kind="buoys", folds=9, ticket=(7, 1, 2, 21)),
     "NASA cells": Set(path="batteries/nasa_runs.csv", kind="batteries", folds=2),
     "CALCE cells": Set(path="batteries/calce_runs.csv", kind="batteries", folds=2),
@@ -161,6 +171,9 @@ def _figures(one: Set, folds: list[dict[str, Any]], without: frozenset[str]) -> 
     for part in ("whole", "cut"):
         names = folds[0][part]
         found[part] = {peer: scored(lines(part, peer, folds), runs, one) for peer in names}
+    if one.censored:
+        every = {peer: lines("whole", peer, folds) for peer in folds[0]["whole"]}
+        found["ends"] = life_ends.figures(every, read(runs).runs, read(DATA / one.censored).runs)
     return found | details(lines("whole", "forewarn", folds), read(runs).runs, one)
 
 

@@ -1,9 +1,9 @@
 """From whole runs to one artefact: conditions, features, members by left-out units, bands.
 
-Every member, trees and a surface, is fitted without some units, to the square root of the
-remaining life: it is the late errors that count. The forecast is the mean of all members; what the
-members that never saw a unit said of it tells how much to trust trees and surface (stacking:
-Breiman, Machine Learning 24, 1996) and calibrates the bands.
+Every member, trees and surfaces, is fitted without some units, to the square root of the
+remaining life: it is the late errors that count. What the members that never saw a unit said of it
+tells how much to trust trees and each of the surfaces (stacking: Breiman, Machine Learning 24,
+1996) and calibrates the bands.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import nnls
 
 from models.life.learned import conditions, graph, kernel, renewal, trees, windows
 from models.life.learned.bands import Bands, calibrate, guessed
@@ -31,6 +32,8 @@ ROWS_OF_UNIT: Final = 250  #: rows of a unit that are fitted: denser ones say th
 FAR: Final = 0.25  #: weight of a row farther from failure than the cap
 EARLY: Final = 0.15  #: of the longest life: without a cap, rows weigh less the farther they are
 CENSORED: Final = 0.5  #: weight of a row whose remaining life is only known to be longer
+WHOLE: Final = 100.0  #: how much it counts that all shares are 1, by all rows
+TINY: Final = 1e-9  #: share of a surface that has none
 THREADS: Final = 2  #: that grow trees, each a fold of its own
 POINTS: Final = 24  #: of a past unit's story
 
@@ -41,7 +44,7 @@ class _Members:
 
     forests: list[Forest]
     boosters: list[Any]
-    surfaces: list[Surface]
+    surface: Surface
     blend: float
 
 
@@ -98,7 +101,7 @@ def fit(runs: Runs, *, cap: float | None, seed: int, data_sha256: str) -> tuple[
     model = graph.assembled(
         trees.joined(members.forests),
         len(members.forests),
-        kernel.mean(members.surfaces),
+        members.surface,
         middle,
         spread,
     )
@@ -212,19 +215,21 @@ def _members(data: _Data, rng: np.random.Generator) -> tuple[_Members, Floats]:
     """
     target = np.minimum(data.left, data.top)
     if not data.known.all():
-        _, first = _surfaces(data, np.sqrt(target / data.top), data.known, rng)
+        found, said = _surfaces(data, np.sqrt(target / data.top), data.known, rng)
+        first = said @ _shares(said, np.sqrt(target / data.top), data)
         target = np.where(data.known, target, _beyond(data, graph.life(first, data.top)))
     root = np.sqrt(target / data.top)
     grown, by_trees = _trees(data, root, rng)
     found, by_surface = _surfaces(data, root, np.ones(len(root), bool), rng)
-    blend = _blend(by_trees, by_surface, root, data)
+    said = np.column_stack([by_trees, by_surface])
+    shares = _shares(said, root, data)
     members = _Members(
         forests=[forest for forest, _ in grown],
         boosters=[booster for _, booster in grown],
-        surfaces=found,
-        blend=blend,
+        surface=kernel.mean(found, np.maximum(shares[1:], TINY)),
+        blend=float(shares[0]),
     )
-    return members, graph.life(by_surface + blend * (by_trees - by_surface), data.top)
+    return members, graph.life(said @ shares, data.top)
 
 
 def _trees(
@@ -250,8 +255,8 @@ def _trees(
 
 def _surfaces(
     data: _Data, root: Floats, used: NDArray[np.bool_], rng: np.random.Generator
-) -> tuple[list[Surface], Floats]:
-    """Return one surface per fold, fitted without it, and what each says of its fold, (n,)."""
+) -> tuple[list[list[Surface]], Floats]:
+    """Return k surfaces per fold, fitted without it, and what they say of their fold, (n, k)."""
     rows = np.flatnonzero(used)
     units = len(np.unique(data.owner[rows]))
     found = kernel.surfaces(
@@ -262,21 +267,26 @@ def _surfaces(
         folds=int(data.fold.max()) + 1,
         rng=rng,
     )
-    said = np.zeros(len(root))
-    for fold, one in enumerate(found):
+    said = np.empty((len(root), len(found[0])))
+    for fold, some in enumerate(found):
         out = data.fold == fold
-        said[out] = one.at(data.x[out])
+        said[out] = kernel.said(data.x[out], some)
     return found, said
 
 
-def _blend(by_trees: Floats, by_surface: Floats, root: Floats, data: _Data) -> float:
-    """Return the part of the trees, 0 to 1, with the least squares over left-out failed units."""
-    seen = data.known
-    weight = (data.weight * _per_unit(data.owner))[seen]
-    apart = (by_trees - by_surface)[seen]
-    wanted = (root - by_surface)[seen]
-    size = float((weight * apart**2).sum())
-    return float(np.clip((weight * apart * wanted).sum() / size, 0.0, 1.0)) if size > 0.0 else 0.5
+def _shares(said: Floats, root: Floats, data: _Data) -> Floats:
+    """Return shares of members (k,), none negative, 1 in all, by what they say of rows (n, k).
+
+    Those with the least squares over left-out failed units.
+    """
+    weight = np.sqrt(data.weight * _per_unit(data.owner))[data.known]
+    rows = said[data.known] * weight[:, None]
+    whole = WHOLE * np.linalg.norm(weight)
+    shares, _ = nnls(
+        np.vstack([rows, np.full(rows.shape[1], whole)]),
+        np.append(root[data.known] * weight, whole),
+    )
+    return np.asarray(shares / shares.sum())
 
 
 def _beyond(data: _Data, forecast: Floats) -> Floats:

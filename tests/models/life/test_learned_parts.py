@@ -117,18 +117,23 @@ def test_the_graph_computes_what_was_fitted() -> None:
     grown = [trees.grow(x, y, weight, seed=s) for s in (1, 2)]
     fold = np.arange(len(y)) % 2
     pair = kernel.surfaces(x, y, weight / 10.0, fold=fold, folds=2, rng=rng)
-    surface = kernel.mean(pair)
+    shares = np.array([0.0, 0.5, 0.3, 0.2, 0.0, 0.0])
+    surface = kernel.mean(pair, 7.0 * shares)
     forest = trees.joined([f for f, _ in grown])
     session = onnxruntime.InferenceSession(graph.assembled(forest, 2, surface, middle, spread))
     said = session.run(["trees", "surface"], {"features": raw.astype(np.float32)})
     by_trees = np.mean([b.predict(x) for _, b in grown], axis=0)
-    by_surface = np.mean([one.at(x) for one in pair], axis=0)
+    by_surface = np.mean([kernel.said(x, some) @ shares for some in pair], axis=0)
     np.testing.assert_allclose(said[0][:, 0], by_trees, atol=1e-4)
     np.testing.assert_allclose(said[1][:, 0], by_surface, atol=1e-6)
     assert np.corrcoef(by_trees, y)[0, 1] > 0.95
-    for part, one in enumerate(pair):
+    for part, some in enumerate(pair):
         left_out = fold == part
-        assert np.corrcoef(one.at(x[left_out]), y[left_out])[0, 1] > 0.9
+        fits = [
+            np.corrcoef(values, y[left_out])[0, 1] for values in kernel.said(x[left_out], some).T
+        ]
+        assert fits[0] > 0.9
+        assert fits[0] > fits[-1]
 
 
 def test_a_surface_agrees_with_the_textbook_process() -> None:
@@ -136,8 +141,13 @@ def test_a_surface_agrees_with_the_textbook_process() -> None:
     x = rng.normal(size=(60, 2)).astype(np.float32)
     y = np.sin(x[:, 0]) + 0.3 * x[:, 1]
     found = kernel.surfaces(
-        x, y, np.full(60, 1.0 / kernel.ROWS_OF_UNIT), fold=np.zeros(60, np.intp), folds=1, rng=rng
-    )[0]
+        x,
+        y,
+        np.full(60, 1.0 / kernel.ROWS_OF_UNIT[1]),
+        fold=np.zeros(60, np.intp),
+        folds=1,
+        rng=rng,
+    )[0][1]
     new = rng.normal(size=(10, 2)).astype(np.float32)
 
     def covariance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -151,7 +161,7 @@ def test_a_surface_agrees_with_the_textbook_process() -> None:
     weights = np.linalg.solve(covariance(wide, wide) + one + noise, (y - mean) / spread)
     constant = weights.sum() / kernel.JITTER
     expected = mean + spread * (covariance(far, wide) @ weights + constant)
-    np.testing.assert_allclose(found.at(new), expected, atol=1e-3)
+    np.testing.assert_allclose(kernel.said(new, [found])[:, 0], expected, atol=1e-3)
 
 
 def test_a_health_index_leans_on_the_signals_that_wear() -> None:
