@@ -19,7 +19,7 @@ from models.life.learned.health import Health
 from models.life.learned.renewal import Renewal
 from models.life.learned.survival import Survival
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 CARD, MODEL = "card.json", "model.onnx"
 DIGEST: Final = 64  #: characters
 LARGEST: Final = 1 << 28  #: bytes of a part: no file may claim more

@@ -19,6 +19,8 @@ from models.life.learned.runs import Floats, Runs
 RIDGE: Final = 0.01  #: of a variance: how much the line through the signals is held back
 TIGHT: Final = 0.5  #: spread of a level at failure, by its spread over all rows
 MOST: Final = 8  #: levels that are extended to
+EDGES: Final = (0.0, 1.0, 2.0, 3.0)  #: standard deviations of noise
+AGREES: Final = 0.5  #: spread of the levels with an edge, by that without one, that is far better
 NEAR: Final = 0.02  #: of the spread over all rows: how near to its level a signal is there
 ROBUST: Final = 1.4826  #: standard deviation of a normal law by its median deviation
 BACK: Final = 0.5  #: of the way from failed to new: a rise of the index that only a new part makes,
@@ -32,7 +34,8 @@ class Health(Struct, frozen=True, kw_only=True):
         slopes: of the index in each standardised signal, (s,).
         offset: of the index.
         reaching: what is extended: indices of signals, s for the index, (r,).
-        levels: where each stands when units fail, (r,).
+        edges: by how many standard deviations of its noise each stands nearer to failure, (r,).
+        levels: where each then stands when units fail, (r,).
         near: how near to it counts as there, (r,).
         renewal: a rise of the index that only a new part makes.
     """
@@ -40,6 +43,7 @@ class Health(Struct, frozen=True, kw_only=True):
     slopes: list[float]
     offset: float
     reaching: list[int]
+    edges: list[float]
     levels: list[float]
     near: list[float]
     renewal: float
@@ -69,21 +73,32 @@ def line(level: Floats, root: Floats, weight: Floats) -> tuple[Floats, float]:
     return slopes / spread, float(-(middle @ slopes) / spread)
 
 
-def reached(runs: Runs, level: Floats) -> tuple[list[int], list[float], list[float]]:
-    """Return what stands at a common level at failure (the index first), the levels, how near.
+def reached(
+    runs: Runs, level: Floats, noise: Floats
+) -> tuple[list[int], list[float], list[float], list[float]]:
+    """Return what stands at a common level at failure (the index first), edges, levels, how near.
+
+    Where single readings end a life, units with noisier ones fail at an earlier level: the edge
+    is where the levels agree by far the best.
 
     Args:
         runs: units, some of which failed.
         level: level of each signal and, last, of the index at each row, (n, s + 1).
+        noise: standard deviation of their readings, (n, s + 1).
     """
     first, last = runs.starts[:-1][runs.failed], (runs.starts[1:] - 1)[runs.failed]
-    end = _middle(level[last])
     spread = _spread(level)
-    tight = ROBUST * _middle(np.abs(level[last] - end)) < TIGHT * spread
+    ends = [level[last] - edge * np.nan_to_num(noise[last]) for edge in EDGES]
+    apart = np.array([ROBUST * _middle(np.abs(end - _middle(end))) for end in ends])
+    best = np.where(apart.min(axis=0) < AGREES * apart[0], apart.argmin(axis=0), 0)
+    column = np.arange(level.shape[1])
+    end = np.array([_middle(end) for end in ends])[best, column]
+    tight = apart[best, column] < TIGHT * spread
     moved = np.abs(_middle(level[first]) - end) > TIGHT * spread
     index = level.shape[1] - 1
     some = [index, *(int(j) for j in np.flatnonzero(tight & moved) if j != index)][:MOST]
-    return some, end[some].tolist(), np.maximum(NEAR * spread[some], 1e-9).tolist()
+    edges = np.array(EDGES)[best][some].tolist()
+    return some, edges, end[some].tolist(), np.maximum(NEAR * spread[some], 1e-9).tolist()
 
 
 def rise_of_new(runs: Runs, index: Floats, end: float) -> float:

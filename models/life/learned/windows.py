@@ -2,8 +2,9 @@
 
 Of each signal and of the health index: exponentially weighted means of two spans, their change
 against a longer one and against the unit's own beginning, local spread and mean load. Of those that
-stand at a common level at failure: the time until they are there, along lines through three spans.
-And the age. Spans are shares of a typical life, so that cycles, seconds and days need no settings.
+stand at a common level at failure: the time until they are there, along lines through three spans,
+and how noisy they are. And the age. Spans are shares of a typical life, so that cycles, seconds and
+days need no settings.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ WIDEST: Final = 8.0  #: standard deviations beyond which a measured value says n
 FLAT: Final = 0.05  #: squared spans: keeps a line through few rows flat
 LONGEST: Final = 3.0  #: typical lives: no line says more
 SOONEST: Final = 0.03  #: typical lives: times are told apart down to this
+QUIET: Final = 0.05  #: noise is told apart down to this
 
 
 def learned(runs: Runs, z: Floats, typical: float, top: float, far: float) -> Health:
@@ -42,15 +44,22 @@ def learned(runs: Runs, z: Floats, typical: float, top: float, far: float) -> He
     weight = np.where(left > top, far, 1.0)
     slopes, offset = line(level[rows], np.sqrt(np.minimum(left, top) / top), weight)
     blank = Health(
-        slopes=slopes.tolist(), offset=offset, reaching=[], levels=[], near=[], renewal=0.0
+        slopes=slopes.tolist(),
+        offset=offset,
+        reaching=[],
+        edges=[],
+        levels=[],
+        near=[],
+        renewal=0.0,
     )
     joined = blank.joined(z)
     level, _ = _lines(runs, joined, SPANS[0] * typical)
-    reaching, levels, near = reached(runs, level)
+    reaching, edges, levels, near = reached(runs, level, _noise(runs, joined, typical))
     return Health(
         slopes=blank.slopes,
         offset=offset,
         reaching=reaching,
+        edges=edges,
         levels=levels,
         near=near,
         renewal=rise_of_new(runs, joined[:, -1], levels[0]),
@@ -58,7 +67,7 @@ def learned(runs: Runs, z: Floats, typical: float, top: float, far: float) -> He
 
 
 def features(runs: Runs, z: Floats, typical: float, health: Health) -> Floats:
-    """Return the features of each row, (n, 6 (s + 1) + 3 r + 1), NaN where never seen.
+    """Return the features of each row, (n, 6 (s + 1) + 4 r + 1), NaN where never seen.
 
     Args:
         runs: the rows.
@@ -81,36 +90,46 @@ def features(runs: Runs, z: Floats, typical: float, health: Health) -> Floats:
 
 
 def names(signals: tuple[str, ...], health: Health) -> list[str]:
-    """Return the names of the features: `kind:signal`, `reach<span>:signal` and `age`."""
+    """Return the names: `kind:signal`, `reach<span>:signal`, `noise:signal` and `age`."""
     all_of = (*signals, "health")
-    kinds = [f"{kind}:{signal}" for kind in KINDS for signal in all_of]
-    return (
-        kinds + [f"reach{span:g}:{all_of[j]}" for span in LINES for j in health.reaching] + ["age"]
-    )
+    reaching = [*(f"reach{span:g}" for span in LINES), "noise"]
+    return [
+        *(f"{kind}:{signal}" for kind in KINDS for signal in all_of),
+        *(f"{kind}:{all_of[j]}" for kind in reaching for j in health.reaching),
+        "age",
+    ]
 
 
 def signal_shares(gain: Floats, health: Health) -> Floats:
     """Return each signal's share in the gain of the features (p,), by way of the index too."""
     slopes = np.abs(health.slopes)
     count = len(slopes) + 1
-    owner = [*list(range(count)) * len(KINDS), *health.reaching * len(LINES)]
+    owner = [*list(range(count)) * len(KINDS), *health.reaching * (len(LINES) + 1)]
     shares = np.bincount(owner, gain[:-1], count)
     shares = shares[:-1] + shares[-1] * slopes / max(float(slopes.sum()), 1e-300)
     return np.asarray(shares / max(float(shares.sum()), 1e-12))
 
 
 def _reach(runs: Runs, z: Floats, typical: float, health: Health) -> Floats:
-    """Return the logarithm of the time until signals stand at their levels, (n, 3 r)."""
+    """Return logarithms of the time until signals stand at their levels, and of noise, (n, 4 r)."""
     chosen = z[:, health.reaching]
     level, _ = _lines(runs, chosen, SPANS[0] * typical)
-    ahead = level - np.array(health.levels)
+    noise = _noise(runs, chosen, typical)
+    ahead = level - np.array(health.edges) * np.nan_to_num(noise) - np.array(health.levels)
     ahead = np.maximum(ahead, np.array(health.near))
     times = []
     for share in LINES:
         _, slope = _lines(runs, chosen, share * typical)
         fall = np.maximum(-slope, ahead / (LONGEST * typical))
         times.append(np.log(ahead / fall / typical + SOONEST))
-    return np.column_stack(times)
+    return np.column_stack([*times, np.log(noise + QUIET)])
+
+
+def _noise(runs: Runs, values: Floats, typical: float) -> Floats:
+    """Return the standard deviation of readings, of their steps from row to row, (n, s)."""
+    grid, clock = _grid(runs, values), _grid(runs, runs.time[:, None])[:, :, 0]
+    step = np.diff(grid, axis=1, prepend=np.nan)
+    return np.sqrt(_smooth(0.5 * step**2, clock, SPANS[2] * typical)[_places(runs)])
 
 
 def _places(runs: Runs) -> tuple[Whole, Whole]:

@@ -8,6 +8,7 @@ from lifelines import KaplanMeierFitter
 
 from models.life.learned import conditions, graph, kernel, trees, windows
 from models.life.learned.health import Health
+from models.life.learned.runs import Runs
 from models.life.learned.survival import product_limit, survival
 from tests.models.life.fleet import fleet
 
@@ -192,11 +193,35 @@ def test_the_time_to_the_level_at_failure_shrinks_with_the_life() -> None:
     assert np.corrcoef(times[late], runs.left[late])[0, 1] > 0.8
 
 
+def test_noisier_units_fail_at_an_earlier_level() -> None:
+    rng = np.random.default_rng(9)
+    lives = []
+    for noise in np.linspace(0.02, 0.2, 16):
+        wear = np.linspace(0.0, 1.2, 400) + noise * rng.normal(size=400)
+        lives.append(wear[: int(np.argmax(wear >= 1.0)) + 1])
+    counts = [len(life) for life in lives]
+    runs = Runs(
+        units=tuple(map(str, range(16))),
+        starts=np.concatenate([[0], np.cumsum(counts)]),
+        time=np.concatenate([np.arange(count, dtype=float) for count in counts]),
+        values=np.concatenate(lives)[:, None],
+        signals=("wear",),
+        failed=np.ones(16, bool),
+    )
+    health = windows.learned(runs, -runs.values, 300.0, 400.0, 0.25)
+    assert health.reaching == [1, 0]
+    assert min(health.edges) > 0.0
+    x = windows.features(runs, -runs.values, 300.0, health)
+    noise = x[:, windows.names(runs.signals, health).index("noise:wear")]
+    assert np.all(np.diff(noise[runs.starts[1:] - 1][::3]) > 0.0)
+
+
 def test_what_the_index_explains_belongs_to_its_signals() -> None:
     health = Health(
         slopes=[3.0, -1.0],
         offset=0.0,
         reaching=[2, 0],
+        edges=[0.0] * 2,
         levels=[0.0] * 2,
         near=[1.0] * 2,
         renewal=2.0,
