@@ -14,7 +14,6 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import nnls
 
 from models.life.learned import conditions, graph, kernel, renewal, trees, windows
 from models.life.learned.bands import Bands, calibrate, guessed
@@ -279,6 +278,8 @@ def _shares(said: Floats, root: Floats, data: _Data) -> Floats:
 
     Those with the least squares over left-out failed units.
     """
+    from scipy.optimize import nnls  # noqa: PLC0415  only where models are fitted
+
     weight = np.sqrt(data.weight * _per_unit(data.owner))[data.known]
     rows = said[data.known] * weight[:, None]
     whole = WHOLE * np.linalg.norm(weight)
