@@ -14,7 +14,7 @@ import os
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from enum import IntEnum
-from itertools import chain, pairwise
+from itertools import chain, pairwise, repeat
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol
 from zlib import crc32
@@ -23,6 +23,7 @@ import msgspec
 
 from cloud.durable import sync
 from cloud.errors import StoreBusy, StoreCorrupt, StoreFull
+from models.contract.checksum import Tail
 
 _HEAD: Final = struct.Struct("<HBBI")
 _REST: Final = struct.Struct("<qqII")
@@ -30,6 +31,7 @@ _CRC: Final = struct.Struct("<I")
 _MAGIC: Final = 0xF0E1
 _PREFIX: Final = _HEAD.size + _CRC.size
 _GROUP: Final = 0x80
+_VECTORS: Final = 1_024  #: parts of one `writev`, as many as systems take
 ALL: Final = 0xFFFFFFFF  #: `take`: every sample from `skip` on
 
 
@@ -64,8 +66,11 @@ class Record(msgspec.Struct, frozen=True, gc=False):
 class Journal(Protocol):
     """One durable order of entries. Positions grow by one from 0."""
 
-    def append(self, entries: Sequence[Entry]) -> list[Record]:
-        """Make the entries durable and return them with their positions. `StoreFull`."""
+    def append(self, entries: Sequence[Entry], tails: Sequence[Tail | None] = ()) -> list[Record]:
+        """Make the entries durable and return them with their positions. `StoreFull`.
+
+        `tails`: what is known of each payload's end (empty: nothing).
+        """
         ...
 
     def since(self, n: int) -> Iterator[Record]:
@@ -85,13 +90,18 @@ class Journal(Protocol):
         ...
 
 
-def _pack(record: Record, flag: int = 0) -> tuple[bytes, bytes]:
-    """Return what stands before the payload, and the payload."""
+def _pack(record: Record, flag: int = 0, tail: Tail | None = None) -> tuple[bytes, bytes]:
+    """Return what stands before the payload, and the payload; `tail`: what is known of its end."""
     entry = record.entry
     topic, payload = entry.topic.encode(), entry.payload
     head = _HEAD.pack(_MAGIC, entry.kind | flag, len(topic), len(topic) + len(payload))
     rest = _REST.pack(record.n, entry.at_ns, entry.skip, entry.take) + topic
-    return head + _CRC.pack(crc32(payload, crc32(rest, crc32(head)))) + rest, payload
+    check = crc32(rest, crc32(head))
+    if tail is None:
+        check = crc32(payload, check)
+    else:
+        check = tail.shift.join(crc32(payload[: -tail.size], check), tail.check)
+    return head + _CRC.pack(check) + rest, payload
 
 
 def _read(file: BinaryIO) -> Iterator[tuple[int, Record | None]]:
@@ -166,7 +176,7 @@ class SegmentJournal:
             self.close()
             raise
 
-    def append(self, entries: Sequence[Entry]) -> list[Record]:
+    def append(self, entries: Sequence[Entry], tails: Sequence[Tail | None] = ()) -> list[Record]:
         """See `Journal.append`."""
         if self._failed:
             raise StoreCorrupt(self._failed)
@@ -175,10 +185,10 @@ class SegmentJournal:
         records = [Record(n, e) for n, e in enumerate(entries, self._end + 1)]
         if self._fd < 0 or self._size >= self._segment_bytes:
             self._roll(records[0].n)
-        parts = [*_pack(records[0], _GROUP), *chain.from_iterable(map(_pack, records[1:]))]
-        data = b"".join(parts)
-        self._write(data)
-        self._size += len(data)
+        flags = chain((_GROUP,), repeat(0))
+        known = tails or repeat(None)
+        parts = list(chain.from_iterable(map(_pack, records, flags, known)))
+        self._size += self._write(parts)
         self._end = records[-1].n
         return records
 
@@ -271,15 +281,21 @@ class SegmentJournal:
             os.close(self._fd)
         self._fd, self._size = fd, 0
 
-    def _write(self, data: bytes) -> None:
-        view = memoryview(data)
+    def _write(self, parts: list[bytes]) -> int:
+        """Write all parts and sync; return how many bytes they are."""
+        size = sum(map(len, parts))
         try:
-            while view:
-                view = view[os.write(self._fd, view) :]
+            for first in range(0, len(parts), _VECTORS):
+                some = parts[first : first + _VECTORS]
+                written = os.writev(self._fd, some)
+                if written < sum(map(len, some)):  # the disk is nearly full: the rest says so
+                    view = memoryview(b"".join(some))[written:]
+                    while view:
+                        view = view[os.write(self._fd, view) :]
         except OSError as error:
             os.ftruncate(self._fd, self._size)
             raise StoreFull(
-                f"cannot write {len(data)} bytes to {self._folder}: {error.strerror}; "
+                f"cannot write {size} bytes to {self._folder}: {error.strerror}; "
                 "free some space, the service resumes by itself"
             ) from error
         try:
@@ -288,6 +304,7 @@ class SegmentJournal:
             # After a failed sync the kernel may drop the pages: what follows would be a guess.
             self._failed = f"{self._folder}: sync failed ({error.strerror}); restart the service"
             raise StoreCorrupt(self._failed) from error
+        return size
 
 
 def examine(folder: Path) -> int:

@@ -102,7 +102,7 @@ class Template:
                 return None
         known = self._batch
         return Batch(
-            columns=Sheet(self._layout, cells, crc32(payload[self._columns :])),
+            columns=Sheet(self._layout, cells, crc32(payload[self._columns :]), last=True),
             count=known.count,
             boot=known.boot,
             seq=seq,

@@ -111,8 +111,9 @@ def test_a_reading_without_numbers_is_taken_but_not_receipted(ingest: Ingest) ->
     assert handled.receipts == []
 
 
+@pytest.mark.parametrize("room", [0, 10])
 def test_a_full_disk_leaves_everything_to_be_sent_again(
-    ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+    ingest: Ingest, monkeypatch: pytest.MonkeyPatch, room: int
 ) -> None:
     ingest.handle([up(batch(0, [1.0]))], T0)
     with monkeypatch.context() as patch:
@@ -120,7 +121,12 @@ def test_a_full_disk_leaves_everything_to_be_sent_again(
         def full(*_: object) -> int:
             raise OSError(errno.ENOSPC, "No space left on device")
 
+        def nearly(descriptor: int, parts: list[bytes]) -> int:
+            return write(descriptor, b"".join(parts)[:room]) if room else full()
+
+        write = os.write
         patch.setattr(os, "write", full)
+        patch.setattr(os, "writev", nearly)
         for _ in range(3):
             with pytest.raises(StoreFull):
                 ingest.handle([up(batch(1, [2.0])), up(birth(), "birth"), up(b"junk")], T0)

@@ -1,6 +1,7 @@
 import os
 import signal
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 from hypothesis import given
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from cloud.errors import StoreBusy, StoreCorrupt
 from cloud.journal import Entry, Kind, SegmentJournal
+from models.contract.checksum import Shift, Tail
 
 entries = st.lists(
     st.builds(
@@ -179,3 +181,24 @@ def test_positions_that_the_stores_know_are_never_given_out_again(tmp_path: Path
     again.advance(5)
     assert again.end() == 10
     again.close()
+
+
+def test_what_is_known_of_a_payloads_end_makes_the_same_record(tmp_path: Path) -> None:
+    payloads = [os.urandom(size) for size in (1500, 1500, 4000)]
+    entries = [Entry(Kind.MESSAGE, n, "pm/1/a.b/up/t/live", one) for n, one in enumerate(payloads)]
+    tails = [Tail(1400, crc32(payloads[0][-1400:]), Shift(1400)), None, None]
+    plain, knowing = SegmentJournal(tmp_path / "plain"), SegmentJournal(tmp_path / "knowing")
+    plain.append(entries)
+    appended = knowing.append(entries, tails)
+    assert list(knowing.since(-1)) == appended
+    plain.close()
+    knowing.close()
+    files = [next((tmp_path / name).glob("*.journal")) for name in ("plain", "knowing")]
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_more_records_than_one_call_writes(tmp_path: Path) -> None:
+    journal = SegmentJournal(tmp_path)
+    appended = journal.append([message(f"{n}") for n in range(3_000)])
+    assert list(journal.since(-1)) == appended
+    journal.close()
