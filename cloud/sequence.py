@@ -32,6 +32,8 @@ SILENT_NS: Final = 86_400 * 10**9  #: a whole stream silent for so long is put o
 GONE_NS: Final = 90 * SILENT_NS  #: one with holes: what lacks is then taken for lost
 MAX_STREAMS: Final = 10_000  #: of one device that are not on the shelf
 
+_COUNT, _PRINT = (1 << 16) - 1, (1 << 48) - 1  #: bits of a `_mark`
+
 T = TypeVar("T")
 
 
@@ -87,9 +89,8 @@ class _Stream(Generic[T]):
     above: Intervals = field(default_factory=Intervals)
     heard_ns: int = 0  #: when a batch of it last came
     held: list[_Held[T]] = field(default_factory=list)
-    seqs: "array[int]" = field(default_factory=lambda: array("q"))
-    ends: "array[int]" = field(default_factory=lambda: array("q"))
-    prints: "array[int]" = field(default_factory=lambda: array("Q"))
+    #: first number of each remembered batch, and `_mark` of it
+    marks: "array[int]" = field(default_factory=lambda: array("Q"))
     cursor: int = 0
 
     def memo(self) -> _Memo[T]:
@@ -132,37 +133,40 @@ class _Stream(Generic[T]):
         else:
             self.expected = self.above.take_below(max(self.expected, end))
 
-    def remember(self, seq: int, end: int, fingerprint: int) -> tuple[int, int, int] | None:
+    def remember(self, seq: int, end: int, fingerprint: int) -> tuple[int, int] | None:
         """Note a batch's content; return what had to be forgotten for it."""
-        if len(self.seqs) < REMEMBERED:
-            self.seqs.append(seq)
-            self.ends.append(end)
-            self.prints.append(fingerprint)
+        marks, mark = self.marks, _mark(end - seq, fingerprint)
+        if len(marks) < 2 * REMEMBERED:
+            marks.append(seq)
+            marks.append(mark)
             return None
         at = self.cursor
-        old = self.seqs[at], self.ends[at], self.prints[at]
-        self.seqs[at], self.ends[at], self.prints[at] = seq, end, fingerprint
-        self.cursor = (at + 1) % REMEMBERED
+        old = marks[at], marks[at + 1]
+        marks[at], marks[at + 1] = seq, mark
+        self.cursor = (at + 2) % (2 * REMEMBERED)
         return old
 
-    def remembered(self) -> Iterator[tuple[int, int, int]]:
-        return zip(self.seqs, self.ends, self.prints, strict=True)
-
-    def forget(self, old: tuple[int, int, int] | None) -> None:
+    def forget(self, old: tuple[int, int] | None) -> None:
         """Undo the newest `remember`, which returned `old`."""
         if old is None:
-            del self.seqs[-1], self.ends[-1], self.prints[-1]
+            del self.marks[-2:]
             return
-        self.cursor = at = (self.cursor - 1) % REMEMBERED
-        self.seqs[at], self.ends[at], self.prints[at] = old
+        self.cursor = at = (self.cursor - 2) % (2 * REMEMBERED)
+        self.marks[at], self.marks[at + 1] = old
 
     def differs(self, seq: int, end: int, fingerprint: int) -> bool:
         """Whether the remembered batches with any of these numbers had other content.
 
         A device sends a batch again as it was, so that one cut anew counts as other content.
         """
-        prints = [p for s, e, p in self.remembered() if s < end and e > seq]
-        return bool(prints) and fingerprint not in prints
+        pairs = zip(self.marks[::2], self.marks[1::2], strict=True)
+        known = [m >> 16 for s, m in pairs if s < end and s + (m & _COUNT) + 1 > seq]
+        return bool(known) and fingerprint & _PRINT not in known
+
+
+def _mark(count: int, fingerprint: int) -> int:
+    """Return 48 bits of a batch's fingerprint and 16 of its count, which is 1 to 65,536."""
+    return (fingerprint & _PRINT) << 16 | (count - 1)
 
 
 class Shelf(Protocol):
@@ -185,7 +189,7 @@ class Sequencer(Generic[T]):
         self._streams: dict[Key, _Stream[T]] = {}
         self._counts: Counter[str] = Counter()  #: streams of each device
         self._before: dict[Key, tuple[_Stream[T], _Memo[T]] | None] = {}
-        self._remembered: list[tuple[_Stream[T], tuple[int, int, int] | None]] = []
+        self._remembered: list[tuple[_Stream[T], tuple[int, int] | None]] = []
         self._holding: dict[Key, None] = {}  #: streams that may have held batches
 
     def begin(self) -> None:
@@ -365,7 +369,7 @@ class Sequencer(Generic[T]):
     def dump(self) -> list[list[Any]]:
         """Return the state without held batches (they have no receipt and come again)."""
         return [
-            [*key, s.expected, list(s.above), list(s.remembered()), s.cursor, s.heard_ns]
+            [*key, s.expected, list(s.above), s.marks.tolist(), s.cursor, s.heard_ns]
             for key, s in self._streams.items()
         ]
 
@@ -375,16 +379,14 @@ class Sequencer(Generic[T]):
     ) -> "Sequencer[T]":
         """Return a sequencer from `dump`; without `prints` where another version made those."""
         self = cls(shelf)
-        for identity, boot, stream, expected, above, known_prints, at, heard_ns in rows:
-            remembered, cursor = (known_prints, at) if prints else ([], 0)
+        for identity, boot, stream, expected, above, marks, at, heard_ns in rows:
+            ours = prints and (not marks or isinstance(marks[0], int))  # of this version
             known: _Stream[T] = _Stream(
                 expected=expected,
                 above=Intervals(above),
                 heard_ns=heard_ns,
-                seqs=array("q", [seq for seq, _, _ in remembered]),
-                ends=array("q", [end for _, end, _ in remembered]),
-                prints=array("Q", [check for _, _, check in remembered]),
-                cursor=cursor,
+                marks=array("Q", marks if ours else ()),
+                cursor=at if ours else 0,
             )
             self._add(Key(identity, boot, stream), known)
         return self

@@ -78,6 +78,7 @@ class Fleet:
         self._bound: list[str] = []
         self._signals: list[dict[str, int]] = []  # machine number -> signal -> lane
         self._plans: dict[tuple[str, tuple[str, ...]], tuple[int, int]] = {}
+        self._sets: dict[tuple[str, ...], tuple[str, ...]] = {}  # each set of signals once
         self._layout: NDArray[np.int64] = np.zeros(0, np.int64)
         self._layout_count = 0
         self._cursor = np.zeros(2, np.int64)
@@ -100,6 +101,8 @@ class Fleet:
         elif self._bound[number] == profile:
             self._machines[number]["data_clock"] = int(clock == "data")
             return
+        else:
+            self._plans = {key: plan for key, plan in self._plans.items() if key[0] != machine}
         self._bound[number] = profile
         self._machines[number]["data_clock"] = int(clock == "data")
         self._follow(number)
@@ -273,7 +276,6 @@ class Fleet:
                 self._histories[history]["counter"] = int(self._lanes[lane]["role"] == COUNTER)
         self._lives.follow(number, profile, self._signals[number])
         self._elders.follow(number, profile.name, self._machines[number])
-        self._plans = {k: plan for k, plan in self._plans.items() if k[0] != self._names[number]}
 
     def _configure(self, lane: int, name: str, profile: Profile) -> None:
         configure(self._lanes[lane], name, profile)
@@ -316,7 +318,7 @@ class Fleet:
         self._layout = grown(self._layout, place + len(flat))
         self._layout[place : place + len(flat)] = flat
         self._layout_count += len(flat)
-        self._plans[(machine, signals)] = (number, place)
+        self._plans[(machine, self._sets.setdefault(signals, signals))] = (number, place)
         return number, place
 
     def _gather(
