@@ -4,8 +4,9 @@ Cross-conformal: every unit is forecast by the models that never saw it; the res
 together make the band, so its width does not hang on one calibration split (Barber et al., Annals
 of Statistics 49, 2021, CV+; Vovk, Ann. Math. Artif. Intell. 74, 2015). Quantiles are local: they
 are weighted with a kernel over the forecast, the stage of life as the model sees it (Guan,
-Biometrika 110, 2023). A censored row knows a lower bound of its residual and enters by the
-product-limit estimate.
+Biometrika 110, 2023). No truth lies above the largest life that is learned: where a band reaches
+it, all that it may miss lies below. A censored row knows a lower bound of its residual and enters
+by the product-limit estimate.
 """
 
 from __future__ import annotations
@@ -55,20 +56,22 @@ def calibrate(
     """
     grid = np.linspace(0.0, max(float(forecast.max()), 1e-9), GRID)
     spread = WIDTH * (grid[-1] - grid[0])
-    error = truth - forecast
-    low, high = np.empty(GRID), np.empty(GRID)
-    for k, at in enumerate(grid):
+    error, units = truth - forecast, float(weight.sum())
+    laws, nears = [], []
+    for at in grid:
         near = weight * np.exp(-0.5 * ((forecast - at) / spread) ** 2)
         used = near > 1e-6 * near.max()
-        values, alive = product_limit(error[used], seen[used], near[used])
-        low[k] = _quantile(values, alive, LOW)
-        high[k] = _quantile(values, alive, HIGH)
-    return Bands(
-        grid=grid.tolist(),
-        low=np.minimum(low, 0.0).tolist(),
-        high=np.maximum(high, 0.0).tolist(),
-        top=top,
-    )
+        laws.append(product_limit(error[used], seen[used], near[used]))
+        nears.append(near * seen)
+    high = np.array([max(_quantile(*law, HIGH, units), 0.0) for law in laws])
+    edge = np.minimum(forecast + np.interp(forecast, grid, high), top)
+    beyond = truth > edge + 1e-9
+    low = []
+    for law, near in zip(laws, nears, strict=True):
+        above = float(near @ beyond) / max(float(near.sum()), 1e-300)
+        share = min(max(LOW + 1.0 - HIGH - above, LOW), LOW + 1.0 - HIGH)
+        low.append(min(_quantile(*law, share, units), 0.0))
+    return Bands(grid=grid.tolist(), low=low, high=high.tolist(), top=top)
 
 
 def guessed(top: float) -> Bands:
@@ -77,8 +80,16 @@ def guessed(top: float) -> Bands:
     return Bands(grid=grid.tolist(), low=(-0.5 * grid).tolist(), high=grid.tolist(), top=2.0 * top)
 
 
-def _quantile(values: Floats, alive: Floats, share: float) -> float:
+def _quantile(values: Floats, alive: Floats, share: float, units: float) -> float:
+    """Return a quantile of a law of ascending values and the share above each, (k,) both.
+
+    Harrell and Davis (Biometrika 69, 1982): the mean of the order statistics that may be it among
+    so many units. A single one in a tail would swing with the units that happen to be there.
+    """
+    from scipy.special import betainc  # noqa: PLC0415  only where models are fitted
+
     if not len(values):
         return 0.0
-    at = int(np.searchsorted(-alive, -(1.0 - share), side="left"))
-    return float(values[min(at, len(values) - 1)])
+    below = np.concatenate([[0.0], 1.0 - alive[:-1], [1.0]])
+    mass = np.diff(betainc((units + 1.0) * share, (units + 1.0) * (1.0 - share), below))
+    return float(mass @ values)

@@ -92,10 +92,10 @@ def surfaces(
         rows = np.flatnonzero(fold == part)
         for at in range(0, len(rows), BLOCK):
             some = rows[at : at + BLOCK]
-            basis = _basis(x[some].astype(np.float64), centres, width)
-            weighed = basis * weight[some, None]
-            square[part] += weighed.T @ basis
-            side[part] += weighed.T @ ((y[some] - middle) / spread)
+            root = np.sqrt(weight[some])
+            basis = _basis(x[some].astype(np.float64), centres, width) * root[:, None]
+            square[part] += basis.T @ basis
+            side[part] += basis.T @ (root * (y[some] - middle) / spread)
     prior = np.zeros((size, size))
     prior[:line, :line] = np.diag([JITTER, *[1.0] * x.shape[1]])
     prior[line:, line:] = _bumps(centres, centres, width) + JITTER * np.eye(len(centres))

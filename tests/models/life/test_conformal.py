@@ -40,6 +40,36 @@ def test_censored_rows_widen_the_band_as_the_truth_would() -> None:
     assert abs(censored.high[at] - whole.high[at]) < abs(naive.high[at] - whole.high[at])
 
 
+def test_where_no_truth_can_lie_above_the_band_holds_as_many() -> None:
+    bands = calibrate(*_capped(7), top=100.0)
+    forecast, truth, _, _ = _capped(8)
+    low, _, high = bands.around(forecast)
+    near = forecast > 92.0
+    assert (high[near] == 100.0).all()
+    assert (truth[near] >= low[near]).mean() == pytest.approx(0.9, abs=0.02)
+
+
+def _capped(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    forecast, truth = _world(seed)
+    shown = forecast < 100.0
+    truth = np.minimum(truth[shown], 100.0)
+    return forecast[shown], truth, np.ones(len(truth), bool), np.ones(len(truth))
+
+
+def test_the_width_swings_less_than_single_ranks_of_the_units_do() -> None:
+    rng = np.random.default_rng(9)
+    ours, ranks = [], []
+    for _ in range(60):
+        forecast = np.full(20, 50.0) + rng.normal(0.0, 0.1, 20)
+        error = rng.normal(0.0, 5.0, 20)
+        bands = calibrate(forecast, forecast + error, np.ones(20, bool), np.ones(20), 200.0)
+        low, _, high = bands.around(np.array([50.0]))
+        ours.append(float(high[0] - low[0]))
+        ranks.append(np.ptp(np.quantile(error, [0.05, 0.95], method="inverted_cdf")))
+    assert np.mean(ours) == pytest.approx(np.mean(ranks), rel=0.1)
+    assert np.std(ours) < 0.95 * np.std(ranks)
+
+
 def test_bands_stay_within_what_was_learned() -> None:
     forecast, truth = _world(5)
     bands = calibrate(
