@@ -1,17 +1,20 @@
 """The service with a client that acknowledges by itself, as asyncio-mqtt does: for comparison."""
 
 import sys
+from collections.abc import Callable
 
 import cloud.app
-from cloud.link import Link
+from cloud.link import Limits, Link
 from cloud.settings import BrokerSettings
 
 
 class AutoAckLink(Link):
     """Lets paho acknowledge before our code has run."""
 
-    def __init__(self, settings: BrokerSettings, now: object) -> None:
-        super().__init__(settings, now)  # type: ignore[arg-type]
+    def __init__(
+        self, settings: BrokerSettings, now: Callable[[], int], limits: Limits | None = None
+    ) -> None:
+        super().__init__(settings, now, limits)
         self._client.manual_ack_set(False)
 
     def acknowledge(self, group: object) -> None:
