@@ -29,7 +29,7 @@ from benchmarks.evaluation import life_ends
 from benchmarks.evaluation.life_page import page
 from benchmarks.evaluation.page import write_section
 from forewarn import life
-from forewarn.runs import read
+from forewarn.runs import File, read
 from models.life.learned import fitting
 from models.life.learned.prognosis import Prognosis
 from models.life.learned.runs import Runs
@@ -117,12 +117,22 @@ def _measured(at: Path, fold: int, one: Set) -> dict[str, Any]:
     begun = time.perf_counter()
     _verb("fit", at, fold, one)
     found: dict[str, Any] = {"recipe": _recipe(), "seconds": time.perf_counter() - begun}
-    for part in ("whole", "cut"):
-        found[part] = {"forewarn": _verb("predict", at, fold, one, part)}
-        found[part] |= peers(at, fold, one, part)
-    runs = read(at / f"whole_{fold}.csv").runs
-    renewed = Prognosis((at / f"model_{fold}").read_bytes()).forecast(runs).renewed
+    whole, cut = (_verb("predict", at, fold, one, part) for part in ("whole", "cut"))
+    prognosis = Prognosis((at / f"model_{fold}").read_bytes())
+    past, left_out = read(at / f"fit_{fold}.csv").runs, read(at / f"whole_{fold}.csv")
+    simpler = peers(prognosis, past, left_out, one)
+    ends = {_row(line) for line in cut}
+    found["whole"] = {"forewarn": whole} | simpler
+    found["cut"] = {"forewarn": cut} | {
+        peer: [line for line in lines if _row(line) in ends] for peer, lines in simpler.items()
+    }
+    _, renewed = prognosis.lives(left_out.runs)
     return found | {"renewed": [one.unit for one in renewed]}
+
+
+def _row(line: str) -> tuple[str, ...]:
+    """Return unit and time of a forecast. What simpler ways say of a row knows nothing later."""
+    return tuple(line.split(",")[:2])
 
 
 def _recipe() -> str:
@@ -254,13 +264,11 @@ def _lead(forecast: Array, truth: Array, ticket: tuple[float, int, float, float]
     return None
 
 
-def peers(at: Path, fold: int, one: Set, part: str) -> dict[str, list[str]]:
+def peers(prognosis: Prognosis, past: Runs, file: File, one: Set) -> dict[str, list[str]]:
     """Return the forecasts of simpler ways, fitted on the same units, as lines of points.
 
     They see windows of the signals and the age, not the health index and what follows from it.
     """
-    prognosis = Prognosis((at / f"model_{fold}").read_bytes())
-    file, past = read(at / f"{part}_{fold}.csv"), read(at / f"fit_{fold}.csv").runs
     plain = [i for i, name in enumerate(prognosis.card.features) if _plain(name)]
     fitted = np.nan_to_num(prognosis.features(past)[:, plain])
     new = np.nan_to_num(prognosis.features(file.runs)[:, plain])
@@ -274,14 +282,12 @@ def peers(at: Path, fold: int, one: Set, part: str) -> dict[str, list[str]]:
         "ridge": lambda: _ridge(fitted[known], target, new),
         "LightGBM": lambda: _trees(fitted[known], target, new),
     }
-    rows = np.arange(len(new)) if part == "whole" else file.runs.starts[1:] - 1
     found = {}
     for name, way in ways.items():
-        said = np.clip(way(), 0.0, min(top, 3.0 * mean))[rows]
-        order = [int(file.order[row]) for row in rows]
+        said = np.clip(way(), 0.0, min(top, 3.0 * mean))
         found[name] = [
             f"{file.unit[k]},{file.time[k]},{v:.6g},{v:.6g},{v:.6g}"
-            for k, v in zip(order, said, strict=True)
+            for k, v in zip(file.order, said, strict=True)
         ]
     return found
 
