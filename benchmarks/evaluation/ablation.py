@@ -34,16 +34,19 @@ OFF: Final = 1e30
 _FULL: Final = Config()
 VARIANTS: Final[dict[str, Config]] = {
     "all layers": _FULL,
-    "without level": replace(_FULL, level_least=OFF, layer_weight=3**-0.5),
-    "without season": replace(_FULL, season_least=OFF, layer_weight=3**-0.5),
-    "without patterns": replace(_FULL, pattern_least=OFF, layer_weight=2**-0.5),
-    "patterns only": replace(_FULL, level_least=OFF, season_least=OFF, layer_weight=2**-0.5),
+    "without level": replace(_FULL, level_least=OFF, layer_weight=2**-0.5),
+    "without season": replace(_FULL, season_least=OFF, layer_weight=2**-0.5),
+    "without pattern": replace(_FULL, pattern_least=OFF, layer_weight=2**-0.5),
+    "pattern only": replace(_FULL, level_least=OFF, season_least=OFF, layer_weight=1.0),
     "level only": replace(_FULL, season_least=OFF, pattern_least=OFF, layer_weight=1.0),
     "evidence of one row (no memory)": replace(_FULL, evidence_share=1.0),
+    "spread and tail forget as fast as the level": replace(
+        _FULL, spread_share=_FULL.level_share, tail_share=1 / 64
+    ),
     "limit that does not grow": replace(_FULL, onset_growth=1e-9),
     "pause of 150 rows always": replace(_FULL, onset_pause=150.0, onset_pause_share=1e-9),
     "no pause after long gaps": replace(_FULL, gap_s=1e12),
-    "range of the patterns widens at once": replace(_FULL, range_rows=1e12),
+    "range of the pattern widens at once": replace(_FULL, range_rows=1e12),
     "… by 32 rows' share": replace(_FULL, range_rows=32.0),
     "first days: as it is at a quarter of the way": replace(_FULL, early_even=0.25),
     "… at the whole way": replace(_FULL, early_even=1.0),
@@ -171,14 +174,11 @@ def _season(o: Any, i: int, x: float, rules: Any) -> None:
 
 
 @numba.njit(error_model="numpy")
-def _patterns(o: Any, i: int, x: float, rules: Any) -> None:
+def _pattern(o: Any, i: int, x: float, rules: Any) -> None:
     o.rows = i
-    cell = onset._cell(o, x, rules)
-    o.cell[i & (onset.PAST - 1)] = cell
-    for k in range(len(onset.LAGS)):
-        s = onset._pattern(o, k, onset.LAGS[k][0], onset.LAGS[k][1], cell, rules)
-        if s >= 0.0:
-            onset._tail(o, onset.PATTERN + k, s, rules.pattern_least, rules)
+    s = onset._pattern(o, onset._cell(o, x, rules), rules)
+    if s >= 0.0:
+        onset._tail(o, onset.PATTERN, s, rules.pattern_least, rules)
 
 
 @numba.njit(error_model="numpy")
@@ -189,7 +189,7 @@ def _early(o: Any, i: int, x: float, rules: Any) -> None:
 PARTS: Final = {
     "level": _level,
     "season": _season,
-    "two patterns": _patterns,
+    "pattern": _pattern,
     "early state (first three days)": _early,
 }
 

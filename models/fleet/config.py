@@ -30,7 +30,7 @@ class Config:
     notice_rows: float = 30.0
 
     #: evidence (-ln p over the root of the layers) that makes an onset alarm in the first 1000 rows
-    onset_limit: float = 1.05
+    onset_limit: float = 1.25
     #: it grows by so much for each e-fold of the rows: the alarms of a healthy signal die out
     onset_growth: float = 1.25
     #: fifteen readings beyond the 95 % quantile must be known before evidence counts
@@ -43,7 +43,7 @@ class Config:
     #: share of a row in the evidence: two strange rows count more than one twice as strange
     evidence_share: float = 0.25
     #: 1 / sqrt(layers): independent layers keep the spread of one
-    layer_weight: float = 4**-0.5
+    layer_weight: float = 3**-0.5
     #: after a gap of so many usual intervals, and so long, the level is learned anew
     gap_rows: float = 20.0
     gap_s: float = 6 * 3600.0
@@ -51,7 +51,7 @@ class Config:
     spread_share: float = 1 / 4096
     #: rows after a start or a long gap that are no evidence
     settle_rows: float = 100.0
-    #: least scale of the excesses: level (mean absolute deviations), season (the same), patterns
+    #: least scale of the excesses: level (mean absolute deviations), season (the same), pattern
     level_least: float = 0.1
     season_least: float = 0.25
     pattern_least: float = 0.05
@@ -63,9 +63,9 @@ class Config:
     tail_clip: float = 8.0
     #: readings of a part of the day that are remembered
     season_rows: float = 64.0
-    #: a row widens the range of the patterns by at most so much of it, over the rows so far
+    #: a row widens the range of the pattern by at most so much of it, over the rows so far
     range_rows: float = 64.0
-    #: share of a row in the patterns: about the last four
+    #: share of a row in the pattern: about the last four
     pattern_share: float = 0.25
 
     #: the early state needs so many rows, and so much memory for where a signal was

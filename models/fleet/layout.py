@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-VERSION: Final = 6
+VERSION: Final = 7
 CONTEXTS: Final = 4  #: so many context signals of a machine can explain the others
 PEERS: Final = 6  #: so many signals of a machine are set beside each
 POINTS: Final = 160  #: most points of a history: 16 levels of up to 9, rounded up
@@ -173,7 +173,7 @@ MACHINE: Final = np.dtype(
     ]
 )
 
-#: what the watch knows of a signal; under 2 KB (`models.fleet.onset`, `models.fleet.early`)
+#: what the watch knows of a signal; under 1.5 KB (`models.fleet.onset`, `models.fleet.early`)
 ONSET: Final = np.dtype(
     [
         ("rows", "i8"),
@@ -188,10 +188,10 @@ ONSET: Final = np.dtype(
         ("low", "f8"),  # the range that the cells divide
         ("high", "f8"),
         ("around", "f8"),  # mean distance from the part of the day
-        ("fresh", "f8", (2,)),  # share of new triples, lately
-        ("edge", "f8", (4,)),  # running 95 % quantile of each surprise
-        ("scale", "f8", (4,)),  # mean excess over it
-        ("seen", "f8", (4,)),
+        ("fresh", "f8"),  # share of new triples, lately
+        ("edge", "f8", (3,)),  # running 95 % quantile of each surprise
+        ("scale", "f8", (3,)),  # mean excess over it
+        ("seen", "f8", (3,)),
         # the early state
         ("early", "i8"),
         ("early_rows", "i8"),
@@ -207,12 +207,12 @@ ONSET: Final = np.dtype(
         ("block_rows", "i8"),
         ("block_sum", "f8"),
         ("block_mean", "f8", (2,)),
-        # the day and the patterns
+        # the day and the pattern
         ("middle", "f8", (48,)),
         ("width", "f8", (48,)),
         ("visits", "u1", (48,)),
-        ("cell", "u1", (32,)),
-        ("triples", "u8", (2, 35)),
+        ("cell", "u1", (16,)),
+        ("triples", "u8", (35,)),
     ]
 )
 

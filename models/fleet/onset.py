@@ -8,8 +8,8 @@ watch weighs the evidence by how far the signal has gone (`models.fleet.early`).
 * *level*: the mean of four readings against a slow, clipped mean, in mean absolute deviations;
 * *season*: the reading against what the same half hour of the day has brought, each half hour
   with a spread of its own;
-* *patterns*: how often, lately, the reading and two earlier ones made a triple never seen before;
-  two pairs of lags, each with a set of triples as bits.
+* *pattern*: how often, lately, the reading and two earlier ones, five and ten readings ago, made a
+  triple never seen before; the triples seen are bits of a set.
 
 Only element-wise IEEE operations enter the state, row by row (`math.log` is called for one number
 at a time), so any cut of the stream gives the same bits.
@@ -23,13 +23,13 @@ import numpy as np
 
 from models.life.compiled import part
 
-LAYERS: Final = 4
+LAYERS: Final = 3
 SEASONS: Final = 48  #: parts of a day
-CELLS: Final = 13  #: cells of a signal's range, for the patterns; odd, so that a mirror fits
+CELLS: Final = 13  #: cells of a signal's range, for the pattern; odd, so that a mirror fits
 MIDDLE: Final = 6
 WORDS: Final = 35  #: 64-bit words that hold one bit for each of CELLS^3 triples
-PAST: Final = 32  #: cells remembered; more than the longest lag, a power of two
-LAGS: Final = ((5, 10), (10, 20))
+PAST: Final = 16  #: cells remembered; more than the longer lag, a power of two
+LAGS: Final = (5, 10)
 LEVEL: Final = 0  #: places of the layers
 SEASON: Final = 1
 PATTERN: Final = 2
@@ -121,24 +121,25 @@ def _cell(o: Any, x: float, rules: Any) -> int:
 
 
 @part
-def _pattern(o: Any, which: int, first: int, second: int, cell: int, rules: Any) -> float:
+def _pattern(o: Any, cell: int, rules: Any) -> float:
     """Return the share of triples never seen before among the last few, and keep this one."""
     n = o.rows
-    if n < second:
+    o.cell[n & (PAST - 1)] = cell
+    if n < LAGS[1]:
         return -1.0
-    triple = cell * CELLS + np.int64(o.cell[(n - first) & (PAST - 1)])
-    triple = triple * CELLS + np.int64(o.cell[(n - second) & (PAST - 1)])
+    triple = cell * CELLS + np.int64(o.cell[(n - LAGS[0]) & (PAST - 1)])
+    triple = triple * CELLS + np.int64(o.cell[(n - LAGS[1]) & (PAST - 1)])
     place = triple >> 6
     bit = np.uint64(1) << np.uint64(triple & 63)
-    word = o.triples[which, place]
+    word = o.triples[place]
     new = 0.0
     if word & bit == np.uint64(0):
         new = 1.0
-        o.triples[which, place] = word | bit
-    fresh = o.fresh[which] + rules.pattern_share * (new - o.fresh[which])
+        o.triples[place] = word | bit
+    fresh = o.fresh + rules.pattern_share * (new - o.fresh)
     if fresh < NOTHING:
         fresh = 0.0
-    o.fresh[which] = fresh
+    o.fresh = fresh
     return float(fresh)
 
 
@@ -190,12 +191,9 @@ def surprise(o: Any, slot: int, day: int, x: float, rules: Any) -> float:
     s = _season(o, slot, day, x, least, rules)
     if s >= 0.0:
         total += _tail(o, SEASON, s, rules.season_least, rules)
-    cell = _cell(o, x, rules)
-    o.cell[n & (PAST - 1)] = cell
-    for i in range(len(LAGS)):
-        s = _pattern(o, i, LAGS[i][0], LAGS[i][1], cell, rules)
-        if s >= 0.0:
-            total += _tail(o, PATTERN + i, s, rules.pattern_least, rules)
+    s = _pattern(o, _cell(o, x, rules), rules)
+    if s >= 0.0:
+        total += _tail(o, PATTERN, s, rules.pattern_least, rules)
     o.rows = n + 1
     o.since += 1.0
     if o.since <= rules.settle_rows:
