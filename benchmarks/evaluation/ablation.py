@@ -158,7 +158,6 @@ def _loop(part: Callable[..., Any]) -> Any:
 
 @numba.njit(error_model="numpy")
 def _level(o: Any, i: int, x: float, rules: Any) -> None:
-    o.recent[i & 3] = x
     o.rows, o.since = i, float(i)
     s = onset._level(o, x, 1e-3, rules)
     if s >= 0.0:

@@ -24,12 +24,8 @@ NOISE = 1.25  #: standard deviations in a mean absolute deviation of normal nois
 
 
 @part
-def _wander(o: Any, x: float, rules: Any) -> None:
-    """Learn how far the means of blocks move, and with each block how far away is too far."""
-    o.block_sum += x
-    o.block_rows += 1
-    if o.block_rows < BLOCK:
-        return
+def block_done(o: Any, rules: Any) -> None:
+    """Learn how far the means of blocks move, and how far away is too far from now on."""
     rows = max(o.early_rows, 1000) * 1e-3
     o.reach = math.sqrt(1.0 + rules.early_growth * math.log(rows))
     mean = o.block_sum / BLOCK
@@ -51,11 +47,13 @@ def _new_blocks(o: Any) -> None:
 
 
 @part
-def stay(o: Any, x: float, rules: Any) -> None:
+def stay(o: Any, x: float, rules: Any) -> float:
     """Take a reading: enter the state, hold it or leave it (`o.early`), and learn if healthy.
 
-    A state that lasts for most of what was ever seen of the signal is its new normal.
+    A state that lasts for most of what was ever seen of the signal is its new normal. Returns how
+    far the signal is on the way to the state: 1 where it begins, 0 while unknown.
     """
+    way = 0.0
     n = o.early_rows
     if n == 0:
         o.base = o.quick = x
@@ -66,9 +64,10 @@ def stay(o: Any, x: float, rules: Any) -> None:
     noise = NOISE * o.noise
     sigma = noise + rules.early_wander * o.wander
     if n >= rules.early_rows and sigma > 0.0 and o.moves >= 2.0:
-        away = abs(o.quick - o.base)
+        away, begins = abs(o.quick - o.base), sigma * o.reach
+        way = away / begins
         if o.early == 0:
-            if away > sigma * o.reach:
+            if away > begins:
                 o.early = 1
                 o.early_since = n
         elif (
@@ -82,19 +81,14 @@ def stay(o: Any, x: float, rules: Any) -> None:
             _new_blocks(o)
             o.blocks = 0
         if o.early == 1:
-            return
-    _wander(o, x, rules)
+            return float(way)
+    o.block_sum += x
+    o.block_rows += 1
+    if o.block_rows == BLOCK:
+        block_done(o, rules)
     if n >= rules.warm_rows:
         r = min(max(r, -3.0 * noise), 3.0 * noise)
     share = max(rules.early_share, 1.0 / o.known)
     o.base += share * r
     o.noise += share * (abs(r) - o.noise)
-
-
-@part
-def way(o: Any, rules: Any) -> float:
-    """Return how far the signal is on the way to the state: 1 where it begins, 0 while unknown."""
-    sigma = NOISE * o.noise + rules.early_wander * o.wander
-    if o.early_rows < rules.early_rows or sigma == 0.0 or o.moves < 2.0:
-        return 0.0
-    return float(abs(o.quick - o.base) / (sigma * o.reach))
+    return float(way)

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-VERSION: Final = 7
+VERSION: Final = 8
 CONTEXTS: Final = 4  #: so many context signals of a machine can explain the others
 PEERS: Final = 6  #: so many signals of a machine are set beside each
 POINTS: Final = 160  #: most points of a history: 16 levels of up to 9, rounded up
@@ -182,7 +182,7 @@ ONSET: Final = np.dtype(
         ("evidence", "f8"),
         ("last", "f8"),
         ("step", "f8"),  # smallest change ever seen: the resolution
-        ("recent", "f8", (4,)),
+        ("recent", "f8", (3,)),  # the readings before
         ("level", "f8"),
         ("spread", "f8"),  # mean absolute deviation
         ("low", "f8"),  # the range that the cells divide

@@ -11,8 +11,9 @@ watch weighs the evidence by how far the signal has gone (`models.fleet.early`).
 * *pattern*: how often, lately, the reading and two earlier ones, five and ten readings ago, made a
   triple never seen before; the triples seen are bits of a set.
 
-Only element-wise IEEE operations enter the state, row by row (`math.log` is called for one number
-at a time), so any cut of the stream gives the same bits.
+Only element-wise IEEE operations enter the state, row by row, so any cut of the stream gives the
+same bits. Once the layers of four signals have settled, `models.fleet.settled` takes them side by
+side with the same arithmetic: what changes here changes there.
 """
 # ruff: noqa: PLR0917  compiled code: no keywords, and a call costs a look-up
 
@@ -49,7 +50,8 @@ def _tail(o: Any, layer: int, s: float, least: float, rules: Any) -> float:
 
     Peaks over a running 95 % quantile (stochastic approximation, Robbins and Monro, Ann. Math.
     Stat. 22, 1951) with exponential excesses, as in Siffer et al., KDD 2017, with shape 0. The
-    scale is known from the excesses so far only, so what counts is the predictive tail (Lomax).
+    scale is known from the excesses so far only, so what counts is the predictive tail (Lomax),
+    with k ln(1 + u/k) as u / (1 + u/2k), its first Padé approximant: no logarithm, one division.
     """
     seen = o.seen[layer] + 1.0
     o.seen[layer] = seen
@@ -67,9 +69,10 @@ def _tail(o: Any, layer: int, s: float, least: float, rules: Any) -> float:
         return 0.0
     known = 1.0 + 0.05 * seen
     share = max(rules.tail_share, 1.0 / (1.0 + known))
+    twice = 2.0 * known
     o.scale[layer] = max(least, scale + share * (min(excess, rules.tail_clip * scale) - scale))
     o.edge[layer] += 9.5 * rate * scale
-    return float(known * math.log(1.0 + excess / (scale * known)))
+    return float(excess * twice / (scale * twice + excess))
 
 
 @part
@@ -121,21 +124,32 @@ def _cell(o: Any, x: float, rules: Any) -> int:
 
 
 @part
+def triple(cell: int, first: int, second: int) -> int:
+    """Return the number of a triple of cells."""
+    return (int(cell) * CELLS + int(first)) * CELLS + int(second)
+
+
+@part
+def unseen(o: Any, number: int) -> bool:
+    """Keep a triple; return whether it was never seen before."""
+    place = number >> 6
+    bit = np.uint64(1) << np.uint64(number & 63)
+    word = o.triples[place]
+    if word & bit != np.uint64(0):
+        return False
+    o.triples[place] = word | bit
+    return True
+
+
+@part
 def _pattern(o: Any, cell: int, rules: Any) -> float:
     """Return the share of triples never seen before among the last few, and keep this one."""
     n = o.rows
     o.cell[n & (PAST - 1)] = cell
     if n < LAGS[1]:
         return -1.0
-    triple = cell * CELLS + np.int64(o.cell[(n - LAGS[0]) & (PAST - 1)])
-    triple = triple * CELLS + np.int64(o.cell[(n - LAGS[1]) & (PAST - 1)])
-    place = triple >> 6
-    bit = np.uint64(1) << np.uint64(triple & 63)
-    word = o.triples[place]
-    new = 0.0
-    if word & bit == np.uint64(0):
-        new = 1.0
-        o.triples[place] = word | bit
+    past = o.cell[(n - LAGS[0]) & (PAST - 1)], o.cell[(n - LAGS[1]) & (PAST - 1)]
+    new = 1.0 if unseen(o, triple(cell, past[0], past[1])) else 0.0
     fresh = o.fresh + rules.pattern_share * (new - o.fresh)
     if fresh < NOTHING:
         fresh = 0.0
@@ -148,7 +162,7 @@ def begin(o: Any, x: float) -> None:
     """Set what the first reading of a signal sets."""
     o.level = o.last = o.low = o.high = x
     o.step = np.inf
-    for i in range(4):
+    for i in range(3):
         o.recent[i] = x
 
 
@@ -159,9 +173,10 @@ def _level(o: Any, x: float, least: float, rules: Any) -> float:
     s = -1.0
     r = x - o.level
     if o.since >= rules.warm_rows and sigma > 0.0:
-        mean = 0.25 * ((o.recent[0] + o.recent[1]) + (o.recent[2] + o.recent[3]))
+        mean = 0.25 * ((x + o.recent[0]) + (o.recent[1] + o.recent[2]))
         s = abs(mean - o.level) / sigma
         r = min(max(r, -TOP * sigma), TOP * sigma)
+    o.recent[2], o.recent[1], o.recent[0] = o.recent[1], o.recent[0], x
     o.level += _share(o.since, rules.level_share) * r
     o.spread += _share(o.rows, rules.spread_share) * (abs(r) - o.spread)
     return float(s)
@@ -181,8 +196,6 @@ def surprise(o: Any, slot: int, day: int, x: float, rules: Any) -> float:
     if d > 0.0:
         o.step = min(o.step, d)
     o.last = x
-    o.recent[3], o.recent[2], o.recent[1] = o.recent[2], o.recent[1], o.recent[0]
-    o.recent[0] = x
     least = max(0.5 * o.step if o.step < np.inf else 0.0, 1e-12 * abs(o.level))
     total = 0.0
     s = _level(o, x, least, rules)

@@ -137,6 +137,11 @@ def turned(a: Any, b: Any, c: Any, d: Any) -> Any:
     raise NotImplementedError
 
 
+def upwards(lanes: Any) -> Any:
+    """Return the least whole number that is not below each."""
+    raise NotImplementedError
+
+
 def _choose(_context: Any, builder: Any, _kinds: Any, values: Any) -> Any:
     return builder.select(*values)
 
@@ -182,10 +187,15 @@ def _turned(context: Any, builder: Any, _kinds: Any, values: Any) -> Any:
     return context.make_tuple(builder, FOUR, rows)
 
 
-def _abs(_context: Any, builder: Any, _kinds: Any, values: Any) -> Any:
-    kind = ir.FunctionType(_VECTOR, [_VECTOR])
-    function = get_or_insert_function(builder.module, kind, f"llvm.fabs.v{LANES}f64")
-    return builder.call(function, values)
+def _by(name: str) -> Callable[..., Any]:
+    """Return an operation of the compiler's own on one vector."""
+
+    def emit(_context: Any, builder: Any, _kinds: Any, values: Any) -> Any:
+        kind = ir.FunctionType(_VECTOR, [_VECTOR])
+        function = get_or_insert_function(builder.module, kind, f"llvm.{name}.v{LANES}f64")
+        return builder.call(function, values)
+
+    return emit
 
 
 for _key, _emit in (
@@ -209,7 +219,8 @@ for _key, _sign in (
 _operation(operator.or_, MASK, [(MASK, MASK)], lambda _c, builder, _k, v: builder.or_(*v))
 _operation(operator.and_, MASK, [(MASK, MASK)], lambda _c, builder, _k, v: builder.and_(*v))
 _operation(operator.invert, MASK, [(MASK,)], lambda _c, builder, _k, v: builder.not_(*v))
-_operation(abs, DOUBLES, [(DOUBLES,)], _abs)
+_operation(abs, DOUBLES, [(DOUBLES,)], _by("fabs"))
+_operation(upwards, DOUBLES, [(DOUBLES,)], _by("ceil"))
 _operation(choose, DOUBLES, [(MASK, DOUBLES, DOUBLES)], _choose)
 _operation(load, DOUBLES, [(TABLE, types.int64)], _load)
 _operation(store, types.none, [(TABLE, types.int64, DOUBLES)], _store)

@@ -12,14 +12,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.fleet import early, onset
-from models.fleet.early import stay, way
+from models.fleet import early, onset, settled, vectors, watched
+from models.fleet.early import stay
 from models.fleet.layout import BEYOND, CONDITION, ONSET_ALARM, STAYS
 from models.fleet.onset import SEASONS, surprise
+from models.fleet.settled import take
+from models.fleet.vectors import LANES
+from models.fleet.watched import rooms
 from models.life.compiled import build_of, entry, part
 
 DAY_NS = 86_400 * 10**9
 SLOT_NS = DAY_NS // SEASONS
+LEAST = 4  #: rows that are taken side by side
+PATIENCE = 16  #: rows until side by side is tried again
 
 
 @part
@@ -55,11 +60,12 @@ def _signal(
     flags: NDArray[np.uint8],
     first: int,
     row: int,
+    rows: tuple[int, int],
     early_days: int,
     rules: Any,
 ) -> None:
-    """Take a signal's readings of a block: evidence into `odds`, the early state into `flags`."""
-    for r in range(clock.shape[0]):
+    """Take a signal's readings one by one: evidence into `odds`, the early state into `flags`."""
+    for r in range(rows[0], rows[1]):
         day = clock[r, 1]
         if day >= 0:
             x = cells[first + r] + 0.0  # no negative zero
@@ -69,14 +75,61 @@ def _signal(
                     o.since = 0.0
                 evidence = surprise(o, clock[r, 0], day, x, rules)
                 if day < early_days:
-                    stay(o, x, rules)
-                    if evidence > 0.0:
-                        evidence *= min(way(o, rules), 1.0) / rules.early_even
+                    evidence *= min(stay(o, x, rules), 1.0) * (1.0 / rules.early_even)
                 else:
                     o.early = 0
                 odds[first + r] = evidence
         if o.early == 1:
             flags[row + r] |= STAYS
+
+
+@part
+def _signals(
+    onsets: Any,
+    lanes: Any,
+    rules: Any,
+    item: Any,
+    layout: NDArray[np.int64],
+    clock: NDArray[np.int64],
+    cells: NDArray[np.float64],
+    odds: NDArray[np.float64],
+    flags: NDArray[np.uint8],
+    strongest: NDArray[np.float64],
+    room: Any,
+) -> None:
+    """Take a block's signals, four at a time; note the strongest evidence of each row."""
+    early_days = int(rules.reference_span_s / 86_400.0)
+    which, offset = np.zeros(LANES, np.int64), np.zeros(LANES, np.int64)
+    count = 0
+    end = item.first_column + 2 * item.columns
+    for j in range(item.first_column, end, 2):
+        if lanes[layout[j]].role == CONDITION:
+            which[count:] = lanes[layout[j]].onset
+            offset[count:] = item.first_cell + layout[j + 1] * item.rows
+            count += 1
+        if count < LANES and (count == 0 or j + 2 < end):
+            continue
+        r = 0
+        while r < item.rows:
+            took = 0
+            if item.rows - r >= LEAST:
+                took = take(
+                    onsets, which, offset, count, clock, r, early_days, cells, odds, room, rules
+                )
+            r += took
+            if took > 0:
+                continue
+            rows = r, min(r + PATIENCE, item.rows)
+            for i in range(count):
+                o, first = onsets[which[i]], offset[i]
+                _signal(
+                    o, clock, cells, odds, flags, first, item.first_row, rows, early_days, rules
+                )
+            r = rows[1]
+        for i in range(count):
+            for r in range(item.rows):
+                strongest[r] = max(strongest[r], odds[offset[i] + r])
+        count = 0
 
 
 @part
@@ -92,6 +145,7 @@ def _block(
     odds: NDArray[np.float64],
     strengths: NDArray[np.float64],
     flags: NDArray[np.uint8],
+    room: Any,
 ) -> None:
     """Watch one block. Late rows (before the machine's newest) are left out."""
     rows = item.rows
@@ -103,18 +157,8 @@ def _block(
             _clock(m, t, rules)
             clock[r, 0], clock[r, 1], clock[r, 2] = m.slot, m.day, m.session
         clock[r, 3] = m.watched
-    early_days = int(rules.reference_span_s / 86_400.0)
-    begin = item.first_column
-    strongest = np.zeros(rows)
-    for j in range(begin, begin + 2 * item.columns, 2):
-        lane = layout[j]
-        if lanes[lane].role != CONDITION:
-            continue
-        o = onsets[lanes[lane].onset]
-        first = item.first_cell + layout[j + 1] * rows
-        _signal(o, clock, cells, odds, flags, first, item.first_row, early_days, rules)
-        for r in range(rows):
-            strongest[r] = max(strongest[r], odds[first + r])
+    strongest, inverse = np.zeros(rows), np.zeros(rows)
+    _signals(onsets, lanes, rules, item, layout, clock, cells, odds, flags, strongest, room)
     for r in range(rows):
         if strongest[r] == 0.0:
             continue
@@ -122,6 +166,7 @@ def _block(
         limit = rules.onset_limit
         if n > 1000:
             limit += rules.onset_growth * math.log(n * 1e-3)
+        inverse[r] = 1.0 / limit
         ratio = strongest[r] / limit
         strengths[item.first_row + r] = ratio
         quiet = max(rules.onset_pause, rules.onset_pause_share * n)
@@ -132,11 +177,11 @@ def _block(
         if ratio >= 1.0 and (m.alarm_row == 0 or n - m.alarm_row > quiet):
             m.alarm_row = n
             flags[item.first_row + r] |= ONSET_ALARM
-        inverse = 1.0 / limit
-        for j in range(begin, begin + 2 * item.columns, 2):
-            cell = item.first_cell + layout[j + 1] * rows + r
-            odds[cell] *= inverse
-            odds[cell] *= odds[cell]
+    for j in range(item.first_column + 1, item.first_column + 2 * item.columns, 2):
+        first = item.first_cell + layout[j] * rows
+        for r in range(rows):
+            odds[first + r] *= inverse[r]
+            odds[first + r] *= odds[first + r]
 
 
 def _make(build: int) -> Any:
@@ -158,13 +203,27 @@ def _make(build: int) -> Any:
         All three must come in as zeros. `strengths` and `flags` are one a row.
         """
         rules = constants[0]
+        room = rooms()
         for i in range(items.shape[0]):
             item = items[i]
             if item.machine >= 0 and build >= 0:  # names it, so that the cache is keyed by it
                 m = machines[item.machine]
-                _block(onsets, lanes, m, rules, item, layout, times, cells, odds, strengths, flags)
+                _block(
+                    onsets,
+                    lanes,
+                    m,
+                    rules,
+                    item,
+                    layout,
+                    times,
+                    cells,
+                    odds,
+                    strengths,
+                    flags,
+                    room,
+                )
 
     return entry(watch)
 
 
-watch = _make(build_of(onset, early))
+watch = _make(build_of(onset, early, settled, watched, vectors))

@@ -20,6 +20,12 @@ def part(function: Callable[P, R]) -> Callable[P, R]:
     return cast("Callable[P, R]", numba.njit(nogil=True, error_model="numpy")(function))
 
 
+def inlined(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile a function into each place that calls it: for values that live in registers."""
+    made = numba.njit(nogil=True, error_model="numpy", forceinline=True)(function)
+    return cast("Callable[P, R]", made)
+
+
 def entry(function: Callable[P, R]) -> Callable[P, R]:
     """Compile a function that Python calls; machine code is kept on disk beside the source.
 

@@ -1,0 +1,309 @@
+"""The watch over four signals abreast, once their layers have settled, compiled.
+
+`take` copies what the watch knows of four signals into a table (field, signal), takes rows with the
+same arithmetic in the same order as one reading at a time (`models.fleet.onset`, `early`), and
+stops before a row that is of another kind: nothing was read, another part of the day, a signal that
+begins to stay away. Both ways give the same bits: the tests compare blocks with single rows.
+"""
+# ruff: noqa: PLR0915, PLR0917  compiled code: no keywords, and a call costs a look-up
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.fleet.early import BLOCK, NOISE, block_done
+from models.fleet.onset import (
+    CELLS,
+    LAGS,
+    LEVEL,
+    MIDDLE,
+    NOTHING,
+    PAST,
+    PATTERN,
+    SEASON,
+    TOP,
+    triple,
+    unseen,
+)
+from models.fleet.vectors import (
+    LANES,
+    choose,
+    every,
+    larger,
+    load,
+    smaller,
+    some,
+    store,
+    upwards,
+)
+from models.fleet.watched import (
+    AROUND,
+    BASE,
+    CELL,
+    CENTRE,
+    EDGE,
+    EVIDENCE,
+    FRESH,
+    HEARD,
+    HIGH,
+    LAST,
+    LONGEST,
+    LOW,
+    NEWS,
+    NOISES,
+    OUT,
+    QUICK,
+    REACH,
+    RECENT_1,
+    RECENT_2,
+    RECENT_3,
+    SCALE,
+    SEEN,
+    SLOW,
+    SPREAD,
+    STEP,
+    SUM,
+    TABLE,
+    TOTALS,
+    VISITS,
+    WANDER,
+    WAYS,
+    WIDTH,
+    XS,
+    ahead,
+    fill,
+    keep,
+    lay,
+)
+from models.life.compiled import inlined, part
+
+
+@inlined
+def _tail(s: Any, edge: Any, scale: Any, seen: Any, young: bool, least: float, rules: Any) -> Any:
+    """Return exponent, edge and scale after a surprise, as `onset._tail` does."""
+    excess = s - edge
+    hit = excess > 0.0
+    known = 1.0 + 0.05 * seen
+    twice = 2.0 * known
+    exponent = excess * twice / (scale * twice + excess)
+    share = every(rules.tail_share)
+    if young:
+        share = larger(share, 1.0 / (1.0 + known))
+    wider = scale + share * (smaller(excess, rules.tail_clip * scale) - scale)
+    up = edge + 9.5 * rules.tail_rate * scale
+    down = larger(0.0, edge - 0.5 * rules.tail_rate * scale)
+    zero = every(0.0)
+    return (
+        choose(hit, exponent, zero),
+        choose(hit, up, down),
+        choose(hit, larger(least, wider), scale),
+    )
+
+
+@inlined
+def _young(t: Any, layer: int, rules: Any) -> bool:
+    """Whether so little is known of a layer's tail that its share still comes down."""
+    known = 1.0 + 0.05 * (load(t, SEEN + layer * LANES) + 1.0)
+    return bool(some((1.0 + known) * rules.tail_share < 1.0 + 1e-9))
+
+
+@part
+def _readings(
+    t: Any, count: int, day: int, early: bool, rules: Any
+) -> int:  # fmt: skip
+    """Take level, season, cell and early state through the rows; return how many were taken."""
+    last, step, slow, spread = load(t, LAST), load(t, STEP), load(t, SLOW), load(t, SPREAD)
+    recent_1, recent_2, recent_3 = load(t, RECENT_1), load(t, RECENT_2), load(t, RECENT_3)
+    low, high, around = load(t, LOW), load(t, HIGH), load(t, AROUND)
+    centre, width, visits = load(t, CENTRE), load(t, WIDTH), load(t, VISITS)
+    base, quick, noises, block_sum = load(t, BASE), load(t, QUICK), load(t, NOISES), load(t, SUM)
+    edge_l, scale_l = load(t, EDGE + LEVEL * LANES), load(t, SCALE + LEVEL * LANES)
+    edge_s, scale_s = load(t, EDGE + SEASON * LANES), load(t, SCALE + SEASON * LANES)
+    wander, reach = rules.early_wander * load(t, WANDER), load(t, REACH)
+    share, even = rules.level_share, 1.0 / rules.early_even
+    rows, wide_share = load(t, HEARD), every(rules.spread_share)
+    learning = some((rows + 1.0) * wide_share < 1.0)
+    young_l, young_s = _young(t, LEVEL, rules), _young(t, SEASON, rules)
+    wide = high - low
+    centred, finer = 0.5 * (low + high), (CELLS - 1.0) / wide
+    inverse, inverse_1 = 1.0 / visits, 1.0 / (visits - 1.0)
+    growing = some(visits < rules.season_rows)
+    r = 0
+    while r < count:
+        x = load(t, XS + r * LANES)
+        next_quick = quick + rules.early_fast * (x - quick)
+        noise = NOISE * noises
+        begins = (noise + wander) * reach
+        away = abs(next_quick - base)
+        other = ~(x - x == 0.0)
+        if early:
+            other = other | (away > begins)
+        if some(other):
+            break
+        quick = next_quick
+        d = abs(x - last)
+        last = x
+        step = choose((d > 0.0) & (d < step), d, step)
+        least = larger(0.5 * step, 1e-12 * abs(slow))
+        if learning:
+            share_of = 1.0 / (rows + (r + 1.0))
+            wide_share = choose(
+                (rows + (r + 1.0)) * rules.spread_share >= 1.0, every(rules.spread_share), share_of
+            )
+        # level
+        sigma = larger(spread, least)
+        rest = x - slow
+        mean = 0.25 * ((x + recent_1) + (recent_2 + recent_3))
+        recent_1, recent_2, recent_3 = x, recent_1, recent_2
+        s = abs(mean - slow) / sigma
+        top = TOP * sigma
+        rest = smaller(larger(rest, 0.0 - top), top)
+        slow = slow + share * rest
+        spread = spread + wide_share * (abs(rest) - spread)
+        seen = load(t, SEEN + LEVEL * LANES) + (r + 1.0)
+        total, edge_l, scale_l = _tail(s, edge_l, scale_l, seen, young_l, rules.level_least, rules)
+        # season
+        wideness = larger(larger(width, 0.25 * around), least)
+        rest = x - centre
+        if day > 0:
+            seen = load(t, SEEN + SEASON * LANES) + (r + 1.0)
+            s = abs(rest) / wideness
+            more, edge_s, scale_s = _tail(
+                s, edge_s, scale_s, seen, young_s, rules.season_least, rules
+            )
+            total = total + more
+        if growing:
+            visits = choose(visits < rules.season_rows, visits + 1.0, visits)
+            inverse, inverse_1 = 1.0 / visits, 1.0 / (visits - 1.0)
+        top = TOP * wideness
+        rest = smaller(larger(rest, 0.0 - top), top)
+        centre = centre + rest * inverse
+        around = around + wide_share * (abs(rest) - around)
+        width = width + (abs(rest) - width) * inverse_1
+        # cell of the patterns
+        if some((x > high) | (x < low)):
+            far = wide * smaller(every(1.0), rules.range_rows / (rows + float(r)))
+            far = choose(wide > 0.0, far, every(np.inf))
+            above = x > high
+            low = choose((x < low) & ~above, larger(x, low - far), low)
+            high = choose(above, smaller(x, high + far), high)
+            wide = high - low
+            centred, finer = 0.5 * (low + high), (CELLS - 1.0) / wide
+        off = (x - centred) * finer
+        steps = upwards(smaller(abs(off), MIDDLE * 1.0) - 0.5 - 1e-6)
+        cell = choose(off > 0.0, MIDDLE * 1.0 + steps, MIDDLE * 1.0 - steps)
+        cell = choose((wide < 1.5 * step) | (wide <= 0.0), every(MIDDLE * 1.0), cell)
+        store(t, CELL + r * LANES, cell)
+        store(t, TOTALS + r * LANES, total)
+        # early state
+        if early:
+            store(t, WAYS + r * LANES, smaller(away / begins, 1.0) * even)
+            block_sum = block_sum + x
+            rest = x - base
+            top = 3.0 * noise
+            rest = smaller(larger(rest, 0.0 - top), top)
+            base = base + rules.early_share * rest
+            noises = noises + rules.early_share * (abs(rest) - noises)
+        r += 1
+    store(t, LAST, last)
+    store(t, STEP, step)
+    store(t, SLOW, slow)
+    store(t, SPREAD, spread)
+    store(t, RECENT_1, recent_1)
+    store(t, RECENT_2, recent_2)
+    store(t, RECENT_3, recent_3)
+    store(t, LOW, low)
+    store(t, HIGH, high)
+    store(t, AROUND, around)
+    store(t, CENTRE, centre)
+    store(t, WIDTH, width)
+    store(t, VISITS, visits)
+    store(t, EDGE + LEVEL * LANES, edge_l)
+    store(t, SCALE + LEVEL * LANES, scale_l)
+    store(t, EDGE + SEASON * LANES, edge_s)
+    store(t, SCALE + SEASON * LANES, scale_s)
+    store(t, BASE, base)
+    store(t, QUICK, quick)
+    store(t, NOISES, noises)
+    store(t, SUM, block_sum)
+    return r
+
+
+@part
+def _pattern(o: Any, j: int, t: Any, past: Any, count: int) -> int:
+    """Keep a signal's triples; note in which rows they are new (NEWS), and return how many are."""
+    n, found = o.rows, 0
+    for i in range(1, LONGEST + 1):
+        past[LONGEST - i] = o.cell[(n - i) & (PAST - 1)]
+    for r in range(count):
+        past[LONGEST + r] = np.uint8(t[CELL + r * LANES + j])
+        o.cell[(n + r) & (PAST - 1)] = past[LONGEST + r]
+    first, second = LONGEST - LAGS[0], LONGEST - LAGS[1]
+    for r in range(count):
+        if unseen(o, triple(past[LONGEST + r], past[first + r], past[second + r])):
+            t[NEWS + r * LANES + j] = 1.0
+            found += 1
+    return found
+
+
+@part
+def _evidence(t: Any, found: int, count: int, early: bool, rules: Any) -> None:
+    """Add the pattern to the other layers, and half-forget the evidence from row to row."""
+    zero, at = every(0.0), PATTERN * LANES
+    fresh, edge, scale = load(t, FRESH), load(t, EDGE + at), load(t, SCALE + at)
+    young = _young(t, PATTERN, rules)
+    before = (fresh > 0.0) | (edge > 0.0)
+    for r in range(count if found > 0 or some(before) else 0):
+        fresh = fresh + rules.pattern_share * (load(t, NEWS + r * LANES) - fresh)
+        fresh = choose(fresh < NOTHING, zero, fresh)
+        seen = load(t, SEEN + at) + (r + 1.0)
+        more, edge, scale = _tail(fresh, edge, scale, seen, young, rules.pattern_least, rules)
+        store(t, TOTALS + r * LANES, load(t, TOTALS + r * LANES) + more)
+    store(t, FRESH, fresh)
+    store(t, EDGE + at, edge)
+    store(t, SCALE + at, scale)
+    evidence = load(t, EVIDENCE)
+    for r in range(count):
+        total = load(t, TOTALS + r * LANES) * rules.layer_weight
+        evidence = evidence + rules.evidence_share * (total - evidence)
+        evidence = choose(evidence >= NOTHING, evidence, zero)
+        store(t, OUT + r * LANES, evidence * load(t, WAYS + r * LANES) if early else evidence)
+    store(t, EVIDENCE, evidence)
+
+
+@part
+def take(
+    onsets: Any, which: Any, offset: Any, lanes: int, clock: NDArray[np.int64], r: int,
+    early_days: int, cells: NDArray[np.float64], odds: NDArray[np.float64], room: Any, rules: Any,
+) -> int:  # fmt: skip
+    """Take up to 32 rows of up to four signals from row `r` of a block on; return how many.
+
+    `which`, `offset` (4,): their records and where their readings and odds begin; where there are
+    fewer signals than lanes, the last one again. `room`: what `rooms` made.
+    """
+    slot, day = clock[r, 0], clock[r, 1]
+    early = day < early_days
+    count = ahead(which, onsets, clock, r, lanes, early, rules)
+    if count == 0:
+        return 0
+    t, past = room
+    for j in range(LANES):
+        fill(t, j, onsets[which[j]], slot)
+    lay(t, offset, r, count, cells)
+    count = _readings(t, count, day, early, rules)
+    if count == 0:
+        return 0
+    found = 0
+    t[NEWS:TABLE] = 0.0
+    for j in range(lanes):
+        found += _pattern(onsets[which[j]], j, t, past, count)
+    _evidence(t, found, count, early, rules)
+    for j in range(lanes):
+        o = onsets[which[j]]
+        for i in range(count):
+            odds[offset[j] + r + i] = t[OUT + i * LANES + j]
+        keep(t, j, o, slot, day, count, early)
+        if early and o.block_rows == BLOCK:
+            block_done(o, rules)
+    return count

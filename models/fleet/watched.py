@@ -1,0 +1,149 @@
+"""What the watch knows of four signals, side by side: a table (field, signal) and copies.
+
+For `models.fleet.settled`; one signal's record is `models.fleet.layout.ONSET`.
+"""
+# ruff: noqa: PLR0917  compiled code: no keywords, and a call costs a look-up
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.fleet.early import BLOCK
+from models.fleet.onset import LAGS, LAYERS, SEASON
+from models.fleet.vectors import LANES, load, store, turned
+from models.life.compiled import part
+
+ROWS: Final = BLOCK  #: at a time
+LONGEST: Final = LAGS[1]
+
+# where the fields of four signals begin
+LAST, STEP, RECENT_1, RECENT_2, RECENT_3, SLOW, SPREAD, LOW, HIGH = range(0, 9 * LANES, LANES)
+AROUND, CENTRE, WIDTH, VISITS, HEARD, EVIDENCE = range(9 * LANES, 15 * LANES, LANES)
+BASE, QUICK, NOISES, WANDER, REACH, SUM = range(15 * LANES, 21 * LANES, LANES)
+EDGE: Final = 21 * LANES  # and of each layer
+SCALE: Final = EDGE + LAYERS * LANES
+SEEN: Final = SCALE + LAYERS * LANES
+FRESH: Final = SEEN + LAYERS * LANES
+FIELDS: Final = FRESH + LANES
+# and, four a row, readings, cells, sums of the layers, ways to the early state and evidence
+XS: Final = FIELDS
+CELL: Final = XS + ROWS * LANES
+TOTALS: Final = CELL + ROWS * LANES
+WAYS: Final = TOTALS + ROWS * LANES
+OUT: Final = WAYS + ROWS * LANES
+NEWS: Final = OUT + ROWS * LANES  # 1 where a triple was never seen before
+TABLE: Final = NEWS + ROWS * LANES
+
+
+@part
+def _settled(o: Any, slot: int, day: int, session: int, early: bool, rules: Any) -> bool:
+    """Whether all shares of a signal have come down to what they stay at."""
+    rows = min(o.rows, o.since)
+    calm = o.session == session and (rows + 1.0) * rules.level_share >= 1.0
+    calm = calm and rows >= max(rules.settle_rows, rules.warm_rows + 1.0, LONGEST)
+    calm = calm and o.rows >= rules.onset_rows and o.step < np.inf and o.visits[slot] >= 4
+    for i in range(LAYERS):
+        if i != SEASON or day > 0:
+            seen = o.seen[i] + 1.0
+            calm = calm and seen > rules.tail_rows and seen * rules.tail_rate >= 1.0
+    if early:
+        calm = calm and o.early == 0 and o.moves >= 2.0 and o.noise > 0.0
+        calm = calm and o.early_rows >= max(rules.early_rows, rules.warm_rows)
+        calm = calm and (o.known + 1.0) * rules.early_share >= 1.0 + 1e-9
+    return bool(calm)
+
+
+@part
+def ahead(
+    which: Any,
+    onsets: Any,
+    clock: NDArray[np.int64],
+    r: int,
+    lanes: int,
+    early: bool,
+    rules: Any,
+) -> int:
+    """Return how many rows are in the same part of the day, and of no signal the end of a block."""
+    slot, day, session = clock[r, 0], clock[r, 1], clock[r, 2]
+    if day < 0:
+        return 0
+    count = min(ROWS, clock.shape[0] - r)
+    for j in range(lanes):
+        o = onsets[which[j]]
+        if not _settled(o, slot, day, session, early, rules):
+            return 0
+        if early:
+            count = min(count, BLOCK - o.block_rows)
+    i = 1
+    while i < count:
+        at = r + i
+        if clock[at, 0] != slot or clock[at, 1] != day or clock[at, 2] != session:
+            break
+        i += 1
+    return i
+
+
+@part
+def fill(t: Any, j: int, o: Any, slot: int) -> None:
+    """Copy what the watch knows of a signal into column j of the table."""
+    t[LAST + j], t[STEP + j], t[SLOW + j] = o.last, o.step, o.level
+    t[RECENT_1 + j], t[RECENT_2 + j], t[RECENT_3 + j] = o.recent[0], o.recent[1], o.recent[2]
+    t[SPREAD + j], t[LOW + j], t[HIGH + j] = o.spread, o.low, o.high
+    t[AROUND + j], t[CENTRE + j], t[WIDTH + j] = o.around, o.middle[slot], o.width[slot]
+    t[VISITS + j], t[HEARD + j], t[EVIDENCE + j] = o.visits[slot], o.rows, o.evidence
+    t[BASE + j], t[QUICK + j], t[NOISES + j] = o.base, o.quick, o.noise
+    t[WANDER + j], t[REACH + j], t[SUM + j] = o.wander, o.reach, o.block_sum
+    for i in range(LAYERS):
+        at = i * LANES + j
+        t[EDGE + at], t[SCALE + at], t[SEEN + at] = o.edge[i], o.scale[i], o.seen[i]
+    t[FRESH + j] = o.fresh
+
+
+@part
+def keep(t: Any, j: int, o: Any, slot: int, day: int, count: int, early: bool) -> None:
+    """Copy column j of the table back, after so many rows."""
+    o.last, o.step, o.level = t[LAST + j], t[STEP + j], t[SLOW + j]
+    o.recent[0], o.recent[1], o.recent[2] = t[RECENT_1 + j], t[RECENT_2 + j], t[RECENT_3 + j]
+    o.spread, o.low, o.high = t[SPREAD + j], t[LOW + j], t[HIGH + j]
+    o.around, o.middle[slot], o.width[slot] = t[AROUND + j], t[CENTRE + j], t[WIDTH + j]
+    o.visits[slot], o.evidence = int(t[VISITS + j]), t[EVIDENCE + j]
+    o.rows += count
+    o.since += count
+    for i in range(LAYERS):
+        at = i * LANES + j
+        o.edge[i], o.scale[i] = t[EDGE + at], t[SCALE + at]
+        if i != SEASON or day > 0:
+            o.seen[i] += count
+    o.fresh = t[FRESH + j]
+    o.early = 0
+    if early:
+        o.base, o.quick, o.noise, o.block_sum = t[BASE + j], t[QUICK + j], t[NOISES + j], t[SUM + j]
+        o.early_rows += count
+        o.known += count
+        o.block_rows += count
+
+
+@part
+def lay(t: Any, offset: Any, r: int, count: int, cells: NDArray[np.float64]) -> None:
+    """Lay the readings of four signals abreast."""
+    a, b, c, d = offset[0] + r, offset[1] + r, offset[2] + r, offset[3] + r
+    i = 0
+    while i + 4 <= count:
+        x = turned(load(cells, a + i), load(cells, b + i), load(cells, c + i), load(cells, d + i))
+        at = XS + i * LANES
+        store(t, at, x[0] + 0.0)  # no negative zero
+        store(t, at + LANES, x[1] + 0.0)
+        store(t, at + 2 * LANES, x[2] + 0.0)
+        store(t, at + 3 * LANES, x[3] + 0.0)
+        i += 4
+    while i < count:
+        for j in range(LANES):
+            t[XS + i * LANES + j] = cells[offset[j] + r + i] + 0.0
+        i += 1
+
+
+@part
+def rooms() -> Any:
+    """Return the tables that `models.fleet.settled.take` works in."""
+    return np.empty(TABLE), np.zeros(LONGEST + ROWS, np.uint8)
