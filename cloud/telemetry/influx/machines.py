@@ -174,6 +174,12 @@ class Machines:
                 fields = ",".join(f"{letter}=1i" for letter in fresh)
                 self.lines.append(f"{names.SIGNAL},{tags} {fields} 0".encode())
 
+    def open_minute(self, name: str) -> int | None:
+        """Return the start of a machine's open minute, None where it is not loaded or has none."""
+        machine = self._known.get(name)
+        at = NEVER if machine is None else self.open.opened(machine.number)
+        return None if at == NEVER else at
+
     def forget(self, name: str) -> None:
         """Forget a machine that was erased."""
         machine = self._known.pop(name, None)

@@ -6,7 +6,6 @@ the finer tier.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -15,25 +14,18 @@ from cloud.telemetry import Latest, rollup
 from cloud.telemetry.fresh import MISSING, QUALITY
 from cloud.telemetry.identity import Run
 from cloud.telemetry.influx import names, tables
+from cloud.telemetry.influx.edges import Edges
 from cloud.telemetry.influx.http import Connection, Table
 from cloud.telemetry.influx.influxql import FLOOR_NS, quoted, select, since, source, tagged, within
 from cloud.telemetry.influx.setup import Buckets
 from cloud.telemetry.query import Samples, Span
-from cloud.telemetry.reduction import RAW, Part, plan
+from cloud.telemetry.reduction import RAW, plan
 from cloud.telemetry.rollup import HOUR_NS, MINUTE_NS, Partials
 
 PAGE: Final = 20_000
 LETTERS: Final = (*names.LETTERS.values(), names.STATE)
+_STORED: Final = {HOUR_NS: names.HOUR, MINUTE_NS: names.MINUTE}
 _ROLLED: Final = ",".join([*tables.FLOATS, *tables.OFFSETS, *tables.COUNTS])
-
-
-@dataclass(frozen=True, slots=True)
-class Edges:
-    """Up to where each tier is complete, and from where the finer tiers are kept (None: all)."""
-
-    minute_ns: int | None
-    raw_from_ns: int | None
-    minute_from_ns: int | None
 
 
 class Reader:
@@ -107,10 +99,8 @@ class Reader:
         )
         times = [row[0] for found in rolled for table in found for row in table.rows]
         raw_from, minute_from = trimmed[0].rows[-1][1:3] if trimmed else (None, None)
-        minute: int | None = max(times, default=start_ns) // MINUTE_NS * MINUTE_NS
-        if raw_from is not None and minute is not None and minute < raw_from:
-            minute = None  # nothing since raw samples were let go: all has been rolled up
-        return Edges(minute, raw_from, minute_from)
+        minute = max(times, default=start_ns) // MINUTE_NS * MINUTE_NS
+        return Edges.of(minute, raw_from, minute_from)
 
     def _last_minutes(self, machine: str, *more: str, by: str | None = None) -> list[str]:
         """Return for the stored minutes what `last` finds at once, however long the past is."""
@@ -165,12 +155,6 @@ class Reader:
         mine = tagged("machine", machine), tagged("signal", signal), within(span)
         return [select(_ROLLED, place, *mine) for place in self._from(measurement)]
 
-    def stored(self, measurement: str, machine: str, signal: str, span: Span) -> Partials:
-        """Return stored minutes or hours of a signal that start in a span."""
-        found = self.ask(self._asking_stored(measurement, machine, signal, span))
-        width = HOUR_NS if measurement == names.HOUR else MINUTE_NS
-        return tables.partials([table for answer in found for table in answer], width)
-
     def unclosed(
         self, machine: str, signals: Sequence[str], minute: int
     ) -> dict[str, tuple[Partials, Partials]]:
@@ -190,18 +174,34 @@ class Reader:
             out[signal] = (_reduced(tables.between(raw, inside), MINUTE_NS), whole)
         return out
 
-    def buckets(self, machine: str, signal: str, span: Span, width_ns: int) -> Partials:
-        """Return a signal's buckets of `width_ns` over a span."""
-        edges = self.edges(machine, span.start_ns)
+    def buckets(
+        self, machine: str, signal: str, span: Span, width_ns: int, edges: Edges | None = None
+    ) -> Partials:
+        """Return a signal's buckets of `width_ns` over a span, by one request behind `edges`.
+
+        `edges`: those of the machine, where they need not be asked for.
+        """
+        edges = edges or self.edges(machine, span.start_ns)
+        parts = [
+            inner
+            for part in plan(span, width_ns, edges.raw_from_ns, edges.minute_from_ns)
+            for inner in edges.cover(part)
+        ]
+        asked = [
+            self._asking(machine, signal, _moved(inner))
+            if level == RAW
+            else self._asking_stored(_STORED[level], machine, signal, inner)
+            for level, inner in parts
+        ]
+        answers = iter(self.ask([statement for statements in asked for statement in statements]))
         out: list[Partials] = []
-        for part in plan(span, width_ns, edges.raw_from_ns, edges.minute_from_ns):
-            for level, inner in _complete(part, edges.minute_ns):
-                if level == RAW:
-                    found = self.series(machine, signal, inner, None)
-                    out.append(_reduced(found, width_ns))
-                else:
-                    measurement = names.HOUR if level == HOUR_NS else names.MINUTE
-                    out.append(self.stored(measurement, machine, signal, inner))
+        for (level, inner), statements in zip(parts, asked, strict=True):
+            found = [table for _ in statements for table in next(answers)]
+            if level == RAW:
+                samples = tables.between(tables.samples(found), inner)
+                out.append(_reduced(samples, width_ns))
+            else:
+                out.append(tables.partials(found, level))
         return rollup.join(out, width_ns)
 
     def count(self, machine: str) -> int:
@@ -367,20 +367,6 @@ def _moved(span: Span) -> Span:
 def _until(table: Table, end_ns: int) -> Table:
     """Return a table without the rows stored from `end_ns` on."""
     return Table(table.tags, table.columns, [row for row in table.rows if row[0] < end_ns])
-
-
-def _complete(part: Part, minute_ns: int | None) -> Iterator[Part]:
-    """Cut a part where its tier is not complete yet; the rest comes from the finer one."""
-    level, span = part
-    if level == RAW or minute_ns is None:
-        yield part
-        return
-    edge = minute_ns // level * level
-    if span.start_ns < edge:
-        yield level, Span(span.start_ns, min(span.end_ns, edge))
-    if span.end_ns > edge:
-        finer = MINUTE_NS if level == HOUR_NS else RAW
-        yield from _complete((finer, Span(max(span.start_ns, edge), span.end_ns)), minute_ns)
 
 
 def _reduced(found: Samples, width_ns: int) -> Partials:

@@ -22,6 +22,7 @@ from cloud.telemetry.influx.http import Away, Server
 
 DAY_S: Final = 86_400
 SLACK_DAYS: Final = 2
+EVER_SHARD_DAYS: Final = 182  #: they hold few points, and each costs every query that meets it
 TIMEOUT_MS: Final = 120_000
 _EPOCH: Final = datetime(1677, 9, 22, tzinfo=UTC)
 _END: Final = datetime(2262, 4, 11, tzinfo=UTC)
@@ -82,6 +83,8 @@ def make_buckets(server: Server, buckets: Buckets, retention: Retention) -> list
             rules = [BucketRetentionRules(type="expire", every_seconds=keep)]  # type: ignore[no-untyped-call]
             found = api.find_bucket_by_name(name)  # type: ignore[no-untyped-call]
             if found is None:
+                if name == buckets.ever:
+                    rules[0].shard_group_duration_seconds = EVER_SHARD_DAYS * DAY_S
                 api.create_bucket(bucket_name=name, retention_rules=rules, org=server.org)
                 made.append(name)
             elif [rule.every_seconds for rule in found.retention_rules] != [keep]:

@@ -102,6 +102,10 @@ class Builder:
             self._machines.lines = []
         return Shipment(position, _joined([*bodies, *raw]))
 
+    def open_minute(self, machine: str) -> int | None:
+        """Return the start of a machine's open minute, None where it has none here."""
+        return self._machines.open_minute(machine)
+
     def standing(self, position: int) -> Shipment:
         """Return a shipment of all open buckets as they are now; they stay open."""
         return Shipment(position, _joined(self._rolled([self._machines.open.standing()])))

@@ -109,6 +109,18 @@ class Shipper:
                 wait_s,
             ) and (self.shipped >= target and self._repeat is None)
 
+    def open_minute(self, machine: str) -> int | None:
+        """Return up to where the server has a machine's minutes; None where that is not known now.
+
+        Nobody waits for it: while a shipment is made and sent the server is to be asked.
+        """
+        if not self.hands_on.acquire(blocking=False):
+            return None
+        try:
+            return self._builder.open_minute(machine) if self._repeat is None else None
+        finally:
+            self.hands_on.release()
+
     def _run(self) -> None:
         while not self._stop.is_set():
             try:
