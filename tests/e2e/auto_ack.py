@@ -16,6 +16,7 @@ class AutoAckLink(Link):
     ) -> None:
         super().__init__(settings, now, limits)
         self._client.manual_ack_set(False)
+        self._client.on_plain = None  # every message is left to paho
 
     def acknowledge(self, group: object) -> None:
         """Too late to matter."""
