@@ -13,11 +13,11 @@ from models.life.learned.runs import Runs
 
 Array = NDArray[np.float64]
 ROWS: Final = 20  #: whose median is the pressure of a row
-LATE: Final = 30.0  #: s: the last of a life
+LATE: Final = (10.0, 20.0, 30.0)  #: s: the last of a life
 
 
 def figures(lines: dict[str, list[str]], runs: Runs, censored: Runs) -> dict[str, Any]:
-    """Return (MAE, RMSE) of each way's forecasts of every row, at such ends and late in life.
+    """Return (MAE, RMSE) of each way's forecasts at such ends, and late in life (k + 1, 2).
 
     Args:
         lines: `unit,time,p05,p50,p95` of every row, by way.
@@ -41,7 +41,8 @@ def figures(lines: dict[str, list[str]], runs: Runs, censored: Runs) -> dict[str
         error = np.array([float(cell[3]) for cell in cells]) - left
         at = np.concatenate([np.flatnonzero(unit == k)[chosen[k]] for k in np.unique(unit)])
         found["cuts"] = len(at)
-        found[way] = [*_size(error[at]), *_size(error[(left > 0.0) & (left <= LATE)])]
+        late = [error[(left > 0.0) & (left <= last)] for last in LATE]
+        found[way] = [_size(some) for some in (error[at], *late)]
     return found
 
 
