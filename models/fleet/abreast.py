@@ -20,6 +20,7 @@ from models.fleet.vectors import LANES, load, store, turned
 from models.life.compiled import part
 
 TILE: Final = 32  #: rows at a time
+WIDEST: Final = 64  #: signals of a block
 
 # where the fields of the state begin, of four signals
 LAST, INTERVAL, STEP, FAST, LEVEL, SPREAD, RISE, FALL, BAD = range(0, 9 * LANES, LANES)
@@ -178,3 +179,20 @@ def ahead(
         seconds[i], ages[i] = (t - last_ns) * 1e-9, (t - t0) * 1e-9
         last_ns = t
     return int(count)
+
+
+@part
+def rooms() -> Any:
+    """Return the tables that `models.fleet.quiet.quiet` works in, for as many signals as it takes.
+
+    State before and after, what stays, readings with odds, what references learned, odds of a row
+    (all of four signals), seconds and age of a row, contexts, and of each signal where its readings
+    are and its slot.
+    """
+    groups = WIDEST // LANES
+    return (
+        *(np.empty(groups * STATE), np.empty(groups * STATE), np.empty(groups * FIXED)),
+        *(np.empty(2 * groups * TILE * LANES), np.empty(groups * TILE * LANES)),
+        *(np.empty(TILE * LANES), np.empty(TILE), np.empty(TILE), np.empty(CONTEXTS * TILE)),
+        *(np.empty(WIDEST, np.int64), np.empty(WIDEST, np.int64)),
+    )

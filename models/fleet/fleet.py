@@ -35,6 +35,7 @@ from models.fleet.layout import (
 )
 from models.fleet.lives import Lives, begin_past
 from models.fleet.report import assess
+from models.fleet.room import Room
 from models.fleet.shadow import Shadow
 from models.fleet.sisters import Elders, compare, lent
 from models.fleet.trace import Trace
@@ -44,6 +45,7 @@ from models.profile import Profile
 from models.rows import Block, Tick
 
 GENERIC: Final = "generic"
+PORTION: Final = 32_768  #: values at a time: they and what is found of them stay in the cache
 _NOTHING_KNOWN: Final = Profile(name=GENERIC, version=0, title={"en": "Machine", "zh": "设备"})
 
 
@@ -82,6 +84,7 @@ class Fleet:
         self._layout: NDArray[np.int64] = np.zeros(0, np.int64)
         self._layout_count = 0
         self._cursor = np.zeros(2, np.int64)
+        self._room = Room()
 
     def bind(self, machine: str, profile: str, clock: Literal["wall", "data"] = "wall") -> None:
         """Say what type a machine is and whose clock it follows. Unknown profile: generic.
@@ -116,41 +119,26 @@ class Fleet:
             return []
         if self._shadow is not None:
             rows = [self._widened(item) for item in rows]
-        items, times, cells = self._gather(rows)
-        scores, strengths = np.zeros(len(times)), np.zeros(len(times))
-        odds, flags = np.zeros(len(cells)), np.zeros(len(times), np.uint8)
-        machines = self._machines[: len(self._names)]
-        watch(
-            self._onsets,
-            self._lanes,
-            machines,
-            self._rules,
-            items,
-            self._layout,
-            times,
-            cells,
-            odds,
-            strengths,
-            flags,
-        )
         told: list[Assessment] = []
+        taken = 0
+        while taken < len(rows):
+            taken += self._take(rows[taken:] if taken else rows, told, trace)
+        return told
+
+    def _take(
+        self, rows: Sequence[Block | Tick], told: list[Assessment], trace: Trace | None
+    ) -> int:
+        """Take the first blocks and ticks, as many as go well together; return how many."""
+        items, times, cells = self._gather(rows)
+        readings = (items, self._layout, times, cells)
+        machines = self._machines[: len(self._names)]
+        odds, strengths, scores, flags = self._room.made(len(cells), len(times))
+        found = (odds, strengths, flags)
+        watch(self._onsets, self._lanes, machines, self._rules, *readings, *found)
         self._cursor[:] = 0
         while True:
-            number = kernel.run(
-                self._lanes,
-                machines,
-                self._histories,
-                self._lives.lines(),
-                self._rules,
-                items,
-                self._layout,
-                times,
-                cells,
-                odds,
-                flags,
-                scores,
-                self._cursor,
-            )
+            state = (self._lanes, machines, self._histories, self._lives.lines(), self._rules)
+            number = kernel.run(*state, *readings, odds, flags, scores, self._cursor)
             if number < 0:
                 break
             assessment = self._told(number)
@@ -160,8 +148,8 @@ class Fleet:
             for item in items[items["machine"] >= 0]:
                 first = int(item["first_row"])
                 part = slice(first, first + int(item["rows"]))
-                trace.add(scores[part], strengths[part], flags[part])
-        return told
+                trace.add(scores[part].copy(), strengths[part].copy(), flags[part].copy())
+        return len(items)
 
     def current(self, machine: str) -> Assessment:
         """Return what is known of a machine now; `KeyError` when it was never bound or heard."""
@@ -324,7 +312,10 @@ class Fleet:
     def _gather(
         self, rows: Sequence[Block | Tick]
     ) -> tuple[NDArray[Any], NDArray[np.int64], NDArray[np.float64]]:
-        """Lay the blocks' columns one after the other: items, times (rows,), cells (values,)."""
+        """Lay the columns of the first blocks one after the other.
+
+        Returns items (as many as were taken), times (rows,), cells (values,).
+        """
         plans = self._plans
         items: list[tuple[int, int, int, int, int, int, int, int]] = []
         columns: list[NDArray[Any]] = []
@@ -349,7 +340,11 @@ class Fleet:
             columns.extend([found.reshape(-1)] if isinstance(found, np.ndarray) else found)
             row += count
             cell += count * width
-        flat = np.concatenate(columns, dtype=np.float64, casting="unsafe") if cell else np.zeros(0)
+            if cell >= PORTION:
+                break
+        flat = self._room.cells(cell)
+        if cell:
+            np.concatenate(columns, out=flat, casting="unsafe")
         for first, block in gaps:
             blank(flat, first, block)
         when = np.concatenate(times) if row else np.zeros(0, np.int64)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from models.fleet import abreast, checks, history, pairs, reference, vectors
 from models.fleet import estimate as lives
 from models.fleet import quiet as quiet_rows
+from models.fleet.abreast import rooms
 from models.fleet.checks import (
     ALARM_BITS,
     ALERT_BITS,
@@ -255,6 +256,7 @@ def _telling_row(
     flags: NDArray[np.uint8],
     scores: NDArray[np.float64],
     start: int,
+    room: Any,
 ) -> int:
     """Take a block's rows from `start` on; return the first that tells something, or -1."""
     begin, end, rows = item.first_column, item.first_column + 2 * item.columns, item.rows
@@ -266,8 +268,9 @@ def _telling_row(
         if r >= calm:
             taken = r
             r = quiet(
-                lanes, m, histories, rules, item, layout, times, cells, odds_of, flags, scores, r
-            )
+                lanes, m, histories, rules, item, layout, times, cells, odds_of, flags, scores, r,
+                room,
+            )  # fmt: skip
             calm = r + (1 if r > taken else PATIENCE)
             if m.flags != 0 and _tell(lanes, m, histories, lines, life, rules):
                 return r - 1
@@ -331,7 +334,7 @@ def _make(build: int) -> Any:
         `odds_of` (one a cell) and `flags` (one a row) are the watch's (`models.fleet.watch`);
         `flags` gets the bit of rows in a lasting shift.
         """
-        rules = constants[0]
+        rules, room = constants[0], rooms()
         while (
             cursor[0] < items.shape[0] and build >= 0
         ):  # names it, so that the cache is keyed by it
@@ -356,6 +359,7 @@ def _make(build: int) -> Any:
                     flags,
                     scores,
                     cursor[1],
+                    room,
                 )
                 if row >= 0:
                     cursor[1] = row + 1

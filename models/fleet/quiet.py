@@ -63,6 +63,7 @@ from models.fleet.abreast import (
     TILE,
     TOP,
     UP,
+    WIDEST,
     ahead,
     calm,
     fill,
@@ -74,7 +75,6 @@ from models.fleet.history import remember
 from models.fleet.layout import (
     CONDITION,
     CONTEXT,
-    CONTEXTS,
     NEVER,
 )
 from models.fleet.pairs import pair_up
@@ -91,7 +91,6 @@ from models.fleet.vectors import (
 )
 from models.life.compiled import part
 
-WIDEST: Final = 64  #: signals of a block
 SMALLEST: Final = 8  #: rows for which filling the tables pays
 
 
@@ -271,9 +270,11 @@ def quiet(
     flags: NDArray[np.uint8],
     scores: NDArray[np.float64],
     start: int,
+    room: Any,
 ) -> int:
     """Take rows from `start` while they are quiet; return the first that was not taken.
 
+    `room`: what `abreast.rooms` made.
     `m.flags` is set when the last row taken asks for an estimate.
     """
     columns, rows, contexts = item.columns, item.rows, m.contexts
@@ -307,12 +308,9 @@ def quiet(
     if m.at_ns >= until:
         return start
     groups = (columns + LANES - 1) // LANES
-    s, n, k = np.empty(groups * STATE), np.empty(groups * STATE), np.empty(groups * FIXED)
-    tile, rests = np.empty(2 * groups * TILE * LANES), np.empty(groups * TILE * LANES)
-    sums, seconds, ages = np.empty(TILE * LANES), np.empty(TILE), np.empty(TILE)
-    context = np.empty(CONTEXTS * TILE)
-    offset = np.full(groups * LANES, first + layout[begin + 1] * rows)
-    slot = np.full(columns, -1)
+    s, n, k, tile, rests, sums, seconds, ages, context, offset, slot = room
+    offset[:] = first + layout[begin + 1] * rows
+    slot[:] = -1
     t0 = times[item.first_row + start]
     for j in range(groups * LANES):
         a, b = j // LANES * STATE + j % LANES, j // LANES * FIXED + j % LANES

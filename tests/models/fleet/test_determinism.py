@@ -5,12 +5,14 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from models.assessment import Assessment, Check
 from models.fleet import Config, Fleet
+from models.fleet.trace import Trace
 from models.rows import Block, Tick
 from tests.models.fleet.machines import PROFILES, cut, stream
 
@@ -142,3 +144,16 @@ def test_columns_of_one_sheet_are_what_single_columns_are() -> None:
     singles, whole = fresh(), fresh()
     assert whole.observe(sheets) == singles.observe(rows)
     assert same(whole.snapshot(), singles.snapshot())
+
+
+def test_large_groups_are_taken_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = stream(3)
+    whole, parts = fresh(), fresh()
+    trace, seen = Trace(), Trace()
+    expected = whole.observe(rows, trace)
+    monkeypatch.setattr("models.fleet.fleet.PORTION", 50)
+    assert parts.observe(rows, seen) == expected
+    assert same(parts.snapshot(), whole.snapshot())
+    for name in ("scores", "strengths", "alarms", "faulty"):
+        left, right = getattr(seen, name), getattr(trace, name)
+        assert np.array_equal(np.concatenate(left), np.concatenate(right))
