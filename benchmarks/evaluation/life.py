@@ -169,14 +169,10 @@ def _figures(one: Set, folds: list[dict[str, Any]], without: frozenset[str]) -> 
         return [line for line in every if line.partition(",")[0] not in without]
 
     runs = DATA / one.path
-    widths = []
-    for fold in folds:
-        band = np.array([row.split(",")[2:] for row in lines("whole", "forewarn", [fold])], float)
-        widths.append(float((band[:, 2] - band[:, 0]).mean()))
     found: dict[str, Any] = {
         "folds": f"{len(folds)} of {one.folds}",
         "seconds": [fold["seconds"] for fold in folds],
-        "widths": widths,
+        "widths": _widths([lines("whole", "forewarn", [fold]) for fold in folds]),
     }
     for part in ("whole", "cut"):
         names = folds[0][part]
@@ -185,6 +181,20 @@ def _figures(one: Set, folds: list[dict[str, Any]], without: frozenset[str]) -> 
         every = {peer: lines("whole", peer, folds) for peer in folds[0]["whole"]}
         found["ends"] = life_ends.figures(every, read(runs).runs, read(DATA / one.censored).runs)
     return found | details(lines("whole", "forewarn", folds), read(runs).runs, one)
+
+
+def _widths(folds: list[list[str]]) -> list[float]:
+    """Return the mean width of each fold's bands at the same forecasts: those of all folds.
+
+    The width of a band follows from the forecast, but for a unit's first row.
+    """
+    said = []
+    for lines in folds:
+        cells = np.array([line.split(",") for line in lines])
+        band = cells[1:][cells[1:, 0] == cells[:-1, 0], 2:].astype(float)
+        said.append(band[np.argsort(band[:, 1], kind="stable")])
+    every = np.concatenate([band[:, 1] for band in said])
+    return [float(np.interp(every, b[:, 1], b[:, 2] - b[:, 0]).mean()) for b in said]
 
 
 def _verb(verb: str, at: Path, fold: int, one: Set, part: str = "whole") -> list[str]:

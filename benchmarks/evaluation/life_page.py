@@ -133,7 +133,8 @@ def _bands(found: dict[str, dict[str, Any]]) -> str:
         "",
         "Coverage (nominal .90), mean width and Winkler score; *late* is where the true remaining "
         "life is at most 100 cycles, because a band that touches the cap covers clipped truths for "
-        "free. *Spread*: widest minus narrowest of the folds' mean widths, by their mean. "
+        "free. *Spread*: the bands of each fold's fit at the forecasts of all folds, widest minus "
+        "narrowest mean width by their mean. "
         "*Cone*: share of units whose forecast is within 20 % of the truth at 50, 70 and "
         "90 % of their forecasts (alpha-lambda).",
         "",

@@ -12,6 +12,8 @@ import pytest
 
 from benchmarks.evaluation.life import score
 from forewarn import life
+from forewarn.runs import read
+from models.life.learned import conditions, renewal, windows
 
 DATA = Path(os.environ.get("FOREWARN_DATA", "../shared/data"))
 pytestmark = [
@@ -63,6 +65,25 @@ def test_engines_that_were_left_out(tmp_path: Path) -> None:
     assert 0.8 < found["90 % interval where RUL <= 100: coverage"] < 0.98
     assert found["90 % interval: width"] < 38.0
     assert found["tickets 15..45 ahead (share of units)"] > 0.9
+
+
+@pytest.mark.parametrize(
+    ("name", "renewed"),
+    [
+        ("cmapss/runs_FD001.csv.gz", 0),
+        ("cmapss/runs_FD002.csv.gz", 0),
+        ("cmapss/runs_FD003.csv.gz", 0),
+        ("cmapss/runs_FD004.csv.gz", 2),
+        ("hse_filter/runs.csv.gz", 0),
+        ("chicago_buoys/runs.csv", 0),
+    ],
+)
+def test_only_units_with_two_lives_are_divided(name: str, renewed: int) -> None:
+    runs = read(DATA / name).runs
+    typical = float(np.median(runs.ends[runs.failed]))
+    z = conditions.find(runs).standardised(runs.values)
+    health = windows.learned(runs, z, typical, 0.5 * typical, 0.25)
+    assert len(renewal.found(runs, z, health).begins) == renewed
 
 
 def test_filters_of_another_bench(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
