@@ -44,11 +44,12 @@ def write(folder: Path, snapshot: Snapshot) -> Path:
     arrays = {f"fleet/{key}": array for key, array in snapshot.arrays.items()}
     part = folder / f"{snapshot.n + 1:020d}.part"
     with private(part) as file, zipfile.ZipFile(file, "w") as archive:
-        for key, array in {"meta": np.frombuffer(meta, "u1"), **arrays}.items():
+        for key, given in {"meta": np.frombuffer(meta, "u1"), **arrays}.items():
+            array = np.asarray(given, order="C")  # as the header says and the bytes are written
             with archive.open(f"{key}.npy", "w", force_zip64=True) as member:
                 header = np.lib.format.header_data_from_array_1_0(array)
                 np.lib.format.write_array_header_2_0(member, header)
-                member.write(np.ascontiguousarray(array).reshape(-1).view("u1").data)
+                member.write(array.reshape(-1).view("u1").data)
     return part
 
 

@@ -166,3 +166,14 @@ def test_a_snapshot_holds_what_was_written_and_counts_once_it_is_durable(tmp_pat
     assert found.arrays["a"].tolist() == [(1, 0.5)]
     assert found.arrays["none"].dtype == state.dtype
     assert not part.exists()
+
+
+def test_an_array_comes_back_the_way_round_it_was(tmp_path: Path) -> None:
+    table = np.arange(6.0).reshape(2, 3)
+    given = {"f": np.asfortranarray(table), "t": table.T, "s": table[:, ::2], "0": np.array(4)}
+    snapshot.save(tmp_path, snapshot.Snapshot(1, given, {}))
+    found = snapshot.load(tmp_path, 1)
+    assert found is not None
+    assert {k: v.tolist() for k, v in found.arrays.items()} == {
+        k: v.tolist() for k, v in given.items()
+    }
