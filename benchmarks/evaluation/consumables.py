@@ -1,14 +1,16 @@
 """Lives of simulated consumables beside the truth: bands, new parts, counters that are set back.
 
-`python -m benchmarks.evaluation.consumables [--units 1000] [--dry]` runs every plant through the
-fleet as the service does, and writes the section `consumables` of `docs/reference/evaluation.md`.
-It needs no recordings. Each unit is judged once, at a random time, so the units are independent.
+`python -m benchmarks.evaluation.consumables [--units 1000] [--keep FOLDER] [--dry]` runs every
+plant through the fleet as the service does, and writes the section `consumables` of
+`docs/reference/evaluation.md`. It needs no recordings. Each unit is judged once, at a random time,
+so the units are independent.
 """
 
 import argparse
-import time
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -245,33 +247,40 @@ def fractions(
 
 
 def main() -> None:
-    """Run everything, print it, and write the section."""
+    """Run everything that is not kept yet, print it, and write the section."""
     options = argparse.ArgumentParser(description="Evaluate lives of simulated consumables.")
     options.add_argument("--units", type=int, default=UNITS, help="units of each plant")
+    options.add_argument("--keep", type=Path, help="folder of results, to go on with")
     options.add_argument("--dry", action="store_true", help="print only")
     chosen = options.parse_args()
-    begin = time.monotonic()
-    worn: list[str] = []
-    quick: list[str] = []
-    new: list[str] = []
-    for (profile, component), hours in PARTS.items():
-        for fault, table in ((False, worn), (True, quick)):
-            found = list(
-                judge(profile, component, chosen.units, hours=hours, fault=fault, seed=SEED)
-            )
-            if fault:
-                found = [one for one in found if one.share >= 0.3]
-            table.append(row(f"{profile}: {component}", found))
-            print(table[-1], f"{time.monotonic() - begin:.0f} s", flush=True)
-        tried = max(GROUP, chosen.units // 4)
-        count, first, second, false = replaced(profile, component, tried, hours, SEED)
-        new.append(
-            f"| {profile}: {component} | {count} | {first / count:.3f} | {second / count:.3f} | "
-            f"{false} |"
-        )
-        print(new[-1], f"{time.monotonic() - begin:.0f} s", flush=True)
+    with tempfile.TemporaryDirectory(prefix="forewarn-consumables-") as new:
+        keep = chosen.keep or Path(new)
+        keep.mkdir(parents=True, exist_ok=True)
+        tables = [
+            [_kept(keep, table, part, chosen.units) for part in PARTS]
+            for table in ("worn", "quick", "new")
+        ]
     if not chosen.dry:
-        write_section("consumables", text(chosen.units, worn, quick, new))
+        write_section("consumables", text(chosen.units, *tables))
+
+
+def _kept(keep: Path, table: str, part: tuple[str, str], units: int) -> str:
+    """Return a line of a table, from the folder or measured now."""
+    path = keep / f"{table}.{'.'.join(part)}.{units}"
+    if not path.exists():
+        path.write_text(_line(table, part, units))
+        print(path.read_text(), flush=True)
+    return path.read_text()
+
+
+def _line(table: str, part: tuple[str, str], units: int) -> str:
+    name, hours = ": ".join(part), PARTS[part]
+    if table == "new":
+        count, first, second, false = replaced(*part, max(GROUP, units // 4), hours, SEED)
+        return f"| {name} | {count} | {first / count:.3f} | {second / count:.3f} | {false} |"
+    quick = table == "quick"
+    found = list(judge(*part, units, hours=hours, fault=quick, seed=SEED))
+    return row(name, [one for one in found if one.share >= 0.3] if quick else found)
 
 
 HEAD: Final = (
