@@ -153,6 +153,7 @@ class Service:
         return self._thread.is_alive()
 
     def _recover(self) -> None:
+        snapshot.sweep(self._snapshots)
         stored = self._telemetry.position()
         found = snapshot.load(self._snapshots, stored)
         fleet = Fleet(self._profiles, detectors=self._detectors)

@@ -1,13 +1,15 @@
 """Snapshots: the state at one journal position, so that a start need not read the whole journal.
 
 One `npz` file each (arrays only, `allow_pickle=False`), written beside, synced, then renamed. The
-two newest are kept, so that a damaged one never stops a start. `write` copies the state as it is
-into the system's memory, which is all that the state must stand still for; `keep` does the rest.
+two newest are kept, so that a damaged one never stops a start; what was begun and not finished is
+gone at the next chance: on a full disk every one would stay. `write` copies the state as it is into
+the system's memory, which is all that the state must stand still for; `keep` does the rest.
 """
 
+import contextlib
 import logging
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -40,10 +42,11 @@ def save(folder: Path, snapshot: Snapshot) -> Path:
 def write(folder: Path, snapshot: Snapshot) -> Path:
     """Write a snapshot beside; return the file, which counts once `keep` has had it."""
     folder.mkdir(parents=True, exist_ok=True)
-    meta = msgspec.json.encode({"format": FORMAT, "n": snapshot.n, **snapshot.values})
-    arrays = {f"fleet/{key}": array for key, array in snapshot.arrays.items()}
+    sweep(folder)
     part = folder / f"{snapshot.n + 1:020d}.part"
-    with private(part) as file, zipfile.ZipFile(file, "w") as archive:
+    with _gone_on_error(part), private(part) as file, zipfile.ZipFile(file, "w") as archive:
+        meta = msgspec.json.encode({"format": FORMAT, "n": snapshot.n, **snapshot.values})
+        arrays = {f"fleet/{key}": array for key, array in snapshot.arrays.items()}
         for key, given in {"meta": np.frombuffer(meta, "u1"), **arrays}.items():
             array = np.asarray(given, order="C")  # as the header says and the bytes are written
             with archive.open(f"{key}.npy", "w", force_zip64=True) as member:
@@ -56,10 +59,26 @@ def write(folder: Path, snapshot: Snapshot) -> Path:
 def keep(part: Path) -> Path:
     """Make what `write` wrote durable and a snapshot; drop all but the two newest."""
     path = part.with_suffix(".npz")
-    settle(part, path)
+    with _gone_on_error(part):
+        settle(part, path)
     for old in positions(path.parent)[:-KEPT]:
         (path.parent / f"{old + 1:020d}.npz").unlink()
     return path
+
+
+def sweep(folder: Path) -> None:
+    """Delete what was begun and is no snapshot; not while `keep` has one."""
+    for part in folder.glob("*.part"):
+        part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _gone_on_error(part: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def positions(folder: Path) -> list[int]:

@@ -235,8 +235,7 @@ def _models(where: Places, found: Wanted, removed: dict[str, int]) -> int:
         for key in named.keys() & values.keys():
             values[key] = [row for row in values[key] if row[0] not in named[key]]
         snapshot.save(where.snapshots, Snapshot(n, arrays, values))
-    for part in where.snapshots.glob("*.part"):
-        part.unlink()
+    snapshot.sweep(where.snapshots)
     return lost
 
 

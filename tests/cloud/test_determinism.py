@@ -1,6 +1,7 @@
 """Live = replay: the same journal gives the same assessments, however it is cut and restored."""
 
 import random
+import resource
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -177,3 +178,27 @@ def test_an_array_comes_back_the_way_round_it_was(tmp_path: Path) -> None:
     assert {k: v.tolist() for k, v in found.arrays.items()} == {
         k: v.tolist() for k, v in given.items()
     }
+
+
+def test_snapshots_that_do_not_fit_leave_nothing(tmp_path: Path) -> None:
+    snapshot.save(tmp_path, snapshot.Snapshot(1, {"a": np.zeros(9)}, {}))
+    large = np.zeros(1 << 18)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, hard))
+    try:
+        for n in (2, 3):
+            with pytest.raises(OSError, match="too large"):
+                snapshot.write(tmp_path, snapshot.Snapshot(n, {"a": large}, {}))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [path.suffix for path in tmp_path.iterdir()] == [".npz"]
+    (tmp_path / f"{5:020d}.npz").mkdir()
+    with pytest.raises(OSError, match="directory"):
+        snapshot.save(tmp_path, snapshot.Snapshot(4, {}, {}))
+    assert list(tmp_path.glob("*.part")) == []
+
+
+def test_what_a_kill_left_half_written_is_gone_with_the_next(tmp_path: Path) -> None:
+    snapshot.write(tmp_path, snapshot.Snapshot(1, {}, {}))
+    path = snapshot.save(tmp_path, snapshot.Snapshot(2, {}, {}))
+    assert list(tmp_path.iterdir()) == [path]

@@ -148,3 +148,9 @@ def test_a_large_state_is_written_more_seldom(made: Made, monkeypatch: pytest.Mo
         750,
         1400,
     ]  # after the first, the longest interval there is, looked at every 50 s
+
+
+def test_a_start_deletes_what_a_kill_left_of_a_snapshot(made: Made) -> None:
+    left = snapshot.write(made.folder / "snapshots", snapshot.Snapshot(7, {}, {}))
+    made.again()
+    assert not left.exists()
