@@ -22,7 +22,7 @@ from cloud.telemetry.readers import Readers
 from models.rows import Block
 
 HOLD_S: Final = 1.0  #: how long readings wait for more
-HELD_VALUES: Final = 4_000_000  #: and how many may
+HELD_VALUES: Final = 2_000_000  #: and how many may
 FRAMED_ROWS: Final = SMALL_ROWS  #: so many rows of a machine become a frame at once
 Row = tuple[int, int, bool, int, int, int, bytes]  #: as table `fresh` has it
 log = logging.getLogger(__name__)
