@@ -80,8 +80,8 @@ class Service:
         self._link = link
         self._now = now
         self._snapshot_ns = self._until_snapshot_ns = snapshot_ns
-        #: the snapshot that is being made durable, and the oldest record that waited then
-        self._keeping: tuple[Future[Path], int | None] | None = None
+        self._keeping: Future[Path] | None = None  #: the snapshot that is being made durable
+        self._waited: dict[int, int] = {}  #: snapshot -> the oldest record that waited then
         self._keeper = ThreadPoolExecutor(1, thread_name_prefix="snapshot")
         self._quota = Quota(limits or Limits())
         self._room = Room(folder, free_percent)
@@ -183,8 +183,9 @@ class Service:
         decoder = Decoder()
         if found:
             waiting = {n for row in found.values["decoder"] for _, n in row[3]}
-            records = self._parked(waiting) if waiting else {}
-            decoder.load(found.values["decoder"], records)
+            if waiting:
+                self._waited[found.n] = min(waiting)
+            decoder.load(found.values["decoder"], self._parked(waiting))
         self.ingest = Ingest(self.journal, sequencer, self._quota)
         self.pipeline = Pipeline(decoder, fleet, self._telemetry, self._ledger)
         if found and "reviews" in found.values:  # none in a snapshot of an earlier version
@@ -225,11 +226,14 @@ class Service:
 
     def _parked(self, wanted: set[int]) -> dict[int, Record]:
         found: dict[int, Record] = {}
-        for record in self.journal.since(min(wanted) - 1):
+        last = max(wanted, default=-1)
+        for record in self.journal.since(min(wanted) - 1) if wanted else ():
             if record.n in wanted:
                 found[record.n] = record
-            if record.n >= max(wanted):
+            if record.n >= last:
                 break
+        if lost := len(wanted) - len(found):
+            log.error("%d batches that waited for a birth are no longer in the journal", lost)
         return found
 
     def _run(self) -> None:
@@ -334,22 +338,24 @@ class Service:
             return
         wanted_ns = part.stat().st_size * TICK_NS // SNAPSHOT_BYTES_PER_S
         self._until_snapshot_ns = max(self._snapshot_ns, min(wanted_ns, SNAPSHOT_MOST_NS))
-        parked = self.pipeline.decoder.parking.oldest()
-        self._keeping = self._keeper.submit(snapshot.keep, part), parked
+        if (parked := self.pipeline.decoder.parking.oldest()) is not None:
+            self._waited[position] = parked
+        self._keeping = self._keeper.submit(snapshot.keep, part)
 
     def _kept(self, *, wait: bool = False) -> None:
         """Let the journal forget what two snapshots have passed, once the newest is durable."""
-        if self._keeping is None or not (wait or self._keeping[0].done()):
+        if self._keeping is None or not (wait or self._keeping.done()):
             return
-        (keeping, parked), self._keeping = self._keeping, None
+        keeping, self._keeping = self._keeping, None
         try:
             keeping.result()
         except OSError as error:
             log.error(NOT_WRITTEN, self._snapshots, error.strerror)
             return
         kept = snapshot.positions(self._snapshots)
+        self._waited = {n: oldest for n, oldest in self._waited.items() if n in kept}
         floor = kept[0] if len(kept) > 1 else -1
-        self.journal.forget(floor if parked is None else min(floor, parked - 1))
+        self.journal.forget(min([floor, *(oldest - 1 for oldest in self._waited.values())]))
 
 
 def _action(repair: Repair, now_ns: int) -> Entry:

@@ -9,14 +9,17 @@ import pytest
 
 from cloud import snapshot
 from cloud.errors import StoreBusy
+from cloud.ingest import Arrived
 from cloud.journal import Kind
 from cloud.ledger import Ledger, Repair, open_ledger
 from cloud.link import Link
 from cloud.service import Service
 from cloud.settings import BrokerSettings
 from cloud.telemetry.sqlite import SqliteTelemetry
+from models.contract import codec
+from models.contract.messages import Metric
 from models.profile import load_profiles
-from tests.cloud.wires import T0, S
+from tests.cloud.wires import T0, S, batch, birth, up
 
 PROFILES = load_profiles()
 
@@ -49,6 +52,7 @@ class Made:
             now=self.clock,
             snapshot_ns=60 * S,
             free_percent=0,
+            segment_bytes=1,
         )
         service._looked = service._next_tick = 0
         service._next_snapshot = self.clock.now + 60 * S
@@ -60,6 +64,17 @@ class Made:
         self.service.shelf.close()
         self.service.journal.close()
         self.service = self._new()
+
+    def take(self, *arrived: Arrived) -> None:
+        """Take messages as a group of the link, a second later."""
+        self.clock.now += S
+        handled = self.service.ingest.handle(arrived, self.clock.now, ())
+        self.service.pipeline.apply(handled.records, handled.messages)
+
+    def save(self) -> None:
+        """Write a snapshot and let the journal forget what it may."""
+        self.service._save()
+        self.service._kept(wait=True)
 
     def kinds(self) -> list[Kind]:
         return [record.entry.kind for record in self.service.journal.since(-1)]
@@ -154,3 +169,37 @@ def test_a_start_deletes_what_a_kill_left_of_a_snapshot(made: Made) -> None:
     left = snapshot.write(made.folder / "snapshots", snapshot.Snapshot(7, {}, {}))
     made.again()
     assert not left.exists()
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_the_journal_keeps_what_waits_in_the_older_snapshot_too(
+    made: Made, restarted: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    dictionary = codec.dictionary_hash((Metric(name="temp", unit="Cel"),))
+    made.take(up(batch(0, [1.0, 2.0, 3.0], dictionary=dictionary)))
+    for n in range(3):
+        made.take(up(batch(n, [4.0]), device="acme.pump2"))
+    made.save()
+    if restarted:
+        made.again()
+    made.take(up(birth(), "birth"))
+    for n in range(3, 6):
+        made.take(up(batch(n, [4.0], dictionary=dictionary)))
+    made.save()
+    state = {k: v.tobytes() for k, v in made.service.pipeline.fleet.state().items()}
+    folder = made.folder / "snapshots"
+    assert len(snapshot.positions(folder)) == 2
+    max(folder.glob("*.npz")).write_bytes(b"damaged")
+    made.again()
+    assert {k: v.tobytes() for k, v in made.service.pipeline.fleet.state().items()} == state
+    assert "no longer in the journal" not in caplog.text
+
+
+def test_what_waited_and_is_gone_is_said(made: Made, caplog: pytest.LogCaptureFixture) -> None:
+    made.take(up(batch(0, [1.0], dictionary="0badcafe")))
+    for n in range(2):
+        made.take(up(batch(n, [4.0]), device="acme.pump2"))
+    made.save()
+    made.service.journal.forget(0)
+    made.again()
+    assert "1 batches that waited for a birth are no longer in the journal" in caplog.text
