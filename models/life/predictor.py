@@ -56,6 +56,5 @@ class LifePredictor(Protocol):
 
 #: basis -> where its predictor is
 PREDICTORS: Final[Mapping[str, str]] = {
-    "counter": "models.life.counter:CounterLife",
     "trend": "models.life.trend:TrendLife",
 }

@@ -109,6 +109,28 @@ def test_a_counter_counts_down_at_its_rate() -> None:
     assert found.fraction == pytest.approx(1 - 480 / 8000, abs=0.005)
 
 
+def test_a_counters_band_grows_with_how_use_varies() -> None:
+    widths = []
+    for swing in (0.1, 0.3, 0.48):
+        fleet = bound()
+        weeks = np.repeat(0.5 + swing * (-1.0) ** np.arange(12), 7 * 24)
+        run(fleet, np.cumsum(weeks), "hours")
+        found = life(fleet.current("m"), "seal")
+        assert found.p10_s < found.p50_s < found.p90_s
+        widths.append(found.p90_s - found.p10_s)
+    assert widths == sorted(widths)
+
+
+def test_a_counter_that_is_used_up_or_stands_still() -> None:
+    over, idle = bound(), bound()
+    run(over, hours(40, start=9000), "hours")
+    assert life(over.current("m"), "seal").p50_s == 0.0
+    assert life(over.current("m"), "seal").fraction == 0.0
+    run(idle, np.zeros(40 * 24), "hours")
+    assert life(idle.current("m"), "seal").p50_s is None
+    assert life(idle.current("m"), "seal").fraction == 1.0
+
+
 def test_one_low_reading_of_a_counter_is_a_glitch() -> None:
     fleet, clean = bound(), bound()
     values = hours(40)

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from models.life.checks import check_predictor
-from models.life.counter import CounterLife
 from models.life.predictor import GROUP, PREDICTORS, Band, Past
 from models.life.trend import sen, until
 from models.plugins import find
@@ -11,10 +10,9 @@ from models.profile import Consumable
 DAY = 86_400.0
 WORN = Consumable(title={}, part="w", indicator="i", limit=10.0)
 LOW = Consumable(title={}, part="l", indicator="i", limit=1.1, worse="low")
-COUNTED = Consumable(title={}, part="c", counter="c", rated=1000.0)
 
 
-@pytest.mark.parametrize(("basis", "part"), [("trend", WORN), ("trend", LOW), ("counter", COUNTED)])
+@pytest.mark.parametrize(("basis", "part"), [("trend", WORN), ("trend", LOW)])
 def test_conformance(basis: str, part: Consumable) -> None:
     check_predictor(find(PREDICTORS, GROUP, basis)(), part)
 
@@ -100,49 +98,3 @@ def test_reached_is_zero() -> None:
 def test_few_points_say_nothing() -> None:
     times, _ = points(7, 7, 0.0)
     assert not until(times, times, times[-1], 1e9).known
-
-
-def used(rates: list[float], value: float | None = None) -> Past:
-    """Return the past of a counter that ran at some use a day."""
-    values = np.concatenate([[0.0], np.cumsum(rates)])
-    times = np.arange(float(len(values))) * DAY
-    return Past(
-        times_s=times,
-        values=values,
-        now_s=float(times[-1]),
-        value=float(values[-1]) if value is None else value,
-    )
-
-
-def test_steady_use_counts_down() -> None:
-    band = CounterLife().predict(used([10.0] * 20), COUNTED)
-    assert band is not None
-    assert band.p10_s is not None
-    assert band.p90_s is not None
-    assert band.p50_s == pytest.approx(80 * DAY)
-    assert 60 * DAY < band.p10_s < 72 * DAY  # such parts' lives differ by a tenth
-    assert 89 * DAY < band.p90_s < 105 * DAY
-    assert band.fraction == pytest.approx(0.8)
-
-
-def test_the_band_grows_with_how_use_varies() -> None:
-    widths = []
-    for swing in (2.0, 6.0, 10.0):
-        rates = [10.0 + swing * (-1) ** (i // 7) for i in range(84)]
-        band = CounterLife().predict(used(rates, value=200.0), COUNTED)
-        assert band is not None
-        assert band.p10_s is not None
-        assert band.p90_s is not None
-        widths.append(band.p90_s - band.p10_s)
-    assert widths == sorted(widths)
-    assert widths[0] < widths[-1]
-
-
-def test_used_up_and_unused() -> None:
-    over = CounterLife().predict(used([10.0] * 20, value=1200.0), COUNTED)
-    assert over is not None
-    assert (over.p90_s, over.fraction) == (0.0, 0.0)
-    idle = CounterLife().predict(used([0.0] * 20), COUNTED)
-    assert idle is not None
-    assert not idle.known
-    assert idle.fraction == 1.0
