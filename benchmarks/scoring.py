@@ -1,7 +1,7 @@
 """Rows a CPU-second of the default detector beside river's half-space trees and Gaussian scorer.
 
 Same rows (10 signals), same run, one core, everything warm. Ours does limits, rate, dropout,
-healthy reference, lasting shift and onset (five layers of surprise) with state per machine; the
+healthy reference, lasting shift and onset (three layers of surprise) with state per machine; the
 peers score and learn one row. "Core only" leaves the onset and the early state out.
 """
 
