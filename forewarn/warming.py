@@ -20,6 +20,7 @@ from typing import Any, Final
 import numpy as np
 from numba.core import event
 
+from cloud.errors import StoreError
 from cloud.telemetry import fresh
 from cloud.telemetry.opening import warm_influx
 from cloud.telemetry.sqlite import SqliteTelemetry
@@ -126,24 +127,33 @@ def ready(store: str = "sqlite", tell: Callable[[str], object] = log.info) -> No
     """Load the kernels; compile them first where the cache lacks any.
 
     Called in the main thread before anything is open: SIGTERM ends it as Ctrl-C does, with
-    `KeyboardInterrupt`.
+    `KeyboardInterrupt`. Where there is no room to rehearse the first readings do it.
     """
-    if not cold(store):
-        return
-    tell("compiling the models, once on this computer: about a minute")
-    with _interrupted_by_sigterm():
-        words = [sys.executable, "-m", "forewarn.warming", store]
-        with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as child:  # noqa: S603 (our words)
-            try:
-                assert child.stdout is not None
-                for line in child.stdout:
-                    tell(f"compiled {line.rstrip()}")
-            except BaseException:
-                child.kill()
-                raise
+    try:
+        if cold(store):
+            tell("compiling the models, once on this computer: about a minute")
+            _compile(store, tell)
+            rehearse(store)
+    except (OSError, StoreError) as error:
+        log.warning("models are loaded, and perhaps compiled, with the first readings: %s", error)
+
+
+def _compile(store: str, tell: Callable[[str], object]) -> None:
+    """Have a child compile what the cache lacks."""
+    words = [sys.executable, "-m", "forewarn.warming", store]
+    with (
+        _interrupted_by_sigterm(),
+        subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as child,  # noqa: S603 (ours)
+    ):
+        try:
+            assert child.stdout is not None
+            for line in child.stdout:
+                tell(f"compiled {line.rstrip()}")
+        except BaseException:
+            child.kill()
+            raise
     if child.returncode:
         log.warning("compiling apart failed with status %d; it is done here", child.returncode)
-    rehearse(store)
 
 
 @contextlib.contextmanager

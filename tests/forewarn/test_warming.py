@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import psutil
+import pytest
 
 from forewarn import warming
 
@@ -18,6 +19,14 @@ def test_what_was_rehearsed_is_loaded_and_compiled_by_nobody() -> None:
     told: list[str] = []
     warming.ready(tell=told.append)
     assert told == []
+
+
+def test_without_room_to_rehearse_the_service_starts_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", "/nowhere")
+    warming.ready()
+    assert "with the first readings" in caplog.text
 
 
 def test_a_first_start_says_that_it_compiles_and_stops_when_told(tmp_path: Path) -> None:
