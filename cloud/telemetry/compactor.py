@@ -6,7 +6,7 @@ import threading
 from itertools import count
 from typing import Final
 
-from cloud.errors import StoreBusy
+from cloud.errors import StoreBusy, StoreError
 from cloud.telemetry import compaction
 from cloud.telemetry.compaction import Job
 from cloud.telemetry.gathering import Load
@@ -72,6 +72,11 @@ class Compactor:
         self._busy.discard(job.machine)
         return job
 
+    def give_up(self, machine: int, error: StoreError) -> None:
+        """Leave a machine as it is until the next start: its readings stay readable."""
+        log.error("machine %d is not compacted before the next start: %s", machine, error)
+        self._failed.add(machine)
+
     def stop(self) -> None:
         """End the thread; what is prepared is dropped, nothing is lost by it."""
         self._stop.set()
@@ -83,12 +88,18 @@ class Compactor:
     def _run(self) -> None:
         while (wanted := self._due.get()[2]) is not None:
             if isinstance(wanted, Load):
-                wanted.prepare(self._readers)
+                self._pack(wanted)
                 continue
             self._room.acquire()
             if self._stop.is_set():
                 return
             self._ready.put(self._prepare(*wanted) or Job(wanted[0]))
+
+    def _pack(self, load: Load) -> None:
+        try:
+            load.prepare(self._readers)
+        except Exception:
+            log.exception("a load was not packed; the writer packs it")
 
     def _prepare(self, machine: int, joining: bool) -> Job | None:
         if machine in self._failed:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from cloud.durable import sync
 from cloud.errors import StoreBusy, StoreCorrupt, StoreError, StoreFull
 
 VERSION: Final = 2  #: 1 had no packed columns in `fresh`; such files are gone on with
@@ -137,3 +138,9 @@ def open_reader(path: Path) -> sqlite3.Connection:
     )
     db.execute(f"PRAGMA cache_size = -{READ_CACHE_KIB}")
     return db
+
+
+def sync_log(path: Path) -> None:
+    """See that the file's log is on the disk: a reader may have kept a checkpoint from its end."""
+    for part in (path.with_name(path.name + "-wal"), path.parent):
+        sync(part)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from cloud.telemetry import chunk
 from cloud.telemetry.chunk import Column
+from cloud.telemetry.database import COLUMN_BITS
 from cloud.telemetry.fresh import ABSENT, DTYPES, Layout, Rows
 
 FRAME_ROWS: Final = 8_192
@@ -114,7 +115,9 @@ def unite(tables: Sequence[Table]) -> list[Table]:
     for table in tables:
         mine = dict(table.layout)
         for known, members in unions:
-            if all(known.get(name, code) == code for name, code in mine.items()):
+            if len(known.keys() | mine.keys()) <= 1 << COLUMN_BITS and all(
+                known.get(name, code) == code for name, code in mine.items()
+            ):
                 known.update(mine)
                 members.append(table)
                 break

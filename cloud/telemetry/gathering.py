@@ -59,23 +59,33 @@ class Load:
     names: frozenset[str]
     lots: list[Lot] = field(default_factory=list)
     framed: list[Lot] = field(default_factory=list)  #: those that become frames
-    rows: list[Row] = field(default_factory=list)
+    rows: list[Row] | None = None
     jobs: dict[int, Job] = field(default_factory=dict)  #: by machine
     ready: threading.Event = field(default_factory=threading.Event)
 
     def prepare(self, readers: Readers) -> None:
-        """Pack everything, on any thread. Never fails: what makes no frame stays as it came."""
-        for lot in self.lots:
-            self.rows += packed(lot)
-        for lot in self.framed:
-            try:
-                job = compaction.prepare(readers, lot.machine, lot)
-            except Exception:  # it is stored as it came; compaction will say what is wrong
-                log.warning("machine %d: its rows make no frame yet", lot.machine, exc_info=True)
-                continue
-            assert job is not None
-            self.jobs[lot.machine] = job
-        self.ready.set()
+        """Pack everything, on any thread. What makes no frame stays as it came."""
+        try:
+            for lot in self.framed:
+                self._frame(readers, lot)
+            self.rows = [row for lot in self.lots for row in packed(lot)]
+        finally:
+            self.ready.set()
+
+    def _frame(self, readers: Readers, lot: Lot) -> None:
+        try:
+            job = compaction.prepare(readers, lot.machine, lot)
+        except Exception:  # it is stored as it came; compaction will say what is wrong
+            log.warning("machine %d: its rows make no frame yet", lot.machine, exc_info=True)
+            return
+        assert job is not None
+        self.jobs[lot.machine] = job
+
+    def packed(self) -> list[Row]:
+        """Return what stays as it came; packed now where that failed before."""
+        if self.rows is None:
+            self.rows = [row for lot in self.lots for row in packed(lot)]
+        return self.rows
 
 
 def packed(lot: Lot) -> list[Row]:

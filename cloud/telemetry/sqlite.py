@@ -14,12 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from cloud.durable import sync
-from cloud.errors import StoreBusy, StoreError, StoreFull
+from cloud.errors import StoreBusy, StoreCorrupt, StoreError, StoreFull
 from cloud.telemetry import compaction, fresh, rollup, upkeep
 from cloud.telemetry.compaction import DUE_BLOBS, DUE_ROWS, SMALL_ROWS, Job
 from cloud.telemetry.compactor import Compactor
-from cloud.telemetry.database import open_writer, translated
+from cloud.telemetry.database import BUSY_MS, open_writer, sync_log, translated
 from cloud.telemetry.gathering import HELD_VALUES, HOLD_S, Gathered, Load, framable, lot_of, packed
 from cloud.telemetry.lots import Lot
 from cloud.telemetry.names import Names
@@ -31,6 +30,9 @@ RAW_NS: Final = 90 * DAY_NS
 MINUTES_NS: Final = 730 * DAY_NS
 APPLIED_ROWS: Final = 32_768  #: compacted rows put in place by one `write`
 APPLIED_JOBS: Final = 16
+READER_WAIT_S: Final = 2.0  #: a reader waits so long for what is held to be stored
+READER_BUSY_MS: Final = 200  #: and holds up the others so long where another process writes
+READER_REST_S: Final = 5.0  #: and does not try again for so long where it was not
 log = logging.getLogger(__name__)
 
 
@@ -59,7 +61,9 @@ class SqliteTelemetry(SqliteReading):
         self._gathered = Gathered()
         self._load: Load | None = None  #: under way
         self._trouble: str | None = None
+        self._spoiled: str | None = None  #: why nothing more may be stored before the next start
         self._closed = False
+        self._rest_until = 0.0  #: until then readers do not try to store what is held
         with translated(path):
             self._position: int = self._db.execute("SELECT n FROM position").fetchone()[0]
         self._erase_hidden()
@@ -78,11 +82,18 @@ class SqliteTelemetry(SqliteReading):
             if position > self._position:
                 self._make_room()
                 if self._hold_s:
-                    self._gathered.add(blocks, position, time.monotonic())
+                    self._hold(blocks, position)
                 else:
                     self._store(blocks, position)
                 self._position = position
             self._apply_ready()
+
+    def _hold(self, blocks: Sequence[Block], position: int) -> None:
+        try:
+            self._gathered.add(blocks, position, time.monotonic())
+        except BaseException:
+            self._spoiled = "half a group is held; start again, the journal has all of it"
+            raise
 
     def _make_room(self) -> None:
         """Store what is prepared; let what was held long enough, or is too much, be prepared."""
@@ -104,13 +115,13 @@ class SqliteTelemetry(SqliteReading):
             self._load, self._gathered = None, Gathered()
             raise
 
-    def _dispatch(self) -> None:
-        """Give what is held its numbers and let it be prepared."""
+    def _dispatch(self, *, at_once: bool = False) -> None:
+        """Give what is held its numbers and let it be prepared (`at_once`: here, as it came)."""
         load = Load(self._gathered.position, frozenset(self._gathered.groups))
-        with self._transaction():
+        with self._noting_trouble(), self._transaction():
             lots = [lot_of(self._names, *item) for item in self._gathered.groups.items()]
         self._load, self._gathered = load, Gathered()
-        if not self._hold_s:
+        if at_once or not self._hold_s:
             load.lots = lots
             load.prepare(self._readers)
             return
@@ -125,18 +136,35 @@ class SqliteTelemetry(SqliteReading):
         assert load is not None
         while not load.ready.wait(0.005):
             self._apply_ready()  # whoever prepares may be waiting for room
-        try:
-            with self._transaction():
-                late = [lot for lot in load.framed if not self._framed(load, lot)]
-                rows = [*load.rows, *(row for lot in late for row in packed(lot))]
-                self._db.executemany("INSERT INTO fresh VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
-                self._db.execute("UPDATE position SET n = ?", (load.position,))
-        except StoreError as error:
-            self._trouble = str(error)
-            raise
+        with self._noting_trouble():
+            try:
+                late = self._put_in_place(load)
+            except StoreCorrupt as error:
+                if not load.jobs:
+                    raise
+                log.error("frames cannot be put in place, rows are stored as they came: %s", error)
+                load.jobs.clear()
+                late = self._put_in_place(load)
         self._trouble = None
         self._load = None
         self._count(load, late)
+
+    def _put_in_place(self, load: Load) -> list[Lot]:
+        """Store a load; return the lots that were to become frames and are stored as they came."""
+        with self._transaction():
+            late = [lot for lot in load.framed if not self._framed(load, lot)]
+            rows = [*load.packed(), *(row for lot in late for row in packed(lot))]
+            self._db.executemany("INSERT INTO fresh VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+            self._db.execute("UPDATE position SET n = ?", (load.position,))
+        return late
+
+    @contextmanager
+    def _noting_trouble(self) -> Iterator[None]:
+        try:
+            yield
+        except StoreError as error:
+            self._trouble = str(error)
+            raise
 
     def _framed(self, load: Load, lot: Lot) -> bool:
         """Put a lot's frames in place; False where it has none or what they came from is gone."""
@@ -197,6 +225,9 @@ class SqliteTelemetry(SqliteReading):
                 self._apply(job)
             except (StoreBusy, StoreFull):
                 return  # the rows stay as they are; what was to be written is safe already
+            except StoreError as error:
+                self._trouble = str(error)
+                self._compactor.give_up(job.machine, error)
 
     def _apply(self, job: Job) -> None:
         with self._transaction():
@@ -208,10 +239,36 @@ class SqliteTelemetry(SqliteReading):
 
     def _settle(self, machine: str) -> None:
         """Store what is held of a machine, so that a reader sees it."""
+        ends = time.monotonic() + READER_WAIT_S
+        while self._holds(machine) and time.monotonic() >= self._rest_until:
+            load = self._load
+            ready = load is None or load.ready.wait(max(ends - time.monotonic(), 0))
+            if not (ready and self._settled(max(ends - time.monotonic(), 0))):
+                self._rest_until = time.monotonic() + READER_REST_S
+
+    def _holds(self, machine: str) -> bool:
         held = machine in self._gathered.groups
         load = self._load  # looked at last: what was gathered moves on to there
-        if held or (load is not None and machine in load.names):
-            self._settle_if_possible()
+        return held or (load is not None and machine in load.names)
+
+    def _settled(self, wait_s: float) -> bool:
+        """Store what is ready for it, if a reader gets there in time; ingest must not wait long."""
+        if not self._lock.acquire(timeout=wait_s):
+            return False
+        try:
+            self._open()
+            self._db.execute(f"PRAGMA busy_timeout = {READER_BUSY_MS}")
+            if self._load is None or self._load.ready.is_set():
+                self._settle_all(at_once=True)
+        except StoreError as error:
+            log.warning("%s", error)
+            return False
+        else:
+            return True
+        finally:
+            if not self._closed:
+                self._db.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+            self._lock.release()
 
     def _settle_if_possible(self) -> None:
         try:
@@ -219,18 +276,20 @@ class SqliteTelemetry(SqliteReading):
         except StoreError as error:
             log.warning("%s", error)
 
-    def _settle_all(self) -> None:
+    def _settle_all(self, *, at_once: bool = False) -> None:
         with self._lock:
             self._open()
             if self._load is not None:
                 self._land()
             if self._gathered.since is not None:
-                self._dispatch()
+                self._dispatch(at_once=at_once)
                 self._land()
 
     def _open(self) -> None:
         if self._closed:
             raise StoreBusy(f"{self.path} is closed; open the store again")
+        if self._spoiled is not None:
+            raise StoreCorrupt(f"{self.path}: {self._spoiled}")
 
     def backlog(self) -> int:
         """Return how many samples (rows) wait for compaction."""
@@ -257,26 +316,17 @@ class SqliteTelemetry(SqliteReading):
         """See `TelemetryStore.erase`. What was stored is overwritten, not only unlinked."""
         with self._lock:
             self._settle_all()
-            with self._overwriting(), self._transaction():
+            with upkeep.overwriting(self._db), self._transaction():
                 erased = upkeep.hide(self._db, machine)
             self._names.forget()
         self._erase_hidden()
         return erased
 
-    @contextmanager
-    def _overwriting(self) -> Iterator[None]:
-        """Let what is deleted or replaced within be overwritten, not only unlinked."""
-        self._db.execute("PRAGMA secure_delete = ON")
-        try:
-            yield
-        finally:
-            self._db.execute("PRAGMA secure_delete = OFF")
-
     def _erase_hidden(self) -> None:
         found = True
         wiped = False
         while found:
-            with self._lock, translated(self.path), self._overwriting(), self._transaction():
+            with self._lock, upkeep.overwriting(self._db), self._transaction():
                 found = upkeep.erase_some(self._db)
                 wiped |= found
         if wiped:
@@ -326,9 +376,11 @@ class SqliteTelemetry(SqliteReading):
             position = self._position
             with translated(self.path):
                 self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
-        # Readers may have kept the checkpoint from finishing; what is left is in the log.
-        for path in (self.path.with_name(self.path.name + "-wal"), self.path.parent):
-            sync(path)
+        try:
+            sync_log(self.path)
+        except OSError as error:  # the system forgets what it did not write: trying again would lie
+            self._spoiled = f"the disk did not take it ({error}); mend that and start again"
+            self._open()
         return position
 
     def trouble(self) -> str | None:

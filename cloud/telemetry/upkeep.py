@@ -4,6 +4,8 @@ All functions run inside the caller's transaction, on the writing connection.
 """
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from cloud.telemetry.compaction import Job, page_id
@@ -30,7 +32,8 @@ def apply(db: sqlite3.Connection, names: Names, job: Job) -> bool:
         return False
     if job.fresh:
         db.execute("DELETE FROM fresh WHERE id BETWEEN ? AND ?", (job.fresh[0], job.fresh[-1]))
-        db.execute("UPDATE machine SET arrivals = ? WHERE id = ?", (job.arrivals, job.machine))
+    arrived = (job.arrivals, job.machine)  # also of rows that were never fresh
+    db.execute("UPDATE machine SET arrivals = max(arrivals, ?) WHERE id = ?", arrived)
     db.executemany("DELETE FROM frame WHERE id = ?", [(number,) for number in job.replaced])
     _delete_chunks(db, job.replaced)
     for frame in job.frames:
@@ -72,6 +75,16 @@ def _delete_chunks(db: sqlite3.Connection, frames: list[int]) -> None:
         "DELETE FROM chunk WHERE id >= ? AND id < ?",
         [(number << COLUMN_BITS, (number + 1) << COLUMN_BITS) for number in frames],
     )
+
+
+@contextmanager
+def overwriting(db: sqlite3.Connection) -> Iterator[None]:
+    """Let what is deleted or replaced within be overwritten, not only unlinked."""
+    db.execute("PRAGMA secure_delete = ON")
+    try:
+        yield
+    finally:
+        db.execute("PRAGMA secure_delete = OFF")
 
 
 def hide(db: sqlite3.Connection, name: str) -> int:

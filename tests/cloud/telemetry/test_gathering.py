@@ -1,13 +1,15 @@
 """What the embedded store holds for a moment: seen by readers, stored once, framed if much."""
 
 import sqlite3
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from cloud.errors import StoreError, StoreFull
-from cloud.telemetry import compaction
+from cloud.errors import StoreCorrupt, StoreError, StoreFull
+from cloud.telemetry import compaction, fresh, sqlite, upkeep
 from cloud.telemetry.checks import EVER, MANY, SECOND_NS, T0, agree, block
 from cloud.telemetry.gathering import FRAMED_ROWS
 from cloud.telemetry.identity import audit
@@ -149,4 +151,130 @@ def test_the_thread_prepares_and_the_next_writes_store(tmp_path: Path) -> None:
     store.durable_position()
     values = store.series(PUMP, "turns", *EVER, MANY).values
     assert values.tolist() == list(range(10 * FRAMED_ROWS))
+    store.close()
+
+
+def test_a_failure_while_it_is_packed_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = SqliteTelemetry(tmp_path / "t.db", hold_s=LONG_S)
+    store.write([part(0, 10)], 0)
+    real, calls = fresh.pack, count()
+
+    def once(*arguments: Any) -> Any:
+        if next(calls) == 0:
+            raise MemoryError
+        return real(*arguments)
+
+    monkeypatch.setattr(fresh, "pack", once)
+    assert store.durable_position() == 0
+    store.write([part(1, 10)], 1)
+    assert store.durable_position() == 1
+    assert audit(store.identities(PUMP)) == ({("b1", "live"): [(0, 19)]}, 0)
+    store.close()
+
+
+def test_half_a_group_is_never_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    groups = [[part(n, 10, machine=name) for name in ("acme.m1", "acme.m2")] for n in range(2)]
+    store = holding(tmp_path)
+    store.write(groups[0], 0)
+    real, calls = fresh._shape_of, count()
+
+    def second(*arguments: Any) -> Any:
+        if next(calls) == 1:
+            raise MemoryError
+        return real(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fresh, "_shape_of", second)
+        with pytest.raises(MemoryError):
+            store.write(groups[1], 1)
+    with pytest.raises(StoreCorrupt, match="start again"):
+        store.durable_position()
+    store.close()
+    again = holding(tmp_path)
+    for n in range(again.position() + 1, 2):
+        again.write(groups[n], n)
+    for machine in ("acme.m1", "acme.m2"):
+        assert audit(again.identities(machine)) == ({("b1", "live"): [(0, 19)]}, 0)
+    again.close()
+
+
+def test_numbers_of_arrival_are_given_once(tmp_path: Path) -> None:
+    store = holding(tmp_path)
+    at = T0 + SECOND_NS * np.arange(FRAMED_ROWS)
+    store.write([block(at, {"temp": np.ones(FRAMED_ROWS)}, n=0, seq=0)], 0)
+    store.close()
+    again = holding(tmp_path)
+    again.write([block(at[-1:], {"temp": np.array([2.0])}, n=1, seq=FRAMED_ROWS)], 1)
+    for compacted in (False, True):
+        if compacted:
+            again.compact()
+        found = again.series(PUMP, "temp", int(at[-1]), int(at[-1]) + 1, MANY)
+        assert found.values.tolist() == [1.0, 2.0]
+    again.close()
+
+
+def test_a_fleet_of_layouts_makes_no_frame_wider_than_its_numbers(tmp_path: Path) -> None:
+    layouts = [[f"s{n}_{index}" for index in range(1000)] for n in range(5)]
+    store = SqliteTelemetry(tmp_path / "t.db", background=False, hold_s=0.0)
+    for n, names in enumerate(layouts):
+        columns = {name: np.full(1, 1000.0 * n + index) for index, name in enumerate(names)}
+        store.write([block(np.array([T0 + n]), columns, n=n, seq=n)], n)
+    store.compact()
+    for n in range(5):
+        for index in (0, 999):
+            found = store.series(PUMP, f"s{n}_{index}", *EVER, MANY)
+            assert found.values.tolist() == [1000.0 * n + index]
+    store.close()
+
+
+def test_frames_that_cannot_be_placed_hold_up_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged(*_: object) -> bool:
+        raise sqlite3.DatabaseError("the page of the chunks is damaged")
+
+    monkeypatch.setattr(upkeep, "apply", damaged)
+    store = SqliteTelemetry(tmp_path / "t.db", hold_s=LONG_S)
+    for n in range(3):
+        store.write([part(n, FRAMED_ROWS), part(n, 3, machine="acme.m2")], n)
+        assert store.durable_position() == n
+    assert audit(store.identities(PUMP)) == ({("b1", "live"): [(0, 3 * FRAMED_ROWS - 1)]}, 0)
+    store.close()
+
+
+def test_a_disk_that_fails_once_is_not_believed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: Path) -> None:
+        raise OSError(5, "Input/output error")
+
+    store = holding(tmp_path)
+    store.write([part(0, 10)], 0)
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite, "sync_log", broken)
+        with pytest.raises(StoreCorrupt, match="Input/output error"):
+            store.durable_position()
+    with pytest.raises(StoreCorrupt, match="start again"):
+        store.durable_position()
+    store.close()
+
+
+def test_a_reader_does_not_wait_for_another_process_that_writes(tmp_path: Path) -> None:
+    store = holding(tmp_path)
+    store.write([part(0, 10)], 0)
+    store.durable_position()
+    store.write([part(1, 10)], 1)
+    other = sqlite3.connect(tmp_path / "t.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    for _ in range(3):
+        assert len(store.series(PUMP, "temp", *EVER, MANY).times_ns) == 10
+    trouble = store.trouble()
+    assert trouble is not None
+    assert "locked" in trouble
+    other.execute("ROLLBACK")
+    other.close()
+    assert store.durable_position() == 1
+    assert store.trouble() is None
     store.close()

@@ -38,7 +38,7 @@ def count(path: Path, table: str) -> int:
 
 
 def test_the_thread_compacts_what_is_due(tmp_path: Path) -> None:
-    store = SqliteTelemetry(tmp_path / "t.db")
+    store = SqliteTelemetry(tmp_path / "t.db", hold_s=0.0)
     position = 0
     store.write([minutes(0, 0, 3 * DUE_ROWS)], position)
     while store.backlog() >= DUE_ROWS:
