@@ -73,6 +73,7 @@ from models.fleet.watched import (
     XS,
     ahead,
     fill,
+    hand_out,
     keep,
     lay,
 )
@@ -277,7 +278,7 @@ def take(
     onsets: Any, which: Any, offset: Any, lanes: int, clock: NDArray[np.int64], r: int,
     early_days: int, cells: NDArray[np.float64], odds: NDArray[np.float64], room: Any, rules: Any,
 ) -> int:  # fmt: skip
-    """Take up to 32 rows of up to four signals from row `r` of a block on; return how many.
+    """Take up to 64 rows of up to four signals from row `r` of a block on; return how many.
 
     `which`, `offset` (4,): their records and where their readings and odds begin; where there are
     fewer signals than lanes, the last one again. `room`: what `rooms` made.
@@ -299,10 +300,9 @@ def take(
     for j in range(lanes):
         found += _pattern(onsets[which[j]], j, t, past, count)
     _evidence(t, found, count, early, rules)
+    hand_out(t, offset, r, count, lanes, odds)
     for j in range(lanes):
         o = onsets[which[j]]
-        for i in range(count):
-            odds[offset[j] + r + i] = t[OUT + i * LANES + j]
         keep(t, j, o, slot, day, count, early)
         if early and o.block_rows == BLOCK:
             block_done(o, rules)

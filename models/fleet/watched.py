@@ -14,7 +14,7 @@ from models.fleet.onset import LAGS, LAYERS, SEASON
 from models.fleet.vectors import LANES, load, store, turned
 from models.life.compiled import part
 
-ROWS: Final = BLOCK  #: at a time
+ROWS: Final = 64  #: at a time
 LONGEST: Final = LAGS[1]
 
 # where the fields of four signals begin
@@ -140,6 +140,31 @@ def lay(t: Any, offset: Any, r: int, count: int, cells: NDArray[np.float64]) -> 
     while i < count:
         for j in range(LANES):
             t[XS + i * LANES + j] = cells[offset[j] + r + i] + 0.0
+        i += 1
+
+
+@part
+def hand_out(
+    t: Any, offset: Any, r: int, count: int, lanes: int, odds: NDArray[np.float64]
+) -> None:
+    """Put the evidence of four signals where each one's readings are."""
+    i = 0
+    while i + 4 <= count:
+        at, to = OUT + i * LANES, r + i
+        x = turned(
+            load(t, at), load(t, at + LANES), load(t, at + 2 * LANES), load(t, at + 3 * LANES)
+        )
+        store(odds, offset[0] + to, x[0])
+        if lanes > 1:
+            store(odds, offset[1] + to, x[1])
+        if lanes > 2:
+            store(odds, offset[2] + to, x[2])
+        if lanes > 3:
+            store(odds, offset[3] + to, x[3])
+        i += 4
+    while i < count:
+        for j in range(lanes):
+            odds[offset[j] + r + i] = t[OUT + i * LANES + j]
         i += 1
 
 
