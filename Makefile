@@ -41,7 +41,12 @@ $(VENV)/.pages: $(PAGES)/node_modules/.stamp $(PAGES_FROM)
 	@cd $(PAGES) && $(NODE) npm run --silent build -- --logLevel warn
 	@touch $@
 
-setup: $(VENV)/.run $(VENV)/.pages ## make the environment in .venv (what the demo and the service need)
+$(VENV)/.warm: $(VENV)/.run $(shell find models cloud/telemetry -name '*.py')
+	@echo 'Compiling the models, once on this computer: about a minute.'
+	@$(BIN)/python -m forewarn.warming
+	@touch $@
+
+setup: $(VENV)/.run $(VENV)/.pages $(VENV)/.warm ## make the environment in .venv (what the demo and the service need)
 
 setup-dev: $(VENV)/.dev $(VENV)/.pages ## the same, with what the tests and checks need
 
