@@ -12,13 +12,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
 import numpy as np
 from numba.core import event
+from numpy.typing import NDArray
 
 from cloud.errors import StoreError
 from cloud.telemetry import fresh
@@ -30,6 +31,15 @@ from models.rows import Block
 
 COMPILING: Final = "numba:compile"
 ROWS: Final = 128
+NUMBERS: Final = np.linspace(0.0, 1.0, ROWS)
+ALL: Final = {  #: a column of each type
+    "double": NUMBERS,
+    "doubtful": NUMBERS,
+    "single": NUMBERS.astype("f4"),
+    "whole": np.arange(ROWS),
+    "truth": np.arange(ROWS) % 2 == 0,
+}
+FEW: Final = {"double": NUMBERS[: fresh.PACKED_ROWS]}
 log = logging.getLogger(__name__)
 
 
@@ -62,15 +72,9 @@ class _Telling(event.Listener):
             print(f"{event.data['dispatcher'].__name__}, {took:.1f} s", flush=True)
 
 
-def _block(machine: str, start_ns: int) -> Block:
-    """Return rows with a column of each type, as they come from the wire (read-only)."""
-    columns: dict[str, Any] = {
-        "double": np.linspace(0.0, 1.0, ROWS),
-        "doubtful": np.linspace(0.0, 1.0, ROWS),
-        "single": np.linspace(0.0, 1.0, ROWS, dtype="f4"),
-        "whole": np.arange(ROWS),
-        "truth": np.arange(ROWS) % 2 == 0,
-    }
+def _block(machine: str, start_ns: int, columns: Mapping[str, NDArray[Any]]) -> Block:
+    """Return rows as they come from the wire: read-only, those of `doubtful` so."""
+    rows = len(next(iter(columns.values())))
     return Block(
         n=0,
         machine=machine,
@@ -78,12 +82,12 @@ def _block(machine: str, start_ns: int) -> Block:
         boot="none",
         stream="live",
         seq=0,
-        times_ns=start_ns + np.arange(ROWS) * 10**9,
+        times_ns=start_ns + np.arange(rows) * 10**9,
         received_ns=start_ns,
         signals=tuple(columns),
         columns=tuple(np.frombuffer(c.tobytes(), c.dtype) for c in columns.values()),
-        quality={"doubtful": np.ones(ROWS, np.uint8)},
-        missing={"whole": np.arange(ROWS) == 1},
+        quality={"doubtful": np.ones(rows, np.uint8)} if "doubtful" in columns else {},
+        missing={"whole": np.arange(rows) == 1} if "whole" in columns else {},
     )
 
 
@@ -93,7 +97,7 @@ def rehearse(store: str = "sqlite") -> None:
     fleet = Fleet(profiles)
     for machine in profiles:
         fleet.bind(machine, machine)
-        fleet.observe([_block(machine, 0)])
+        fleet.observe([_block(machine, 0, ALL)])
         fleet.restart(machine, None, 0)
     if store == "influx":
         warm_influx()
@@ -103,9 +107,12 @@ def rehearse(store: str = "sqlite") -> None:
         kept = SqliteTelemetry(Path(name) / "telemetry.db", background=False)
         try:
             for n, at in enumerate((0, 1, 2, 1)):  # the last comes late
-                kept.write([_block("none", at * ROWS * 10**9)], n)
+                kept.write([_block("none", at * ROWS * 10**9, ALL)], n)
                 if n != 1:  # two at once
                     kept.compact()
+            for n in range(4, 8):  # few rows each
+                kept.write([_block("small", n * 10**11, FEW)], n)
+            kept.compact()
             kept.series("none", "double", 0, 2**62, 10)
             kept.buckets("none", "double", 0, 3_600 * 10**9, 60 * 10**9)
             kept.latest("none")
