@@ -1,6 +1,6 @@
 """Compiled kernels ready before the service says that it is: loaded, and at a first start compiled.
 
-Compiling takes the better part of a minute and half a gigabyte, once on a computer. It is done by a
+Compiling takes a minute of a core and two thirds of a gigabyte, once on a computer. It is done by a
 child process, which may be stopped at any moment and takes its memory with it; kernels that are in
 numba's cache already are loaded in a fraction of a second, and no child is started.
 """
