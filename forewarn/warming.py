@@ -40,6 +40,7 @@ ALL: Final = {  #: a column of each type
     "truth": np.arange(ROWS) % 2 == 0,
 }
 FEW: Final = {"double": NUMBERS[: fresh.PACKED_ROWS]}
+GAPS: Final = {"double": np.where(np.arange(ROWS) % 3, NUMBERS, np.nan), "other": NUMBERS}
 log = logging.getLogger(__name__)
 
 
@@ -107,17 +108,26 @@ def rehearse(store: str = "sqlite") -> None:
         kept = SqliteTelemetry(Path(name) / "telemetry.db", background=False)
         try:
             for n, at in enumerate((0, 1, 2, 1)):  # the last comes late
-                kept.write([_block("none", at * ROWS * 10**9, ALL)], n)
+                at_ns = at * ROWS * 10**9
+                kept.write([_block("none", at_ns, ALL), _block("gaps", at_ns, GAPS)], n)
+                _ask(kept)  # of what is compacted and what is not
                 if n != 1:  # two at once
                     kept.compact()
             for n in range(4, 8):  # few rows each
                 kept.write([_block("small", n * 10**11, FEW)], n)
+            _ask(kept)
             kept.compact()
-            kept.series("none", "double", 0, 2**62, 10)
-            kept.buckets("none", "double", 0, 3_600 * 10**9, 60 * 10**9)
-            kept.latest("none")
+            _ask(kept)
         finally:
             kept.close()
+
+
+def _ask(kept: SqliteTelemetry) -> None:
+    for machine in ("none", "gaps", "small"):
+        kept.series(machine, "double", 0, 2**62, 10)
+        for begin, width in ((0, 60), (1, 7)):  # of whole minutes, and of single rows
+            kept.buckets(machine, "double", begin, 3_600 * 10**9, width * 10**9)
+        kept.latest(machine)
 
 
 def cold(store: str = "sqlite") -> bool:

@@ -4,11 +4,22 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ProcessPoolExecutor
+from importlib import import_module
+from itertools import product
+from multiprocessing import get_context
 from pathlib import Path
+from pkgutil import iter_modules
+from typing import Any
 
+import numpy as np
 import psutil
 import pytest
+from numba.core.dispatcher import Dispatcher
 
+from cloud import telemetry
+from cloud.telemetry.checks import EVER, SECOND_NS, T0, block
+from cloud.telemetry.sqlite import SqliteTelemetry
 from forewarn import warming
 
 STOPPED_S = 60  #: far more than it takes; compiling to the end would take longer still
@@ -27,6 +38,55 @@ def test_without_room_to_rehearse_the_service_starts_all_the_same(
     monkeypatch.setattr("tempfile.tempdir", "/nowhere")
     warming.ready()
     assert "with the first readings" in caplog.text
+
+
+def signatures() -> dict[str, set[Any]]:
+    """Return what each compiled kernel of the embedded store is loaded for."""
+    found = {}
+    for module in iter_modules(telemetry.__path__, f"{telemetry.__name__}."):
+        for name, kernel in vars(import_module(module.name)).items():
+            if isinstance(kernel, Dispatcher):
+                found[f"{module.name}.{name}"] = set(kernel.signatures)
+    return found
+
+
+def not_rehearsed(path: Path) -> list[str]:
+    """Return the kernels that rows of all kinds need in the store and the rehearsal did not."""
+    warming.rehearse()
+    loaded, chance = signatures(), np.random.default_rng(7)
+    for case, (rows, compacted) in enumerate(product((3_000, 300, 20), (False, True))):
+        double, whole = np.arange(rows) / 8, np.arange(rows)
+        kinds: list[dict[str, Any]] = [
+            {"temp": double},
+            {"temp": double, "x": chance.normal(size=rows)},
+            {"temp": np.where(whole % 3, double, np.nan), "x": double},
+            {"temp": whole, "y": whole % 2 == 0, "z": double.astype("f4"), "d": double},
+        ]
+        for kind, columns in enumerate(kinds):
+            used(path / f"{case}-{kind}.db", columns, rows, compacted=compacted)
+    assert len(loaded) > 20
+    return [name for name, needed in signatures().items() if needed - loaded[name]]
+
+
+def used(path: Path, columns: dict[str, Any], rows: int, *, compacted: bool) -> None:
+    """Write some rows, the last ones late, and ask for them in every way."""
+    store = SqliteTelemetry(path, background=False)
+    for n, at in enumerate((0, 1, 2, 1)):
+        times = T0 + SECOND_NS * np.arange(at * rows, at * rows + rows)
+        store.write([block(times, columns, n=n, seq=n * rows)], n)
+        store.durable_position()
+        if compacted:
+            store.compact()
+    for begin, width in ((T0, 60), (T0 + 1, 61), (T0, 3_600)):
+        store.buckets("acme.pump1", "temp", begin, T0 + 86_400 * SECOND_NS, width * SECOND_NS)
+    store.series("acme.pump1", "temp", *EVER, 10)
+    store.latest("acme.pump1")
+    store.close()
+
+
+def test_the_store_needs_no_kernel_that_was_not_rehearsed(tmp_path: Path) -> None:
+    with ProcessPoolExecutor(1, get_context("spawn")) as new:  # where nothing is loaded yet
+        assert new.submit(not_rehearsed, tmp_path).result() == []
 
 
 def test_a_first_start_says_that_it_compiles_and_stops_when_told(tmp_path: Path) -> None:
