@@ -62,6 +62,7 @@ class Client(mqtt.Client):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._told: set[int] = set()  #: numbers of what was told and not acknowledged
+        self._passed_over: list[int] = []  #: to be acknowledged when what is there is read
 
     def _create_socket(self) -> Any:
         return Buffered(super()._create_socket())
@@ -73,6 +74,7 @@ class Client(mqtt.Client):
         for packet in range(PACKETS):
             more = socket is not None and socket.fill()
             if packet and not more:
+                self._acknowledge_passed_over()
                 time.sleep(REST_S)
                 break
             if more and not self._in_packet["command"] and (self._plain() or self._acked()):
@@ -81,7 +83,16 @@ class Client(mqtt.Client):
             socket = self.socket()
             if done != MQTTErrorCode.MQTT_ERR_SUCCESS:
                 break
+        self._acknowledge_passed_over()
         return done
+
+    def pass_over(self, mid: int) -> None:
+        """Acknowledge a message of QoS 1 with the others that have just been read."""
+        self._passed_over.append(mid)
+
+    def _acknowledge_passed_over(self) -> None:
+        passed_over, self._passed_over = self._passed_over, []
+        self.acknowledge(passed_over)
 
     def _plain(self) -> bool:
         """Hand out the next message if paho is not needed for it."""
@@ -280,7 +291,8 @@ class Link:
     def _take(self, topic: str, payload: bytes, token: _Token, content_type: str | None) -> None:
         sender, now = sender_of(topic), self._now()
         if not topic.endswith("/up/birth") and not self._sluice.passes(sender, now):
-            self._client.ack(token.mid, token.qos)
+            if token.qos:
+                self._client.pass_over(token.mid)
             return
         arrived = Arrived(topic, payload, now, content_type, token)
         while not self._stopping and not self._queue.put(
