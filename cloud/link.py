@@ -116,6 +116,12 @@ class Client(mqtt.Client):
         self._told.discard(found[0])
         return True
 
+    def _packet_handle(self) -> MQTTErrorCode:
+        """Strike off an acknowledgement that did not come whole, before paho looks at it."""
+        if self._in_packet["command"] == mqtt.PUBACK:
+            self._told.discard(int.from_bytes(self._in_packet["packet"][:2]))
+        return super()._packet_handle()
+
     def acknowledge(self, mids: Iterable[int]) -> None:
         """Acknowledge messages of QoS 1 all at once: each by itself wakes the network thread."""
         packets = b"".join([_PUBACK.pack(mqtt.PUBACK, 2, mid) for mid in mids])

@@ -143,6 +143,26 @@ def test_an_acknowledgement_is_taken_whole_or_left_to_paho(
     assert ahead(b"\x50" + sent[1:]).acked() is None
 
 
+@pytest.mark.parametrize("cut", [1, 2, 3])
+def test_an_acknowledgement_in_two_pieces_frees_its_number(cut: int) -> None:
+    far, near = socket.socketpair()
+    near.setblocking(False)
+    with far, near:
+        client = Client(CallbackAPIVersion.VERSION2, client_id="x", protocol=mqtt.MQTTv5)
+        client._sock = Buffered(near)
+        client.tell([(b"t", b"p")])
+        far.sendall(b"\x40\x02\x00\x01"[:cut])
+        client.loop_read()
+        far.sendall(b"\x40\x02\x00\x01"[cut:])
+        client.loop_read()
+        assert not client._told
+        client._last_mid = 0  # all the other numbers later
+        command = client.publish("t", b"p", qos=1)
+        far.sendall(b"\x40\x02\x00\x01")
+        client.loop_read()
+        assert command.is_published()
+
+
 @pytest.mark.skipif(not (find_mosquitto() or find_nats()), reason="no broker on this computer")
 @pytest.mark.parametrize("version", [mqtt.MQTTv311, mqtt.MQTTv5])
 def test_what_is_told_arrives_once_and_is_acknowledged(
