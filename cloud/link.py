@@ -10,8 +10,8 @@ import ssl
 import struct
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from paho.mqtt import client as mqtt
@@ -49,6 +49,13 @@ class _Token(NamedTuple):
     qos: int
 
 
+class _Packets(deque[Any]):
+    """What is to be sent. paho goes through it at a reconnect while other threads append."""
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(tuple(super().__iter__()))
+
+
 class Client(mqtt.Client):
     """A client that handles what has been read ahead before it looks at the socket again.
 
@@ -61,6 +68,7 @@ class Client(mqtt.Client):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        self._out_packet = _Packets()
         self._told: set[int] = set()  #: numbers of what was told and not acknowledged
         self._passed_over: list[int] = []  #: to be acknowledged when what is there is read
 
@@ -275,6 +283,7 @@ class Link:
 
     def _on_disconnect(self, _client: mqtt.Client, *args: Any) -> None:
         self.connected.clear()
+        self.epoch += 1  # what came on it is acknowledged no more: that would come before CONNECT
         self.error = f"not connected to {self._settings.host}:{self._settings.port} ({args[2]})"
 
     def _on_message(self, _client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:

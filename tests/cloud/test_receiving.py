@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 from pathlib import Path
 
 import paho.mqtt.client as mqtt
@@ -10,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from paho.mqtt.enums import CallbackAPIVersion
 
-from cloud.link import Client
+from cloud.link import Client, Link
 from cloud.receiving import Buffered
+from cloud.settings import BrokerSettings
 from forewarn.broker import embedded, find_mosquitto, find_nats
 
 
@@ -203,3 +205,22 @@ def test_what_is_told_arrives_once_and_is_acknowledged(
             client.disconnect()
             client.loop_stop()
     assert got == told
+
+
+def test_packets_may_be_added_while_paho_goes_through_them() -> None:
+    client = Client(CallbackAPIVersion.VERSION2, client_id="x")
+    client.acknowledge([1])
+    client.acknowledge([2])
+    for packet in client._out_packet:
+        client._out_packet.append(packet)
+    assert len(client._out_packet) == 4
+
+
+def test_what_came_on_a_lost_connection_is_acknowledged_no_more() -> None:
+    link = Link(BrokerSettings(port=1), time.time_ns)
+    link._on_plain(b"fw/v1/acme.pump1/up/t/live", b"x", 7, 1)
+    group = link.group()
+    assert group
+    link._on_disconnect(link._client, None, None, "lost")
+    link.acknowledge(group)
+    assert not link._client._out_packet
