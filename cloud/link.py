@@ -34,6 +34,9 @@ WAIT_S: Final = 0.05  #: how long to wait for a group's first message
 GATHER_S: Final = 0.04  #: how long it may gather then: one sync and one transaction are for all
 PAUSE_S: Final = 0.008  #: without a message ends it: the broker may wait for acknowledgements
 REST_S: Final = 0.003  #: after what was there is read: then more is there, and costs as little
+NUMBERS: Final = 65_535  #: of messages: the most that may be unacknowledged where nothing is said
+COMMANDS: Final = 4  #: of these: they are few, and the next ones wait
+LATER: Final = 20_000  #: receipts that may wait for acknowledgements of others
 PACKETS: Final = 128  #: handled before what is to be sent has its turn
 _UNREADABLE: Final = "\ufffd"  #: stands for a topic that is not UTF-8
 _PUBACK: Final = struct.Struct("!BBH")
@@ -70,6 +73,9 @@ class Client(mqtt.Client):
         super().__init__(*arguments, **options)
         self._out_packet = _Packets()
         self._told: set[int] = set()  #: numbers of what was told and not acknowledged
+        self._most = NUMBERS  #: told and not acknowledged at once
+        self._later: deque[tuple[bytes, bytes]] = deque(maxlen=LATER)  #: to be told
+        self._telling = threading.Lock()
         self._passed_over: list[int] = []  #: to be acknowledged when what is there is read
 
     def _create_socket(self) -> Any:
@@ -82,7 +88,7 @@ class Client(mqtt.Client):
         for packet in range(PACKETS):
             more = socket is not None and socket.fill()
             if packet and not more:
-                self._acknowledge_passed_over()
+                self._send_on()
                 time.sleep(REST_S)
                 break
             if more and not self._in_packet["command"] and (self._plain() or self._acked()):
@@ -91,16 +97,19 @@ class Client(mqtt.Client):
             socket = self.socket()
             if done != MQTTErrorCode.MQTT_ERR_SUCCESS:
                 break
-        self._acknowledge_passed_over()
+        self._send_on()
         return done
 
     def pass_over(self, mid: int) -> None:
         """Acknowledge a message of QoS 1 with the others that have just been read."""
         self._passed_over.append(mid)
 
-    def _acknowledge_passed_over(self) -> None:
+    def _send_on(self) -> None:
+        """Acknowledge what was passed over, and tell what there is room for now."""
         passed_over, self._passed_over = self._passed_over, []
         self.acknowledge(passed_over)
+        if self._later:
+            self.tell(())
 
     def _plain(self) -> bool:
         """Hand out the next message if paho is not needed for it."""
@@ -140,25 +149,40 @@ class Client(mqtt.Client):
         """Publish (topic, payload) at QoS 1, all at once, on this connection alone.
 
         `publish` keeps each message for a next connection, which costs more than all the rest.
+        What the broker does not take yet waits for its acknowledgements (MQTT 5, 3.3.4); when
+        more than `LATER` wait the oldest are left out.
         """
-        properties = b"\0" if self._protocol == MQTTProtocolVersion.MQTTv5 else b""
-        packets = bytearray()
-        for topic, payload in messages:
-            mid = self._mid_generate()
-            self._told.add(mid)
-            size = 4 + len(topic) + len(properties) + len(payload)
-            packets.append(_PUBLISH_QOS1)
-            while size > 127:
-                packets.append(size & 127 | 128)
-                size >>= 7
-            packets.append(size)
-            packets += len(topic).to_bytes(2) + topic + mid.to_bytes(2) + properties + payload
-        if packets:
-            self._packet_queue(mqtt.PUBLISH, packets, 0, 1)
+        with self._telling:
+            self._later.extend(messages)
+            room = max(0, self._most - len(self._told))
+            packets = bytearray()
+            for _ in range(min(room, len(self._later))):
+                packets += self._packed(*self._later.popleft())
+            if packets:
+                self._packet_queue(mqtt.PUBLISH, packets, 0, 1)
 
-    def begin(self) -> None:
-        """Forget what was told on an earlier connection."""
-        self._told.clear()
+    def _packed(self, topic: bytes, payload: bytes) -> bytearray:
+        """Return a PUBLISH with a number that is not acknowledged."""
+        properties = b"\0" if self._protocol == MQTTProtocolVersion.MQTTv5 else b""
+        mid = self._mid_generate()
+        self._told.add(mid)
+        size = 4 + len(topic) + len(properties) + len(payload)
+        packet = bytearray((_PUBLISH_QOS1,))
+        while size > 127:
+            packet.append(size & 127 | 128)
+            size >>= 7
+        packet.append(size)
+        return packet + len(topic).to_bytes(2) + topic + mid.to_bytes(2) + properties + payload
+
+    def begin(self, most: int = NUMBERS) -> None:
+        """Forget what was told on an earlier connection; `most`: the broker's Receive Maximum.
+
+        `COMMANDS` of it are paho's own messages.
+        """
+        with self._telling:
+            self._told.clear()
+            self._later.clear()
+            self._most = max(1, most - COMMANDS)
 
 
 class Link:
@@ -186,7 +210,7 @@ class Link:
             manual_ack=True,
             **clean,
         )
-        self._client.max_inflight_messages_set(1000)
+        self._client.max_inflight_messages_set(COMMANDS)
         self._client.max_queued_messages_set(20_000)
         self._client.reconnect_delay_set(1, 30)
         secret = settings.password()
@@ -275,7 +299,7 @@ class Link:
             return
         self.error = None
         self.epoch += 1
-        self._client.begin()
+        self._client.begin(getattr(args[3], "ReceiveMaximum", NUMBERS))
         client.subscribe(f"{topics.ROOT}/+/up/#", qos=1)
 
     def _on_subscribe(self, *_: Any) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from paho.mqtt.enums import CallbackAPIVersion
 
-from cloud.link import Client, Link
+from cloud.link import COMMANDS, Client, Link
 from cloud.receiving import Buffered
 from cloud.settings import BrokerSettings
 from forewarn.broker import embedded, find_mosquitto, find_nats
@@ -205,6 +205,33 @@ def test_what_is_told_arrives_once_and_is_acknowledged(
             client.disconnect()
             client.loop_stop()
     assert got == told
+
+
+@pytest.mark.parametrize("most", [5, 20])
+def test_no_more_is_told_at_once_than_the_broker_takes(most: int) -> None:
+    far, near = socket.socketpair()
+    near.setblocking(False)
+    told = b""
+    with far, near:
+        client = Client(CallbackAPIVersion.VERSION2, client_id="x", protocol=mqtt.MQTTv5)
+        client._sock = Buffered(near)
+        client.max_inflight_messages_set(COMMANDS)
+        client.begin(most)
+        client.tell([(b"t", b"%02d" % n) for n in range(50)])
+        command = [client.publish("t", b"own", qos=1) for _ in range(20)]
+        while len(told) < 50 * 2:
+            seen = ahead(far.recv(4096))
+            mids = []
+            while packet := seen.plain(properties=True):
+                seen.skip(packet.end)
+                mids.append(packet.mid)
+                told += packet.payload if packet.payload != b"own" else b""
+            assert seen.pending() == 0
+            assert 0 < len(mids) <= most
+            far.sendall(b"".join(b"\x40\x02" + mid.to_bytes(2) for mid in mids))
+            client.loop_read()
+        assert told == b"".join(b"%02d" % n for n in range(50))
+        assert command[0].is_published()
 
 
 def test_packets_may_be_added_while_paho_goes_through_them() -> None:
