@@ -4,9 +4,8 @@ Cross-conformal: every unit is forecast by the models that never saw it; the res
 together make the band, so its width does not hang on one calibration split (Barber et al., Annals
 of Statistics 49, 2021, CV+; Vovk, Ann. Math. Artif. Intell. 74, 2015). Quantiles are local: they
 are weighted with a kernel over the forecast, the stage of life as the model sees it (Guan,
-Biometrika 110, 2023). No truth lies above the largest life that is learned: where a band reaches
-it, all that it may miss lies below. A censored row knows a lower bound of its residual and enters
-by the product-limit estimate.
+Biometrika 110, 2023). A censored row knows a lower bound of its residual and enters by the
+product-limit estimate.
 """
 
 from __future__ import annotations
@@ -57,21 +56,14 @@ def calibrate(
     grid = np.linspace(0.0, max(float(forecast.max()), 1e-9), GRID)
     spread = WIDTH * (grid[-1] - grid[0])
     error, units = truth - forecast, float(weight.sum())
-    laws, nears = [], []
+    low, high = [], []
     for at in grid:
         near = weight * np.exp(-0.5 * ((forecast - at) / spread) ** 2)
         used = near > 1e-6 * near.max()
-        laws.append(product_limit(error[used], seen[used], near[used]))
-        nears.append(near * seen)
-    high = np.array([max(_quantile(*law, HIGH, units), 0.0) for law in laws])
-    edge = np.minimum(forecast + np.interp(forecast, grid, high), top)
-    beyond = truth > edge + 1e-9
-    low = []
-    for law, near in zip(laws, nears, strict=True):
-        above = float(near @ beyond) / max(float(near.sum()), 1e-300)
-        share = min(max(LOW + 1.0 - HIGH - above, LOW), LOW + 1.0 - HIGH)
-        low.append(min(_quantile(*law, share, units), 0.0))
-    return Bands(grid=grid.tolist(), low=low, high=high.tolist(), top=top)
+        law = product_limit(error[used], seen[used], near[used])
+        low.append(min(_quantile(*law, LOW, units), 0.0))
+        high.append(max(_quantile(*law, HIGH, units), 0.0))
+    return Bands(grid=grid.tolist(), low=low, high=high, top=top)
 
 
 def guessed(top: float) -> Bands:
