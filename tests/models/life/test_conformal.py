@@ -22,6 +22,7 @@ def test_coverage_holds_early_and_late_in_life() -> None:
     for lower in range(20, 120, 20):
         stage = (new >= lower) & (new < lower + 20)
         assert inside[stage].mean() == pytest.approx(0.9, abs=0.035)
+        assert (real < low)[stage].mean() == pytest.approx(0.05, abs=0.025)
     assert (low <= middle).all()
     assert (middle <= high).all()
 
@@ -38,22 +39,6 @@ def test_censored_rows_widen_the_band_as_the_truth_would() -> None:
     naive = calibrate(forecast[seen], truth[seen], seen[seen], weight[seen], 200.0)
     at = 30
     assert abs(censored.high[at] - whole.high[at]) < abs(naive.high[at] - whole.high[at])
-
-
-def test_the_lower_edge_leaves_out_a_twentieth_at_the_cap_too() -> None:
-    bands = calibrate(*_capped(7), top=100.0)
-    forecast, truth, _, _ = _capped(8)
-    low, _, high = bands.around(forecast)
-    near = forecast > 92.0
-    assert (high[near] == 100.0).all()
-    assert (truth[near] >= low[near]).mean() == pytest.approx(0.95, abs=0.015)
-
-
-def _capped(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    forecast, truth = _world(seed)
-    shown = forecast < 100.0
-    truth = np.minimum(truth[shown], 100.0)
-    return forecast[shown], truth, np.ones(len(truth), bool), np.ones(len(truth))
 
 
 def test_the_width_swings_less_than_single_ranks_of_the_units_do() -> None:
