@@ -26,14 +26,21 @@ SIGNALS = 10
 NAMES = tuple(f"s{i}" for i in range(SIGNALS))
 START_NS = 1_790_000_000 * 10**9
 REPEATS = 3
+FORTNIGHT = 20_200  #: rows of a minute, and a little more
 #: the reference is complete after the first run; what it costs does not depend on when
 SETTLED = Config(reference_rows=60, reference_span_s=60.0, freeze_span_s=90.0)
 SETTLED_LATE = Config(reference_span_s=1_500.0, freeze_span_s=1_900.0)
 
 
-def blocks(values: NDArray[np.float64], size: int, first: int) -> list[Block]:
-    """Cut readings (machines, rows, signals) into blocks of `size` rows, time by time."""
+def blocks(
+    values: NDArray[np.float64], seconds: NDArray[np.int64], size: int, first: int
+) -> list[Block]:
+    """Cut readings (machines, rows, signals) into blocks of `size` rows, time by time.
+
+    `seconds` (rows,): when each row is; `first`: how many rows each machine sent before.
+    """
     machines, rows, _ = values.shape
+    times = START_NS + seconds * 10**9
     return [
         Block(
             n=0,
@@ -41,9 +48,9 @@ def blocks(values: NDArray[np.float64], size: int, first: int) -> list[Block]:
             device=f"bench.m{m}",
             boot="bench",
             stream="live",
-            seq=at,
-            times_ns=START_NS + np.arange(first + at, first + at + size) * 10**9,
-            received_ns=START_NS + (first + at + size) * 10**9,
+            seq=first + at,
+            times_ns=times[at : at + size],
+            received_ns=int(times[at : at + size][-1]) + 10**9,
             signals=NAMES,
             columns=np.ascontiguousarray(values[m, at : at + size].T),
         )
@@ -52,18 +59,37 @@ def blocks(values: NDArray[np.float64], size: int, first: int) -> list[Block]:
     ]
 
 
-def ours(config: Config, machines: int, rows: int, size: int, group: int) -> float:
-    """Return rows a CPU-second of healthy machines, median of three runs over rows that follow."""
-    values = plant_rows(machines, (REPEATS + 1) * rows, SIGNALS)
+def measured(
+    config: Config, machines: int, seconds: NDArray[np.int64], warm: int, size: int, group: int
+) -> float:
+    """Return rows a CPU-second of healthy machines, median of three runs over rows that follow.
+
+    `seconds`: when each row is, of which the first `warm` are learned from and not counted.
+    """
+    values = plant_rows(machines, len(seconds), SIGNALS, seconds=seconds)
     machines_of = Fleet({}, config)
+    rows = (len(seconds) - warm) // REPEATS
     rates = []
-    for k in range(REPEATS + 1):  # the first run warms up and learns
-        items = blocks(values[:, k * rows : (k + 1) * rows], size, k * rows)
+    for first in range(warm - rows, len(seconds), rows):
+        part = slice(first if rates else 0, first + rows)
+        items = blocks(values[:, part], seconds[part], size, part.start)
         begin = cpu()
         for i in range(0, len(items), group):
             machines_of.observe(items[i : i + group])
         rates.append(machines * rows / (cpu() - begin))
     return float(np.median(rates[1:]))
+
+
+def ours(config: Config, machines: int, rows: int, size: int, group: int) -> float:
+    """Return rows a CPU-second at a row a second, in the machines' first hours."""
+    return measured(config, machines, np.arange((REPEATS + 1) * rows), rows, size, group)
+
+
+def third_week(step_s: int) -> float:
+    """Return rows a CPU-second at a row in `step_s`, after two weeks of a row a minute."""
+    rows = np.arange(FORTNIGHT + REPEATS * 2_000)
+    seconds = 60 * np.minimum(rows, FORTNIGHT) + step_s * np.maximum(rows - FORTNIGHT, 0)
+    return measured(Config(), 50, seconds, FORTNIGHT, 100, 256)
 
 
 @contextmanager
@@ -156,6 +182,9 @@ def run() -> Iterator[Figure]:
     yield Figure("same, 100 rows, still learning its reference", learning, "rows/CPU-s")
     single = ours(SETTLED, 1_000, 100, 1, 256)
     yield Figure("1000 machines, 1 row a batch, groups of 256", single, "rows/CPU-s")
+    second, minute = third_week(1), third_week(60)
+    yield Figure("third week, a row a second, 100 a batch", second, "rows/CPU-s")
+    yield Figure("third week, a row a minute, 100 a batch", minute, "rows/CPU-s")
     with core_only():
         core = ours(SETTLED_LATE, 100, 2_000, 100, 256)
     yield Figure("core only, 100 rows a batch", core, "rows/CPU-s")
@@ -170,5 +199,7 @@ def run() -> Iterator[Figure]:
     yield Figure("ratio to half-space trees (goal 60)", batched / trees, "x")
     yield Figure("ratio to half-space trees, 1000 rows a batch", large / trees, "x")
     yield Figure("ratio to half-space trees, 1 row a batch", single / trees, "x")
+    yield Figure("ratio, third week, a row a second (goal 60)", second / trees, "x")
+    yield Figure("ratio, third week, a row a minute (goal 60)", minute / trees, "x")
     yield Figure("ratio to half-space trees, core only (goal 500)", core / trees, "x")
     yield Figure("ratio to Gaussian scorers", batched / gauss, "x")

@@ -41,11 +41,21 @@ SENSORS: Final = (
 )
 
 
-def plant_rows(machines: int, rows: int, signals: int = 10, seed: int = 0) -> NDArray[np.float64]:
-    """Return readings (machines, rows, signals) at the sensors' resolution, one row a second."""
+def plant_rows(
+    machines: int,
+    rows: int,
+    signals: int = 10,
+    seed: int = 0,
+    seconds: NDArray[np.int64] | None = None,
+) -> NDArray[np.float64]:
+    """Return readings (machines, rows, signals) at the sensors' resolution.
+
+    `seconds` (rows,): when each row is, one a second by default. The day's swing follows it, the
+    drift is by the row: a tenth of the swing in 86,400 rows.
+    """
     rng = np.random.default_rng(seed)
     out = np.empty((machines, rows, signals))
-    phase = 2 * np.pi * np.arange(rows) / DAY_ROWS
+    phase = 2 * np.pi * (np.arange(rows) if seconds is None else seconds) / DAY_ROWS
     for index in range(signals):
         sensor = SENSORS[index % len(SENSORS)]
         steps = 10.0**sensor.decimals

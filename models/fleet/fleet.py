@@ -187,12 +187,11 @@ class Fleet:
     def sisters(self, machine: str) -> list[Comparison]:
         """Return a machine's signals beside those of its type, strangest first; else `KeyError`."""
         number = self._numbers[machine]
-        mine = {name: self._lanes[lane] for name, lane in self._signals[number].items()}
-        return list(compare(self._machines[number], mine, self._family(number)))
+        record, mine = self._machines[number], self._signals[number]
+        return compare(record, self._lanes, mine, self._family(number))
 
-    def _family(self, number: int) -> list[dict[str, Any]]:
-        known = [self._signals[other] for other in self._elders.sisters(number)]
-        return [{name: self._lanes[k] for name, k in one.items()} for one in known]
+    def _family(self, number: int) -> list[dict[str, int]]:
+        return [self._signals[other] for other in self._elders.sisters(number)]
 
     def machines(self) -> list[str]:
         """Return the machines in the order in which they became known."""
@@ -372,10 +371,11 @@ class Fleet:
         machine["told_health"] = machine["health"]
         machine["report_ns"] = machine["at_ns"] + int(self._rules[0]["report_every_s"] * 1e9)
         self._lives.told(number, int(machine["at_ns"]))
-        self._elders.told(number, machine, (self._lanes[k] for k in self._signals[number].values()))
-        for name, lane in self._signals[number].items():
-            self._lanes[lane]["changed"] = 0
-            self._lanes[lane]["lent"] = lent(said.get(name, ()))
+        mine = self._signals[number]
+        lanes = np.fromiter(mine.values(), np.int64, len(mine))
+        self._elders.told(number, machine, self._lanes["armed"][lanes])
+        self._lanes["changed"][lanes] = 0
+        self._lanes["lent"][lanes] = [lent(said.get(name, ())) for name in mine] if said else 0
         return assessment
 
     def _said(self, number: int) -> dict[str, tuple[Comparison, ...]]:

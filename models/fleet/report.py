@@ -37,6 +37,7 @@ TOLD: Final = (
     (Check.LEVEL, (at.LEVEL, at.AGAIN), (1, 2)),
     (Check.SHIFT, (at.SHIFT,), (2,)),
 )
+ONSETS: Final = 1 << at.LEVEL | 1 << at.AGAIN
 APART: Final = 3.0  #: standard deviations from which what others say is worth a word
 MOST_CONTRIBUTIONS: Final = 5
 MIN_WEIGHT: Final = 0.01
@@ -66,7 +67,7 @@ def assess(  # noqa: PLR0917  what a machine is made of
         health=float(record["health"]),
         coverage=float(record["coverage"]),
         conditions=conditions,
-        contributions=_contributions(lanes, profile, said),
+        contributions=tuple(_contributions(lanes, profile, said)),
         lives=tuple(lives),
     )
 
@@ -124,10 +125,11 @@ def _conditions(
 
 def _heaviest(lane: Any) -> Check:
     """Name the check that speaks loudest on a signal."""
-    active = int(lane["active"])
-    for check, bits, _ in TOLD:
-        if check is not Check.LEVEL and any(active >> bit & 1 for bit in bits):
-            return check
+    active = int(lane["active"]) & ~ONSETS
+    if active:
+        for check, bits, _ in TOLD:
+            if any(active >> bit & 1 for bit in bits):
+                return check
     return Check.SHIFT if max(lane["rise"], lane["fall"]) >= 1.0 and lane["shifts"] else Check.LEVEL
 
 
@@ -135,26 +137,25 @@ def _contributions(
     lanes: Sequence[tuple[str, Any]],
     profile: Profile,
     said: Mapping[str, tuple[Comparison, ...]],
-) -> tuple[Contribution, ...]:
-    lanes = [(name, lane) for name, lane in lanes if lane["role"] != at.DETECTOR]
-    total = sum(float(lane["odds"]) for _, lane in lanes)
+) -> Iterator[Contribution]:
+    """Yield the signals that make up most of the score, the heaviest first."""
+    odds = [
+        (float(lane["odds"]), name, lane) for name, lane in lanes if lane["role"] != at.DETECTOR
+    ]
+    total = sum(one for one, _, _ in odds)
     if total <= 0.0:
-        return ()
-    found = []
-    for name, lane in lanes:
-        weight = float(lane["odds"]) / total
-        if weight < MIN_WEIGHT:
-            continue
+        return
+    weights = [(-(one / total), name, lane) for one, name, lane in odds]
+    weights.sort(key=lambda found: found[:2])
+    for weight, name, lane in weights[:MOST_CONTRIBUTIONS]:
+        if -weight < MIN_WEIGHT:
+            return
         signal = profile.said(name)
-        found.append(
-            Contribution(
-                signal=name,
-                check=_heaviest(lane),
-                value=float(lane["last"]),
-                expected=expected(lane, said.get(name, ())),
-                unit=signal.unit if signal else None,
-                weight=weight,
-            )
+        yield Contribution(
+            signal=name,
+            check=_heaviest(lane),
+            value=float(lane["last"]),
+            expected=expected(lane, said.get(name, ())),
+            unit=signal.unit if signal else None,
+            weight=-weight,
         )
-    found.sort(key=lambda c: (-c.weight, c.signal))
-    return tuple(found[:MOST_CONTRIBUTIONS])

@@ -7,10 +7,12 @@ so that one sick sister does not matter. Nothing is stored; asking changes no st
 """
 
 from bisect import insort
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import compress
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.assessment import Comparison
 from models.fleet.layout import CONDITION
@@ -44,9 +46,9 @@ class Elders:
         if machine["elder"]:
             insort(self._of.setdefault(profile, []), number)
 
-    def told(self, number: int, machine: Any, lanes: Iterable[Any]) -> None:
-        """See whether a machine, of `lanes`, has learned by now."""
-        if not machine["elder"] and any(lane["armed"] for lane in lanes):
+    def told(self, number: int, machine: Any, armed: NDArray[np.int16]) -> None:
+        """See whether a machine, `armed` of each of its signals, has learned by now."""
+        if not machine["elder"] and armed.any():
             machine["elder"] = 1
             insort(self._of.setdefault(self._type[number], []), number)
 
@@ -61,50 +63,65 @@ def lent(said: Iterable[Comparison]) -> int:
     return max((one.sisters for one in said), default=0)
 
 
-def _answer(sister: Any, machine: Any, contexts: int, now_ns: int) -> float:
-    """Return what a sister would show at this machine's contexts."""
-    shown = float(sister["mean"])
-    for i in range(contexts):
-        step = float(machine["context"][i]) - float(sister["c_mean"][i])
-        if np.isfinite(step):
-            shown += float(sister["slope"][i]) * step
-    if abs(int(sister["last_ns"]) - now_ns) <= HOUR_NS:
-        shown += float(sister["last"]) - float(sister["expected"])
-    return shown
+def _answers(
+    lanes: NDArray[Any], numbers: NDArray[np.int64], machine: Any, now_ns: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return what each sister (signals, sisters) would show of a signal at the machine's contexts.
+
+    `now_ns` (signals,): when the machine showed the signal.
+    """
+    shown = lanes["mean"][numbers]
+    count = int(machine["contexts"])
+    if count > 0:
+        means, slopes = lanes["c_mean"][numbers], lanes["slope"][numbers]
+        for i in range(count):
+            step = machine["context"][i] - means[..., i]
+            shown = np.where(np.isfinite(step), shown + slopes[..., i] * step, shown)
+    off = lanes["last"][numbers] - lanes["expected"][numbers]
+    lately = np.abs(lanes["last_ns"][numbers] - now_ns[:, None]) <= HOUR_NS
+    return np.where(lately, shown + off, shown)
+
+
+def _medians(
+    values: NDArray[np.float64], there: NDArray[np.bool_], counts: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return the median of each row's values that are there, at least one of them."""
+    ranked = np.sort(np.where(there, values, np.inf), axis=1)
+    row = np.arange(len(ranked))
+    found: NDArray[np.float64] = 0.5 * (ranked[row, (counts - 1) // 2] + ranked[row, counts // 2])
+    return found
 
 
 def compare(
     machine: Any,
-    lanes: Mapping[str, Any],
-    sisters: Iterable[Mapping[str, Any]],
-) -> Iterator[Comparison]:
-    """Yield a machine's condition signals beside its sisters', the strangest first.
+    lanes: NDArray[Any],
+    mine: Mapping[str, int],
+    family: Sequence[Mapping[str, int]],
+) -> list[Comparison]:
+    """Return a machine's condition signals beside its sisters', the strangest first.
 
-    `machine`: its record; `lanes`: signal -> record, also of each sister. A signal that fewer than
-    three sisters have learned is left out.
+    `machine`: its record; `mine`: signal -> lane; `family`: the same of each sister. A signal that
+    fewer than three sisters have learned is left out.
     """
-    family: Sequence[Mapping[str, Any]] = list(sisters)
-    found = []
-    for signal, lane in lanes.items():
-        if lane["role"] != CONDITION or lane["rows"] == 0:
-            continue
-        others = [one[signal] for one in family if signal in one and one[signal]["armed"] == 1]
-        if len(others) < LEAST:
-            continue
-        contexts, now = int(machine["contexts"]), int(lane["last_ns"])
-        answers = np.array([_answer(one, machine, contexts, now) for one in others])
-        middle = float(np.median(answers))
-        apart = NORMAL * float(np.median(np.abs(answers - middle)))
-        least = SHARED * float(np.median([one["sigma"] for one in others]))
-        spread = max(apart, least)
-        if spread > 0.0:
-            found.append(
-                Comparison(
-                    signal=signal,
-                    value=float(lane["last"]),
-                    expected=middle,
-                    spread=spread,
-                    sisters=len(others),
-                )
-            )
-    yield from sorted(found, key=lambda one: (-abs(one.deviation), one.signal))
+    if len(family) < LEAST or not mine:
+        return []
+    at = np.fromiter(mine.values(), np.int64, len(mine))
+    numbers = np.array([[one.get(name, -1) for one in family] for name in mine])
+    there = (numbers >= 0) & (lanes["armed"][numbers] == 1)
+    asked = (lanes["role"][at] == CONDITION) & (lanes["rows"][at] > 0) & (there.sum(1) >= LEAST)
+    at, numbers, there = at[asked], numbers[asked], there[asked]
+    counts = there.sum(1)
+    answers = _answers(lanes, numbers, machine, lanes["last_ns"][at])
+    middle = _medians(answers, there, counts)
+    apart = NORMAL * _medians(np.abs(answers - middle[:, None]), there, counts)
+    spread = np.maximum(apart, SHARED * _medians(lanes["sigma"][numbers], there, counts))
+    values = (lanes["last"][at], middle, spread, counts)
+    found = [
+        Comparison(signal=name, value=value, expected=expected, spread=wide, sisters=count)
+        for name, value, expected, wide, count in zip(
+            compress(mine, asked), *(one.tolist() for one in values), strict=True
+        )
+        if wide > 0.0
+    ]
+    found.sort(key=lambda one: (-abs(one.deviation), one.signal))
+    return found

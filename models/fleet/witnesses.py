@@ -7,7 +7,8 @@ trusted is replaced by what its partner or the contexts say; one that is still l
 against its sisters.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import compress
 from typing import Any, Final
 
 import numpy as np
@@ -22,7 +23,7 @@ EXPLAINS: Final = 0.5  #: least share of the variance
 ROWS: Final = 100  #: rows of both signals in the reference
 LATELY: Final = 10.0  #: usual intervals; an older reading says nothing of now
 ASKED: Final = LIMIT_BITS | 1 << LEVEL | 1 << AGAIN | 1 << SHIFT
-Family = Callable[[], Sequence[Mapping[str, Any]]]
+Family = Callable[[], Sequence[Mapping[str, int]]]
 
 
 def witnesses(
@@ -30,23 +31,21 @@ def witnesses(
 ) -> dict[str, tuple[Comparison, ...]]:
     """Return what others say of the signals that are unusual, not to be trusted, or learned still.
 
-    `numbers`: signal -> lane, of one machine whose record is `machine`; `family`: its sisters'
-    records by signal, asked for only when they are needed.
+    `numbers`: signal -> lane, of one machine whose record is `machine`; `family`: the same of its
+    sisters, asked for only when it is needed.
     """
-    asked = {}
-    for name, number in numbers.items():
-        lane = lanes[number]
-        odd = lane["active"] & (ASKED | SENSOR_BITS) or not lane["armed"]
-        if odd and lane["role"] == CONDITION and lane["rows"]:
-            asked[name] = lane
-    if not asked:
+    at = np.fromiter(numbers.values(), np.int64, len(numbers))
+    odd = (lanes["active"][at] & (ASKED | SENSOR_BITS) != 0) | (lanes["armed"][at] == 0)
+    odd &= (lanes["role"][at] == CONDITION) & (lanes["rows"][at] > 0)
+    if not odd.any():
         return {}
-    names = {number: name for name, number in numbers.items()}
-    found: dict[str, tuple[Comparison, ...]] = {}
-    for name, lane in asked.items():
-        beside = _partner(name, lane, names, lanes, machine)
-        found[name] = () if beside is None else (beside,)
-    for one in compare(machine, asked, family()):
+    asked = dict(compress(numbers.items(), odd))
+    partners = _partners(asked, {number: name for name, number in numbers.items()}, lanes, machine)
+    found: dict[str, tuple[Comparison, ...]] = {
+        name: () if beside is None else (beside,)
+        for name, beside in zip(asked, partners, strict=True)
+    }
+    for one in compare(machine, lanes, asked, family()):
         found[one.signal] += (one,)
     return found
 
@@ -62,27 +61,42 @@ def explained(lane: Any, machine: Any) -> float | None:
     return value if np.isfinite(value) else None
 
 
-def _partner(
-    name: str, lane: Any, names: Mapping[int, str], lanes: NDArray[Any], machine: Any
+def _partners(
+    asked: Mapping[str, int], names: Mapping[int, str], lanes: NDArray[Any], machine: Any
+) -> Iterator[Comparison | None]:
+    """Yield each asked signal beside the one that explains most of it, None where none does."""
+    at = np.fromiter(asked.values(), np.int64, len(asked))
+    n, xx, yy, xy = (lanes[key][at] for key in ("pair_n", "pair_xx", "pair_yy", "pair_xy"))
+    known = (n >= ROWS) & (xx > 0.0) & (yy > 0.0) & (lanes["frozen"][at] != 0)[:, None]
+    shares = np.where(known, xy * xy / np.where(known, xx * yy, 1.0), 0.0)
+    for row, (name, number) in enumerate(asked.items()):
+        best = int(shares[row].argmax())
+        share = shares[row, best]
+        found = share >= EXPLAINS
+        yield _partner(name, lanes[number], best, share, names, lanes, machine) if found else None
+
+
+def _partner(  # noqa: PLR0917  a signal, its partner, and where both are
+    name: str,
+    lane: Any,
+    best: int,
+    share: Any,
+    names: Mapping[int, str],
+    lanes: NDArray[Any],
+    machine: Any,
 ) -> Comparison | None:
-    if not lane["frozen"]:
-        return None
-    n, xx, yy, xy = (lane[key] for key in ("pair_n", "pair_xx", "pair_yy", "pair_xy"))
-    known = (n >= ROWS) & (xx > 0.0) & (yy > 0.0)
-    share = np.where(known, xy * xy / np.where(known, xx * yy, 1.0), 0.0)
-    best = int(np.argmax(share))
-    if share[best] < EXPLAINS:
-        return None
+    """Return a signal beside its partner number `best`, which explains `share` of its variance."""
+    n, xx, yy, xy = (lane[key][best] for key in ("pair_n", "pair_xx", "pair_yy", "pair_xy"))
     number = int(lane["peer"][best]) - 1
     other = lanes[number]
     old_s = abs(int(machine["at_ns"]) - int(other["last_ns"])) * 1e-9
     if not other["frozen"] or other["active"] & SENSOR_BITS or old_s > LATELY * other["interval_s"]:
         return None
     left = float(other["last"]) - _expected(other, machine)
-    sigma = float(np.sqrt((1.0 - share[best]) * xx[best] / n[best]))
+    sigma = float(np.sqrt((1.0 - share) * xx / n))
     step = float(lane["step"]) if np.isfinite(lane["step"]) else 0.0
     spread = max(sigma, 0.5 * step)
-    expected = _expected(lane, machine) + float(xy[best] / yy[best]) * left
+    expected = _expected(lane, machine) + float(xy / yy) * left
     if not np.isfinite(expected) or spread <= 0.0:
         return None
     return Comparison(
