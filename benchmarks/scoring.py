@@ -60,13 +60,21 @@ def blocks(
 
 
 def measured(
-    config: Config, machines: int, seconds: NDArray[np.int64], warm: int, size: int, group: int
+    config: Config,
+    machines: int,
+    seconds: NDArray[np.int64],
+    warm: int,
+    size: int,
+    group: int,
+    off: float = 0.0,
 ) -> float:
     """Return rows a CPU-second of healthy machines, median of three runs over rows that follow.
 
-    `seconds`: when each row is, of which the first `warm` are learned from and not counted.
+    `seconds`: when each row is, of which the first `warm` are learned from and not counted. `off`:
+    share by which all signals are off from then on.
     """
     values = plant_rows(machines, len(seconds), SIGNALS, seconds=seconds)
+    values[:, warm:] *= 1.0 + off
     machines_of = Fleet({}, config)
     rows = (len(seconds) - warm) // REPEATS
     rates = []
@@ -85,11 +93,11 @@ def ours(config: Config, machines: int, rows: int, size: int, group: int) -> flo
     return measured(config, machines, np.arange((REPEATS + 1) * rows), rows, size, group)
 
 
-def third_week(step_s: int) -> float:
+def third_week(step_s: int, off: float = 0.0) -> float:
     """Return rows a CPU-second at a row in `step_s`, after two weeks of a row a minute."""
     rows = np.arange(FORTNIGHT + REPEATS * 2_000)
     seconds = 60 * np.minimum(rows, FORTNIGHT) + step_s * np.maximum(rows - FORTNIGHT, 0)
-    return measured(Config(), 50, seconds, FORTNIGHT, 100, 256)
+    return measured(Config(), 50, seconds, FORTNIGHT, 100, 256, off)
 
 
 @contextmanager
@@ -182,9 +190,10 @@ def run() -> Iterator[Figure]:
     yield Figure("same, 100 rows, still learning its reference", learning, "rows/CPU-s")
     single = ours(SETTLED, 1_000, 100, 1, 256)
     yield Figure("1000 machines, 1 row a batch, groups of 256", single, "rows/CPU-s")
-    second, minute = third_week(1), third_week(60)
+    second, minute, faulty = third_week(1), third_week(60), third_week(60, 0.1)
     yield Figure("third week, a row a second, 100 a batch", second, "rows/CPU-s")
     yield Figure("third week, a row a minute, 100 a batch", minute, "rows/CPU-s")
+    yield Figure("same, all signals in a lasting shift", faulty, "rows/CPU-s")
     with core_only():
         core = ours(SETTLED_LATE, 100, 2_000, 100, 256)
     yield Figure("core only, 100 rows a batch", core, "rows/CPU-s")
@@ -201,5 +210,6 @@ def run() -> Iterator[Figure]:
     yield Figure("ratio to half-space trees, 1 row a batch", single / trees, "x")
     yield Figure("ratio, third week, a row a second (goal 60)", second / trees, "x")
     yield Figure("ratio, third week, a row a minute (goal 60)", minute / trees, "x")
+    yield Figure("ratio, same, all signals in a lasting shift", faulty / trees, "x")
     yield Figure("ratio to half-space trees, core only (goal 500)", core / trees, "x")
     yield Figure("ratio to Gaussian scorers", batched / gauss, "x")

@@ -6,6 +6,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from models.fleet.checks import SHIFTED
 from models.fleet.layout import (
     BEYOND,
     CONDITION,
@@ -15,6 +16,7 @@ from models.fleet.layout import (
     NEVER,
     ONSET_ALARM,
     REGISTERS,
+    SHIFT,
 )
 from models.fleet.vectors import LANES, load, store, turned
 from models.life.compiled import part
@@ -30,7 +32,8 @@ STATE: Final = 16 * LANES
 RATE, HIGH, LOW, CLIP, SUSPICIOUS, SHARE, QUICK, SCORED = range(0, 8 * LANES, LANES)
 SLACK, TOP, GAIN, MOST, UP, DOWN, SIGMA, STUCK = range(8 * LANES, 16 * LANES, LANES)
 GOAL_HIGH, GOAL_LOW, SEEN, LEARNS, SOLVES, NEAR = range(16 * LANES, 22 * LANES, LANES)
-SLOPE = 22 * LANES
+BEGIN, END, FLOOR = range(22 * LANES, 25 * LANES, LANES)  # of a lasting shift
+SLOPE = 25 * LANES
 CENTRE = SLOPE + CONTEXTS * LANES
 C_LOW = CENTRE + CONTEXTS * LANES
 C_HIGH = C_LOW + CONTEXTS * LANES
@@ -40,7 +43,8 @@ FIXED = C_HIGH + CONTEXTS * LANES
 @part
 def calm(lane: Any, item: Any, contexts: int, share: float) -> bool:
     """Whether a signal is in a state that the tables can hold."""
-    calm = lane.active == 0 and lane.changed == 0
+    shifting = lane.active == 1 << SHIFT  # it lasts; for how long the sums say
+    calm = (lane.active == 0 or shifting) and lane.changed == 0
     calm = calm and lane.rows * share >= 1.0 and lane.interval_s > 0.0 and lane.step < np.inf
     calm = calm and lane.received_ns >= item.at_ns and lane.role != DETECTOR
     for i in range(REGISTERS):
@@ -54,7 +58,8 @@ def calm(lane: Any, item: Any, contexts: int, share: float) -> bool:
         for i in range(contexts):
             calm = calm and not np.isnan(lane.c_mean[i])
     if lane.role != CONDITION or lane.wears == 0:
-        calm = calm and lane.bad == 0.0
+        calm = calm and lane.bad == (SHIFTED if shifting else 0.0)
+        calm = calm and abs(lane.bad - lane.bad_seen) <= 0.02
     return bool(calm)
 
 
@@ -78,6 +83,10 @@ def fill(s: Any, a: int, k: Any, b: int, lane: Any, contexts: int, t0: int, rule
     k[b + CLIP] = rules.clip if scored else np.inf
     k[b + SUSPICIOUS] = rules.suspicious if scored else np.inf
     k[b + SCORED] = 1.0 if scored else 0.0
+    shifting = lane.active == 1 << SHIFT
+    k[b + BEGIN] = np.inf if shifting else rules.shift_on
+    k[b + END] = rules.shift_off if shifting else -np.inf
+    k[b + FLOOR] = SHIFTED if shifting else 0.0
     learns = scored or lane.role == CONTEXT
     k[b + SHARE] = rules.level_share if learns else 0.0
     k[b + QUICK] = rules.fast_share if learns else 0.0
@@ -110,8 +119,8 @@ def pad(s: Any, a: int, k: Any, b: int) -> None:
         k[b + i] = 0.0
     s[a + INTERVAL] = s[a + STEP] = s[a + SPREAD] = 1.0
     k[b + RATE] = k[b + HIGH] = k[b + CLIP] = k[b + SUSPICIOUS] = np.inf
-    k[b + STUCK] = k[b + SOLVES] = np.inf
-    k[b + LOW] = -np.inf
+    k[b + STUCK] = k[b + SOLVES] = k[b + BEGIN] = np.inf
+    k[b + LOW] = k[b + END] = -np.inf
     k[b + GOAL_HIGH] = k[b + GOAL_LOW] = np.nan
     for i in range(0, CONTEXTS * LANES, LANES):
         k[b + C_LOW + i], k[b + C_HIGH + i] = -np.inf, np.inf

@@ -25,6 +25,7 @@ from models.life.compiled import part
 ALARM_BITS = (1 << ALARM_HIGH) | (1 << ALARM_LOW)
 ALERT_BITS = (1 << ALERT_HIGH) | (1 << ALERT_LOW)
 LIMIT_BITS = ALARM_BITS | ALERT_BITS
+SHIFTED = 0.3  #: how bad a signal in a lasting shift is at least
 SENSOR_BITS = (1 << RATE) | (1 << STUCK) | (1 << DROPOUT)
 
 
@@ -183,5 +184,5 @@ def wear(lane: Any) -> float:
     if lane.active & ALERT_BITS:
         bad = max(bad, 0.5)
     if lane.active & (1 << SHIFT):
-        bad = max(bad, 0.3)
+        bad = max(bad, SHIFTED)
     return bad

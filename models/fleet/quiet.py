@@ -3,7 +3,8 @@
 Nearly every row of nearly every machine is like that. `quiet` copies the state of a block's signals
 into tables (field, signal), takes rows with the same arithmetic in the same order as the general
 path (`kernel`, `checks`, `reference`), and stops before the first row that could change more than
-numbers: a limit, a vote, a shift, a gap, a report that is due. That row is taken the general way.
+numbers: a limit, a vote, a shift that begins or ends, a gap, a report that is due. That row is
+taken the general way.
 Both ways give the same bits: the tests compare blocks with single rows, which never come here.
 
 Four signals (`abreast`) go through a tile of rows with their state in registers. Where the next
@@ -19,16 +20,19 @@ from numpy.typing import NDArray
 
 from models.fleet.abreast import (
     BAD,
+    BEGIN,
     C_HIGH,
     C_LOW,
     CENTRE,
     CLIP,
     COUNT,
     DOWN,
+    END,
     EXPECTED,
     FALL,
     FAST,
     FIXED,
+    FLOOR,
     GAIN,
     GOAL_HIGH,
     GOAL_LOW,
@@ -75,6 +79,7 @@ from models.fleet.history import remember
 from models.fleet.layout import (
     CONDITION,
     CONTEXT,
+    FAULTY,
     NEVER,
 )
 from models.fleet.pairs import pair_up
@@ -112,6 +117,7 @@ def _take(
     learns: int,
     wears: int,
     sticks: int,
+    shifting: int,
     on: float,
 ) -> int:
     """Take a group of signals from state `s` to state `n` through at most `count` rows of the tile.
@@ -131,6 +137,7 @@ def _take(
     share, quick, scored = load(k, b + SHARE), load(k, b + QUICK), load(k, b + SCORED)
     slack, top, gain = load(k, b + SLACK), load(k, b + TOP), load(k, b + GAIN)
     most, up, down = load(k, b + MOST), load(k, b + UP), load(k, b + DOWN)
+    begin = load(k, b + BEGIN)
     cap, inverse = 2.0 * on, 1.0 / on
     r = 0
     while r < count:
@@ -153,7 +160,9 @@ def _take(
         now_rise = smaller(cap, larger(0.0, rise + weight * (residual - slack)))
         now_fall = smaller(cap, larger(0.0, fall - weight * (residual + slack)))
         g = larger(now_rise * up, now_fall * down)
-        events = events | (g >= on)
+        events = events | (g >= begin)
+        if shifting > 0:
+            events = events | (g <= load(k, b + END))
         same, takes, more, dx = last, d > 0.0, mean, mean
         now_mean, now_bad = mean, bad
         if sticks > 0:
@@ -174,7 +183,7 @@ def _take(
             low_way = (now_mean - now_fast - near) / (now_mean - goal)
             way = choose(goal < now_mean, larger(way, low_way), way)
             way = smaller(larger(way, 0.0), 1.0)
-            now_bad = 0.5 * way * way
+            now_bad = larger(0.5 * way * way, load(k, b + FLOOR))
             events = events | (abs(now_bad - load(k, b + SEEN)) > 0.02)
         if some(events):
             break
@@ -282,7 +291,7 @@ def quiet(
         return start
     first, begin = item.first_cell, item.first_column
     last_ns = lanes[layout[begin]].last_ns
-    pasts = wears = learns = sticks = 0
+    pasts = wears = learns = sticks = shifting = 0
     until = m.report_ns  # from then on the row has something to tell
     if m.data_clock == 1:
         until = min(until, m.due_ns + 1)
@@ -300,6 +309,7 @@ def quiet(
                 return start
         wears += lane.wears
         sticks += lane.stuck_ns < NEVER
+        shifting += lane.active != 0
         if lane.role == CONDITION and lane.frozen == 0:
             learns += 1
             pairs = pairs or lane.armed == 1
@@ -339,7 +349,7 @@ def quiet(
             for group in range(groups):
                 taken = _take(
                     s, n, k, group, tile, rests, seconds, ages, context, sums,
-                    taken, r, contexts, learns, wears, sticks, rules.shift_on,
+                    taken, r, contexts, learns, wears, sticks, shifting, rules.shift_on,
                 )  # fmt: skip
             if taken < count:
                 count = taken
@@ -357,6 +367,8 @@ def quiet(
         for i in range(count):
             odds = total(load(sums, i * LANES))
             scores[item.first_row + r + i] = odds / (1.0 + odds)
+            if shifting > 0:
+                flags[item.first_row + r + i] |= FAULTY
             if pairs:
                 _pairs(rests, lanes, layout, item, i, times[item.first_row + r + i])
         r += count

@@ -1,9 +1,8 @@
 """From the state of a machine to the values that people and rules read."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
-
-import numpy as np
 
 from models.assessment import (
     SENSOR_CHECKS,
@@ -37,6 +36,7 @@ TOLD: Final = (
     (Check.LEVEL, (at.LEVEL, at.AGAIN), (1, 2)),
     (Check.SHIFT, (at.SHIFT,), (2,)),
 )
+BITS: Final = tuple(sum(1 << bit for bit in bits) for _, bits, _ in TOLD)  #: of each check
 ONSETS: Final = 1 << at.LEVEL | 1 << at.AGAIN
 APART: Final = 3.0  #: standard deviations from which what others say is worth a word
 MOST_CONTRIBUTIONS: Final = 5
@@ -83,7 +83,7 @@ def expected(lane: Any, said: Sequence[Comparison] = ()) -> float | None:
     if lent and not lane["armed"]:
         return lent[0]
     value = float(lane["expected"] if lane["armed"] else lane["level"])
-    return value if np.isfinite(value) else None
+    return value if math.isfinite(value) else None
 
 
 def _replaced(lane: Any, record: Any, said: Sequence[Comparison]) -> float | None:
@@ -98,13 +98,12 @@ def _conditions(
     active, changed = int(lane["active"]), int(lane["changed"])
     if not active | changed:
         return
-    for check, bits, severities in TOLD:
-        now = [i for i, bit in enumerate(bits) if active >> bit & 1]
-        moved = [i for i, bit in enumerate(bits) if changed >> bit & 1]
-        if not now and not moved:
+    for (check, bits, severities), mask in zip(TOLD, BITS, strict=True):
+        if not (active | changed) & mask:
             continue
-        shown = now or moved
-        before = any((active ^ changed) >> bit & 1 for bit in bits)
+        now = bool(active & mask)
+        told = active if now else changed
+        shown = [i for i, bit in enumerate(bits) if told >> bit & 1]
         detector = lane["role"] == at.DETECTOR
         sensor = check in SENSOR_CHECKS
         value = None if check is Check.DROPOUT else float(lane["last"])
@@ -112,11 +111,11 @@ def _conditions(
         yield Condition(
             signal=name.partition(":")[2] if detector else name,
             check=Check.DETECTOR if detector else check,
-            active=bool(now),
+            active=now,
             since_ns=min(int(lane["since_ns"][bits[i]]) for i in shown),
             score=odds / (1.0 + odds),
             severity=1 if detector else max(severities[i] for i in shown),
-            onset=bool(now) and not before,
+            onset=now and not (active ^ changed) & mask,
             value=value,
             expected=_replaced(lane, record, said) if sensor else expected(lane, said),
             witnesses=() if sensor else tuple(o for o in said if abs(o.deviation) >= APART),
@@ -126,10 +125,9 @@ def _conditions(
 def _heaviest(lane: Any) -> Check:
     """Name the check that speaks loudest on a signal."""
     active = int(lane["active"]) & ~ONSETS
-    if active:
-        for check, bits, _ in TOLD:
-            if any(active >> bit & 1 for bit in bits):
-                return check
+    for (check, _, _), mask in zip(TOLD, BITS, strict=True) if active else ():
+        if active & mask:
+            return check
     return Check.SHIFT if max(lane["rise"], lane["fall"]) >= 1.0 and lane["shifts"] else Check.LEVEL
 
 

@@ -7,6 +7,7 @@ trusted is replaced by what its partner or the contexts say; one that is still l
 against its sisters.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import compress
 from typing import Any, Final
@@ -53,12 +54,14 @@ def witnesses(
 def explained(lane: Any, machine: Any) -> float | None:
     """Return what the contexts, as they are now, explain of a signal; None if they do not."""
     count = int(machine["contexts"])
+    if count == 0 or not lane["armed"]:
+        return None
     slopes = lane["slope"][:count]
-    if not lane["armed"] or not slopes.any():
+    if not slopes.any():
         return None
     off = np.where(slopes != 0.0, machine["context"][:count] - lane["c_mean"][:count], 0.0)
     value = float(lane["mean"]) + sum((slopes * off).tolist())
-    return value if np.isfinite(value) else None
+    return value if math.isfinite(value) else None
 
 
 def _partners(
@@ -93,11 +96,11 @@ def _partner(  # noqa: PLR0917  a signal, its partner, and where both are
     if not other["frozen"] or other["active"] & SENSOR_BITS or old_s > LATELY * other["interval_s"]:
         return None
     left = float(other["last"]) - _expected(other, machine)
-    sigma = float(np.sqrt((1.0 - share) * xx / n))
-    step = float(lane["step"]) if np.isfinite(lane["step"]) else 0.0
+    sigma = math.sqrt(max(0.0, 1.0 - share) * xx / n)
+    step = float(lane["step"]) if lane["step"] < math.inf else 0.0
     spread = max(sigma, 0.5 * step)
     expected = _expected(lane, machine) + float(xy / yy) * left
-    if not np.isfinite(expected) or spread <= 0.0:
+    if not math.isfinite(expected) or spread <= 0.0:
         return None
     return Comparison(
         signal=name,

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from models.assessment import Check
 from models.fleet import Config, Fleet
+from models.fleet.trace import Trace
 from models.profile import parse_profile
 from models.rows import Block
 from tests.models.fleet.machines import PROFILES, START, S, block, cut
@@ -82,7 +83,8 @@ def calm(seed: int, events: int, profile: str) -> dict[str, np.ndarray]:
         if kind == 0:
             columns["vibration"][at : at + 8] = 9.0
         elif kind == 1:
-            columns["temperature"][at : at + 50] += rng.uniform(3.0, 12.0)
+            lasting = int(rng.choice([50, 600]))
+            columns["temperature"][at : at + lasting] += rng.uniform(3.0, 12.0)
         elif kind == 2:
             columns["extra"][at : at + int(rng.choice([1, 30]))] = np.nan
         elif kind == 3:
@@ -131,14 +133,17 @@ def test_blocks_give_the_bits_of_single_rows(
 ) -> None:
     whole, single = fleet(profile, clock, config), fleet(profile, clock, config)
     told, expected = [], []
+    found, rows = Trace(), Trace()
     for item in blocks(seed, events, size, profile):
-        told += whole.observe([item])
+        told += whole.observe([item], found)
         rest = item
         while len(rest) > 1:
             row, rest = cut(rest, 1)
-            expected += single.observe([row])
-        expected += single.observe([rest])
+            expected += single.observe([row], rows)
+        expected += single.observe([rest], rows)
     assert told == expected
+    for one, other in ((found.scores, rows.scores), (found.faulty, rows.faulty)):
+        assert np.concatenate(one).tobytes() == np.concatenate(other).tobytes()
     left, right = whole.snapshot(), single.snapshot()
     assert {k for k in left if left[k].tobytes() != right[k].tobytes()} == set()
 
