@@ -18,8 +18,6 @@ from models.rows import Block
 from models.words import explain
 
 MACHINE: Final = "recording"
-#: a reading beyond it is missing: its square would be no number
-LARGEST: Final = 1e150
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +75,7 @@ class Backtest:
             times_ns=times,
             received_ns=int(times[-1]),
             signals=self._names,
-            columns=tuple(np.where(np.abs(c) < LARGEST, c, np.nan) for c in columns),
+            columns=tuple(columns),
         )
         trace = Trace()
         told = self._fleet.observe([block], trace)

@@ -46,6 +46,7 @@ from models.rows import Block, Tick
 
 GENERIC: Final = "generic"
 PORTION: Final = 32_768  #: values at a time: they and what is found of them stay in the cache
+LAYOUTS: Final = 1 << 15  #: numbers in layouts, besides those of the signals there are, that stay
 _NOTHING_KNOWN: Final = Profile(name=GENERIC, version=0, title={"en": "Machine", "zh": "设备"})
 
 
@@ -308,6 +309,12 @@ class Fleet:
         self._plans[(machine, self._sets.setdefault(signals, signals))] = (number, place)
         return number, place
 
+    def _tidied(self) -> None:
+        """Let all plans go when there are many: signals that come and go make new ones for ever."""
+        if self._layout_count > LAYOUTS + 4 * self._lane_count:
+            self._plans, self._sets = {}, {}
+            self._layout, self._layout_count = np.zeros(0, np.int64), 0
+
     def _gather(
         self, rows: Sequence[Block | Tick]
     ) -> tuple[NDArray[Any], NDArray[np.int64], NDArray[np.float64]]:
@@ -315,6 +322,7 @@ class Fleet:
 
         Returns items (as many as were taken), times (rows,), cells (values,).
         """
+        self._tidied()
         plans = self._plans
         items: list[tuple[int, int, int, int, int, int, int, int]] = []
         columns: list[NDArray[Any]] = []

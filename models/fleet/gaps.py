@@ -1,13 +1,28 @@
-"""Cells that hold no reading: bad quality, or missing."""
+"""Cells that hold no reading: bad quality, missing, or a number that nothing can be."""
 
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.life.compiled import part
 from models.rows import Block
 
 BAD_QUALITY: Final = 2
+LARGEST: Final = 1e150  #: beyond it no reading: its square, summed over years, must stay a number
+SMALLEST: Final = 1e-150  #: below it 0: no spread of a signal may come near the smallest number
+
+
+@part
+def plain(cells: NDArray[np.float64]) -> None:
+    """Make readings so large that they cannot be NaN, and those next to nothing 0.
+
+    All that is scored goes through here, so nothing behind it overflows: no unit measures so far.
+    """
+    for i in range(len(cells)):
+        size = abs(cells[i])
+        small = 0.0 if size < SMALLEST else cells[i]
+        cells[i] = np.nan if size > LARGEST else small
 
 
 def blank(cells: NDArray[np.float64], first: int, block: Block) -> None:

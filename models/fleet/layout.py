@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-VERSION: Final = 8
+VERSION: Final = 9
 CONTEXTS: Final = 4  #: so many context signals of a machine can explain the others
 PEERS: Final = 6  #: so many signals of a machine are set beside each
 POINTS: Final = 160  #: most points of a history: 16 levels of up to 9, rounded up

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.fleet import early, onset, settled, vectors, watched
+from models.fleet import early, gaps, onset, settled, vectors, watched
 from models.fleet.early import stay
+from models.fleet.gaps import plain
 from models.fleet.layout import BEYOND, CONDITION, ONSET_ALARM, STAYS
 from models.fleet.onset import SEASONS, surprise
 from models.fleet.settled import take
@@ -200,9 +201,11 @@ def _make(build: int) -> Any:
     ) -> None:
         """Watch all items. Out: `odds` of each cell, `strengths` (1 = at the limit) and `flags`.
 
-        All three must come in as zeros. `strengths` and `flags` are one a row.
+        All three must come in as zeros. `strengths` and `flags` are one a row. First readings that
+        cannot be are taken out of `cells`, for all that come after.
         """
         rules = constants[0]
+        plain(cells)
         room = rooms()
         for i in range(items.shape[0]):
             item = items[i]
@@ -226,4 +229,4 @@ def _make(build: int) -> Any:
     return entry(watch)
 
 
-watch = _make(build_of(onset, early, settled, watched, vectors))
+watch = _make(build_of(onset, early, settled, watched, vectors, gaps))

@@ -69,8 +69,10 @@ def _partners(
 ) -> Iterator[Comparison | None]:
     """Yield each asked signal beside the one that explains most of it, None where none does."""
     at = np.fromiter(asked.values(), np.int64, len(asked))
-    n, xx, yy, xy = (lanes[key][at] for key in ("pair_n", "pair_xx", "pair_yy", "pair_xy"))
+    n = lanes["pair_n"][at]
+    xx, yy, xy = (lanes[key][at].astype(float) for key in ("pair_xx", "pair_yy", "pair_xy"))
     known = (n >= ROWS) & (xx > 0.0) & (yy > 0.0) & (lanes["frozen"][at] != 0)[:, None]
+    known &= np.isfinite(xx + yy)
     shares = np.where(known, xy * xy / np.where(known, xx * yy, 1.0), 0.0)
     for row, (name, number) in enumerate(asked.items()):
         best = int(shares[row].argmax())
@@ -89,7 +91,7 @@ def _partner(  # noqa: PLR0917  a signal, its partner, and where both are
     machine: Any,
 ) -> Comparison | None:
     """Return a signal beside its partner number `best`, which explains `share` of its variance."""
-    n, xx, yy, xy = (lane[key][best] for key in ("pair_n", "pair_xx", "pair_yy", "pair_xy"))
+    n, xx, yy, xy = (float(lane[key][best]) for key in ("pair_n", "pair_xx", "pair_yy", "pair_xy"))
     number = int(lane["peer"][best]) - 1
     other = lanes[number]
     old_s = abs(int(machine["at_ns"]) - int(other["last_ns"])) * 1e-9
@@ -99,8 +101,8 @@ def _partner(  # noqa: PLR0917  a signal, its partner, and where both are
     sigma = math.sqrt(max(0.0, 1.0 - share) * xx / n)
     step = float(lane["step"]) if lane["step"] < math.inf else 0.0
     spread = max(sigma, 0.5 * step)
-    expected = _expected(lane, machine) + float(xy / yy) * left
-    if not math.isfinite(expected) or spread <= 0.0:
+    expected = _expected(lane, machine) + xy / yy * left
+    if not math.isfinite(expected) or not 0.0 < spread < math.inf:
         return None
     return Comparison(
         signal=name,

@@ -1,0 +1,107 @@
+"""Readings that nothing can be, or next to nothing, leave the state sound, however they come."""
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from models.assessment import Assessment
+from models.fleet import Fleet, Trace
+from models.fleet.fleet import LAYOUTS
+from models.profile import parse_profile
+from models.rows import Block
+from tests.models.fleet.machines import START, S, block
+
+DAY_ROWS = 288
+LIMITED = parse_profile(
+    """
+name = "limited"
+version = 1
+title = { en = "Limited" }
+[signals.a]
+worse = "high"
+limits = { alarm_high = 1e6 }
+"""
+)
+
+
+def blocks(columns: dict[str, NDArray[np.float64]], size: int, step_s: int = 300) -> list[Block]:
+    rows = len(next(iter(columns.values())))
+    times = START + np.arange(rows) * step_s * S
+    times[100:] += 7 * 3600 * S
+    cuts = [slice(i, i + size) for i in range(0, rows, size)]
+    at = int(times[-1])
+    cells = [(times[c], {k: v[c] for k, v in columns.items()}) for c in cuts]
+    return [block("m", *one, n=0, received_ns=at) for one in cells]
+
+
+def fed(
+    columns: dict[str, NDArray[np.float64]], size: int = 10**6, profile: str = "generic"
+) -> tuple[Fleet, Trace]:
+    fleet, trace = Fleet({"limited": LIMITED}), Trace()
+    fleet.bind("m", profile, "data")
+    fleet.observe(blocks(columns, size), trace)
+    return fleet, trace
+
+
+@pytest.mark.parametrize("value", [1e160, 1e300, 1.7e308, np.inf])
+@pytest.mark.parametrize("profile", ["generic", "limited"])
+def test_a_reading_that_cannot_be_is_missing(profile: str, value: float) -> None:
+    rng = np.random.default_rng(1)
+    columns = {"a": rng.normal(0, 1, 1500), "b": rng.normal(0, 1, 1500)}
+    columns["a"][[400, 402]] = np.nan
+    left, _ = fed(columns, profile=profile)
+    columns["a"][[400, 402]] = value, -value
+    right, _ = fed(columns, profile=profile)
+    was, would = left.snapshot(), right.snapshot()
+    assert all(was[key].tobytes() == would[key].tobytes() for key in was)
+
+
+@given(
+    unit=st.sampled_from([5e-324, 1e-310, 6e-308, 1e-300, 1e-200, 1e-151, 1e-149, 1e140]),
+    seed=st.integers(0, 99),
+)
+@settings(max_examples=12, deadline=None)
+def test_steps_near_the_smallest_number_give_the_same_bits_in_any_cut(
+    unit: float, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    x = rng.integers(0, 3, 1200) * unit
+    x[:3], x[10], x[100] = (0.0, unit, 2 * unit), 1.0 if seed % 2 else unit, 0.0
+    columns = {"a": x, "b": rng.normal(0, 1, 1200)}
+    (whole, left), (single, right) = fed(columns), fed(columns, size=1)
+    assert np.array_equal(np.concatenate(left.strengths), np.concatenate(right.strengths))
+    was, would = whole.snapshot(), single.snapshot()
+    assert all(was[key].tobytes() == would[key].tobytes() for key in was)
+    numbers = [name for name in would["onsets"].dtype.names if name != "step"]
+    assert all(np.isfinite(would["onsets"][name].astype(float)).all() for name in numbers)
+
+
+@pytest.mark.parametrize("unit", [1e-13, 1.0, 1e10, 1e25])
+def test_what_a_partner_says_is_a_number_in_any_unit(unit: float) -> None:
+    rng = np.random.default_rng(1)
+    rows = 14 * DAY_ROWS
+    common, own = rng.normal(50, 1, rows), rng.normal(0, 0.2, (2, rows))
+    own[0, 11 * DAY_ROWS :] += 8.0
+    fleet, _ = fed({"x": unit * (common + own[0]), "y": unit * (common + own[1])})
+    now = fleet.current("m")
+    assert msgspec.json.decode(msgspec.json.encode(now), type=Assessment) == now
+    said = [one for condition in now.conditions for one in condition.witnesses]
+    assert bool(said) == (unit < 1e20)
+    assert all(one.value - one.expected == pytest.approx(8.0 * unit, rel=0.2) for one in said)
+
+
+def test_signals_that_come_and_go_take_no_memory_for_ever() -> None:
+    rng = np.random.default_rng(0)
+    names = [f"s{i}" for i in range(40)]
+    fleet = Fleet({})
+    fleet.bind("m", "generic", "data")
+    for i in range(2000):
+        there = [name for name in names if rng.random() < 0.9]
+        row = {name: np.zeros(1) for name in there}
+        fleet.observe([block("m", np.array([START + i * S]), row, n=i)])
+    assert fleet._layout_count <= LAYOUTS + 6 * len(names)
+    assert 2 * len(fleet._plans) <= LAYOUTS
+    assert len(fleet._sets) == len(fleet._plans)
