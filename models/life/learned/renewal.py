@@ -79,13 +79,25 @@ def found(runs: Runs, z: Floats, health: Health) -> Renewals:
             continue
         spans = sliding_window_view(index[rows], STAYS)
         rise = spans[STAYS:].min(axis=1) - spans[:-STAYS].max(axis=1)
-        at = np.flatnonzero(rise >= health.renewal) + STAYS
+        at = _apart(np.flatnonzero(rise >= health.renewal) + STAYS)
         begins.append(rows[at])
         told.append(rows[at + STAYS - 1])
     nothing = np.zeros(0, np.intp)
     return Renewals(
         begins=np.concatenate([nothing, *begins]), told=np.concatenate([nothing, *told])
     )
+
+
+def _apart(rows: Whole) -> Whole:
+    """Return ascending rows without those that come less than STAYS behind one that is kept.
+
+    A new part that shows in two steps, one row apart, is one part.
+    """
+    kept: list[int] = []
+    for row in rows.tolist():
+        if not kept or row - kept[-1] >= STAYS:
+            kept.append(row)
+    return np.array(kept, np.intp)
 
 
 def divided(runs: Runs, renewals: Renewals, *, known: bool) -> Lives:

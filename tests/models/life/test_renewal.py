@@ -31,6 +31,28 @@ def test_a_new_part_is_found_at_its_first_row_and_told_by_its_fifth() -> None:
     assert found.named(joined) == [renewal.Renewal(unit="u3", time=runs.ends[3] + 1.0)]
 
 
+def test_a_renewal_in_two_steps_is_one() -> None:
+    runs = chained(fleet(1, units=12), 3, 7)
+    z, health = _learned(runs)
+    begins = int(renewal.found(runs, z, health).begins[0])
+    index = np.linspace(-3.0, 3.0, 7)
+    line = Health(
+        slopes=[1.0],
+        offset=0.0,
+        reaching=[1],
+        edges=[0.0],
+        levels=[-1.0],
+        near=[0.1],
+        renewal=2.0,
+    )
+    steps = np.where(np.arange(len(z)) < begins, index[0], index[-1])
+    steps[begins] = 0.0
+    steps[begins + 20 :] = index[0]
+    steps[begins + 30 : runs.starts[4]] = index[-1]
+    found = renewal.found(runs, steps[:, None], line)
+    assert found.begins.tolist() == [begins, begins + 30]
+
+
 def test_rows_that_miss_a_signal_prove_nothing() -> None:
     runs = chained(fleet(1, units=12), 3, 7)
     z, health = _learned(runs)
