@@ -9,9 +9,12 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
+import zlib
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
+import numpy as np
 
 from models.life.learned.bands import Bands
 from models.life.learned.conditions import Conditions
@@ -93,10 +96,19 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def packed(card: Card, model: bytes) -> bytes:
-    """Return the file; the same card and model give the same bytes."""
+    """Return the file; the same card and model give the same bytes.
+
+    Raises:
+        BadArtefact: the card could not be read again, as when a number of it is not finite.
+    """
+    text = msgspec.json.encode(card)
+    try:
+        _read(text)
+    except BadArtefact as error:
+        raise BadArtefact(f"these runs give no model that could be kept: {error}") from error
     whole = io.BytesIO()
     with zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as box:
-        for name, content in ((CARD, msgspec.json.encode(card)), (MODEL, model)):
+        for name, content in ((CARD, text), (MODEL, model)):
             entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
             entry.compress_type = zipfile.ZIP_DEFLATED
             box.writestr(entry, content)
@@ -124,6 +136,64 @@ def unpacked(content: bytes) -> tuple[Card, bytes]:
         version = msgspec.json.decode(text, type=dict[str, msgspec.Raw]).get("format")
         if version is None or bytes(version) != str(FORMAT).encode():
             raise BadArtefact(f"format {FORMAT} is understood; fit again with this version")
-        return msgspec.json.decode(text, type=Card), model
-    except (zipfile.BadZipFile, msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        RuntimeError,  # of parts that are encrypted or packed in a way of their own
+        msgspec.DecodeError,
+        UnicodeDecodeError,
+    ) as error:
         raise BadArtefact(f"the model file cannot be read: {error}") from error
+    return _read(text), model
+
+
+def _read(text: bytes) -> Card:
+    try:
+        card = msgspec.json.decode(text, type=Card)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadArtefact(f"the card cannot be read: {error}") from error
+    for part, sound in _sound(card):
+        if not sound:
+            raise BadArtefact(f"the card's {part} cannot be those of a model")
+    return card
+
+
+def _sound(card: Card) -> list[tuple[str, bool]]:
+    """Return parts of a card and whether their lengths and ranges belong together."""
+    s, seen, bands, health = len(card.signals), card.conditions, card.bands, card.health
+    levels = max(len(seen.centres), 1)
+    return [
+        ("signals", len(set(card.signals)) == s),
+        ("weights", len(card.weights) == s),
+        ("typical lives", card.typical > 0.0),
+        ("largest lives", card.top > 0.0 and bands.top > 0.0),
+        ("shares of trees", 0.0 <= card.blend <= 1.0),
+        ("scales", len(seen.middle) == len(seen.spread) == s and all(seen.spread)),
+        ("conditions", bool(seen.telling) == bool(seen.centres) and _within(seen.telling, s - 1)),
+        ("centres", all(len(row) == len(seen.telling) for row in seen.centres)),
+        ("means", len(seen.means) == levels and all(len(row) == s for row in seen.means)),
+        ("spreads", len(seen.spreads) == levels and all(len(row) == s for row in seen.spreads)),
+        ("slopes", len(health.slopes) == s and health.renewal > 0.0),
+        ("levels", _alike(health.reaching, health.edges, health.levels, health.near)),
+        ("reaches", _within(health.reaching, s) and all(near > 0.0 for near in health.near)),
+        (
+            "survivors",
+            _alike(card.survival.times, card.survival.alive) and card.survival.rate > 0.0,
+        ),
+        ("bands", _alike(bands.grid, bands.low, bands.high) and _grows(bands.grid)),
+        ("deaths", _grows(card.survival.times)),
+        ("past units", all(_alike(past.time, past.forecast) for past in card.past)),
+    ]
+
+
+def _alike(*parts: Sequence[float]) -> bool:
+    return len(parts[0]) > 0 and len({len(part) for part in parts}) == 1
+
+
+def _grows(values: list[float]) -> bool:
+    return bool((np.diff(values) > 0.0).all())
+
+
+def _within(places: list[int], most: int) -> bool:
+    return all(0 <= place <= most for place in places)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.life.learned import renewal, windows
-from models.life.learned.card import Card, unpacked
+from models.life.learned.card import BadArtefact, Card, unpacked
 from models.life.learned.graph import life
 from models.life.learned.renewal import Lives, Renewal
 from models.life.learned.runs import Floats, Runs
@@ -44,9 +44,18 @@ class Prognosis:
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        self._session: Any = onnxruntime.InferenceSession(
-            model, options, providers=["CPUExecutionProvider"]
-        )
+        known = windows.names(tuple(self.card.signals), self.card.health)
+        if self.card.features != known:
+            raise BadArtefact("the card's features are not those of its signals; fit again")
+        try:
+            self._session: Any = onnxruntime.InferenceSession(
+                model, options, providers=["CPUExecutionProvider"]
+            )
+            said = self._said(np.zeros((BATCH, len(known)), np.float32))
+        except Exception as error:  # onnxruntime has no common base of its errors
+            raise BadArtefact(f"the model's graph cannot be run: {error}") from error
+        if any(part.shape != (BATCH, 1) or not np.isfinite(part).all() for part in said):
+            raise BadArtefact("the model's graph does not say one number for each row; fit again")
 
     def lives(self, runs: Runs) -> tuple[Lives, list[Renewal]]:
         """Return the lives of the units' parts as each row could tell them, and the renewals."""
@@ -67,9 +76,14 @@ class Prognosis:
         rows = np.zeros((BATCH, x.shape[1]), np.float32)
         for at in range(0, len(x), BATCH):
             rows[: len(x) - at] = x[at : at + BATCH]
-            trees, surface = self._session.run(["trees", "surface"], {"features": rows})
+            trees, surface = self._said(rows)
             said.append(surface[:, 0] + self.card.blend * (trees[:, 0] - surface[:, 0]))
         return life(np.concatenate(said)[: len(x)], self.card.top)
+
+    def _said(self, rows: NDArray[np.float32]) -> list[Floats]:
+        """Return what trees and surface say of BATCH rows of features, (BATCH, 1) each."""
+        said: list[Floats] = self._session.run(["trees", "surface"], {"features": rows})
+        return said
 
     def forecast(self, runs: Runs) -> Forecast:
         """Return the forecast of every row; each uses its unit's rows up to itself alone.

@@ -1,5 +1,10 @@
 """The whole way: fit on some units, forecast others."""
 
+import hashlib
+import io
+import zipfile
+
+import msgspec
 import numpy as np
 import pytest
 
@@ -141,12 +146,62 @@ def test_a_changed_file_is_refused(artefact: bytes, at: int) -> None:
 
 
 def test_a_file_of_another_format_is_refused(artefact: bytes) -> None:
-    import msgspec
-
     card, model = cards.unpacked(artefact)
     newer = msgspec.structs.replace(card, format=99)
     with pytest.raises(cards.BadArtefact, match="fit again"):
         cards.unpacked(cards.packed(newer, model))
+
+
+def _sealed(card: cards.Card, model: bytes) -> bytes:
+    """Return a file whose digest is right, whatever it holds."""
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, "w") as box:
+        box.writestr(cards.CARD, msgspec.json.encode(card))
+        box.writestr(cards.MODEL, model)
+        box.comment = b"0" * cards.DIGEST
+    body = whole.getvalue()[: -cards.DIGEST]
+    return body + hashlib.sha256(body).hexdigest().encode()
+
+
+def test_a_card_that_is_not_finite_is_never_written(artefact: bytes) -> None:
+    card, model = cards.unpacked(artefact)
+    for bad in (float("inf"), float("nan")):
+        with pytest.raises(cards.BadArtefact, match="top"):
+            cards.packed(msgspec.structs.replace(card, top=bad), model)
+
+
+@pytest.mark.parametrize(
+    ("part", "changed"),
+    [
+        ("typical", 0.0),
+        ("weights", [1.0]),
+        ("signals", []),
+        ("bands.low", [0.0]),
+        ("health.reaching", [99]),
+        ("conditions.means", [[0.0]]),
+        ("survival.times", []),
+    ],
+)
+def test_a_sealed_card_of_no_model_is_refused(artefact: bytes, part: str, changed: object) -> None:
+    card, model = cards.unpacked(artefact)
+    outer, _, inner = part.partition(".")
+    if inner:
+        changed = msgspec.structs.replace(getattr(card, outer), **{inner: changed})
+    sealed = _sealed(msgspec.structs.replace(card, **{outer: changed}), model)
+    with pytest.raises(cards.BadArtefact, match="cannot be those of a model"):
+        Prognosis(sealed)
+
+
+def test_a_graph_of_another_model_is_refused(artefact: bytes) -> None:
+    card, _ = cards.unpacked(artefact)
+    with pytest.raises(cards.BadArtefact, match="graph cannot be run"):
+        Prognosis(cards.packed(card, b"junk"))
+    _, other = cards.unpacked(_fit(fleet(1, units=4)))
+    with pytest.raises(cards.BadArtefact, match="graph cannot be run"):
+        Prognosis(cards.packed(card, other))
+    renamed = msgspec.structs.replace(card, features=card.features[:-1])
+    with pytest.raises(cards.BadArtefact, match="features"):
+        Prognosis(cards.packed(renamed, other))
 
 
 def test_the_wear_signals_drive_and_the_noise_does_not(artefact: bytes, others: Runs) -> None:
