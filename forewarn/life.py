@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Final
 import numpy as np
 import typer
 
-from forewarn.runs import BadRuns, File, read
+from forewarn.runs import BadRuns, File, read, without_outliers
 from forewarn.tables import Language, spoken
 
 if TYPE_CHECKING:
@@ -68,11 +68,12 @@ def fit(
     if cap is not None and not 0.0 < cap < float("inf"):
         raise typer.BadParameter("the cap is a positive time", param_hint="--cap")
     file = read(runs, unit=unit, time=time)
-    _warn(file.warnings)
-    single = file.runs.counts == 1
-    names = [name for name, one in zip(file.runs.units, single, strict=True) if one]
+    whole, outlying = without_outliers(file)
+    _warn(file.warnings + outlying)
+    single = whole.counts == 1
+    names = [name for name, one in zip(whole.units, single, strict=True) if one]
     _warn([f"unit {name} has one row and is skipped" for name in names])
-    chosen = file.runs.pick(np.flatnonzero(~single))
+    chosen = whole.pick(np.flatnonzero(~single))
     _check(model)
     artefact, card = fitting.fit(chosen, cap=cap, seed=seed, data_sha256=file.sha256)
     _warn([f"column '{name}' never changes and is ignored" for name in card.ignored])

@@ -8,18 +8,21 @@ import hashlib
 import io
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.life.learned.outliers import outliers
 from models.life.learned.runs import Runs
 
 MOST_BYTES: Final = 1 << 30  #: of a file, unpacked: more is refused
 MOST_SIGNALS: Final = 1_000
 FEWEST: Final = 10  #: rows in good order that prove the first time of a unit wrong
+LARGEST_AGE: Final = 1e30  #: and the smallest but 0 is one by it: their squares are numbers, too
+LARGEST: Final = 1e38  #: value of a signal: models compute with numbers of 32 bits
 MISSING: Final = frozenset({"", "nan", "na", "n/a", "null", "none"})
 
 
@@ -87,6 +90,29 @@ def read(path: Path, *, unit: str = "unit", time: str = "time") -> File:
     )
 
 
+def without_outliers(file: File) -> tuple[Runs, list[str]]:
+    """Return the runs with their absurd cells missing, and those cells in words."""
+    bad = outliers(file.runs)
+    warnings = []
+    for j in np.flatnonzero(bad.any(axis=0)):
+        rows = np.flatnonzero(bad[:, j])
+        first = int(rows[np.argmin(file.order[rows])])
+        where = _where(file.unit, int(file.order[first]), file.runs.signals[j])
+        warnings.append(
+            f"{where}: {file.runs.values[first, j]:g} lies absurdly far from all others; it counts "
+            f"as missing{_more(len(rows))}"
+        )
+    return replace(file.runs, values=np.where(bad, np.nan, file.runs.values)), warnings
+
+
+def _where(units: list[str], row: int, column: str) -> str:
+    return f"unit {units[row]}, row {row + 2}, column '{column}'"
+
+
+def _more(cells: int) -> str:
+    return f", and so do {cells - 1} more cells of the column" if cells > 1 else ""
+
+
 def _content(path: Path) -> tuple[str, str]:
     try:
         packed = path.read_bytes()
@@ -148,6 +174,8 @@ def _age(text: str, row: int, unit: str, column: str) -> float:
         ) from None
     if not math.isfinite(value) or value < 0.0:
         raise BadRuns(f"{where}: {text} is no age; it counts from 0 when the unit began")
+    if value and not 1.0 / LARGEST_AGE <= value <= LARGEST_AGE:
+        raise BadRuns(f"{where}: {text} is no age; choose a unit of time that suits the lives")
     return value
 
 
@@ -222,9 +250,14 @@ def _signals(
             raise BadRuns(
                 f"unit {units[bad]}, row {bad + 2}, column '{name}': '{cells[bad]}' is no number"
             )
-        if np.isinf(values).any():
-            warnings.append(f"column '{name}' holds infinite values; they count as missing")
-            values[np.isinf(values)] = np.nan
+        beyond = np.flatnonzero(np.abs(values) > LARGEST)
+        if len(beyond):
+            first = int(beyond[0])
+            warnings.append(
+                f"{_where(units, first, name)}: {values[first]:g} is more than can be computed "
+                f"with; it counts as missing{_more(len(beyond))}"
+            )
+            values[beyond] = np.nan
         names.append(name)
         found.append(values)
     grid = np.column_stack(found) if found else np.empty((len(units), 0))

@@ -163,6 +163,8 @@ GOOD = "u,1,1,1,1\nu,2,1,2,1\n"
         (HEAD + GOOD + "u,2024-01-01,1,1,1\n", "unit u, row 4, column 'time': '2024-01-01'"),
         (HEAD + GOOD + "u,inf,1,1,1\n", "unit u, row 4, column 'time': inf is no age"),
         (HEAD + GOOD + "u,-3,1,1,1\n", "unit u, row 4, column 'time': -3 is no age"),
+        (HEAD + GOOD + "u,1e160,1,1,1\n", "unit u, row 4, column 'time': 1e160 is no age"),
+        (HEAD + "v,1e-200,1,1,1\n" + GOOD, "unit v, row 2, column 'time': 1e-200 is no age"),
         (HEAD + GOOD + "u,2,1,1,1\n", "unit u, row 4, column 'time': 2 is repeated"),
         (HEAD + GOOD + "u,1.5,1,1,1\n", "unit u, row 4, column 'time': 1.5 goes back from 2"),
         (HEAD + GOOD + "u,3,1,1,nan\n", "unit u, row 4, column 'event': nan"),
@@ -213,6 +215,23 @@ def test_a_changed_model_is_refused(folder: Path, tmp_path: Path, capsys: Captur
     assert life.main([*words, "--out", str(tmp_path / "out.csv")]) == 1
     assert "was changed or cut" in capsys.readouterr().err
     assert not (tmp_path / "out.csv").exists()
+
+
+def test_an_absurd_cell_is_told_and_takes_nothing_away(tmp_path: Path, capsys: Captured) -> None:
+    runs = fleet(1, 6)
+    said = []
+    for number, bad in enumerate((np.nan, 1e9, 1e300)):
+        runs.values[70, 1] = bad
+        path = _put(tmp_path / f"{number}.csv", runs)
+        model = str(tmp_path / f"{number}.model")
+        assert life.main(["fit", "--runs", str(path), "--model", model]) == 0
+        said.append(capsys.readouterr())
+    at = f"unit {runs.units[runs.owner[70]]}, row 72, column 'b': "
+    assert at not in said[0].err
+    assert f"{at}1e+09 lies absurdly far from all others; it counts as missing\n" in said[1].err
+    assert f"{at}1e+300 is more than can be computed with; it counts as missing\n" in said[2].err
+    measured = [one.out.splitlines()[:2] for one in said]
+    assert measured[0] == measured[1] == measured[2]
 
 
 def test_a_unit_of_one_row_is_skipped_with_a_warning(tmp_path: Path, capsys: Captured) -> None:

@@ -5,7 +5,7 @@ together make the band, so its width does not hang on one calibration split (Bar
 of Statistics 49, 2021, CV+; Vovk, Ann. Math. Artif. Intell. 74, 2015). Quantiles are local: they
 are weighted with a kernel over the forecast, the stage of life as the model sees it (Guan,
 Biometrika 110, 2023). A censored row knows a lower bound of its residual and enters by the
-product-limit estimate.
+product-limit estimate; where none but censored rows stand near, the band is all that can be.
 """
 
 from __future__ import annotations
@@ -60,6 +60,10 @@ def calibrate(
     for at in grid:
         near = weight * np.exp(-0.5 * ((forecast - at) / spread) ** 2)
         used = near > 1e-6 * near.max()
+        if not seen[used].any():
+            low.append(-float(at))
+            high.append(top)
+            continue
         law = product_limit(error[used], seen[used], near[used])
         low.append(min(_quantile(*law, LOW, units), 0.0))
         high.append(max(_quantile(*law, HIGH, units), 0.0))
@@ -80,8 +84,6 @@ def _quantile(values: Floats, alive: Floats, share: float, units: float) -> floa
     """
     from scipy.special import betainc  # noqa: PLC0415  only where models are fitted
 
-    if not len(values):
-        return 0.0
     below = np.concatenate([[0.0], 1.0 - alive[:-1], [1.0]])
     mass = np.diff(betainc((units + 1.0) * share, (units + 1.0) * (1.0 - share), below))
     return float(mass @ values)

@@ -55,8 +55,10 @@ def survival(ends: Floats, failed: NDArray[np.bool_]) -> Survival:
 def product_limit(values: Floats, seen: NDArray[np.bool_], weight: Floats) -> tuple[Floats, Floats]:
     """Return the distinct seen values and the share above each, (k,) both.
 
-    `seen` is False where the true value is only known to be larger.
+    `seen` is False where the true value is only known to be larger; where none is seen, k is 0.
     """
+    if not seen.any():
+        return np.empty(0), np.empty(0)
     order = np.lexsort((~seen, values))
     values, seen, weight = values[order], seen[order], weight[order]
     at_risk = np.cumsum(weight[::-1])[::-1]

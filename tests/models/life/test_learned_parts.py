@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lifelines import KaplanMeierFitter
 
-from models.life.learned import conditions, graph, kernel, trees, windows
+from models.life.learned import bands, conditions, graph, kernel, trees, windows
 from models.life.learned.health import Health
+from models.life.learned.outliers import outliers
 from models.life.learned.runs import Runs
 from models.life.learned.survival import product_limit, survival
 from tests.models.life.fleet import fleet
@@ -97,6 +98,34 @@ def test_survival_agrees_with_lifelines(share: float) -> None:
     left = ours.remaining(np.array([0.0, 50.0, 1e6]), share)
     assert np.isfinite(left).all()
     assert (left >= 0.0).all()
+
+
+def test_a_stage_that_censored_rows_alone_support_gets_all_that_can_be() -> None:
+    stage = np.concatenate([np.linspace(0.0, 10.0, 50), np.linspace(700.0, 1000.0, 200)])
+    seen = np.arange(250) < 50
+    found = bands.calibrate(stage, stage - 0.5, seen, np.full(250, 0.1), 1200.0)
+    low, _, high = found.around(np.array([5.0, 900.0]))
+    assert low[1] == 0.0
+    assert high[1] == 1200.0
+    assert high[0] - low[0] < 100.0
+
+
+def test_product_limit_of_nothing_seen_is_empty() -> None:
+    values, alive = product_limit(np.array([3.0, 1.0]), np.zeros(2, bool), np.ones(2))
+    assert len(values) == len(alive) == 0
+
+
+def test_a_lone_absurd_cell_is_an_outlier_and_what_units_share_is_not() -> None:
+    runs = fleet(1, switching=True)
+    assert not outliers(runs).any()
+    runs.values[777, 0] = 65_535.0 * 100.0
+    runs.values[778, 4] = np.nan
+    assert np.argwhere(outliers(runs)).tolist() == [[777, 0]]
+    runs.values[runs.starts[1:] - 1, 0] = 6_553_500.0
+    assert not outliers(runs).any()
+    level = fleet(1)
+    level.values[level.owner == 3, 0] = 6_553_500.0
+    assert not outliers(level).any()
 
 
 def test_product_limit_without_censoring_counts() -> None:
