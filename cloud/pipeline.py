@@ -5,7 +5,7 @@ how far they are; a record that comes again after a crash changes nothing.
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -45,6 +45,19 @@ def assess(fleet: Fleet, items: Sequence[Item]) -> list[Assessment]:
             told = fleet.restart(item.machine, item.component, item.at_ns, item.n)
             out += [told] if told is not None else []
     return out + fleet.observe(rows)
+
+
+def _to_ticks(items: list[Item]) -> Iterator[list[Item]]:
+    """Yield the items up to each tick with it, and the rest, however records were grouped.
+
+    A second look begins and ends at a tick: what comes later is not yet stored.
+    """
+    start = 0
+    for at, item in enumerate(items):
+        if isinstance(item, Tick):
+            yield items[start : at + 1]
+            start = at + 1
+    yield items[start:]
 
 
 def _each(items: list[T], write: Callable[[list[T]], object]) -> None:
@@ -116,23 +129,30 @@ class Pipeline:
         if not records:
             return
         items = self.decoder.decode(records, messages)
-        blocks = [item for item in items if isinstance(item, Block)]
-        self._store(blocks, records[-1].n)
-        assessments = assess(self.fleet, items)
-        self._unfiled += assessments
-        for item in items:
-            if isinstance(item, Block):
-                self.reviews.note(item)
-            elif isinstance(item, Tick):
-                waiting = bool(self._pending) or self._telemetry.trouble() is not None
-                self._unfiled += self.reviews.due(item, waiting=waiting)
+        assessments: list[Assessment] = []
+        for part in _to_ticks(items):
+            last = part[-1] if part else None
+            assessments += self._step(part, last.n if isinstance(last, Tick) else records[-1].n)
         self.position = records[-1].n
         self._unregistered += [item for item in items if isinstance(item, Registration)]
         self._aside += [item for item in items if isinstance(item, Aside)]
         self._answers += [item for item in items if isinstance(item, Answered)]
         self.file()
         if self.on_heard is not None:
-            self.on_heard(blocks, assessments)
+            self.on_heard([item for item in items if isinstance(item, Block)], assessments)
+
+    def _step(self, items: list[Item], position: int) -> list[Assessment]:
+        """Store and score items with one tick at most, their last; return what was said live."""
+        blocks = [item for item in items if isinstance(item, Block)]
+        self._store(blocks, position)
+        assessments = assess(self.fleet, items)
+        self._unfiled += assessments
+        for block in blocks:
+            self.reviews.note(block)
+        if items and isinstance(items[-1], Tick):
+            waiting = bool(self._pending) or self._telemetry.trouble() is not None
+            self._unfiled += self.reviews.due(items[-1], waiting=waiting)
+        return assessments
 
     def file(self) -> None:
         """File what waits for the ledger; a ledger that is busy gets it with the next group."""

@@ -8,6 +8,8 @@ and on the data's clock; what that fleet says of the span becomes assessments wi
 All of it is paced by the journal's ticks, one machine and one bounded piece a tick, so that a
 replay looks at the same spans at the same place. Reading and scoring are another thread's; what it
 found is handed over a fixed number of ticks after it began, so that ingest need not wait for it.
+Where rows come meanwhile to what is looked at, whether it saw them would be chance: that look is
+given up, and its span waits until it is quiet again.
 """
 
 import logging
@@ -39,6 +41,7 @@ MAX_TOLD: Final = 100  #: assessments kept of a piece
 MAX_MACHINES: Final = 1_000  #: that wait for a second look
 BAD: Final = 2  #: quality from here on is no reading
 LOOK_TICKS: Final = 5  #: from the beginning of a look to what it found
+LOOK_S: Final = 60.0  #: that ingest waits for a look which is due
 log = logging.getLogger(__name__)
 
 
@@ -58,7 +61,7 @@ class _Found:
     end_ns: int | None = None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Look:
     """A look that has begun; `ticks` are left until it is handed over."""
 
@@ -89,6 +92,8 @@ class Reviews:
         """Note whether readings are behind those of the same signals that were scored before."""
         if not len(block):
             return
+        if self._begun:
+            self._give_up(block)
         first, last = int(block.times_ns[0]), int(block.times_ns[-1])
         sets = self._newest.setdefault(block.machine, {})
         newest = sets.pop(block.signals, None)
@@ -97,6 +102,19 @@ class Reviews:
             del sets[next(iter(sets))]
         if newest is not None and LATE_NS < newest - first <= OLDEST_NS:
             self._late(block.machine, first, min(last, newest))
+
+    def _give_up(self, block: Block) -> None:
+        """Let the spans wait again whose rows are looked at while more of them come."""
+        first, last = int(block.times_ns.min()), int(block.times_ns.max())
+        for look in list(self._begun):
+            span = look.span
+            if (
+                look.machine == block.machine
+                and first <= span.end_ns
+                and last >= span.start_ns - WARM_NS
+            ):
+                self._begun.remove(look)
+                self._wait(look.machine, Span(span.start_ns, span.end_ns, self.tick_ns))
 
     def _late(self, machine: str, start_ns: int, end_ns: int) -> None:
         span = self._spans.pop(machine, None)
@@ -132,10 +150,14 @@ class Reviews:
         """Return what a look found, as said at position `n`; see to what is left of its span."""
         machine, span = look.machine, look.span
         try:
-            found = look.found.result()
-        except StoreError as error:
-            log.warning("late readings of %s: %s; tried again", machine, error)
+            found = look.found.result(LOOK_S)
+        except (StoreError, TimeoutError) as error:
+            why = str(error) or f"the store did not answer for {LOOK_S:.0f} s"
+            log.warning("late readings of %s: %s; tried again", machine, why)
             self._wait(machine, span)
+            return []
+        except Exception:  # a second look must not end ingest
+            log.exception("late readings of %s are stored only: the second look failed", machine)
             return []
         if found.end_ns is not None:  # the rest has its turn after the others
             self._wait(machine, Span(found.end_ns, span.end_ns, span.noted_ns))

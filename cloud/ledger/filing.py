@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+import msgspec
 import sqlalchemy as sa
 
 from cloud.advisories.triage import triage
@@ -36,12 +37,20 @@ class Filing(Part):
             return _position(connection)
 
     def file(self, n: int, assessments: Sequence[Assessment]) -> list[Filed]:
-        """File assessments above `position()` with all that follows from them, all or nothing."""
+        """File assessments above `position()` with all that follows from them, all or nothing.
+
+        A second look that had to wait for the store is said at an earlier position when the
+        journal comes again: those are told apart by machine, time and revision.
+        """
         if not assessments:
             return []
         with self._db.writing() as connection:
             position = _position(connection)
-            fresh = [a for a in assessments if a.n > position]
+            again = [a for a in assessments if a.n <= position and a.revision]
+            filed = _looks(connection, again)
+            fresh = [
+                a for a in assessments if a.n > position or (a.revision and _look(a) not in filed)
+            ]
             if not fresh:
                 return []
             stamp = self._stamp()
@@ -103,6 +112,26 @@ class Filing(Part):
             self._until_prune[a.machine] = PRUNE_EVERY if left < 0 else left
             if left < 0:
                 _prune(connection, a.machine)
+
+
+def _look(assessment: Assessment) -> tuple[str, int, int]:
+    return assessment.machine, assessment.at_ns, assessment.revision
+
+
+def _looks(
+    connection: sa.Connection, assessments: Sequence[Assessment]
+) -> set[tuple[str, int, int]]:
+    """Return which second looks are filed, of the machines and from the time on of these."""
+    oldest: dict[str, int] = {}
+    for one in assessments:
+        oldest[one.machine] = min(one.at_ns, oldest.get(one.machine, one.at_ns))
+    found: set[tuple[str, int, int]] = set()
+    for machine, at_ns in oldest.items():
+        query = sa.select(t.assessment.c.assessment).where(
+            t.assessment.c.machine == machine, t.assessment.c.at_ns >= at_ns
+        )
+        found |= {_look(msgspec.convert(one, Assessment)) for one in connection.scalars(query)}
+    return found
 
 
 def _merged(before: Sequence[Standing], after: Sequence[Standing]) -> list[Standing]:

@@ -1,12 +1,16 @@
 """Late readings get a second look: evidence and advisories, never a second ticket or alert."""
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from cloud.decode import Decoder
+from cloud.errors import StoreBusy
 from cloud.journal import Entry, Kind
+from cloud.pipeline import Pipeline
 from cloud.review import LOOK_TICKS, MAX_SETS, QUIET_NS
 from models.assessment import Check
 from models.contract.messages import Column, MachineRef, Metric
@@ -179,3 +183,94 @@ def test_a_span_waits_for_readings_that_the_store_has_not_taken(path: BehindBrok
     told = [reviews.due(Tick(n=901 + i, at_ns=late + i * S)) for i in range(LOOK_TICKS + 1)]
     assert [bool(one) for one in told] == [False] * LOOK_TICKS + [True]
     assert {one.n for one in told[-1]} == {901 + LOOK_TICKS}, "filed where it was handed over"
+
+
+@pytest.mark.parametrize("busy", [False, True])
+def test_rows_that_come_during_a_look_are_in_the_next_one(path: BehindBroker, busy: bool) -> None:
+    rows(path, 0, HEALTHY, 0)
+    rows(path, 60, HEALTHY, HOUR)
+    ticks(path, 0)
+    rows(path, 0, HEALTHY + 1, HOUR // 2, count=10)
+    rows(path, 10, HEALTHY + 1, HOUR // 2 + 100, count=10)
+    reviews = path.pipeline.reviews
+    free = threading.Event()
+    if busy:
+        reviews._eyes.submit(free.wait)
+    begins = 10 + QUIET_NS // S
+    ticks(path, begins, count=1)
+    if not busy:
+        reviews._begun[0].found.result()
+    rows(path, 20, HIGH, HOUR // 2 + 20, count=10)
+    free.set()
+    ticks(path, begins + 1, count=LOOK_TICKS)
+    assert not any(revision for revision, _ in seen(path)), "whether they were seen was chance"
+    ticks(path, begins + 1 + LOOK_TICKS + QUIET_NS // S)
+    assert any(T0 + (HOUR // 2 + 20) * S <= at < T0 + (HOUR // 2 + 30) * S for _, at in seen(path))
+    assert max(revision for revision, _ in seen(path)) == 1
+
+
+def test_a_look_ends_at_its_tick_however_records_are_grouped(
+    path: BehindBroker, tmp_path: Path
+) -> None:
+    rows(path, 0, HEALTHY, 0)
+    rows(path, 60, HEALTHY, HOUR)
+    ticks(path, 0)
+    rows(path, 0, HEALTHY + 1, HOUR // 2, count=10)
+    rows(path, 10, HEALTHY + 1, HOUR // 2 + 100, count=10)
+    ticks(path, 10 + QUIET_NS // S)
+    rows(path, 20, HIGH, HOUR // 2 + 20, count=10)
+    ticks(path, 30 + 2 * QUIET_NS // S)
+    (tmp_path / "again").mkdir()
+    again = BehindBroker(tmp_path / "again")
+    again.pipeline.apply(list(path.journal.since(-1)), {})
+    before, _ = path.ledger.assessments(DEVICE, limit=1000)
+    after, _ = again.ledger.assessments(DEVICE, limit=1000)
+    again.close()
+    assert {one.assessment.revision for one in before} == {0, 1, 2}
+    looks = [
+        [one.assessment for one in found if one.assessment.revision] for found in (before, after)
+    ]
+    assert looks[0] == looks[1]
+
+
+def test_a_look_that_waited_for_the_store_outlives_a_kill(
+    path: BehindBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(_machine: str) -> list[str]:
+        raise StoreBusy("away")
+
+    rows(path, 0, HEALTHY, 0)
+    rows(path, 60, HEALTHY, HOUR)
+    ticks(path, 0)
+    rows(path, 0, HIGH, HOUR // 2)
+    with monkeypatch.context() as patched:
+        patched.setattr(path.telemetry, "signals", away)
+        ticks(path, 10 + QUIET_NS // S)
+    rows(path, 120, HEALTHY, HOUR + 60)
+    path.pipeline.fleet.restart(DEVICE, None, T0 + 2 * HOUR * S, 0)
+    filed = path.pipeline.fleet.current(DEVICE)
+    path.ledger.file(path.journal.end(), [msgspec.structs.replace(filed, n=path.journal.end())])
+    assert path.ledger.position() == path.journal.end()
+    for _ in range(2):  # what is filed is not filed again
+        path.pipeline.reviews.close()
+        path.pipeline = Pipeline(Decoder(), Fleet(PROFILES), path.telemetry, path.ledger)
+        for record in path.journal.since(-1):
+            path.pipeline.apply([record], {})
+        second = [at for revision, at in seen(path) if revision == 1]
+        assert second
+        assert len(second) == len(set(second))
+
+
+def test_a_look_that_fails_does_not_end_ingest(
+    path: BehindBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_machine: str) -> list[str]:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(path.telemetry, "signals", broken)
+    rows(path, 0, HEALTHY, HOUR)
+    rows(path, 0, HIGH, HOUR // 2)
+    ticks(path, QUIET_NS // S)
+    rows(path, 60, HEALTHY, HOUR + 60)
+    assert path.pipeline.position == path.journal.end()
+    assert not any(revision for revision, _ in seen(path))
