@@ -105,8 +105,11 @@ def limits(lane: Any, t: int, x: float) -> None:
 
 
 @part
-def level(lane: Any, x: float, rules: Any) -> None:
-    """Follow the adaptive level and the fast mean; what is suspicious does not widen the spread."""
+def level(lane: Any, x: float, rules: Any) -> bool:
+    """Follow the adaptive level and the fast mean; what is suspicious does not widen the spread.
+
+    Returns whether the reading leapt there: far off, and far from the one before it.
+    """
     r = x - lane.level
     share = rules.level_share
     known = lane.learned
@@ -125,9 +128,10 @@ def level(lane: Any, x: float, rules: Any) -> None:
             r = min(max(r, -top), top)
             if strange:
                 lane.level += share * r
-                return
+                return bool(abs(x - lane.last) > rules.suspicious * sigma)
     lane.level += share * r
     lane.spread += share * (abs(r) - lane.spread)
+    return False
 
 
 @part

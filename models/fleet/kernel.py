@@ -94,8 +94,8 @@ def _row(
         if lane.active & SENSOR_BITS:
             expect(lane, m)  # a sensor that is not to be trusted: nothing to score or to learn
         else:
-            level(lane, x, rules)
-            odds = strange + compare(lane, m, t, x, seconds, rules)
+            leapt = level(lane, x, rules)
+            odds = strange + compare(lane, m, t, x, seconds, leapt, rules)
     elif lane.role == CONTEXT:
         share = max(rules.level_share, 1.0 / (lane.rows + 1.0))
         r = x - lane.level

@@ -133,16 +133,18 @@ def expect(lane: Any, m: Any) -> bool:
 
 
 @part
-def compare(lane: Any, m: Any, t: int, x: float, seconds: float, rules: Any) -> float:
+def compare(lane: Any, m: Any, t: int, x: float, seconds: float, leapt: bool, rules: Any) -> float:
     """Compare a row with the frozen healthy reference, then perhaps learn it. Returns odds.
 
+    Before there is a reference a reading that leapt far off (`models.fleet.checks.level`) is not
+    learned: one that is absurd must not blind it, and a machine that goes on there is learned.
     While a context is not to be trusted the sums stand still: what it explains cannot be judged.
     """
     if lane.count == 0.0:
         lane.first_ns = t
     odds = 0.0
     far = 0.0
-    healthy = True
+    healthy = not leapt
     if lane.armed == 1:
         if not expect(lane, m):
             return odds

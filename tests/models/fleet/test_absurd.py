@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from models.assessment import Assessment
+from models.assessment import Assessment, Check
 from models.fleet import Fleet, Trace
 from models.fleet.fleet import LAYOUTS
 from models.profile import parse_profile
@@ -105,3 +105,21 @@ def test_signals_that_come_and_go_take_no_memory_for_ever() -> None:
     assert fleet._layout_count <= LAYOUTS + 6 * len(names)
     assert 2 * len(fleet._plans) <= LAYOUTS
     assert len(fleet._sets) == len(fleet._plans)
+
+
+@pytest.mark.parametrize("glitch", [np.nan, 3276.7, 65535.0, 1e140])
+def test_one_absurd_reading_does_not_blind_the_healthy_reference(glitch: float) -> None:
+    x = np.random.default_rng(1).normal(50, 1, 18 * DAY_ROWS)
+    x[100] = glitch
+    x[14 * DAY_ROWS :] += 10.0
+    fleet, _ = fed({"a": x})
+    assert {c.check for c in fleet.current("m").conditions} == {Check.SHIFT}
+    assert fleet.snapshot()["lanes"]["sigma"][0] == pytest.approx(1.0, rel=0.05)
+
+
+def test_a_second_mode_of_work_is_part_of_the_healthy_reference() -> None:
+    rng = np.random.default_rng(1)
+    mode = np.repeat(rng.integers(0, 2, 18 * 24), DAY_ROWS // 24)
+    fleet, _ = fed({"a": 40.0 * mode + rng.normal(50, 1, len(mode))})
+    assert fleet.snapshot()["lanes"]["sigma"][0] == pytest.approx(20.0, rel=0.1)
+    assert not any(c.check is Check.SHIFT for c in fleet.current("m").conditions)
