@@ -15,6 +15,7 @@ from cloud.errors import StoreBusy, StoreCorrupt, StoreError, StoreFull
 from cloud.journal import Record
 from cloud.ledger import Ledger
 from cloud.review import Reviews
+from cloud.signals import Signals
 from cloud.telemetry import TelemetryStore
 from models.assessment import Assessment
 from models.fleet import Fleet
@@ -97,6 +98,7 @@ class Pipeline:
         self.fleet = fleet
         self.reviews = Reviews(fleet.profile, telemetry)
         self.position = -1
+        self._signals = Signals(fleet)
         self._telemetry = telemetry
         self._ledger = ledger
         self._known: dict[str, Registration] = {}
@@ -130,9 +132,14 @@ class Pipeline:
             return
         items = self.decoder.decode(records, messages)
         assessments: list[Assessment] = []
+        known: list[Item] = []
         for part in _to_ticks(items):
-            last = part[-1] if part else None
-            assessments += self._step(part, last.n if isinstance(last, Tick) else records[-1].n)
+            within = self._signals.within(self.fleet, part)
+            last = within[-1] if within else None
+            position = last.n if isinstance(last, Tick) else records[-1].n
+            assessments += self._step(within, position)
+            known += within
+        items = known
         self.position = records[-1].n
         self._unregistered += [item for item in items if isinstance(item, Registration)]
         self._aside += [item for item in items if isinstance(item, Aside)]
