@@ -146,6 +146,14 @@ class _Stream(Generic[T]):
         self.cursor = (at + 2) % (2 * REMEMBERED)
         return old
 
+    def newest_is(self, seq: int, end: int, fingerprint: int) -> bool:
+        """Whether this batch was remembered last: the journal may have it in several parts."""
+        at = (self.cursor or len(self.marks)) - 2
+        return at >= 0 and (self.marks[at], self.marks[at + 1]) == (
+            seq,
+            _mark(end - seq, fingerprint),
+        )
+
     def forget(self, old: tuple[int, int] | None) -> None:
         """Undo the newest `remember`, which returned `old`."""
         if old is None:
@@ -337,7 +345,8 @@ class Sequencer(Generic[T]):
         stream = self._known(key, batch.seq, batch.unreceipted)
         stream.heard_ns = at_ns
         stream.add(batch.seq + skip, batch.seq + skip + take)
-        stream.remember(batch.seq, batch.seq + batch.count, batch.fingerprint)
+        if not stream.newest_is(batch.seq, batch.seq + batch.count, batch.fingerprint):
+            stream.remember(batch.seq, batch.seq + batch.count, batch.fingerprint)
 
     def position(self, key: Key) -> tuple[int, tuple[tuple[int, int], ...]]:
         """Return the high-watermark and the inclusive holes above it (for the receipt)."""

@@ -208,6 +208,24 @@ def test_restoring_from_the_journal_gives_the_same_position(known: bool) -> None
     assert offer(again, numbered(10)) is Verdict.ACCEPT
 
 
+def test_a_batch_in_several_parts_is_remembered_once_in_a_replay_too() -> None:
+    live: Sequencer[int] = Sequencer()
+    again: Sequencer[int] = Sequencer()
+    offer(live, numbered(0, 5))
+    offer(live, numbered(10, 5))
+    list(live.overdue(HOLD_NS))
+    wide = numbered(5, 15)
+    assert live.offer(KEY, wide, 0, 5).parts == ((0, 5), (10, 5))
+    for batch, skip, take in (
+        (numbered(0, 5), 0, 5),
+        (numbered(10, 5), 0, 5),
+        (wide, 0, 5),
+        (wide, 10, 5),
+    ):
+        again.restore(KEY, batch, skip, take, 0)
+    assert again.dump() == live.dump()
+
+
 def test_after_an_upgrade_that_tells_content_apart_anew_repeats_are_no_conflicts() -> None:
     s: Sequencer[int] = Sequencer()
     for i in range(70):
