@@ -14,6 +14,7 @@ from models.contract.sheet import Sheet
 
 DTYPES: Final[Mapping[str, str]] = {"d": "<f8", "f": "<f4", "q": "<i8", "?": "?"}
 BAD: Final = 2
+MAX_REMEMBERED: Final = 256  #: names whose split is; more would fill the memory
 
 
 class Part(msgspec.Struct, gc=False):
@@ -123,7 +124,8 @@ def by_machine(part: Part, machines: Mapping[str, MachineRef]) -> dict[str, Part
     """Split the columns `[key/]signal` by the machines that the birth lists."""
     if len(machines) == 1 and "" in machines:
         return {"": part}
-    split = _split(part.names, frozenset(machines))
+    few = len(part.names) <= MAX_REMEMBERED
+    split = (_split if few else _split.__wrapped__)(part.names, frozenset(machines))
     if split.keys() == {""}:
         return {"": part}
     out = {}

@@ -14,6 +14,7 @@ from cloud.telemetry.database import MACHINE_BITS
 from cloud.telemetry.fresh import Layout
 
 REMEMBERED: Final = 200_000  #: entries a table; then it begins anew
+COLUMNS: Final = 500_000  #: of the layouts remembered
 Source = tuple[str, str, str]  #: device, boot, stream
 
 
@@ -56,6 +57,7 @@ class Names:
         self._machines: dict[str, Machine] = {}
         self._by_id: dict[int, Machine] = {}
         self._layouts: dict[Layout, int] = {}
+        self._columns = 0  #: of `_layouts`
         self._sources: dict[Source, int] = {}
         self._signed: set[tuple[int, int]] = set()
 
@@ -64,6 +66,7 @@ class Names:
         self._machines.clear()
         self._by_id.clear()
         self._layouts.clear()
+        self._columns = 0
         self._sources.clear()
         self._signed.clear()
 
@@ -107,8 +110,10 @@ class Names:
             self._db.execute("INSERT OR IGNORE INTO layout (spec) VALUES (?)", (spec,))
             row = self._db.execute("SELECT id FROM layout WHERE spec = ?", (spec,)).fetchone()
             found = int(row[0])
-            if len(self._layouts) >= REMEMBERED:
+            self._columns += len(layout)
+            if self._columns > COLUMNS:
                 self._layouts.clear()
+                self._columns = len(layout)
             self._layouts[layout] = found
         return found
 

@@ -5,11 +5,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from cloud.errors import StoreBusy, StoreCorrupt
 from cloud.telemetry.database import open_reader, translated
 from cloud.telemetry.fresh import Layout
 from cloud.telemetry.names import layout_from
+
+LAYOUTS: Final = 8_192  #: remembered; then they are read anew
 
 
 class Readers:
@@ -58,7 +61,10 @@ class Readers:
             row = db.execute("SELECT spec FROM layout WHERE id = ?", (layout,)).fetchone()
             if row is None:
                 raise StoreCorrupt(f"{self.path}: layout {layout} is missing; restore a backup")
-            found = self._layouts[layout] = layout_from(row[0])
+            found = layout_from(row[0])
+            if len(self._layouts) >= LAYOUTS:
+                self._layouts.clear()
+            self._layouts[layout] = found
         return found
 
     def close(self) -> None:

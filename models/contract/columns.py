@@ -18,6 +18,7 @@ from models.contract.messages import (
 from models.contract.times import MAX_OFFSET, instant_ns
 from models.contract.wire import NAME_PATTERN, VERSION, ClockWire, Head
 
+MAX_REMEMBERED: Final = 256  #: names that are judged once; more would fill the memory
 SHOWN: Final = 120  #: characters of a wrong name that are kept
 MAX_QUALITY: Final = 3  #: stale
 SOURCES: Final = frozenset({"none", "rtc", "ntp", "ptp"})
@@ -132,9 +133,13 @@ def declared(n: int | None, offsets_ns: "int | array[int] | None") -> int | None
     return len(offsets_ns)
 
 
-@lru_cache(maxsize=4096)
 def names_allowed(names: tuple[str, ...]) -> bool:
     """Return whether all of these may be names of columns."""
+    return _few_allowed(names) if len(names) <= MAX_REMEMBERED else all(map(_name_allowed, names))
+
+
+@lru_cache(maxsize=4096)
+def _few_allowed(names: tuple[str, ...]) -> bool:
     return all(map(_name_allowed, names))
 
 

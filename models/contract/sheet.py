@@ -5,8 +5,8 @@ makes a `Column` of one only when asked for it; what it says is the same.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
 from itertools import chain
+from threading import Lock
 from typing import Final
 from zlib import crc32
 
@@ -16,6 +16,7 @@ from models.contract.messages import ITEM_SIZE, Column
 #: RFC 8746: column type -> tag of the little-endian typed array
 TAGS: Final[Mapping[str, int]] = {"d": 86, "f": 85, "q": 79}
 LEAST_TAIL: Final = 1_024  #: bytes whose checksum is worth joining instead of reading them again
+COLUMNS: Final = 1 << 18  #: of all layouts that are remembered, some 300 bytes each
 _OFTEN: Final = 64  #: sheets of a layout, before a table is made for it
 _SHORT: Final = 24  #: counts below this stand in the first byte
 BYTES: Final = 2 << 5
@@ -73,10 +74,38 @@ class Layout:
         return b"".join(chain.from_iterable(zip(self.heads, cells, strict=True)))
 
 
-@lru_cache(maxsize=4096)
+class _Layouts:
+    """The layouts made last, as many as have `COLUMNS` columns together."""
+
+    def __init__(self) -> None:
+        self.columns = 0
+        self.known: dict[tuple[tuple[str, ...], str, int], Layout] = {}
+        self._lock = Lock()
+
+    def get(self, names: tuple[str, ...], types: str, count: int) -> Layout:
+        key = names, types, count
+        found = self.known.get(key)
+        return self._add(key) if found is None else found
+
+    def _add(self, key: tuple[tuple[str, ...], str, int]) -> Layout:
+        with self._lock:
+            if key not in self.known:
+                self.known[key] = Layout(*key)
+                self.columns += len(key[0])
+            found = self.known[key]
+            while self.columns > COLUMNS and len(self.known) > 1:
+                oldest = next(iter(self.known))
+                del self.known[oldest]
+                self.columns -= len(oldest[0])
+        return found
+
+
+_layouts = _Layouts()
+
+
 def layout(names: tuple[str, ...], types: str, count: int) -> Layout:
-    """Return the layout; equal ones are one object."""
-    return Layout(names, types, count)
+    """Return the layout; equal ones are one object while it is remembered."""
+    return _layouts.get(names, types, count)
 
 
 class Sheet(Mapping[str, Column]):

@@ -25,6 +25,7 @@ from models.contract.wire import KEYS, NAMES
 
 MAX_TOPICS: Final = 65_536
 MAX_MISSES: Final = 8  #: batches in a row that fitted no template: then a topic gets none any more
+MAX_FORM: Final = 4_096  #: longer forms are no other device's, and each topic keeps its own
 _MAP: Final = 5 << 5
 _UNSIGNED: Final = {24: "B", 25: "H", 26: "I", 27: "Q"}  #: first byte of a number -> `struct`
 _VARYING: Final = ("u", "s", "t0", "m0", "dn")
@@ -71,7 +72,7 @@ class Template:
         first, *others = shape.heads
         sizes = map("{}s{}s".format, map(len, others), shape.sizes[1:])
         form += f"{columns + len(first) - at}s{shape.sizes[0]}s{''.join(sizes)}"
-        self._form = _struct(form)
+        self._form = _struct(form) if len(form) <= MAX_FORM else struct.Struct(form)
         self._fixed = (*fixed, payload[at:columns] + first, *others)
         self._known = (batch.unreceipted, batch.seq, batch.t0_ns, batch.mono_ns, batch.offsets_ns)
         self._pick = _picker(tuple(places), len(shape.names))

@@ -20,6 +20,7 @@ from cloud.telemetry.influx.rolls import OpenBuckets
 from cloud.telemetry.rollup import MINUTE_NS
 from models.rows import Block
 
+REMEMBERED: Final = 16_384  #: columns of a machine's layouts; then they are worked out anew
 _MOST_BOOTS: Final = 1 << (62 - names.SEQ_BITS)
 
 
@@ -34,6 +35,7 @@ class Machine:
     slots: dict[str, int] = field(default_factory=dict)  #: signal → slot
     letters: dict[str, set[str]] = field(default_factory=dict)  #: signal → letters of its fields
     layouts: dict[Layout, NDArray[np.int32]] = field(default_factory=dict)
+    wide: int = 0  #: columns of `layouts`
     before: int = NEVER  #: streams not heard of since then may have samples up to here
     told: set[tuple[Layout, bool, bool]] = field(default_factory=set)
 
@@ -152,6 +154,9 @@ class Machines:
         found = machine.layouts.get(layout)
         if found is None:
             found = np.array([self.slot(machine, name) for name, _ in layout], np.int32)
+            machine.wide += len(layout)
+            if machine.wide > REMEMBERED:  # signals that come and go make new sets for ever
+                machine.layouts, machine.told, machine.wide = {}, set(), len(layout)
             machine.layouts[layout] = found
         return found
 

@@ -16,7 +16,7 @@ from cloud.errors import StoreBusy
 from cloud.telemetry import Buckets, Latest, Series, query, rollup
 from cloud.telemetry.identity import Run
 from cloud.telemetry.influx import names, setup
-from cloud.telemetry.influx.edges import Edges
+from cloud.telemetry.influx.edges import Edges, Kept
 from cloud.telemetry.influx.http import Away, Connection, Server
 from cloud.telemetry.influx.influxql import select, source
 from cloud.telemetry.influx.log import ShipmentLog
@@ -74,8 +74,7 @@ class InfluxTelemetry:
         self._closed = False
         self._lock_file = _locked(folder / "lock")
         self._shipper: Shipper | None = None
-        #: from when on raw samples and minutes of machines that were asked for are kept
-        self._kept: dict[str, tuple[int | None, int | None]] = {}
+        self._kept = Kept()
         self._position = -1
         if self._lock_file is None:
             self._position = self._stored_position()
@@ -174,8 +173,9 @@ class InfluxTelemetry:
         kept = self._kept.get(machine)
         minute = self._shipper.open_minute(machine) if self._shipper and kept else None
         if kept is None or minute is None:
+            cuts = self._kept.cuts
             edges = self._reader.edges(machine, start_ns)
-            self._kept[machine] = edges.raw_from_ns, edges.minute_from_ns
+            self._kept.note(machine, cuts, edges.raw_from_ns, edges.minute_from_ns)
             return edges
         return Edges.of(minute, *kept)
 
@@ -205,7 +205,7 @@ class InfluxTelemetry:
             for bucket in self.buckets_of:
                 setup.delete(self.server, bucket, f"machine={_literal(names.safe(machine))}")
             self._machines.forget(machine)
-        self._kept.pop(machine, None)
+        self._kept.cut({})
         return rows
 
     def trim(
@@ -237,7 +237,7 @@ class InfluxTelemetry:
         ]
         if lines:
             self._connection.write(self.buckets_of.ever, "\n".join(lines).encode())
-        self._kept.update(kept)
+        self._kept.cut(kept)
         for measurement, which in ((names.READING, 0), (names.MINUTE, 1)):
             for machine, first in self._reader.oldest(measurement).items():
                 if machine in kept and first < kept[machine][which]:
