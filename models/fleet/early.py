@@ -20,6 +20,7 @@ from models.life.compiled import part
 
 BLOCK = 32  #: rows of a block mean
 LAG = 2  #: blocks between the means that are compared
+FREE = 3.0  #: moves that are learned as they are: nothing is known to clip them at
 NOISE = 1.25  #: standard deviations in a mean absolute deviation of normal noise
 
 
@@ -32,7 +33,7 @@ def block_done(o: Any, rules: Any) -> None:
     if o.blocks >= LAG:
         o.moves += 1.0
         move = abs(mean - o.block_mean[o.blocks % LAG])
-        if o.moves > 3.0:
+        if o.moves > FREE:
             move = min(move, 4.0 * o.wander)
         o.wander += max(0.125, 1.0 / o.moves) * (move - o.wander)
     o.block_mean[o.blocks % LAG] = mean
@@ -47,7 +48,7 @@ def _new_blocks(o: Any) -> None:
 
 
 @part
-def stay(o: Any, x: float, rules: Any) -> float:
+def stay(o: Any, x: float, tame: float, rules: Any) -> float:
     """Take a reading: enter the state, hold it or leave it (`o.early`), and learn if healthy.
 
     A state that lasts for most of what was ever seen of the signal is its new normal. Returns how
@@ -59,6 +60,8 @@ def stay(o: Any, x: float, rules: Any) -> float:
         o.base = o.quick = x
     o.early_rows = n + 1
     o.known += 1.0
+    if n < rules.warm_rows:
+        x = tame
     r = x - o.base
     o.quick += rules.early_fast * (x - o.quick)
     noise = NOISE * o.noise
@@ -82,7 +85,7 @@ def stay(o: Any, x: float, rules: Any) -> float:
             o.blocks = 0
         if o.early == 1:
             return float(way)
-    o.block_sum += x
+    o.block_sum += x if o.moves > FREE else tame
     o.block_rows += 1
     if o.block_rows == BLOCK:
         block_done(o, rules)

@@ -11,6 +11,9 @@ watch weighs the evidence by how far the signal has gone (`models.fleet.early`).
 * *pattern*: how often, lately, the reading and two earlier ones, five and ten readings ago, made a
   triple never seen before; the triples seen are bits of a set.
 
+Where nothing clips yet (at power-up, after a long gap, on a first day) a reading is learned as a
+tame one (`tamed`): one absurd reading must not hide what comes in the next weeks.
+
 Only element-wise IEEE operations enter the state, row by row, so any cut of the stream gives the
 same bits. Once the layers of four signals have settled, `models.fleet.settled` takes them side by
 side with the same arithmetic: what changes here changes there.
@@ -35,6 +38,7 @@ LEVEL: Final = 0  #: places of the layers
 SEASON: Final = 1
 PATTERN: Final = 2
 NOTHING: Final = 1e-9  #: less is none; numbers near the smallest cost a hundredfold
+WILD: Final = 64.0  #: deviations; where nothing else clips yet, a reading counts as no farther off
 TOP: Final = 3.75  #: three standard deviations of normal noise, in mean absolute deviations
 
 
@@ -42,6 +46,38 @@ TOP: Final = 3.75  #: three standard deviations of normal noise, in mean absolut
 def _share(rows: float, least: float) -> float:
     """Return the share of the next row in a mean: of all rows at first, later at least `least`."""
     return least if (rows + 1.0) * least >= 1.0 else 1.0 / (rows + 1.0)
+
+
+@part
+def middle(a: float, b: float, c: float) -> float:
+    """Return the middle one of three numbers."""
+    return max(min(a, b), min(max(a, b), c))
+
+
+@part
+def tamed(o: Any, x: float) -> float:
+    """Return a reading as it is learned where nothing is known to clip it at.
+
+    It counts as at most `WILD` deviations off the level, or as many as the middle one of the last
+    three readings is off (a running median: Tukey, Exploratory data analysis, 1977).
+    """
+    if o.rows < 3:
+        return x
+    last = middle(abs(x - o.level), abs(o.recent[0] - o.level), abs(o.recent[1] - o.level))
+    reach = WILD * max(o.spread, last, 0.5 * o.step if o.step < np.inf else 0.0)
+    if reach == 0.0:
+        return x
+    return float(min(max(x, o.level - reach), o.level + reach))
+
+
+@part
+def _again(o: Any, slot: int, x: float) -> None:
+    """Begin again at the third reading when the first one is far off both others."""
+    if abs(o.recent[1] - x) <= WILD * abs(x - o.recent[0]) or x == o.recent[0]:
+        return
+    o.rows = o.early_rows = o.block_rows = 0
+    o.since = o.known = o.spread = o.around = o.noise = o.block_sum = 0.0
+    o.visits[slot], o.middle[slot], o.width[slot] = 0, 0.0, 0.0
 
 
 @part
@@ -76,7 +112,7 @@ def _tail(o: Any, layer: int, s: float, least: float, rules: Any) -> float:
 
 
 @part
-def _season(o: Any, slot: int, day: int, x: float, least: float, rules: Any) -> float:
+def _season(o: Any, slot: int, day: int, x: float, tame: float, least: float, rules: Any) -> float:
     """Return the distance from what this part of the day is like, in its spread, and learn.
 
     -1 on the first day. The spread is at least a quarter of that of all parts.
@@ -93,6 +129,8 @@ def _season(o: Any, slot: int, day: int, x: float, least: float, rules: Any) -> 
     if visits > 4:
         top = TOP * width
         r = min(max(r, -top), top)
+    else:
+        r = tame - o.middle[slot]
     o.middle[slot] += r * (1.0 / visits)
     if visits > 1:
         o.around += _share(o.rows, rules.spread_share) * (abs(r) - o.around)
@@ -167,7 +205,7 @@ def begin(o: Any, x: float) -> None:
 
 
 @part
-def _level(o: Any, x: float, least: float, rules: Any) -> float:
+def _level(o: Any, x: float, tame: float, least: float, rules: Any) -> float:
     """Return how far the mean of four readings is off the slow mean, -1 unknown, and learn."""
     sigma = max(o.spread, least)
     s = -1.0
@@ -176,19 +214,27 @@ def _level(o: Any, x: float, least: float, rules: Any) -> float:
         mean = 0.25 * ((x + o.recent[0]) + (o.recent[1] + o.recent[2]))
         s = abs(mean - o.level) / sigma
         r = min(max(r, -TOP * sigma), TOP * sigma)
+    elif o.since < rules.warm_rows:
+        r = tame - o.level
     o.recent[2], o.recent[1], o.recent[0] = o.recent[1], o.recent[0], x
-    o.level += _share(o.since, rules.level_share) * r
+    if o.since == 0.0 and x != tame:  # a new level, or absurd: the next reading says which
+        o.since = -1.0
+    else:
+        o.level += _share(o.since, rules.level_share) * r
     o.spread += _share(o.rows, rules.spread_share) * (abs(r) - o.spread)
     return float(s)
 
 
 @part
-def surprise(o: Any, slot: int, day: int, x: float, rules: Any) -> float:
+def surprise(o: Any, slot: int, day: int, x: float, tame: float, rules: Any) -> float:
     """Return the evidence after a reading that something changed, and learn the reading.
 
-    `slot`, `day`: part of the day and day since the machine's first row. The evidence is in units
-    of -ln(probability) over the root of the number of layers; 0 while too little is known.
+    `tame`: what `tamed` makes of it; `slot`, `day`: part of the day and day since the machine's
+    first row. The evidence is in units of -ln(probability) over the root of the number of layers;
+    0 while too little is known.
     """
+    if o.rows == 2:
+        _again(o, slot, x)
     n = o.rows
     if n == 0:
         begin(o, x)
@@ -198,13 +244,13 @@ def surprise(o: Any, slot: int, day: int, x: float, rules: Any) -> float:
     o.last = x
     least = max(0.5 * o.step if o.step < np.inf else 0.0, 1e-12 * abs(o.level))
     total = 0.0
-    s = _level(o, x, least, rules)
+    s = _level(o, x, tame, least, rules)
     if s >= 0.0:
         total += _tail(o, LEVEL, s, rules.level_least, rules)
-    s = _season(o, slot, day, x, least, rules)
+    s = _season(o, slot, day, x, tame, least, rules)
     if s >= 0.0:
         total += _tail(o, SEASON, s, rules.season_least, rules)
-    s = _pattern(o, _cell(o, x, rules), rules)
+    s = _pattern(o, _cell(o, x if n > rules.warm_rows else tame, rules), rules)
     if s >= 0.0:
         total += _tail(o, PATTERN, s, rules.pattern_least, rules)
     o.rows = n + 1

@@ -16,7 +16,7 @@ from models.fleet import early, gaps, onset, settled, vectors, watched
 from models.fleet.early import stay
 from models.fleet.gaps import plain
 from models.fleet.layout import BEYOND, CONDITION, ONSET_ALARM, STAYS
-from models.fleet.onset import SEASONS, surprise
+from models.fleet.onset import SEASONS, surprise, tamed
 from models.fleet.settled import take
 from models.fleet.vectors import LANES
 from models.fleet.watched import rooms
@@ -74,9 +74,10 @@ def _signal(
                 if o.session != clock[r, 2]:
                     o.session = clock[r, 2]
                     o.since = 0.0
-                evidence = surprise(o, clock[r, 0], day, x, rules)
+                tame = tamed(o, x)
+                evidence = surprise(o, clock[r, 0], day, x, tame, rules)
                 if day < early_days:
-                    evidence *= min(stay(o, x, rules), 1.0) * (1.0 / rules.early_even)
+                    evidence *= min(stay(o, x, tame, rules), 1.0) * (1.0 / rules.early_even)
                 else:
                     o.early = 0
                 odds[first + r] = evidence

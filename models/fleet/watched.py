@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.fleet.early import BLOCK
+from models.fleet.early import BLOCK, FREE
 from models.fleet.onset import LAGS, LAYERS, SEASON
 from models.fleet.vectors import LANES, load, store, turned
 from models.life.compiled import part
@@ -48,7 +48,7 @@ def _settled(o: Any, slot: int, day: int, session: int, early: bool, rules: Any)
             seen = o.seen[i] + 1.0
             calm = calm and seen > rules.tail_rows and seen * rules.tail_rate >= 1.0
     if early:
-        calm = calm and o.early == 0 and o.moves >= 2.0 and o.noise > 0.0
+        calm = calm and o.early == 0 and o.moves > FREE and o.noise > 0.0
         calm = calm and o.early_rows >= max(rules.early_rows, rules.warm_rows)
         calm = calm and (o.known + 1.0) * rules.early_share >= 1.0 + 1e-9
     return bool(calm)

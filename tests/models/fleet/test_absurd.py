@@ -123,3 +123,21 @@ def test_a_second_mode_of_work_is_part_of_the_healthy_reference() -> None:
     fleet, _ = fed({"a": 40.0 * mode + rng.normal(50, 1, len(mode))})
     assert fleet.snapshot()["lanes"]["sigma"][0] == pytest.approx(20.0, rel=0.1)
     assert not any(c.check is Check.SHIFT for c in fleet.current("m").conditions)
+
+
+@pytest.mark.parametrize("at", [0, 3, 100, 10 * DAY_ROWS + 3], ids=str)
+@pytest.mark.parametrize("fault", [2, 20], ids=["early", "late"])
+def test_one_absurd_reading_hides_no_fault_that_comes_later(at: int, fault: int) -> None:
+    found = []
+    for seed in range(3):
+        x = np.random.default_rng(seed).normal(0, 1, 21 * DAY_ROWS)
+        x[fault * DAY_ROWS :][:60] += 6.0
+        times = START + np.arange(len(x)) * 300 * S
+        times[10 * DAY_ROWS :] += 8 * 3600 * S  # a long gap
+        x[at] = 65535.0
+        fleet, trace = Fleet({}), Trace()
+        fleet.bind("m", "generic", "data")
+        fleet.observe([block("m", times, {"x": x})], trace)
+        strengths = np.concatenate(trace.strengths)
+        found.append(strengths[fault * DAY_ROWS :][:60].max())
+    assert min(found) >= 1.0
