@@ -12,13 +12,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
 import numpy as np
 from numba.core import event
+from numba.core.dispatcher import Dispatcher
 from numpy.typing import NDArray
 
 from cloud.errors import StoreError
@@ -144,15 +145,47 @@ def ready(store: str = "sqlite", tell: Callable[[str], object] = log.info) -> No
     """Load the kernels; compile them first where the cache lacks any.
 
     Called in the main thread before anything is open: SIGTERM ends it as Ctrl-C does, with
-    `KeyboardInterrupt`. Where there is no room to rehearse the first readings do it.
+    `KeyboardInterrupt`. Where there is no room to rehearse the first readings do it. What is
+    damaged in the cache is compiled anew.
     """
     try:
-        if cold(store):
+        try:
+            missing = cold(store)
+        except (OSError, StoreError):
+            raise
+        except Exception as error:  # what a damaged file raises is its bytes' choice
+            damaged = mend(_kernels())
+            if not damaged:
+                raise
+            log.warning("damaged in the cache of compiled models: %s (%s)", damaged, error)
+            missing = True
+        if missing:
             tell("compiling the models, once on this computer: about a minute")
             _compile(store, tell)
             rehearse(store)
     except (OSError, StoreError) as error:
         log.warning("models are loaded, and perhaps compiled, with the first readings: %s", error)
+
+
+def _kernels() -> list[Any]:
+    modules = [m for n, m in sys.modules.items() if n.partition(".")[0] in {"cloud", "models"}]
+    return [k for module in modules for k in vars(module).values() if isinstance(k, Dispatcher)]
+
+
+def mend(kernels: Iterable[Any]) -> list[str]:
+    """Empty the cache of the kernels whose files cannot be read; return their names."""
+    damaged = []
+    for kernel in kernels:
+        file = getattr(kernel._cache, "_cache_file", None)  # numba has no public way to ask
+        if file is None:
+            continue
+        try:
+            for name in file._load_index().values():
+                file._load_data(name)
+        except Exception:  # unpickling raises anything
+            file.flush()
+            damaged.append(kernel.__name__)
+    return damaged
 
 
 def _compile(store: str, tell: Callable[[str], object]) -> None:

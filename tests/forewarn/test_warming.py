@@ -40,6 +40,28 @@ def test_without_room_to_rehearse_the_service_starts_all_the_same(
     assert "with the first readings" in caplog.text
 
 
+def test_what_is_damaged_in_the_cache_is_compiled_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = "from numba import njit\n\n@njit(cache=True)\ndef twice(x):\n    return 2 * x\n"
+    (tmp_path / "a_kernel.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def fresh() -> Any:
+        sys.modules.pop("a_kernel", None)
+        return import_module("a_kernel").twice
+
+    assert fresh()(2) == 4
+    cache = Path(fresh()._cache.cache_path)
+    assert warming.mend([fresh()]) == []
+    for damaged in (*cache.glob("a_kernel.twice*.nbi"), *cache.glob("a_kernel.twice*.nbc")):
+        damaged.write_bytes(damaged.read_bytes()[:20])
+        with pytest.raises(Exception, match=r"truncated|Ran out|EOF|exhausted"):
+            fresh()(2)
+        assert warming.mend([fresh()]) == ["twice"]
+        assert fresh()(2) == 4
+
+
 def signatures() -> dict[str, set[Any]]:
     """Return what each compiled kernel of the embedded store is loaded for."""
     found = {}
