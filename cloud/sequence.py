@@ -120,11 +120,8 @@ class _Stream(Generic[T]):
 
     def crowded(self, first: int, end: int) -> bool:
         """Whether [first, end) would be one island too many."""
-        return (
-            len(self.above) >= MAX_ISLANDS
-            and first > self.expected
-            and not self.above.joins(first, end)
-        )
+        full = len(self.above) >= MAX_ISLANDS
+        return full and first > self.expected and not self.above.joins(first, end)
 
     def add(self, first: int, end: int) -> None:
         """Note [first, end) as being here."""
@@ -149,10 +146,7 @@ class _Stream(Generic[T]):
     def newest_is(self, seq: int, end: int, fingerprint: int) -> bool:
         """Whether this batch was remembered last: the journal may have it in several parts."""
         at = (self.cursor or len(self.marks)) - 2
-        return at >= 0 and (self.marks[at], self.marks[at + 1]) == (
-            seq,
-            _mark(end - seq, fingerprint),
-        )
+        return self.marks[at : at + 2].tolist() == [seq, _mark(end - seq, fingerprint)]
 
     def forget(self, old: tuple[int, int] | None) -> None:
         """Undo the newest `remember`, which returned `old`."""
@@ -356,9 +350,8 @@ class Sequencer(Generic[T]):
         if stream.whole:
             return stream.expected - 1, ()
         held = [(h.seq, h.seq + h.count) for h in stream.held]
-        return stream.expected - 1, tuple(
-            islice(_holes(stream.expected, stream.above, held), MAX_HOLES)
-        )
+        holes = _holes(stream.expected, stream.above, held)
+        return stream.expected - 1, tuple(islice(holes, MAX_HOLES))
 
     def shelve(self, now_ns: int) -> int:
         """Put streams that are whole and were silent for a day on the shelf; return how many."""
@@ -390,13 +383,9 @@ class Sequencer(Generic[T]):
         self = cls(shelf)
         for identity, boot, stream, expected, above, marks, at, heard_ns in rows:
             ours = prints and (not marks or isinstance(marks[0], int))  # of this version
-            known: _Stream[T] = _Stream(
-                expected=expected,
-                above=Intervals(above),
-                heard_ns=heard_ns,
-                marks=array("Q", marks if ours else ()),
-                cursor=at if ours else 0,
-            )
+            known: _Stream[T] = _Stream(expected, Intervals(above), heard_ns)
+            known.marks = array("Q", marks if ours else ())
+            known.cursor = at if ours else 0
             self._add(Key(identity, boot, stream), known)
         return self
 

@@ -41,8 +41,12 @@ class Signals:
         for item in items:
             if isinstance(item, Registration):
                 self._note(item.device, item.machine)
-            fresh = fleet.unknown(item.machine, item.signals) if isinstance(item, Block) else []
-            if not fresh or not isinstance(item, Block):
+            if not isinstance(item, Block):
+                out.append(item)
+                continue
+            known = fleet.signals(item.machine)
+            fresh = [name for name in item.signals if name not in known]
+            if not fresh:
                 out.append(item)
                 continue
             self._note(item.device, item.machine)
@@ -57,7 +61,7 @@ class Signals:
         """Return how many more signals a block's machine may have."""
 
         def count(machine: str) -> int:
-            return fleet.signal_count(machine) + len(coming.get(machine, ()))
+            return len(fleet.signals(machine)) + len(coming.get(machine, ()))
 
         device = sum(count(machine) for machine in self._machines[block.device])
         return max(min(OF_MACHINE - count(block.machine), OF_DEVICE - device), 0)

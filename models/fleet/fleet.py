@@ -198,16 +198,10 @@ class Fleet:
         """Return the machines in the order in which they became known."""
         return list(self._names)
 
-    def signal_count(self, machine: str) -> int:
-        """Return how many signals a machine has; 0 for one that is not known."""
+    def signals(self, machine: str) -> Mapping[str, int]:
+        """Return what a machine's signals are kept under; none for one that is not known."""
         number = self._numbers.get(machine)
-        return 0 if number is None else len(self._signals[number])
-
-    def unknown(self, machine: str, signals: Sequence[str]) -> list[str]:
-        """Return those of the signals that a machine does not have."""
-        number = self._numbers.get(machine)
-        mine = {} if number is None else self._signals[number]
-        return [name for name in signals if name not in mine]
+        return {} if number is None else self._signals[number]
 
     def profile(self, machine: str) -> Profile:
         """Return the profile that a machine is scored by; generic for one that is not known."""

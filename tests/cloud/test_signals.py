@@ -32,7 +32,7 @@ def test_names_beyond_the_limit_are_set_aside_and_the_others_taken(path: BehindB
     send(path, 2, "h")
     send(path, 3, "e", "b")
     assert path.telemetry.signals(DEVICE) == ["a", "b", "c", "d", "e"]
-    assert path.pipeline.fleet.signal_count(DEVICE) == 5
+    assert len(path.pipeline.fleet.signals(DEVICE)) == 5
     assert path.telemetry.series(DEVICE, "e", 0, T0 + 9 * S, 9).values.tolist() == [1.5, 3.5]
     aside, _ = path.ledger.quarantine(limit=10)
     assert [row.reason for row in aside] == [Reason.QUOTA, Reason.QUOTA]
@@ -44,7 +44,7 @@ def test_all_machines_of_a_device_count(
 ) -> None:
     monkeypatch.setattr(signals, "OF_DEVICE", 3)
     send(path, 0, "a", "b", "c", "d")
-    assert path.pipeline.fleet.signal_count(DEVICE) == 3
+    assert len(path.pipeline.fleet.signals(DEVICE)) == 3
     monkeypatch.setattr(signals, "OF_DEVICE", 4)
     path.pipeline.fleet = Fleet.restore(PROFILES, path.pipeline.fleet.snapshot())
     send(path, 1, "x", "y")
