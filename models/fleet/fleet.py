@@ -200,8 +200,7 @@ class Fleet:
 
     def signals(self, machine: str) -> Mapping[str, int]:
         """Return what a machine's signals are kept under; none for one that is not known."""
-        number = self._numbers.get(machine)
-        return {} if number is None else self._signals[number]
+        return self._signals[self._numbers[machine]] if machine in self._numbers else {}
 
     def profile(self, machine: str) -> Profile:
         """Return the profile that a machine is scored by; generic for one that is not known."""
