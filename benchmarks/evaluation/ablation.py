@@ -159,7 +159,7 @@ def _loop(part: Callable[..., Any]) -> Any:
 @numba.njit(error_model="numpy")
 def _level(o: Any, i: int, x: float, rules: Any) -> None:
     o.rows, o.since = i, float(i)
-    s = onset._level(o, x, 1e-3, rules)
+    s = onset._level(o, x, x, 1e-3, rules)
     if s >= 0.0:
         onset._tail(o, onset.LEVEL, s, rules.level_least, rules)
 
@@ -167,7 +167,7 @@ def _level(o: Any, i: int, x: float, rules: Any) -> None:
 @numba.njit(error_model="numpy")
 def _season(o: Any, i: int, x: float, rules: Any) -> None:
     o.rows = i
-    s = onset._season(o, (i // 30) % onset.SEASONS, i // 1440, x, 1e-3, rules)
+    s = onset._season(o, (i // 30) % onset.SEASONS, i // 1440, x, x, 1e-3, rules)
     if s >= 0.0:
         onset._tail(o, onset.SEASON, s, rules.season_least, rules)
 
@@ -182,7 +182,7 @@ def _pattern(o: Any, i: int, x: float, rules: Any) -> None:
 
 @numba.njit(error_model="numpy")
 def _early(o: Any, i: int, x: float, rules: Any) -> None:
-    early.stay(o, x, rules)
+    early.stay(o, x, x, rules)
 
 
 PARTS: Final = {

@@ -74,7 +74,7 @@ class Fleet:
         self._histories: NDArray[Any] = np.zeros(0, HISTORY)
         self._lives = Lives(float(self._rules[0]["life_told"]))
         self._elders = Elders()
-        self._lane_count = self._onset_count = self._history_count = 0
+        self._lane_count = self._onset_count = self._history_count = self._layout_count = 0
         self._numbers: dict[str, int] = {}
         self._names: list[str] = []
         self._profile_of: list[Profile] = []
@@ -83,7 +83,6 @@ class Fleet:
         self._plans: dict[tuple[str, tuple[str, ...]], tuple[int, int]] = {}
         self._sets: dict[tuple[str, ...], tuple[str, ...]] = {}  # each set of signals once
         self._layout: NDArray[np.int64] = np.zeros(0, np.int64)
-        self._layout_count = 0
         self._cursor = np.zeros(2, np.int64)
         self._room = Room()
 

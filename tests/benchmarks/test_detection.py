@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.evaluation.ablation import costs
 from benchmarks.evaluation.detection import (
     DATA,
     Outputs,
@@ -88,3 +89,7 @@ def test_units_and_clock(scale: float, offset: float, shift_s: int) -> None:
 def test_a_local_record_is_kept_once() -> None:
     kept = local_records(np.array([0.0, 0.2, 0.5, 0.4, 0.5, 0.6, 0.0, 0.1]), rows=3)
     assert kept.tolist() == [0.0, 0.2, 0.5, 0.0, 0.0, 0.6, 0.0, 0.0]
+
+
+def test_the_parts_of_the_detector_still_run_alone() -> None:
+    assert all(cost > 0.0 for _, cost in costs(1_000))
