@@ -103,7 +103,7 @@ class Outbox:
             f"wal_autocheckpoint={max(quota.checkpoint_pages, 4)}",
             f"journal_size_limit={quota.log}",
             f"max_page_count={quota.pages}",
-            "cache_size=-512",
+            "cache_size=-256",
             "busy_timeout=5000",
         ):
             db.execute(f"PRAGMA {pragma}").fetchall()
