@@ -42,8 +42,7 @@ $(VENV)/.pages: $(PAGES)/node_modules/.stamp $(PAGES_FROM)
 	@touch $@
 
 $(VENV)/.warm: $(VENV)/.run $(shell find models cloud/telemetry -name '*.py')
-	@echo 'Compiling the models, once on this computer: about a minute.'
-	@$(BIN)/python -m forewarn.warming
+	@$(BIN)/python -c 'from forewarn import warming; warming.ready(tell=print)'
 	@touch $@
 
 setup: $(VENV)/.run $(VENV)/.pages $(VENV)/.warm ## make the environment in .venv (what the demo and the service need)

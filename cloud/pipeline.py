@@ -130,16 +130,14 @@ class Pipeline:
         """Take a group of records further. A store that is away gets its part later."""
         if not records:
             return
-        items = self.decoder.decode(records, messages)
         assessments: list[Assessment] = []
-        known: list[Item] = []
-        for part in _to_ticks(items):
+        items: list[Item] = []
+        for part in _to_ticks(self.decoder.decode(records, messages)):
             within = self._signals.within(self.fleet, part)
             last = within[-1] if within else None
             position = last.n if isinstance(last, Tick) else records[-1].n
             assessments += self._step(within, position)
-            known += within
-        items = known
+            items += within
         self.position = records[-1].n
         self._unregistered += [item for item in items if isinstance(item, Registration)]
         self._aside += [item for item in items if isinstance(item, Aside)]

@@ -43,9 +43,6 @@ KEPT_BIRTHS: Final = 32  #: dictionaries of one boot; a signal more is a diction
 ROUNDS: Final = 4  #: tries to make room for one batch
 FULL: Final = "full"
 GAPS: Final = 4096  #: ranges declared at once
-_ROWS: Final = (
-    "SELECT boots.boot, seq, count, payload, n FROM batches JOIN boots ON n = batches.boot"
-)
 
 
 class Outbox:

@@ -13,7 +13,6 @@ from models.anomaly.tail import Tail
 SCHEMA: Final = 1
 MAX_MODEL: Final = 64 * 1024 * 1024  #: bytes of a model file; larger is refused
 MAX_CARD: Final = 1024 * 1024  #: bytes of a card
-SEALED: Final = 64  #: hex digits of a SHA-256
 
 
 class ModelError(ValueError):

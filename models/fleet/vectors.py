@@ -21,7 +21,6 @@ from numba.np.arrayobj import make_array
 LANES: Final = 4
 _VECTOR: Final = ir.VectorType(ir.DoubleType(), LANES)
 _MASK: Final = ir.VectorType(ir.IntType(1), LANES)
-_NUMBERS: Final = ir.ArrayType(ir.DoubleType(), LANES)
 
 
 class Doubles(types.Type):
