@@ -1,11 +1,13 @@
 """Parts whose truth is known, for the tests of wear: profiles, states, readings."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from models.life import online
-from models.life.wiener import WEAR
+from models.life.online import foresee, taken
+from models.life.wiener import WEAR, begin
 from models.profile import Consumable
 
 DAY = 86_400.0
@@ -63,15 +65,23 @@ def follow(
     wears, usual = state(noise), online.usual(part)
     uses = np.linspace(0.0, (last - first) / rate, count)
     values = indicator(part, first + rate * uses, noise, seed)
-    online.start(wears, 0, usual, 0, 0.0, False)
-    assert online.take(wears, 0, usual, 0, uses * 400 * DAY, uses, values) == count
+    begin(wears[0], usual[0], 0.0, False)
+    assert take(wears, usual, uses, values) == count
     return wears, usual
+
+
+def take(wears: Any, usual: Any, uses: Iterable[float], values: Iterable[float]) -> int:
+    """Take readings after so many usual lives each; return how many come before a new part's."""
+    for n, (used, value) in enumerate(zip(uses, values, strict=True)):
+        if not taken(wears[0], usual[0], float(used), float(value), 0.0):
+            return n
+    return n + 1
 
 
 def band(wears: Any, usual: Any, life_d: float = 400.0) -> np.ndarray:
     """Return (p10, p50, p90, fraction, slope) at the newest reading, in days."""
-    out = np.zeros(5)
+    out, now = np.zeros(5), wears.copy()
     use = np.array([1.0 / (life_d * DAY), 0.0, 0.0, 0.0])
-    online.band(wears, 0, usual, 0, float(wears[0]["use"]), use, out)
+    foresee(now[0], usual[0], float(now[0]["use"]), use, out)
     out[:3] /= DAY
     return out

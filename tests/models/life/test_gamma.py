@@ -6,6 +6,7 @@ from scipy import stats
 
 from models.life import online
 from models.life.gamma import stretched
+from models.life.online import foresee
 from models.life.wiener import WEAR
 from tests.models.life.parts import DAY, FILTER
 
@@ -17,7 +18,7 @@ def passage(w: float, rate_var: float, ww: float, diffusion: float) -> np.ndarra
     usual["diffusion"] = diffusion
     out = np.zeros(5)
     use = np.array([1.0 / (400 * DAY), 0.0, 0.0, 0.0])
-    online.band(wears, 0, usual, 0, 0.0, use, out)
+    foresee(wears[0], usual[0], 0.0, use, out)
     return out[:3] / (400 * DAY)
 
 

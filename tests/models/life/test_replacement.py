@@ -1,19 +1,26 @@
 """A new part is seen by its indicator; noise, disturbed sensors and counters make none."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
-from models.life import online
-from models.life.replacement import DISTURBED, NEW, OFF, SAME
+from models.life.online import RAW_NOISE
+from models.life.replacement import APART, DISTURBED, NEW, OFF, SAME, fall_line, verdict
 from tests.models.life.parts import FALLING, FILTER, follow
 
 AFTER = 0.001
 
 
+def judge(wears: Any, usual: Any, value: float, *, fell: bool = False) -> int:
+    """Return the verdict of one raw reading, which is noisier than a bucket's median."""
+    used, noise = float(wears[0]["use"]) + AFTER, RAW_NOISE * float(wears[0]["noise"])
+    return int(verdict(wears[0], usual[0], used, value, noise, APART if fell else 0.0))
+
+
 def say(value: float, *, fell: bool = False, last: float = 0.7) -> int:
     wears, usual = follow(FILTER, last=last)
-    used = float(wears[0]["use"]) + AFTER
-    return int(online.judge(wears, 0, usual, 0, used, value, fell))
+    return judge(wears, usual, value, fell=fell)
 
 
 @pytest.mark.parametrize(
@@ -50,17 +57,17 @@ def test_the_line_asks_for_an_estimate_where_a_verdict_is_possible() -> None:
     for part in (FILTER, FALLING):
         wears, usual = follow(part, last=0.7)
         used = float(wears[0]["use"]) + AFTER
-        line = online.line(wears, 0, usual, 0, used)
+        line = fall_line(wears[0], usual[0], used)
         low, high = sorted((part.curve[0], line))
         for value in np.linspace(low, high, 20)[1:-1]:
-            far = online.judge(wears, 0, usual, 0, used, float(value), False)
+            far = judge(wears, usual, float(value))
             assert far in {SAME, NEW, DISTURBED}
         beyond = line + (1.0 if part.worse == "high" else -1.0)
-        assert online.judge(wears, 0, usual, 0, used, beyond, False) == SAME
+        assert judge(wears, usual, beyond) == SAME
 
 
 @pytest.mark.parametrize("part", [FILTER, FALLING])
 def test_no_line_for_a_part_that_was_hardly_used(part: object) -> None:
     wears, usual = follow(part, first=0.0, last=0.05)  # type: ignore[arg-type]
-    line = online.line(wears, 0, usual, 0, float(wears[0]["use"]))
+    line = fall_line(wears[0], usual[0], float(wears[0]["use"]))
     assert np.isinf(line)

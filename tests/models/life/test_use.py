@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.life import online
+from models.life.use import recent_use, season_total, season_until, week_shares, week_until
 
 DAY = 86_400.0
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC).timestamp()
@@ -21,23 +21,30 @@ def office(days: int, spread: float = 0.0, seed: int = 0) -> tuple[np.ndarray, n
     return times, np.interp((times - MONDAY) / DAY, np.arange(days + 1), np.r_[0, daily.cumsum()])
 
 
+def in_week(ends: np.ndarray, times: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return seconds of the calendar for seconds of mean use, from the counter's newest on."""
+    shares = np.ones(7)
+    week_shares(times, values, 0.0, shares)
+    return np.array([week_until(float(times[-1]), float(end), shares) for end in ends])
+
+
 def test_the_rate_is_of_whole_weeks() -> None:
     for days in (14, 19, 20, 21, 33):
-        rate, _, _ = online.recent(*office(days), 0.4)
+        rate, _, _ = recent_use(*office(days), 0.4)
         assert rate * DAY == pytest.approx(500 / 7, rel=0.01)
 
 
 def test_the_spread_of_the_weeks_is_learned() -> None:
-    steady = online.recent(*office(126), 0.4)
-    wild = online.recent(*office(126, 0.8), 0.4)
+    steady = recent_use(*office(126), 0.4)
+    wild = recent_use(*office(126, 0.8), 0.4)
     assert steady[1] < 0.5 * 0.4**2 * DAY < wild[1]
     assert steady[2] < wild[2]
 
 
 def test_too_little_says_nothing() -> None:
     times, values = office(1)
-    assert online.recent(times, values, 0.4)[0] == 0.0
-    assert online.recent(times[:0], values[:0], 0.4)[0] == 0.0
+    assert recent_use(times, values, 0.4)[0] == 0.0
+    assert recent_use(times[:0], values[:0], 0.4)[0] == 0.0
 
 
 def test_a_weekend_does_not_count() -> None:
@@ -46,15 +53,13 @@ def test_a_weekend_does_not_count() -> None:
     hundred_pages = 100 / (500 / 7) * DAY
     ends = np.array([0.5 * hundred_pages, hundred_pages, 5 * hundred_pages])
     assert mean[0] > 0
-    online.in_week(float(times[-1]), ends, times, values)
-    np.testing.assert_allclose(ends / DAY, [2.5, 3.0, 7.0], atol=0.35)
+    np.testing.assert_allclose(in_week(ends, times, values) / DAY, [2.5, 3.0, 7.0], atol=0.35)
 
 
 def test_without_a_pattern_all_days_are_alike() -> None:
     times, values = office(3)
     ends = np.array([1.0, 2.5, 30.25]) * DAY
-    online.in_week(float(times[-1]), ends, times, values)
-    np.testing.assert_allclose(ends / DAY, [1.0, 2.5, 30.25])
+    np.testing.assert_allclose(in_week(ends, times, values) / DAY, [1.0, 2.5, 30.25])
 
 
 @settings(deadline=None)
@@ -67,16 +72,15 @@ def test_without_a_pattern_all_days_are_alike() -> None:
 def test_a_season_is_left_as_it_was_entered(
     start: float, mean: float, season: float, peak: float
 ) -> None:
-    ends = np.array([mean, mean, mean])
-    online.in_season(start, ends, season, peak)
-    used = online.seasonal(start + ends[0], season, peak) - online.seasonal(start, season, peak)
+    end = season_until(start, mean, season, peak)
+    used = season_total(start + end, season, peak) - season_total(start, season, peak)
     assert used == pytest.approx(mean, rel=1e-6, abs=0.1)
 
 
 def test_winter_uses_more() -> None:
     peak = 14.0
-    winter = online.seasonal(MONDAY + 20 * DAY, 0.25, peak) - online.seasonal(MONDAY, 0.25, peak)
+    winter = season_total(MONDAY + 20 * DAY, 0.25, peak) - season_total(MONDAY, 0.25, peak)
     assert winter / DAY == pytest.approx(25.0, abs=0.1)
     summer = MONDAY + 182 * DAY
-    cool = online.seasonal(summer + 20 * DAY, 0.25, peak) - online.seasonal(summer, 0.25, peak)
+    cool = season_total(summer + 20 * DAY, 0.25, peak) - season_total(summer, 0.25, peak)
     assert cool / DAY == pytest.approx(15.0, abs=0.1)

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.life import online
-from models.life.wiener import WEAR
+from models.life.wiener import WEAR, begin
 from models.profile import Consumable
-from tests.models.life.parts import DAY, FALLING, FILTER, band, follow, indicator, state
+from tests.models.life.parts import FALLING, FILTER, band, follow, indicator, state, take
 
 
 @pytest.mark.parametrize("part", [FILTER, FALLING])
@@ -45,9 +45,9 @@ def test_bands_cover_what_they_say() -> None:
         at = int(chance.uniform(0.05, 0.9) * fails) + 4
         wears, usual = state(), online.usual(FILTER)
         uses = np.arange(1, at + 1) / 400.0
-        online.start(wears, 0, usual, 0, 0.0, True)
+        begin(wears[0], usual[0], 0.0, True)
         values = indicator(FILTER, wear[:at], 0.5, seed)
-        online.take(wears, 0, usual, 0, uses * 400 * DAY, uses, values)
+        take(wears, usual, uses, values)
         found = band(wears, usual)
         hits += found[0] <= fails - at + 1 and fails - at <= found[2]
     assert 0.75 <= hits / 400 <= 0.87
@@ -59,7 +59,7 @@ def test_wear_that_quickens_is_followed_within_a_few_readings() -> None:
     uses = used + np.arange(1, 13) * 0.002
     wear = 0.3 + 15.0 * (uses - used)
     values = indicator(FILTER, wear, 0.5, 9)
-    online.take(wears, 0, usual, 0, uses, uses, values)
+    take(wears, usual, uses, values)
     left = (1.0 - wear[-1]) / 15.0 * 400
     found = band(wears, usual)
     assert wears[0]["r"] > 8.0
@@ -79,8 +79,7 @@ def test_one_reading_far_off_moves_little() -> None:
     used = float(wears[0]["use"]) + 0.001
     for value in (500.0, 0.0):
         copy = wears.copy()
-        one = np.array([used])
-        if online.take(copy, 0, usual, 0, one, one, np.array([value])) == 1 and value > 200:
+        if take(copy, usual, [used], [value]) == 1 and value > 200:
             assert band(copy, usual)[1] == pytest.approx(before[1], rel=0.1)
 
 
@@ -110,16 +109,14 @@ def test_any_cut_of_the_readings_gives_the_same_bits(seed: int, cuts: set[int]) 
     usual, states = online.usual(FILTER), []
     for edges in ([0, 60], [0, *sorted(cuts), 60]):
         wears = state()
-        online.start(wears, 0, usual, 0, 0.0, False)
+        begin(wears[0], usual[0], 0.0, False)
         for first, last in pairwise(edges):
             at = first
             while at < last:
-                taken = online.take(
-                    wears, 0, usual, 0, uses[at:last], uses[at:last], values[at:last]
-                )
+                taken = take(wears, usual, uses[at:last], values[at:last])
                 at += taken
                 if at < last:  # a new part
-                    online.start(wears, 0, usual, 0, 0.0, True)
+                    begin(wears[0], usual[0], 0.0, True)
                     at += 1
         states.append(wears.tobytes())
     assert states[0] == states[1]
@@ -140,12 +137,12 @@ def test_whatever_is_read_the_state_and_the_band_stay_numbers(
 ) -> None:
     wears, usual = state(), online.usual(part)
     uses = np.cumsum(steps)[: len(values)]
-    online.start(wears, 0, usual, 0, 0.0, False)
+    begin(wears[0], usual[0], 0.0, False)
     at = 0
     while at < len(values):
-        at += online.take(wears, 0, usual, 0, uses[at:], uses[at:], np.array(values[at:]))
+        at += take(wears, usual, uses[at:], values[at:])
         if at < len(values):
-            online.start(wears, 0, usual, 0, 0.0, True)
+            begin(wears[0], usual[0], 0.0, True)
             at += 1
     assert all(np.isfinite(wears[0][name]) for name in WEAR.names or ())
     found = band(wears, usual)
