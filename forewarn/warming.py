@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
@@ -20,26 +20,16 @@ from typing import Any, Final
 import numpy as np
 from numba.core import event
 from numba.core.dispatcher import Dispatcher
-from numpy.typing import NDArray
 
 from cloud.errors import StoreError
 from cloud.telemetry import fresh
 from cloud.telemetry.opening import warm_influx
+from cloud.telemetry.rehearsed import ALL, NUMBERS, ROWS, rehearsed
 from cloud.telemetry.sqlite import SqliteTelemetry
 from models.fleet import Fleet
 from models.profile import load_profiles
-from models.rows import Block
 
 COMPILING: Final = "numba:compile"
-ROWS: Final = 128
-NUMBERS: Final = np.linspace(0.0, 1.0, ROWS)
-ALL: Final = {  #: a column of each type
-    "double": NUMBERS,
-    "doubtful": NUMBERS,
-    "single": NUMBERS.astype("f4"),
-    "whole": np.arange(ROWS),
-    "truth": np.arange(ROWS) % 2 == 0,
-}
 FEW: Final = {"double": NUMBERS[: fresh.PACKED_ROWS]}
 GAPS: Final = {"double": np.where(np.arange(ROWS) % 3, NUMBERS, np.nan), "other": NUMBERS}
 log = logging.getLogger(__name__)
@@ -74,32 +64,13 @@ class _Telling(event.Listener):
             print(f"{event.data['dispatcher'].__name__}, {took:.1f} s", flush=True)
 
 
-def _block(machine: str, start_ns: int, columns: Mapping[str, NDArray[Any]]) -> Block:
-    """Return rows as they come from the wire: read-only, those of `doubtful` so."""
-    rows = len(next(iter(columns.values())))
-    return Block(
-        n=0,
-        machine=machine,
-        device=machine,
-        boot="none",
-        stream="live",
-        seq=0,
-        times_ns=start_ns + np.arange(rows) * 10**9,
-        received_ns=start_ns,
-        signals=tuple(columns),
-        columns=tuple(np.frombuffer(c.tobytes(), c.dtype) for c in columns.values()),
-        quality={"doubtful": np.ones(rows, np.uint8)} if "doubtful" in columns else {},
-        missing={"whole": np.arange(rows) == 1} if "whole" in columns else {},
-    )
-
-
 def rehearse(store: str = "sqlite") -> None:
     """Have every kernel of the live path run once, on rows that go nowhere."""
     profiles = load_profiles()
     fleet = Fleet(profiles)
     for machine in profiles:
         fleet.bind(machine, machine)
-        fleet.observe([_block(machine, 0, ALL)])
+        fleet.observe([rehearsed(machine, 0, ALL)])
         fleet.restart(machine, None, 0)
     if store == "influx":
         warm_influx()
@@ -110,12 +81,12 @@ def rehearse(store: str = "sqlite") -> None:
         try:
             for n, at in enumerate((0, 1, 2, 1)):  # the last comes late
                 at_ns = at * ROWS * 10**9
-                kept.write([_block("none", at_ns, ALL), _block("gaps", at_ns, GAPS)], n)
+                kept.write([rehearsed("none", at_ns, ALL), rehearsed("gaps", at_ns, GAPS)], n)
                 _ask(kept)  # of what is compacted and what is not
                 if n != 1:  # two at once
                     kept.compact()
             for n in range(4, 8):  # few rows each
-                kept.write([_block("small", n * 10**11, FEW)], n)
+                kept.write([rehearsed("small", n * 10**11, FEW)], n)
             _ask(kept)
             kept.compact()
             _ask(kept)

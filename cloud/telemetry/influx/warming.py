@@ -3,14 +3,12 @@
 from collections.abc import Sequence
 from functools import cache
 
-import numpy as np
-
 from cloud.telemetry.influx.http import Table
 from cloud.telemetry.influx.machines import Machines
 from cloud.telemetry.influx.reading import Reader
 from cloud.telemetry.influx.setup import Buckets, Retention
 from cloud.telemetry.influx.shipment import Builder
-from models.rows import Block
+from cloud.telemetry.rehearsed import ALL, SURE, rehearsed
 
 
 class _Empty(Reader):
@@ -29,22 +27,5 @@ def warm() -> None:
     buckets = Buckets.of("none")
     builder = Builder(Machines(_Empty(buckets), buckets.ever), buckets, Retention(), lambda: 0)
     for number, hour in enumerate((0, 1, 2, 0)):
-        block = Block(
-            n=number,
-            machine="none",
-            device="none",
-            boot="none",
-            stream="none",
-            seq=number,
-            times_ns=np.array([hour * 3_600 * 10**9 + 1]),
-            received_ns=0,
-            signals=("double", "single", "whole", "truth"),
-            columns=(
-                np.array([1 / 3]),
-                np.array([0.5], np.float32),
-                np.array([-1]),
-                np.array([True]),
-            ),
-            quality={"double": np.array([1], np.uint8)} if number else {},
-        )
+        block = rehearsed("none", hour * 3_600 * 10**9 + 1, ALL if number else SURE)
         builder.build([block], number)
