@@ -8,6 +8,7 @@ through influxdb-client (`setup`).
 import gzip
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -15,6 +16,7 @@ import msgspec
 import urllib3
 
 from cloud.errors import StoreBusy, StoreError
+from cloud.telemetry.influx.grid import Grid
 
 CONNECT_S: Final = 5.0
 READ_S: Final = 30.0
@@ -54,23 +56,26 @@ class Server:
         return f"Server({self.url}, {self.org})"
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
-    """One series of an answer: its tags, column names and rows (time first, ns)."""
+class Table(msgspec.Struct, dict=True):
+    """One series of an answer: its tags, column names (time first, ns) and rows."""
 
-    tags: Mapping[str, str]
     columns: tuple[str, ...]
-    rows: list[list[Any]]
-
-
-class _Series(msgspec.Struct):
-    columns: list[str]
-    values: list[list[Any]] = []
+    values: msgspec.Raw = msgspec.Raw(b"\x90")
     tags: dict[str, str] = {}
+
+    @cached_property
+    def rows(self) -> list[list[Any]]:
+        """The rows as lists, for answers with texts and those that are short."""
+        return msgspec.msgpack.decode(self.values, type=list[list[Any]])
+
+    @cached_property
+    def grid(self) -> Grid:
+        """The rows as arrays."""
+        return Grid.read(self.columns, self.values)
 
 
 class _Result(msgspec.Struct):
-    series: list[_Series] = []
+    series: list[Table] = []
     error: str | None = None
 
 
@@ -123,7 +128,7 @@ class Connection:
         for result in answer.results:
             if result.error:
                 raise StoreBusy(f"{self.server.url}: {result.error}{_way_out(result.error)}")
-            out.append([Table(s.tags, tuple(s.columns), s.values) for s in result.series])
+            out.append(result.series)
         return out
 
     def healthy(self) -> bool:

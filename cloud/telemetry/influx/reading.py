@@ -15,6 +15,7 @@ from cloud.telemetry.fresh import MISSING, QUALITY
 from cloud.telemetry.identity import Run
 from cloud.telemetry.influx import names, tables
 from cloud.telemetry.influx.edges import Edges
+from cloud.telemetry.influx.grid import Grid
 from cloud.telemetry.influx.http import Connection, Table
 from cloud.telemetry.influx.influxql import FLOOR_NS, quoted, select, since, source, tagged, within
 from cloud.telemetry.influx.setup import Buckets
@@ -57,32 +58,31 @@ class Reader:
             for place in self._from(names.READING)
         ]
 
-    def _tables(self, machine: str, signal: str, span: Span, limit: int | None) -> list[Table]:
-        """Return samples by stored time, a table a series; `limit` holds for each."""
-        found = self.ask(self._asking(machine, signal, span, limit))
-        return [table for answer in found for table in answer]
+    def _grids(self, machine: str, signal: str, span: Span, limit: int | None) -> list[Grid]:
+        """Return samples by stored time, a grid a series; `limit` holds for each."""
+        return _grids(self.ask(self._asking(machine, signal, span, limit)))
 
     def series(self, machine: str, signal: str, span: Span, limit: int | None) -> Samples:
         """Return the first `limit` samples of a span (None: all)."""
         whole = _moved(span)
         want = limit if limit is not None and limit <= PAGE else None
         while want is not None:
-            found = self._tables(machine, signal, whole, want)
-            cut = [table.rows[-1][0] for table in found if len(table.rows) == want]
+            found = self._grids(machine, signal, whole, want)
+            cut = [int(grid.times[-1]) for grid in found if len(grid) == want]
             if not cut:
                 return tables.between(tables.samples(found), span).take(slice(0, limit))
             # Complete up to `reach`, but for samples moved behind it from before.
             reach = min(cut) + 1
-            begun = [_until(table, reach) for table in found]
+            begun = [grid.before(reach) for grid in found]
             behind = Span(reach, min(reach + names.FARTHEST_NS, whole.end_ns))
-            begun += self._tables(machine, signal, behind, None)
+            begun += self._grids(machine, signal, behind, None)
             sure = tables.between(
                 tables.samples(begun), Span(span.start_ns, min(reach, span.end_ns))
             )
             if len(sure.times) >= (limit or 0):
                 return sure.take(slice(0, limit))
             want = want * 4 if want * 4 <= PAGE * 4 else None
-        found = self._tables(machine, signal, whole, None)
+        found = self._grids(machine, signal, whole, None)
         return tables.between(tables.samples(found), span).take(slice(0, limit))
 
     def edges(self, machine: str, start_ns: int) -> Edges:
@@ -144,12 +144,11 @@ class Reader:
                 for span in spans
             ]
         )
-        return {
-            at: live if live is not None else old
-            for answer in found
-            for table in answer
-            for at, live, old in table.rows
-        }
+        out: dict[int, int] = {}
+        for grid in _grids(found):
+            ids = np.where(grid.there(1), grid.whole(1), grid.whole(2))
+            out.update(zip(grid.times.tolist(), ids.tolist(), strict=True))
+        return out
 
     def _asking_stored(self, measurement: str, machine: str, signal: str, span: Span) -> list[str]:
         mine = tagged("machine", machine), tagged("signal", signal), within(span)
@@ -168,8 +167,8 @@ class Reader:
         answers = iter(self.ask(asked))
         out = {}
         for signal in signals:
-            raw = tables.samples([*next(answers), *next(answers)])
-            rolled = tables.partials([*next(answers), *next(answers)], MINUTE_NS, late=False)
+            raw = tables.samples(_grids([next(answers), next(answers)]))
+            rolled = tables.partials(_grids([next(answers), next(answers)]), MINUTE_NS, late=False)
             whole = rollup.join([rolled], HOUR_NS)
             out[signal] = (_reduced(tables.between(raw, inside), MINUTE_NS), whole)
         return out
@@ -196,7 +195,7 @@ class Reader:
         answers = iter(self.ask([statement for statements in asked for statement in statements]))
         out: list[Partials] = []
         for (level, inner), statements in zip(parts, asked, strict=True):
-            found = [table for _ in statements for table in next(answers)]
+            found = _grids([next(answers) for _ in statements])
             if level == RAW:
                 samples = tables.between(tables.samples(found), inner)
                 out.append(_reduced(samples, width_ns))
@@ -238,7 +237,7 @@ class Reader:
         named = {number: boot for table in boots for number, boot in table.rows}
         for answer in found:
             for table in answer:
-                rows = np.array([row[1] for row in table.rows], np.int64)
+                rows = table.grid.whole(1)
                 cuts = np.flatnonzero(np.diff(rows) != 1) + 1
                 for run in np.split(rows, cuts):
                     number, seq = divmod(int(run[0]), 1 << names.SEQ_BITS)
@@ -297,10 +296,10 @@ class Reader:
                 for place in self._from(names.READING)
             ]
         )
-        rows = [table for answer in answers for table in answer]
+        grids = _grids(answers)
         out = {}
         for signal in known:
-            live = tables.samples([tables.only(table, names.safe(signal)) for table in rows])
+            live = tables.samples([tables.only(grid, names.safe(signal)) for grid in grids])
             if len(live.times):
                 out[signal] = _last(signal, live)
         return out
@@ -342,7 +341,7 @@ class Reader:
         answers = iter(self.ask(asked))
         out = []
         for signal in sorted(spans):
-            live = tables.samples([*next(answers), *next(answers)])
+            live = tables.samples(_grids([next(answers), next(answers)]))
             out.append(_last(signal, live))
         return out
 
@@ -364,9 +363,9 @@ def _moved(span: Span) -> Span:
     return Span(span.start_ns, span.end_ns + names.FARTHEST_NS)
 
 
-def _until(table: Table, end_ns: int) -> Table:
-    """Return a table without the rows stored from `end_ns` on."""
-    return Table(table.tags, table.columns, [row for row in table.rows if row[0] < end_ns])
+def _grids(answers: Sequence[Sequence[Table]]) -> list[Grid]:
+    """Return the series of some answers as arrays."""
+    return [table.grid for answer in answers for table in answer]
 
 
 def _reduced(found: Samples, width_ns: int) -> Partials:
