@@ -6,13 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.store import NAMES, SECOND_NS, START_NS
-from cloud.telemetry.influx.lines import KINDS, NONE, Fields, Rows, Texts
+from cloud.telemetry.influx.lines import NONE, Fields, Rows, Texts
 
-FIELDS: Final = Fields(
-    values=Texts.of([f"f.{name}=".encode() for name in NAMES]),
-    states=Texts.of([f"s.{name}=".encode() for name in NAMES]),
-    kinds=np.full(len(NAMES), KINDS["d"], np.uint8),
-    row=Texts.of([b"row=", b",at="]),
+FIELDS: Final = Fields.of(
+    [f"f.{name}" for name in NAMES], [f"s.{name}" for name in NAMES], "d" * len(NAMES), "row", "at"
 )
 
 

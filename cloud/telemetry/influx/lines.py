@@ -13,18 +13,24 @@ from numba import njit
 from numpy.typing import NDArray
 
 from cloud.telemetry.fresh import MISSING, QUALITY
-from cloud.telemetry.influx.digits import MOST, put_digits, put_float, put_int
+from cloud.telemetry.influx.digits import MOST, SLACK, put_float, put_int
+from cloud.telemetry.influx.words import get_word, put_byte, put_word
 
 DOUBLE, SINGLE, WHOLE, TRUTH = range(4)
 KINDS: Final = {"d": DOUBLE, "f": SINGLE, "q": WHOLE, "?": TRUTH}
-COMMA, EQUALS, SPACE, NEWLINE, INTEGER, TRUE, FALSE = (ord(c) for c in ",= \nitf")
+SPACE, NEWLINE, INTEGER, TRUE, FALSE = (ord(c) for c in " \nitf")
 BAD: Final = 2  #: quality of what was infinite
 NONE: Final = np.zeros(0, np.int64)
+_EXPONENT: Final = 0x7FF << 52  #: all of it: not a finite double
+_FRACTION: Final = (1 << 52) - 1
 
 
 @dataclass(slots=True)
 class Texts:
-    """Byte strings in one array. Shapes: `data` (bytes,) uint8, `ends` (n + 1,) int64 from 0."""
+    """Byte strings in one array, which is a word longer than they are.
+
+    Shapes: `data` (bytes,) uint8, `ends` (n + 1,) int64 from 0.
+    """
 
     data: NDArray[np.uint8]
     ends: NDArray[np.int64]
@@ -32,7 +38,7 @@ class Texts:
     @classmethod
     def of(cls, texts: Sequence[bytes]) -> "Texts":
         """Join texts."""
-        data = np.frombuffer(b"".join(texts) or b"\0", np.uint8)
+        data = np.frombuffer(b"".join([*texts, bytes(SLACK)]), np.uint8)
         ends = np.zeros(len(texts) + 1, np.int64)
         np.cumsum([len(text) for text in texts], out=ends[1:])
         return cls(data, ends)
@@ -43,14 +49,29 @@ class Texts:
         return int(np.diff(self.ends).max(initial=0))
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class Fields:
-    """The fields of a layout: `name=` of each value and of each state; `row` names the identity."""
+    """The fields of a layout: `,name=` of each value and of each state, and of `extra`."""
 
     values: Texts
     states: Texts
     kinds: NDArray[np.uint8]
-    row: Texts  #: `row=`, and `,at=`
+    extra: Texts  #: the field that names the identity, and the one of a sample's own time
+
+    @classmethod
+    def of(
+        cls, values: Sequence[str], states: Sequence[str], codes: Sequence[str], row: str, own: str
+    ) -> "Fields":
+        """Return fields by their names; a name "" means that there is no such field.
+
+        `codes` (`KINDS`) says what each value is.
+        """
+        texts = [
+            Texts.of([f",{name}=".encode() if name else b"" for name in names])
+            for names in (values, states, (row, own))
+        ]
+        kinds = np.array([KINDS[code] for code in codes], np.uint8)
+        return cls(texts[0], texts[1], kinds, texts[2])
 
 
 @dataclass(slots=True, kw_only=True)
@@ -72,15 +93,26 @@ class Rows:
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _put_text(out: Any, at: int, data: Any, first: int, behind: int) -> int:
-    for i in range(first, behind):
-        out[at] = data[i]
-        at += 1
-    return at
+def _put_text(at: Any, data: int, ends: Any, which: int) -> Any:
+    """Write the text of that number; `data` is the address of the texts. Return the next place."""
+    first = ends[which]
+    size = ends[which + 1] - first
+    put_word(at, get_word(data + first))
+    for i in range(8, size, 8):
+        put_word(at + i, get_word(data + first + i))
+    return at + size
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _put_whole(at: int, data: int, ends: Any, which: int, value: int) -> int:
+    """Write a whole number as a field; return the next place."""
+    at = put_int(_put_text(at, data, ends, which), value)
+    put_byte(at, INTEGER)
+    return at + 1
 
 
 @njit(cache=True, nogil=True)
-def _write(  # noqa: PLR0912, PLR0915, PLR0917 (a kernel: one pass, arrays in and out)
+def _write(  # noqa: PLR0917 (a kernel: one pass, arrays in and out)
     out: Any,
     heads: Any,
     head_ends: Any,
@@ -99,78 +131,62 @@ def _write(  # noqa: PLR0912, PLR0915, PLR0917 (a kernel: one pass, arrays in an
     doubles: Any,
     states: Any,
     decimals: Any,
-) -> int:
-    at = 0
+) -> Any:
+    head_data: Any = np.int64(heads.ctypes.data)
+    name_data: Any = np.int64(names.ctypes.data)
+    state_data: Any = np.int64(state_names.ctypes.data)
+    extra_data: Any = np.int64(extra.ctypes.data)
+    start: Any = np.int64(out.ctypes.data)
+    at: Any = start
     stated = states.shape[0] > 0
     for r in range(len(times)):
         begin = at
-        at = _put_text(out, at, heads, head_ends[head[r]], head_ends[head[r] + 1])
-        fields = at
+        # Each field begins with a comma; that of the first one takes the place of the space.
+        fields = at = _put_text(at, head_data, head_ends, head[r]) - 1
         for j in range(cells.shape[0]):
+            bits = cells[j, r]
             state: Any = np.int64(states[j, r]) if stated else 0
             kind = kinds[j]
             gone = state & MISSING
-            if kind <= SINGLE and not gone:
-                value = doubles[j, r]
-                if np.isnan(value):
-                    gone = 1
-                    state |= MISSING
-                elif np.isinf(value):
-                    gone = 1
-                    state = MISSING | max(state & QUALITY, BAD)
+            if kind <= SINGLE and not gone and bits & _EXPONENT == _EXPONENT:
+                gone = MISSING
+                endless = bits & _FRACTION == 0
+                state = MISSING | (max(state & QUALITY, BAD) if endless else state)
             if not gone:
-                if at > fields:
-                    out[at] = COMMA
-                    at += 1
-                at = _put_text(out, at, names, name_ends[j], name_ends[j + 1])
+                at = _put_text(at, name_data, name_ends, j)
                 if kind <= SINGLE:
-                    at, decimals[j] = put_float(
-                        out, at, value, cells[j, r], decimals[j], kind == SINGLE
-                    )
+                    value, single = doubles[j, r], kind == SINGLE
+                    at, decimals[j] = put_float(at, value, bits, decimals[j], single)
                 elif kind == WHOLE:
-                    at = put_int(out, at, cells[j, r])
-                    out[at] = INTEGER
+                    at = put_int(at, bits)
+                    put_byte(at, INTEGER)
                     at += 1
                 else:
-                    out[at] = TRUE if cells[j, r] else FALSE
+                    put_byte(at, TRUE if bits else FALSE)
                     at += 1
             if state and state_ends[j + 1] > state_ends[j]:
-                if at > fields:
-                    out[at] = COMMA
-                    at += 1
-                at = _put_text(out, at, state_names, state_ends[j], state_ends[j + 1])
-                at = put_digits(out, at, state, 1)
-                out[at] = INTEGER
-                at += 1
+                at = _put_whole(at, state_data, state_ends, j, state)
         if len(ids):
-            if at > fields:
-                out[at] = COMMA
-                at += 1
-            at = _put_text(out, at, extra, extra_ends[0], extra_ends[1])
-            at = put_int(out, at, ids[r])
-            out[at] = INTEGER
-            at += 1
+            at = _put_whole(at, extra_data, extra_ends, 0, ids[r])
         if len(own) and own[r] != times[r]:
-            at = _put_text(out, at, extra, extra_ends[1], extra_ends[2])
-            at = put_int(out, at, own[r])
-            out[at] = INTEGER
-            at += 1
+            at = _put_whole(at, extra_data, extra_ends, 1, own[r])
         if at == fields:
             at = begin
             continue
-        out[at] = SPACE
-        at = put_int(out, at + 1, times[r])
-        out[at] = NEWLINE
+        put_byte(fields, SPACE)
+        put_byte(at, SPACE)
+        at = put_int(at + 1, times[r])
+        put_byte(at, NEWLINE)
         at += 1
-    return at
+    return at - start
 
 
 def write(rows: Rows, fields: Fields) -> bytes:
     """Return the lines of these rows; a row without any field has no line."""
     count, columns = len(rows.times), len(fields.kinds)
-    names = len(fields.values.data) + len(fields.states.data) + len(fields.row.data)
+    names = sum(len(texts.data) for texts in (fields.values, fields.states, fields.extra))
     most = rows.heads.longest + names + columns * (MOST + 6) + 3 * MOST
-    out = np.empty(count * most, np.uint8)
+    out = np.empty(count * most + SLACK, np.uint8)
     length = _write(
         out,
         rows.heads.data,
@@ -184,8 +200,8 @@ def write(rows: Rows, fields: Fields) -> bytes:
         fields.states.data,
         fields.states.ends,
         fields.kinds,
-        fields.row.data,
-        fields.row.ends,
+        fields.extra.data,
+        fields.extra.ends,
         rows.cells,
         rows.cells.view(np.float64),
         rows.states,

@@ -30,11 +30,8 @@ LATE_ROOM: Final = MINUTE_NS - 1
 _NO_STATES: Final = np.zeros((0, 0), np.uint8)
 _MEASUREMENTS: Final = {MINUTES: names.MINUTE, HOURS: names.HOUR}
 _ROLLED: Final = [*FLOATS, *OFFSETS, *COUNTS]
-_ROLLED_FIELDS: Final = Fields(
-    values=Texts.of([f"{name}=".encode() for name in _ROLLED]),
-    states=Texts.of([b""] * len(_ROLLED)),
-    kinds=np.array([KINDS["d" if name in FLOATS else "q"] for name in _ROLLED], np.uint8),
-    row=Texts.of([b"", b""]),
+_ROLLED_FIELDS: Final = Fields.of(
+    _ROLLED, [""] * len(_ROLLED), ["d" if name in FLOATS else "q" for name in _ROLLED], "", ""
 )
 
 
@@ -338,12 +335,7 @@ def _fields(layout: Layout, historical: bool) -> Fields:
     values = [names.field(code, name, historical=historical) for name, code in layout]
     states = [names.state_field(name, historical=historical) for name, _ in layout]
     row = names.OLD_ROW if historical else names.ROW
-    return Fields(
-        values=Texts.of([f"{name}=".encode() for name in values]),
-        states=Texts.of([f"{name}=".encode() for name in states]),
-        kinds=np.array([KINDS[code] for _, code in layout], np.uint8),
-        row=Texts.of([f"{row}=".encode(), f",{names.OWN}=".encode()]),
-    )
+    return Fields.of(values, states, [code for _, code in layout], row, names.OWN)
 
 
 def _cells(blocks: Sequence[Block], layout: Layout, count: int) -> NDArray[np.int64]:

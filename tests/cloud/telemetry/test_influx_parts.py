@@ -14,7 +14,7 @@ from cloud.telemetry.checks import T0, block
 from cloud.telemetry.influx import names
 from cloud.telemetry.influx.digits import MOST, UNROUND, put_float, put_int
 from cloud.telemetry.influx.filling import HOURS, MINUTES
-from cloud.telemetry.influx.lines import KINDS, Fields, Rows, Texts, write
+from cloud.telemetry.influx.lines import Fields, Rows, Texts, write
 from cloud.telemetry.influx.log import ShipmentLog
 from cloud.telemetry.influx.placing import NEVER, place
 from cloud.telemetry.influx.rolls import OpenBuckets, Passing
@@ -23,8 +23,15 @@ from cloud.telemetry.influx.spool import Spool
 from cloud.telemetry.rollup import HOUR_NS, MINUTE_NS, START
 
 untimed = settings(deadline=None)  # the first call compiles
+digits = st.integers(0, 8)
 
 OUT = np.zeros(64, np.uint8)
+AT = OUT.ctypes.data
+HARD = [
+    *(0.0, 5e-324, 2.2250738585072014e-308, 2.225073858507201e-308, 1.7976931348623157e308),
+    *(1e22, 1e23, 9007199254740993.0, 9007199254740991.5, 0.1 + 0.2, 1e-7, 0.3, 2.5, 100.0),
+    *(99999998.5, 99999999.0, 1e8, 99999999.99999999, 9999999.95, 0.000001, 4.35, 123456.789),
+]
 
 
 def bits_of(value: float) -> int:
@@ -32,8 +39,8 @@ def bits_of(value: float) -> int:
 
 
 def as_text(value: float, decimals: int = 0, *, single: bool = False) -> str:
-    end, _ = put_float(OUT, 0, value, bits_of(value), decimals, single)
-    return OUT[:end].tobytes().decode()
+    end, _ = put_float(AT, value, bits_of(value), decimals, single)
+    return OUT[: end - AT].tobytes().decode()
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False), st.integers(UNROUND, 6))
@@ -44,12 +51,52 @@ def test_a_double_reads_back_to_the_same_bits(value: float, decimals: int) -> No
     assert bits_of(float(text)) == bits_of(value)
 
 
+doubles = st.one_of(
+    st.sampled_from([sign * value for value in HARD for sign in (1, -1)]),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.integers(-(2**53), 2**53).map(float),
+    st.builds(lambda whole, decimals: whole / 10**decimals, st.integers(-(10**9), 10**9), digits),
+)
+
+
+@untimed
+@given(st.lists(st.tuples(doubles, doubles, st.floats(width=32)), min_size=1, max_size=30))
+def test_lines_bring_every_double_back_whatever_came_before_it(rows) -> None:
+    cells = np.zeros((3, len(rows)), np.int64)
+    cells.view(np.float64)[:] = np.array(rows).T
+    fields = Fields.of("abc", ["", "", ""], "ddf", "row", "at")
+    heads = Texts.of([b"m,t=1 "])
+    count = len(rows)
+    nothing = np.zeros((0, 0), np.uint8)
+    body = write(
+        Rows(
+            heads=heads,
+            head=np.zeros(count, np.int32),
+            times=np.arange(count),
+            own=np.zeros(0, np.int64),
+            ids=np.arange(count) - 2**62,
+            cells=cells,
+            states=nothing,
+        ),
+        fields,
+    )
+    for r, (row, line) in enumerate(zip(rows, body.decode().splitlines(), strict=True)):
+        head, texts, at = line.split(" ")
+        found = dict(text.split("=") for text in texts.split(","))
+        assert (head, at, found.pop("row")) == ("m,t=1", str(r), f"{r - 2**62}i")
+        assert bits_of(float(found.pop("a"))) == bits_of(row[0])
+        assert bits_of(float(found.pop("b"))) == bits_of(row[1])
+        if np.isfinite(row[2]):
+            assert np.float32(float(found.pop("c"))) == np.float32(row[2])
+        assert not found
+
+
 @given(st.floats(allow_nan=False, allow_infinity=False))
 @settings(untimed, max_examples=2000)
 def test_no_shorter_text_would_do(value: float) -> None:
-    digits = as_text(value, UNROUND).lstrip("-").partition("e")[0].strip("0")
+    ours = as_text(value, UNROUND).lstrip("-").partition("e")[0].strip("0")
     shortest = repr(value).lstrip("-").partition("e")[0].replace(".", "").strip("0")
-    assert len(digits) <= max(len(shortest), 2)  # of two, the nearer: 4.9e-324
+    assert len(ours) <= max(len(shortest), 2)  # of two, the nearer: 4.9e-324
 
 
 @given(st.floats(width=32, allow_nan=False, allow_infinity=False))
@@ -61,12 +108,12 @@ def test_a_single_reads_back_to_the_same_single(value: float) -> None:
 @given(st.integers(-(2**63), 2**63 - 1))
 @settings(untimed, max_examples=1000)
 def test_a_whole_number_is_written_as_python_does(value: int) -> None:
-    assert OUT[: put_int(OUT, 0, value)].tobytes().decode() == str(value)
+    assert OUT[: put_int(AT, value) - AT].tobytes().decode() == str(value)
 
 
 @pytest.mark.parametrize("value", [2**63 - 1, -(2**63), -10, -19, 0])
 def test_the_ends_of_whole_numbers(value: int) -> None:
-    assert OUT[: put_int(OUT, 0, value)].tobytes().decode() == str(value)
+    assert OUT[: put_int(AT, value) - AT].tobytes().decode() == str(value)
 
 
 @untimed
@@ -89,12 +136,7 @@ def test_a_line_has_only_what_is_there() -> None:
     states[2, 2] = 64
     states[0, 2] = 1
     labels = ("a", "b", "c", "d")
-    fields = Fields(
-        values=Texts.of([f"{name}=".encode() for name in labels]),
-        states=Texts.of([f"s.{name}=".encode() for name in labels]),
-        kinds=np.array([KINDS["d"], KINDS["f"], KINDS["q"], KINDS["?"]], np.uint8),
-        row=Texts.of([b"row=", b",at="]),
-    )
+    fields = Fields.of(labels, [f"s.{name}" for name in labels], "dfq?", "row", "at")
     rows = Rows(
         heads=Texts.of([b"x,m=1 ", b"x,m=2 "]),
         head=np.array([0, 1, 0], np.int32),

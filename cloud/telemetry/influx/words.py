@@ -1,0 +1,60 @@
+"""Bytes and words at an address in compiled code, for a kernel that writes text.
+
+numpy's indexing would do a word byte by byte, and count the references of an array at every call.
+Little-endian, at any address. Nobody checks it: the caller keeps the array, and room behind.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+_BYTE, _WORD = ir.IntType(8), ir.IntType(64)
+
+
+def _compiled(build: Callable[..., Any]) -> Any:
+    """Return what compiled code calls: `build` says its types and makes its instructions."""
+    return intrinsic(build)
+
+
+def _store(size: Any) -> Any:
+    def code(context: Any, builder: Any, _signature: Any, values: Any) -> Any:
+        place = builder.inttoptr(values[0], ir.PointerType(size))
+        builder.store(values[1], place, align=1)
+        return context.get_dummy_value()
+
+    return code
+
+
+@_compiled
+def put_word(_typing: Any, _at: Any, _word: Any) -> Any:
+    """Store a uint64 in the eight bytes at an address."""
+    return types.void(types.int64, types.uint64), _store(_WORD)
+
+
+@_compiled
+def put_byte(_typing: Any, _at: Any, _byte: Any) -> Any:
+    """Store a uint8 at an address."""
+    return types.void(types.int64, types.uint8), _store(_BYTE)
+
+
+@_compiled
+def get_word(_typing: Any, _at: Any) -> Any:
+    """Return the eight bytes at an address as a uint64."""
+
+    def code(_context: Any, builder: Any, _signature: Any, values: Any) -> Any:
+        return builder.load(builder.inttoptr(values[0], ir.PointerType(_WORD)), align=1)
+
+    return types.uint64(types.int64), code
+
+
+@_compiled
+def first_bit(_typing: Any, _word: Any) -> Any:
+    """Return the place of the lowest bit that is set in a uint64 other than 0, as an int64."""
+
+    def code(_context: Any, builder: Any, _signature: Any, values: Any) -> Any:
+        return builder.cttz(values[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.int64(types.uint64), code
