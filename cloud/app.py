@@ -184,8 +184,9 @@ class App:
             live=self.live,
             metrics=self._metrics(),
         )
+        self.api = create_app(deps)
         return uvicorn.Config(
-            create_app(deps),
+            self.api,
             host=api.host,
             port=api.port,
             ssl_certfile=api.cert_file,

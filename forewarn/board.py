@@ -33,6 +33,7 @@ _STYLES: Final = {
     "ticket": "bold yellow",
     "alert to customer": "bold cyan",
     "fault": "bold red",
+    "repair": "bold green",
     "verdict": "bold green",
 }
 

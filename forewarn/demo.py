@@ -31,6 +31,7 @@ from forewarn.broker import Broker, BrokerError, embedded
 from forewarn.client import Client, ServiceError
 from forewarn.fleetview import FleetView
 from forewarn.performance import AFTER_S, Performance
+from forewarn.workshop import Visits, Workshop
 from simulators.fleet import Failure, SimulatedFleet
 from simulators.scenario import DAY_S, Scenario
 from simulators.story import draw
@@ -120,7 +121,10 @@ async def perform(
     def events(after: Key | None) -> Sequence[EventRow]:
         return app.ledger.events(after=after)[0]
 
-    show = Performance(story, view, events, list(stage.drivers(agents)))
+    drivers = list(stage.drivers(agents))
+    workshop = Workshop(app.ledger, app.live, drivers)
+    app.api.add_middleware(Visits, workshop=workshop)
+    show = Performance(story, view, events, drivers, workshop.repaired)
     async with app.running(), running(agents) as tasks:
         while not stop.is_set() and not show.over and loop.time() < ends:
             if tasks.done():
@@ -147,9 +151,12 @@ def conclude(show: Performance | None, console: Console) -> int:
     if show.first_ticket is not None:
         console.print(f"First ticket {show.first_ticket:.0f} s after the start.")
     for lead in verdict.leads:
+        end = f"failure on day {lead.fails_s / DAY_S:.2f}"
+        if lead.repaired_s is not None:
+            end = f"repaired on day {lead.repaired_s / DAY_S:.2f}, before the {end}"
         console.print(
-            f"{lead.mode} of {lead.machine}: ticket on day {lead.ticket_s / DAY_S:.2f}, failure on "
-            f"day {lead.fails_s / DAY_S:.2f}; lead time {lead.days:.2f} days of simulated time, "
+            f"{lead.mode} of {lead.machine}: ticket on day {lead.ticket_s / DAY_S:.2f}, {end}; "
+            f"lead time {lead.days:.2f} days of simulated time, "
             f"{lead.share:.0%} of the life after onset.",
             soft_wrap=True,
         )

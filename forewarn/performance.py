@@ -1,6 +1,6 @@
 """The demo's story as it goes: what the simulation knows beside what the service says."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -26,14 +26,18 @@ class Performance:
         view: FleetView,
         events: Events,
         clocks: Sequence[SimulatedDriver],
+        repaired: Mapping[str, float],
     ) -> None:
+        """Take `repaired`: machine -> when it was, s of simulated time; it fills as time goes."""
         self.story = story
         self.view = view
         self._events = events
         self._drivers = clocks
         self._failure = SimulatedFleet(story).failures()[0]
+        self._repaired = repaired
         self._told: Key | None = None
-        self._failed = False
+        self._past = False  #: the moment of the failure has come
+        self._mended = False  #: and there is none, which was told
         self.first_ticket: float | None = None
 
     @property
@@ -42,8 +46,14 @@ class Performance:
         return min(driver.now_s for driver in self._drivers)
 
     @property
+    def _repaired_s(self) -> float | None:
+        """When the failing machine was repaired, if that was before its failure."""
+        at_s = self._repaired.get(self._failure.machine)
+        return at_s if at_s is not None and at_s < self._failure.fails_s else None
+
+    @property
     def over(self) -> bool:
-        """Whether the failure came, and the service has judged what came after it."""
+        """Whether the moment of the failure came, and the service has judged what came after it."""
         fails_ns = self._ns(self._failure.fails_s)
         judged = any(
             one.machine == self._failure.machine and (one.heard_ns or 0) >= fails_ns
@@ -56,16 +66,19 @@ class Performance:
         self.view.look()
         for event in self._new_alerts():
             self.view.add(event)
-        if not self._failed and self.clock_s >= self._failure.fails_s:
-            self._failed = True
-            self.view.add(
-                Happening(
-                    kind="fault",
-                    at_ns=self._ns(self._failure.fails_s),
-                    machine=self._failure.machine,
-                    text=f"{self._failure.component} crosses its failure limit",
-                )
-            )
+        failure, repaired_s = self._failure, self._repaired_s
+        if repaired_s is not None and not self._mended:
+            self._mended = True
+            self._happened("repair", repaired_s, f"{failure.component} renewed")
+        if not self._past and self.clock_s >= failure.fails_s:
+            self._past = True
+            if repaired_s is None:
+                words = f"{failure.component} crosses its failure limit"
+                self._happened("fault", failure.fails_s, words)
+
+    def _happened(self, kind: str, at_s: float, text: str) -> None:
+        machine = self._failure.machine
+        self.view.add(Happening(kind=kind, at_ns=self._ns(at_s), machine=machine, text=text))
 
     def verdict(self) -> Verdict:
         """Judge the tickets against the truth, as far as the story has come."""
@@ -77,8 +90,10 @@ class Performance:
             )
             for ticket in self.view.tickets
         ]
-        verdict = judge(self.story.expect, [self._failure], raised)
-        if self._failed:
+        repaired_s = self._repaired_s
+        repaired = {} if repaired_s is None else {self._failure.machine: repaired_s}
+        verdict = judge(self.story.expect, [self._failure], raised, repaired)
+        if self._past or repaired:
             return verdict
         early = f"the time was up before {self._failure.machine} failed"
         return replace(verdict, problems=(*verdict.problems, early))
@@ -97,14 +112,8 @@ class Performance:
     def _headline(self) -> str:
         failure, now = self._failure, self.clock_s
         mine = [t for t in self.view.tickets if t["machine"].endswith(f":{failure.machine}")]
-        if self._failed:
-            leads = self.verdict().leads
-            if not leads:
-                return f"{failure.machine} has failed, and nobody was warned."
-            return (
-                f"{failure.machine} has failed. The ticket came {leads[0].days:.1f} days before, "
-                f"with {leads[0].share:.0%} of the life after onset left."
-            )
+        if self._past or self._repaired_s is not None:
+            return self._ending()
         if mine:
             return (
                 f"Ticket {mine[0]['number']} is open for {failure.machine}. In the simulation its "
@@ -115,6 +124,20 @@ class Performance:
         if any(m.state == "normal" for m in self.view.machines):
             return f"{len(self.view.machines)} machines are watched. All is well so far."
         return f"{len(self.view.machines)} machines report; the models learn what is healthy."
+
+    def _ending(self) -> str:
+        failure, at_s, leads = self._failure, self._repaired_s, self.verdict().leads
+        if at_s is not None:
+            return (
+                f"{failure.machine} was repaired, {(failure.fails_s - at_s) / DAY_S:.1f} days "
+                f"before its {failure.component} would have failed."
+            )
+        if not leads:
+            return f"{failure.machine} has failed, and nobody was warned."
+        return (
+            f"{failure.machine} has failed. The ticket came {leads[0].days:.1f} days before, "
+            f"with {leads[0].share:.0%} of the life after onset left."
+        )
 
     def _new_alerts(self) -> list[Happening]:
         found: list[Happening] = []

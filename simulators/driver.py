@@ -16,7 +16,7 @@ from edge_agent.errors import DriverError
 from models.contract.messages import Metric
 from models.profile import load_profiles
 from simulators.fleet import SimulatedFleet, gateways
-from simulators.scenario import Scenario, ScenarioError, load, named
+from simulators.scenario import Scenario, ScenarioError, load, named, repaired
 
 AHEAD: Final = 48  #: rows simulated at once
 
@@ -62,6 +62,8 @@ class SimulatedDriver:
         self.rows = scenario.rows if rows is None else rows
         self._ahead: deque[Reading] = deque()
         self.given = 0  #: rows that have been given
+        self.free = asyncio.Event()  #: cleared, no row is given until it is set again
+        self.free.set()
 
     @property
     def now_s(self) -> float:
@@ -87,13 +89,26 @@ class SimulatedDriver:
         loop = asyncio.get_running_loop()
         begun, first = loop.time(), self.given
         while self.given < self.rows:
-            if not self._ahead:
-                self._ahead.extend(self._simulate(min(AHEAD, self.rows - self.given)))
             if self.speed > 0:
                 due = begun + (self.given - first) * self.fleet.scenario.interval_s / self.speed
                 await asyncio.sleep(max(0.0, due - loop.time()))
+            while not self.free.is_set():
+                await self.free.wait()
+            if not self._ahead:
+                self._ahead.extend(self._simulate(min(AHEAD, self.rows - self.given)))
             self.given += 1
             yield self._ahead.popleft()
+
+    def repair(self, machine: str, component: str) -> float:
+        """Put a new part into a machine between the newest row given and the next; return when, s.
+
+        `component` as in `simulators.scenario.repaired`. Called from the loop that reads.
+        """
+        at_s = (self.given - 0.5) * self.fleet.scenario.interval_s
+        self.fleet = SimulatedFleet(repaired(self.fleet.scenario, machine, component, at_s))
+        self.fleet.read(self.given)  # what has been given stays, and the noise goes on behind it
+        self._ahead.clear()
+        return at_s
 
     def _simulate(self, rows: int) -> list[Reading]:
         pieces = self.fleet.read(rows)

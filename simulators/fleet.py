@@ -15,7 +15,7 @@ from models.rows import Block
 from simulators.faults import SensorFault, apply
 from simulators.plants import PLANTS, Array, Plant, Specimen
 from simulators.plants.chance import number
-from simulators.scenario import MachineEntry, Scenario, sensor_faults, specimens
+from simulators.scenario import MachineEntry, Scenario, sensor_faults, singles, specimens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,14 +133,10 @@ class SimulatedFleet:
 
 def gateways(scenario: Scenario, size: int) -> list[Scenario]:
     """Cut a fleet into parts of at most `size` machines, one for each simulated gateway."""
-    singles = [
-        structs.replace(entry, key=key, count=1)
-        for entry in scenario.machines
-        for key in entry.names()
-    ]
+    one_by_one = singles(scenario)
     return [
-        structs.replace(scenario, machines=tuple(singles[i : i + size]), expect=())
-        for i in range(0, len(singles), size)
+        structs.replace(scenario, machines=tuple(one_by_one[i : i + size]), expect=())
+        for i in range(0, len(one_by_one), size)
     ]
 
 

@@ -47,7 +47,10 @@ class SensorEntry(_Strict, frozen=True, kw_only=True):
 
 
 class MachineEntry(_Strict, frozen=True, kw_only=True):
-    """`count` machines of one type. More than one are numbered: pump-01, pump-02."""
+    """`count` machines of one type. More than one are numbered: pump-01, pump-02.
+
+    `replaced`: component -> days on which a new part takes its place.
+    """
 
     key: str
     profile: str
@@ -55,6 +58,7 @@ class MachineEntry(_Strict, frozen=True, kw_only=True):
     used: Mapping[str, float] = msgspec.field(default_factory=dict)
     faults: tuple[WearEntry, ...] = ()
     sensor_faults: tuple[SensorEntry, ...] = ()
+    replaced: Mapping[str, tuple[float, ...]] = msgspec.field(default_factory=dict)
 
     def names(self) -> tuple[str, ...]:
         """Return the keys of the machines that this entry stands for."""
@@ -120,6 +124,7 @@ def _check(entry: MachineEntry, where: str) -> None:
         raise ValueError(f"{where}.count must be 1 or more")
     plant = _example(entry.profile)
     parts = [("used", component) for component in entry.used]
+    parts += [("replaced", component) for component in entry.replaced]
     parts += [("faults", fault.component) for fault in entry.faults]
     for key, component in parts:
         if component not in plant.components:
@@ -142,7 +147,45 @@ def specimens(entry: MachineEntry) -> list[Specimen]:
         WearFault(component=f.component, onset_s=f.onset_d * DAY_S, life_s=f.life_d * DAY_S)
         for f in entry.faults
     )
-    return [Specimen(key=key, used=entry.used, faults=faults) for key in entry.names()]
+    replaced = {part: tuple(d * DAY_S for d in days) for part, days in entry.replaced.items()}
+    return [
+        Specimen(key=key, used=entry.used, faults=faults, replaced_s=replaced)
+        for key in entry.names()
+    ]
+
+
+def singles(scenario: Scenario) -> list[MachineEntry]:
+    """Return an entry for each machine of a scenario."""
+    return [
+        msgspec.structs.replace(entry, key=key, count=1)
+        for entry in scenario.machines
+        for key in entry.names()
+    ]
+
+
+def repaired(scenario: Scenario, machine: str, component: str, at_s: float) -> Scenario:
+    """Return a scenario in which a machine gets a new part at `at_s` s; before it all is the same.
+
+    A component that the simulation does not know (a fault of the machine as a whole) stands for
+    those that a fault was put into. A part that was new already at `at_s` or later stays.
+    """
+    return msgspec.structs.replace(
+        scenario,
+        machines=tuple(
+            _renewed(entry, component, at_s / DAY_S) if entry.key == machine else entry
+            for entry in singles(scenario)
+        ),
+    )
+
+
+def _renewed(entry: MachineEntry, component: str, at_d: float) -> MachineEntry:
+    known = component in _example(entry.profile).components
+    parts = [component] if known else [fault.component for fault in entry.faults]
+    days = dict(entry.replaced)
+    for part in parts:
+        if at_d > max(days.get(part, ()), default=0.0):
+            days[part] = (*days.get(part, ()), at_d)
+    return msgspec.structs.replace(entry, replaced=days)
 
 
 def sensor_faults(entry: MachineEntry, seed: int) -> list[SensorFault]:

@@ -1,6 +1,6 @@
 """Judges what was raised against what is true: the right ticket in time, and no false one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from simulators.fleet import Failure
@@ -18,13 +18,17 @@ class Raised:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lead:
-    """How early the first right ticket came: seconds and share of the life after onset."""
+    """How early the first right ticket came: seconds and share of the life after onset.
+
+    A machine that was repaired in time (`repaired_s`) would have failed at `fails_s`.
+    """
 
     machine: str
     mode: str
     ticket_s: float
     fails_s: float
     share: float
+    repaired_s: float | None = None
 
     @property
     def days(self) -> float:
@@ -46,18 +50,28 @@ class Verdict:
 
 
 def judge(
-    expected: Sequence[Expectation], failures: Sequence[Failure], raised: Sequence[Raised]
+    expected: Sequence[Expectation],
+    failures: Sequence[Failure],
+    raised: Sequence[Raised],
+    repaired: Mapping[str, float] | None = None,
 ) -> Verdict:
     """Compare tickets with the truth.
 
-    A machine without a fault must have no ticket. A ticket before the onset is a false one too.
+    A machine without a fault must have no ticket. A ticket before the onset is a false one too, and
+    so is one after a repair (`repaired`: machine -> when, s) that came before the failure.
     """
+    mended = repaired or {}
     truth = {failure.machine: failure for failure in failures}
     problems = [f"false ticket {t.mode} for {t.machine}" for t in raised if t.machine not in truth]
     problems += [
         f"ticket {t.mode} for {t.machine} came before anything was wrong"
         for t in raised
         if t.machine in truth and t.at_s < truth[t.machine].onset_s
+    ]
+    problems += [
+        f"ticket {t.mode} for {t.machine} came after it was repaired"
+        for t in raised
+        if t.at_s > mended.get(t.machine, t.at_s)
     ]
     leads = []
     for want in expected:
@@ -75,6 +89,7 @@ def judge(
                 ticket_s=first,
                 fails_s=failure.fails_s,
                 share=share,
+                repaired_s=mended.get(want.machine),
             )
         )
         if share < want.share:

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from cloud.advisories.modes import lives_by_mode, mode_of, modes_for
-from cloud.advisories.values import Case
+from cloud.advisories.values import TRIGGER, Case
 from cloud.advisories.window import life_due, life_over, life_severity
 from cloud.ledger.records import EvidenceRow
 from models.assessment import Assessment, Condition, Life
@@ -26,13 +26,18 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def severity(self) -> int:
         """The heaviest that is active now (0: nothing)."""
-        active = (c.severity for c in self.conditions if c.active)
-        return max(self.life_severity, max(active, default=0))
+        return max(self.life_severity, self.observed)
+
+    @property
+    def observed(self) -> int:
+        """The heaviest condition that is active now (0: none); what is forecast is left out."""
+        return max((c.severity for c in self.conditions if c.active), default=0)
 
     @property
     def newest_ns(self) -> int:
-        """When the newest active condition began (0: none)."""
-        return max((c.since_ns for c in self.conditions if c.active), default=0)
+        """When the newest active condition that asks for something began (0: none)."""
+        active = (c for c in self.conditions if c.active and c.severity >= TRIGGER)
+        return max((c.since_ns for c in active), default=0)
 
 
 NOTHING: Final = Finding()

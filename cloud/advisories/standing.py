@@ -13,6 +13,7 @@ from cloud.advisories.values import (
     LATER_HORIZON,
     LEAST_S,
     NEARER,
+    SETTLE_NS,
     TRIGGER,
     UNDECIDED,
     WATCHED,
@@ -37,7 +38,7 @@ def observation_over(one: Standing, finding: Finding, case: Case) -> Outcome | N
     until = advisory.observe_until_ns
     watched = until is not None and case.assessment.at_ns < until
     final = ticket is not None and ticket.state is not TicketState.RESOLVED
-    if watched and not (final and _came_back(one, finding)):
+    if watched and not (final and _came_back(one, finding, case.assessment.at_ns)):
         return None
     closed = replace(advisory, state=AdvisoryState.CLOSED, version=advisory.version + 1)
     return Outcome(
@@ -99,7 +100,8 @@ def _from_evidence(
         notes.append(("evidence", {"rows": len(merged)}))
     elif merged != one.evidence:
         notes.append(("evidence changed", {}))
-    if finding.severity > old.severity:
+    settled = old.state is not AdvisoryState.VERIFIED or _came_back(one, finding, at_ns)
+    if finding.severity > old.severity and settled:
         new = replace(new, severity=finding.severity)
         notes.append(("raised", {"severity": finding.severity, "before": old.severity}))
     active = any(row.ended_ns is None for row in merged)
@@ -122,7 +124,7 @@ def _next_state(
     """Return the state that time and evidence lead to, and what to call the step (None: none)."""
     old = one.advisory
     risen = new.severity > old.severity
-    if old.state is AdvisoryState.VERIFIED and _came_back(one, finding):
+    if old.state is AdvisoryState.VERIFIED and _came_back(one, finding, at_ns):
         return AdvisoryState.ACCEPTED, "came back"
     if old.state is AdvisoryState.REJECTED and risen:
         return AdvisoryState.OPEN, "opened again"
@@ -141,18 +143,22 @@ def _enter(advisory: AdvisoryRow, state: AdvisoryState) -> AdvisoryRow:
     return replace(advisory, state=state, verdict=None, observe_until_ns=None, defer_until_ns=None)
 
 
-def _came_back(one: Standing, finding: Finding) -> bool:
-    """Whether a decision did not settle it: worse than before, or anew after a repair."""
+def _came_back(one: Standing, finding: Finding, at_ns: int) -> bool:
+    """Whether a decision did not settle it: worse than before, or anew after a repair.
+
+    What was measured before the repair never speaks against it. A repaired machine runs in for
+    `SETTLE_NS`: until then only what is observed (a forecast is drawn from the part before) and
+    worse than before counts, from then on whatever began after the repair and still stands.
+    """
     advisory, ticket = one.advisory, one.ticket
     if finding.severity < TRIGGER:
         return False
-    anew = (
-        advisory.verdict == "confirmed"
-        and ticket is not None
-        and ticket.resolved_ns is not None
-        and finding.newest_ns > ticket.resolved_ns
-    )
-    return anew or finding.severity > advisory.severity
+    graver = finding.severity > advisory.severity
+    if advisory.verdict != "confirmed" or ticket is None or ticket.resolved_ns is None:
+        return graver
+    if at_ns < ticket.resolved_ns + SETTLE_NS:
+        return at_ns > ticket.resolved_ns and finding.observed > advisory.severity
+    return graver or finding.newest_ns > ticket.resolved_ns
 
 
 def _moved(advisory: AdvisoryRow, life: Life, case: Case) -> bool:

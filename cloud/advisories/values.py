@@ -12,6 +12,7 @@ from models.profile import Profile
 
 DAY_NS: Final = 86_400 * 10**9
 OBSERVE_NS: Final = 7 * DAY_NS  #: so long after a decision new evidence goes to the old advisory
+SETTLE_NS: Final = DAY_NS  #: so long a repaired machine runs in: what ends by then is no fault
 EXPIRE_NS: Final = 14 * DAY_NS  #: quiet for so long without a decision: nobody needs it any more
 NEARER: Final = 0.1  #: a life's end that is nearer by this share is written down again,
 LATER: Final = 0.25  #: and one that is later by this share of what is left

@@ -1,6 +1,8 @@
+from collections.abc import Callable
+
 import pytest
 
-from cloud.advisories.values import OBSERVE_NS
+from cloud.advisories.values import OBSERVE_NS, SETTLE_NS
 from cloud.errors import Conflict, NotFound, Refused
 from cloud.ledger import AdvisoryState, EventRow, Ledger, Repair, TicketRow, TicketState, Verdict
 from tests.cloud.ledger.made import DAY, MACHINE, SECOND, T0, assess, high
@@ -102,15 +104,19 @@ def test_a_component_must_be_one_of_the_machine(ledger: Ledger, ticket: TicketRo
     assert ledger.ticket(ticket.id) == ticket
 
 
-def test_the_same_fault_after_a_repair_opens_the_resolved_ticket_again(
-    ledger: Ledger, ticket: TicketRow
+def test_the_same_fault_after_a_repair_opens_the_resolved_ticket_again_when_it_stays(
+    ledger: Ledger, ticket: TicketRow, reopen: Callable[[], Ledger]
 ) -> None:
     done = _resolved(ledger, ticket, Verdict.CONFIRMED, replaced="bearing")
     ledger.file(2, [assess(2, high(active=False))])
-    ledger.file(3, [assess(3, high(at_ns=T0 + 3 * SECOND))])
+    back = high(at_ns=T0 + 3 * SECOND)
+    ledger.file(3, [assess(3, back)])
+    assert ledger.ticket(ticket.id) == done
+    restarted = reopen()
+    restarted.file(4, [assess(4, back, at_ns=T0 + 3 * SECOND + SETTLE_NS)])
     again = ledger.ticket(ticket.id)
     assert (again.state, again.version) == (TicketState.IN_PROGRESS, done.version + 1)
-    assert [a.kind for a in ledger.alerts_due(2 * T0)] == ["opened", "reopened"]
+    assert sorted(a.kind for a in ledger.alerts_due(2 * T0)) == ["opened", "reopened"]
     assert len(ledger.tickets()[0]) == 1
 
 
@@ -119,7 +125,10 @@ def test_a_fault_after_closing_is_a_new_ticket_that_knows_the_old_one(
 ) -> None:
     done = _resolved(ledger, ticket, Verdict.CONFIRMED, replaced="bearing")
     ledger.close_ticket(ticket.id, done.version, actor="bob", confirmed=True)
-    ledger.file(3, [assess(3, high(at_ns=T0 + 3 * SECOND))])
+    back = high(at_ns=T0 + 3 * SECOND)
+    ledger.file(3, [assess(3, back)])
+    assert len(ledger.advisories()[0]) == 1
+    ledger.file(4, [assess(4, back, at_ns=T0 + 3 * SECOND + SETTLE_NS)])
     (newer, older), _ = ledger.advisories()
     assert older.state is AdvisoryState.CLOSED
     assert newer.previous_id == older.id

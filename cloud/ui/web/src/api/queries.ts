@@ -1,6 +1,6 @@
 import { keepPreviousData, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import type { QueryClient } from '@tanstack/react-query';
-import { api, got, whole } from './client';
+import { api, ApiError, got, whole } from './client';
 import { isStaff, useRole } from './session';
 import type { Advisory, AdvisoryState, Ticket, TicketState } from './client';
 
@@ -253,43 +253,76 @@ export type Step =
   | { kind: 'close'; confirmed: boolean; note?: string }
   | { kind: 'cancel'; note: string };
 
+interface Doing {
+  ticket: Ticket;
+  step: Step;
+  actor: string;
+}
+
+const TRIES = 4;
+
+/** What a person goes by. Dates and priority follow the forecast, and hinder nobody's work. */
+const sameToPeople = (one: Ticket, other: Ticket) =>
+  one.state === other.state &&
+  one.severity === other.severity &&
+  one.assignee === other.assignee &&
+  one.resolved === other.resolved;
+
+/** Take a step; where only the service moved the dates since the page was read, again with them. */
+async function stepping(doing: Doing): Promise<Ticket> {
+  let { ticket } = doing;
+  for (let left = TRIES; ; left -= 1) {
+    try {
+      return await send({ ...doing, ticket });
+    } catch (error) {
+      const stale = error instanceof ApiError && error.problem.status === 412;
+      if (!stale || left === 1) throw error;
+      const params = { path: { ticket: ticket.id } };
+      ticket = await got(api.GET('/api/v1/tickets/{ticket}', { params }));
+      if (!sameToPeople(ticket, doing.ticket)) throw error;
+    }
+  }
+}
+
+function send({ ticket, step, actor }: Doing): Promise<Ticket> {
+  const params = { path: { ticket: ticket.id }, ...written(ticket.version) };
+  switch (step.kind) {
+    case 'acknowledge':
+      return got(api.POST('/api/v1/tickets/{ticket}/acknowledge', { params, body: { actor } }));
+    case 'resolve': {
+      const { verdict, as_found, note, replaced } = step;
+      const body = {
+        actor,
+        verdict,
+        ...(as_found ? { as_found } : {}),
+        ...(note ? { note } : {}),
+        ...(replaced ? { replaced } : {}),
+      };
+      return got(api.POST('/api/v1/tickets/{ticket}/resolve', { params, body }));
+    }
+    case 'reopen': {
+      const body = { actor, note: step.note };
+      return got(api.POST('/api/v1/tickets/{ticket}/reopen', { params, body }));
+    }
+    case 'close': {
+      const body = {
+        actor,
+        confirmed: step.confirmed,
+        ...(step.note ? { note: step.note } : {}),
+      };
+      return got(api.POST('/api/v1/tickets/{ticket}/close', { params, body }));
+    }
+    case 'cancel': {
+      const body = { actor, note: step.note };
+      return got(api.POST('/api/v1/tickets/{ticket}/cancel', { params, body }));
+    }
+  }
+}
+
 export function useStep() {
   const client = useQueryClient();
   return useMutation({
-    mutationFn: ({ ticket, step, actor }: { ticket: Ticket; step: Step; actor: string }) => {
-      const params = { path: { ticket: ticket.id }, ...written(ticket.version) };
-      switch (step.kind) {
-        case 'acknowledge':
-          return got(api.POST('/api/v1/tickets/{ticket}/acknowledge', { params, body: { actor } }));
-        case 'resolve': {
-          const { verdict, as_found, note, replaced } = step;
-          const body = {
-            actor,
-            verdict,
-            ...(as_found ? { as_found } : {}),
-            ...(note ? { note } : {}),
-            ...(replaced ? { replaced } : {}),
-          };
-          return got(api.POST('/api/v1/tickets/{ticket}/resolve', { params, body }));
-        }
-        case 'reopen': {
-          const body = { actor, note: step.note };
-          return got(api.POST('/api/v1/tickets/{ticket}/reopen', { params, body }));
-        }
-        case 'close': {
-          const body = {
-            actor,
-            confirmed: step.confirmed,
-            ...(step.note ? { note: step.note } : {}),
-          };
-          return got(api.POST('/api/v1/tickets/{ticket}/close', { params, body }));
-        }
-        case 'cancel': {
-          const body = { actor, note: step.note };
-          return got(api.POST('/api/v1/tickets/{ticket}/cancel', { params, body }));
-        }
-      }
-    },
+    mutationFn: stepping,
     onSuccess: (done) => client.setQueryData(['ticket', done.id], done),
     onSettled: () => refreshWork(client),
   });
