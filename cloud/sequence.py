@@ -11,6 +11,7 @@ repeat is recognised from there.
 
 import heapq
 from array import array
+from base64 import b64decode, b64encode
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -164,6 +165,11 @@ class _Stream(Generic[T]):
         pairs = zip(self.marks[::2], self.marks[1::2], strict=True)
         known = [m >> 16 for s, m in pairs if s < end and s + (m & _COUNT) + 1 > seq]
         return bool(known) and fingerprint & _PRINT not in known
+
+
+def _text(marks: "array[int]") -> str:
+    """Return marks for a snapshot: one text takes an eighth of the memory that numbers take."""
+    return b64encode(marks).decode()
 
 
 def _mark(count: int, fingerprint: int) -> int:
@@ -371,7 +377,7 @@ class Sequencer(Generic[T]):
     def dump(self) -> list[list[Any]]:
         """Return the state without held batches (they have no receipt and come again)."""
         return [
-            [*key, s.expected, list(s.above), s.marks.tolist(), s.cursor, s.heard_ns]
+            [*key, s.expected, list(s.above), _text(s.marks), s.cursor, s.heard_ns]
             for key, s in self._streams.items()
         ]
 
@@ -382,9 +388,9 @@ class Sequencer(Generic[T]):
         """Return a sequencer from `dump`; without `prints` where another version made those."""
         self = cls(shelf)
         for identity, boot, stream, expected, above, marks, at, heard_ns in rows:
-            ours = prints and (not marks or isinstance(marks[0], int))  # of this version
+            ours = prints and isinstance(marks, str)  # of this version
             known: _Stream[T] = _Stream(expected, Intervals(above), heard_ns)
-            known.marks = array("Q", marks if ours else ())
+            known.marks = array("Q", b64decode(marks) if ours else ())
             known.cursor = at if ours else 0
             self._add(Key(identity, boot, stream), known)
         return self

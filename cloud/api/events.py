@@ -90,7 +90,7 @@ async def _stream(
     stays: Callable[[], Awaitable[bool]],
 ) -> AsyncIterator[bytes]:
     """Yield events until one side ends it, or whoever listens may no longer (`stays`)."""
-    show = _shower(deps, live)
+    made, show = _shower(deps, live)
     watcher = live.watch(machines)
     try:
         yield event("hello", Hello(now_ns=deps.health().now_ns), live.place())
@@ -98,7 +98,7 @@ async def _stream(
         if missed is None:
             yield event("reset", Hello(now_ns=deps.health().now_ns), live.place())
         for message in missed or ():
-            yield await asyncio.to_thread(show, message)
+            yield await asyncio.to_thread(made, message)
         while True:
             try:
                 delivery = await asyncio.wait_for(watcher.queue.get(), HEARTBEAT_S)
@@ -116,7 +116,10 @@ async def _stream(
         live.leave(watcher)
 
 
-def _shower(deps: ApiDeps, live: Live) -> Callable[[Message], bytes]:
+def _shower(
+    deps: ApiDeps, live: Live
+) -> tuple[Callable[[Message], bytes], Callable[[Message], bytes]]:
+    """Return what writes a message that is one watcher's alone, and one that all watchers get."""
     profiles: dict[str, str] = {}
 
     def profile(machine: str) -> str:
@@ -147,9 +150,13 @@ def _shower(deps: ApiDeps, live: Live) -> Callable[[Message], bytes]:
         return kept
 
     if deps.principal.reach is None:
-        return show
+        return made, show
     seen = _Seen(deps)
-    return lambda message: made(seen.part(message))
+
+    def mine(message: Message) -> bytes:
+        return made(seen.part(message))
+
+    return mine, mine
 
 
 class _Seen:

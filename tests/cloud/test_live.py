@@ -49,6 +49,10 @@ def block(machine: str, at_ns: int, value: float = 1.0, **more: object) -> Block
     return Block(**(values | more))  # type: ignore[arg-type]
 
 
+def change(n: int) -> Change:
+    return Change(subject="ticket", subject_id=str(n), machine="a.m", type="opened")
+
+
 def assessment(machine: str, at_ns: int, health: float = 90.0, n: int = 1) -> Assessment:
     return Assessment(
         machine=machine,
@@ -126,11 +130,17 @@ def test_an_older_assessment_changes_nothing(live: Live) -> None:
 
 def test_who_comes_back_gets_what_was_missed_or_a_reset(live: Live) -> None:
     for n in range(KEPT + 5):
-        live.heard([block("a.m", T0 + n)], [])
-        live.hand_out(())
+        live.heard([block("a.early" if n < KEPT else f"a.m{n % 2}", T0 + n)], [])
+        live.hand_out((change(n),))
     seen = live.since(live.place(live.n - 3))
     assert seen is not None
-    assert [message.n for message in seen] == [live.n - 2, live.n - 1, live.n]
+    (message,) = seen
+    assert message.n == live.n
+    assert {g.machine: g.data_ns for g in message.machines} == {
+        "a.m0": T0 + KEPT + 4,
+        "a.m1": T0 + KEPT + 3,
+    }
+    assert message.changes == (change(KEPT + 2), change(KEPT + 3), change(KEPT + 4))
     assert live.since(live.place()) == []
     assert live.since(live.place(live.n - KEPT)) is not None
     assert live.since(live.place(live.n - KEPT - 1)) is None
