@@ -4,6 +4,7 @@ The decoder knows each device's newest birth (machines, dictionary) and, for dev
 how far their clocks are off. Everything comes from the records, so a replay decodes alike.
 """
 
+import sys
 from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -68,18 +69,28 @@ Item = Block | Tick | Registration | Aside | Restart | Answered
 Message = Batch | Birth | object
 
 
+@lru_cache(maxsize=4_096)
+def _sole(key: str, ref: MachineRef) -> Mapping[str, MachineRef]:
+    return {key: ref}
+
+
+def _shared(machines: Mapping[str, MachineRef]) -> Mapping[str, MachineRef]:
+    """Return machines that equal these: thousands of devices of a type have the same only one."""
+    return _sole(*next(iter(machines.items()))) if len(machines) == 1 else machines
+
+
 @dataclass(slots=True)
 class _Device:
     """What is known of a device: its newest machines, and those of each dictionary it had."""
 
-    machines: Mapping[str, MachineRef] = field(default_factory=lambda: {"": MachineRef()})
+    machines: Mapping[str, MachineRef] = field(default_factory=lambda: _sole("", MachineRef()))
     dictionaries: dict[str, Mapping[str, MachineRef]] = field(default_factory=dict)
 
     def learn(self, birth: Birth) -> None:
         """Take over a birth; the oldest of too many dictionaries is forgotten."""
-        self.machines = birth.machines
+        self.machines = _shared(birth.machines)
         self.dictionaries.pop(birth.dictionary, None)
-        self.dictionaries[birth.dictionary] = birth.machines
+        self.dictionaries[sys.intern(birth.dictionary)] = self.machines
         if len(self.dictionaries) > MAX_DICTIONARIES:
             del self.dictionaries[next(iter(self.dictionaries))]
 
@@ -174,9 +185,12 @@ class Decoder:
             out.append(_answered(topic, message, record))
 
     def _birth(self, identity: str, birth: Birth, record: Record, out: list[Item]) -> None:
-        self._devices.setdefault(identity, _Device()).learn(birth)
+        device = self._devices.get(identity)
+        if device is None:
+            device = self._devices[identity] = _Device()
+        device.learn(birth)
         self._data_time.setdefault(identity, birth.time == "data")
-        for key, ref in birth.machines.items():
+        for key, ref in device.machines.items():
             self._register(identity, key, ref, record.entry.at_ns, out)
         for waiting in self.parking.take(identity, birth.dictionary):
             self._message(_Source(waiting, record.n), None, out)
@@ -279,10 +293,11 @@ class Decoder:
     def load(self, rows: list[list[Any]], records: Mapping[int, Record]) -> None:
         """Take over `dump`; `records` are the ones that were waiting."""
         for identity, machines, dictionaries, parked, data_time, began in rows:
-            device = msgspec.convert(
+            read = msgspec.convert(
                 {"machines": machines, "dictionaries": dict(dictionaries)}, _Device
             )
-            self._devices[identity] = device
+            known = {sys.intern(name): _shared(of) for name, of in read.dictionaries.items()}
+            self._devices[sys.intern(identity)] = _Device(_shared(read.machines), known)
             for dictionary, n in parked:
                 if n in records:
                     self.parking.add(identity, dictionary, records[n])

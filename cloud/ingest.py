@@ -101,7 +101,7 @@ class Ingest:
         """
         self._touched = {}
         self.sequencer.begin()
-        self.quota.begin()
+        self.quota.begin(min((one.received_ns for one in group), default=now_ns))
         self._fresh = {}
         counters = replace(self.counters)
         try:

@@ -4,6 +4,7 @@ Looking up and adding cost a bisection, so that a stream with ten thousand holes
 one with none.
 """
 
+import heapq
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 
@@ -70,3 +71,11 @@ class Intervals:
             number = max(number, self._ends[cut - 1])
             del self._firsts[:cut], self._ends[:cut]
         return number
+
+
+def holes(at: int, above: Intervals, held: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Yield the inclusive holes between `at` and what is here (`above`) or waits, in order."""
+    for first, end in heapq.merge(above, held):
+        if first > at:
+            yield at, first - 1
+        at = max(at, end)

@@ -175,7 +175,7 @@ class Live:
         self._run = secrets.token_hex(6)  #: names this run of the service
         self.n = 0
         self.dropped = 0  #: watchers that were too slow
-        self.shown: dict[int, bytes] = {}  #: the newest messages as they go over the wire, by number
+        self.shown: dict[int, bytes] = {}  #: the newest messages as on the wire, by number
 
     # -- from the ingest thread
 

@@ -15,7 +15,7 @@ from models.contract.messages import MAX_SAMPLES
 S: Final = 1_000_000_000
 BIRTHS_PER_S: Final = 5.0  #: of one device
 RECOVERED_NS: Final = 60 * S  #: after so long without a refusal a device's credit is lifted
-FORGET_NS: Final = 10 * S  #: between two looks at which buckets are full again
+FORGET_NS: Final = S  #: between two looks at which buckets are full again: they say nothing
 MAX_NAMED: Final = 100  #: devices named in `Quota.refusals`
 
 
@@ -47,6 +47,16 @@ class _Bucket:
             self.level = level if level < self.size else self.size
         return self.level
 
+    def full(self, now_ns: int) -> bool:
+        """Whether it is full by now; asking changes nothing."""
+        return self.level + max(now_ns - self.at_ns, 0) * self.rate / S >= self.size
+
+
+def _forget(buckets: dict[str, _Bucket], now_ns: int) -> None:
+    """Drop the buckets that are full again."""
+    for whose in [whose for whose, one in buckets.items() if one.full(now_ns)]:
+        del buckets[whose]
+
 
 class Sluice:
     """The limit on a device's messages, looked at before a message is kept.
@@ -69,9 +79,7 @@ class Sluice:
             return True
         if not 0 <= now_ns - self._looked_ns < FORGET_NS:
             self._looked_ns = now_ns
-            full = [key for key, one in self._buckets.items() if one.fill(now_ns) >= one.size]
-            for key in full:
-                del self._buckets[key]
+            _forget(self._buckets, now_ns)
         bucket = self._buckets.get(identity)
         if bucket is None:
             bucket = self._buckets[identity] = _Bucket(self._rate, self._size, self._size, now_ns)
@@ -119,13 +127,18 @@ class Quota:
         self._messages = _Limit("device_messages_per_s", limits.device_messages_per_s, burst)
         self._values = _Limit("device_values_per_s", limits.device_values_per_s, burst)
         self._tenants = _Limit("tenant_values_per_s", limits.tenant_values_per_s, burst)
+        self._looked_ns = 0
         self._group = 0
         self._drawn: list[_Bucket] = []  #: by the group in hand
 
-    def begin(self) -> None:
-        """Begin a group: `rollback` returns to here."""
+    def begin(self, now_ns: int) -> None:
+        """Begin a group, received from `now_ns` on: `rollback` returns to here."""
         self._group += 1
         self._drawn = []
+        if not 0 <= now_ns - self._looked_ns < FORGET_NS:
+            self._looked_ns = now_ns
+            for limit in (self._births, self._messages, self._values, self._tenants):
+                _forget(limit.buckets, now_ns)
 
     def rollback(self) -> None:
         """Give back what was drawn since `begin`: the group comes again."""
@@ -197,9 +210,3 @@ class Quota:
     def _room(self, limit: _Limit, identity: str, now_ns: int) -> float:
         bucket = limit.buckets.get(identity)
         return bucket.fill(now_ns) if bucket else MAX_SAMPLES
-
-    def forget(self, now_ns: int) -> None:
-        """Drop the buckets that are full again: they say nothing."""
-        for limit in (self._births, self._messages, self._values, self._tenants):
-            for whose in [w for w, b in limit.buckets.items() if b.fill(now_ns) >= b.size]:
-                del limit.buckets[whose]

@@ -13,10 +13,12 @@ given up, and its span waits until it is quiet again.
 """
 
 import logging
+import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final
 
 import msgspec
@@ -77,7 +79,8 @@ class Reviews:
     def __init__(self, profile_of: Callable[[str], Profile], telemetry: TelemetryStore) -> None:
         self._profile_of = profile_of
         self._telemetry = telemetry
-        self._newest: dict[str, dict[tuple[str, ...], int]] = {}
+        #: machine -> signals and their newest time, and so on: a table each would take thrice that
+        self._newest: dict[str, tuple[Any, ...]] = {}
         self._spans: dict[str, Span] = {}
         self._looks: dict[str, int] = {}  #: machine -> revision of its last second look
         self._begun: deque[_Look] = deque()
@@ -95,13 +98,24 @@ class Reviews:
         if self._begun:
             self._give_up(block)
         first, last = int(block.times_ns[0]), int(block.times_ns[-1])
-        sets = self._newest.setdefault(block.machine, {})
-        newest = sets.pop(block.signals, None)
-        sets[block.signals] = last if newest is None else max(newest, last)
-        if len(sets) > MAX_SETS:
-            del sets[next(iter(sets))]
+        newest = self._renew(block.machine, block.signals, last)
         if newest is not None and LATE_NS < newest - first <= OLDEST_NS:
             self._late(block.machine, first, min(last, newest))
+
+    def _renew(self, machine: str, signals: tuple[str, ...], last_ns: int) -> int | None:
+        """Note the newest time of some signals of a machine; return what it was before."""
+        sets = self._newest.get(machine, ())
+        if len(sets) == 2 and sets[0] == signals:  # as nearly always
+            newest = sets[1]
+            self._newest[machine] = (sets[0], max(newest, last_ns))
+            return int(newest)
+        found = dict(zip(sets[::2], sets[1::2], strict=True))
+        before: int | None = found.pop(signals, None)
+        found[signals] = last_ns if before is None else max(before, last_ns)
+        if len(found) > MAX_SETS:
+            del found[next(iter(found))]
+        self._newest[machine] = tuple(chain.from_iterable(found.items()))
+        return before
 
     def _give_up(self, block: Block) -> None:
         """Let the spans wait again whose rows are looked at while more of them come."""
@@ -239,7 +253,7 @@ class Reviews:
         return [
             [
                 machine,
-                list(sets.items()),
+                list(zip(sets[::2], sets[1::2], strict=True)),
                 self._looks.get(machine, 0),
                 self._spans.get(machine),
                 begun.get(machine, []),
@@ -251,8 +265,11 @@ class Reviews:
         """Take over what `dump` returned; `tick_ns`: the last tick."""
         self.tick_ns = tick_ns
         begun: list[tuple[int, str, Span]] = []
+        known: dict[tuple[str, ...], tuple[str, ...]] = {}
         for machine, newest, looks, span, *more in rows:
-            self._newest[machine] = {tuple(signals): at_ns for signals, at_ns in newest}
+            pairs = [(tuple(map(sys.intern, signals)), at_ns) for signals, at_ns in newest]
+            sets = [(known.setdefault(signals, signals), at_ns) for signals, at_ns in pairs]
+            self._newest[sys.intern(machine)] = tuple(chain.from_iterable(sets))
             if looks:
                 self._looks[machine] = looks
             if span is not None:

@@ -9,11 +9,11 @@ A stream that was silent for a day and has no holes shrinks to one line of a she
 repeat is recognised from there.
 """
 
-import heapq
+import sys
 from array import array
 from base64 import b64decode, b64encode
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import islice
@@ -21,7 +21,7 @@ from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
-from cloud.intervals import Intervals
+from cloud.intervals import Intervals, holes
 
 HOLD_NS: Final = 2_000_000_000
 HOLD_BATCHES: Final = 64
@@ -34,6 +34,8 @@ GONE_NS: Final = 90 * SILENT_NS  #: one with holes: what lacks is then taken for
 MAX_STREAMS: Final = 10_000  #: of one device that are not on the shelf
 
 _COUNT, _PRINT = (1 << 16) - 1, (1 << 48) - 1  #: bits of a `_mark`
+
+_NONE: Final = Intervals()  #: of a stream without holes, as nearly all are; never added to
 
 T = TypeVar("T")
 
@@ -87,9 +89,9 @@ _Memo = tuple[int, int, Intervals | None, list[_Held[T]] | None]
 @dataclass(slots=True)
 class _Stream(Generic[T]):
     expected: int = 0
-    above: Intervals = field(default_factory=Intervals)
+    above: Intervals = _NONE
     heard_ns: int = 0  #: when a batch of it last came
-    held: list[_Held[T]] = field(default_factory=list)
+    held: Sequence[_Held[T]] = ()  #: in the order of their numbers
     #: first number of each remembered batch, and `_mark` of it
     marks: "array[int]" = field(default_factory=lambda: array("Q"))
     cursor: int = 0
@@ -102,8 +104,8 @@ class _Stream(Generic[T]):
     def recall(self, memo: _Memo[T]) -> None:
         """Return to `memo`."""
         self.expected, self.heard_ns, above, held = memo
-        self.above = above or Intervals()
-        self.held = held or []
+        self.above = above or _NONE
+        self.held = held or ()
 
     @property
     def frontier(self) -> int:
@@ -127,6 +129,8 @@ class _Stream(Generic[T]):
     def add(self, first: int, end: int) -> None:
         """Note [first, end) as being here."""
         if first > self.expected:
+            if self.above is _NONE:
+                self.above = Intervals()
             self.above.add(first, end)
         else:
             self.expected = self.above.take_below(max(self.expected, end))
@@ -165,11 +169,6 @@ class _Stream(Generic[T]):
         pairs = zip(self.marks[::2], self.marks[1::2], strict=True)
         known = [m >> 16 for s, m in pairs if s < end and s + (m & _COUNT) + 1 > seq]
         return bool(known) and fingerprint & _PRINT not in known
-
-
-def _text(marks: "array[int]") -> str:
-    """Return marks for a snapshot: one text takes an eighth of the memory that numbers take."""
-    return b64encode(marks).decode()
 
 
 def _mark(count: int, fingerprint: int) -> int:
@@ -251,8 +250,8 @@ class Sequencer(Generic[T]):
         if seq > stream.frontier:
             if any(h.seq == seq and h.count >= count for h in stream.held):
                 return Decision(Verdict.REPEAT)
-            stream.held.append(_Held(seq, count, fingerprint, now_ns, item))
-            stream.held.sort(key=lambda h: h.seq)
+            new = _Held(seq, count, fingerprint, now_ns, item)
+            stream.held = sorted([*stream.held, new], key=lambda h: h.seq)
             self._holding[key] = None
             return Decision(Verdict.HOLD)
         self._take(stream, seq, count, fingerprint)
@@ -300,7 +299,8 @@ class Sequencer(Generic[T]):
             yield self._let_go(stream)
 
     def _let_go(self, stream: _Stream[T]) -> tuple[T, Decision]:
-        held = stream.held.pop(0)
+        held, *rest = stream.held
+        stream.held = rest or ()
         parts = stream.missing_of(held.seq, held.seq + held.count)
         if not parts:
             return held.item, Decision(Verdict.REPEAT)
@@ -356,8 +356,8 @@ class Sequencer(Generic[T]):
         if stream.whole:
             return stream.expected - 1, ()
         held = [(h.seq, h.seq + h.count) for h in stream.held]
-        holes = _holes(stream.expected, stream.above, held)
-        return stream.expected - 1, tuple(islice(holes, MAX_HOLES))
+        found = holes(stream.expected, stream.above, held)
+        return stream.expected - 1, tuple(islice(found, MAX_HOLES))
 
     def shelve(self, now_ns: int) -> int:
         """Put streams that are whole and were silent for a day on the shelf; return how many."""
@@ -375,9 +375,12 @@ class Sequencer(Generic[T]):
         return len(rows)
 
     def dump(self) -> list[list[Any]]:
-        """Return the state without held batches (they have no receipt and come again)."""
+        """Return the state without held batches (they have no receipt and come again).
+
+        Marks are one text: as numbers they would take eight times the memory.
+        """
         return [
-            [*key, s.expected, list(s.above), _text(s.marks), s.cursor, s.heard_ns]
+            [*key, s.expected, list(s.above), b64encode(s.marks).decode(), s.cursor, s.heard_ns]
             for key, s in self._streams.items()
         ]
 
@@ -389,16 +392,8 @@ class Sequencer(Generic[T]):
         self = cls(shelf)
         for identity, boot, stream, expected, above, marks, at, heard_ns in rows:
             ours = prints and isinstance(marks, str)  # of this version
-            known: _Stream[T] = _Stream(expected, Intervals(above), heard_ns)
+            known: _Stream[T] = _Stream(expected, Intervals(above) or _NONE, heard_ns)
             known.marks = array("Q", b64decode(marks) if ours else ())
             known.cursor = at if ours else 0
-            self._add(Key(identity, boot, stream), known)
+            self._add(Key(sys.intern(identity), boot, sys.intern(stream)), known)
         return self
-
-
-def _holes(at: int, above: Intervals, held: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Yield the inclusive holes between `at` and what is here or waits, in order."""
-    for first, end in heapq.merge(above, held):
-        if first > at:
-            yield at, first - 1
-        at = max(at, end)

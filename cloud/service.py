@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from cloud import snapshot
+from cloud import memory, snapshot
 from cloud.decode import Decoder, Message
 from cloud.disk import Room, Shortage
 from cloud.errors import StoreCorrupt, StoreError
@@ -319,7 +319,6 @@ class Service:
             ):
                 return
             self.ingest.sequencer.shelve(self._now())
-            self._quota.forget(self._now())
         except StoreError as error:
             log.warning("snapshot: %s; tried again at the next", error)
             return
@@ -340,7 +339,7 @@ class Service:
         self._until_snapshot_ns = max(self._snapshot_ns, min(wanted_ns, SNAPSHOT_MOST_NS))
         if (parked := self.pipeline.decoder.parking.oldest()) is not None:
             self._waited[position] = parked
-        self._keeping = self._keeper.submit(snapshot.keep, part)
+        self._keeping = self._keeper.submit(_keep, part)
 
     def _kept(self, *, wait: bool = False) -> None:
         """Let the journal forget what two snapshots have passed, once the newest is durable."""
@@ -356,6 +355,14 @@ class Service:
         self._waited = {n: oldest for n, oldest in self._waited.items() if n in kept}
         floor = kept[0] if len(kept) > 1 else -1
         self.journal.forget(min([floor, *(oldest - 1 for oldest in self._waited.values())]))
+
+
+def _keep(part: Path) -> Path:
+    """Make a snapshot durable, and give back the memory that writing it took."""
+    try:
+        return snapshot.keep(part)
+    finally:
+        memory.give_back()
 
 
 def _action(repair: Repair, now_ns: int) -> Entry:

@@ -24,12 +24,14 @@ class Signals:
     """Leaves out the columns beyond the limits. One thread uses it."""
 
     def __init__(self, fleet: Fleet) -> None:
-        self._machines: dict[str, dict[str, None]] = {}  #: device -> its machines
+        #: device -> its machines, but the one that is named as the device is
+        self._machines: dict[str, dict[str, None]] = {}
         for machine in fleet.machines():
             self._note(machine.partition(":")[0], machine)
 
     def _note(self, device: str, machine: str) -> None:
-        self._machines.setdefault(device, {})[machine] = None
+        if machine != device:
+            self._machines.setdefault(device, {})[machine] = None
 
     def within(self, fleet: Fleet, items: Sequence[Item]) -> list[Item]:
         """Return the items with blocks that hold no more signals than their machine may have.
@@ -63,7 +65,8 @@ class Signals:
         def count(machine: str) -> int:
             return len(fleet.signals(machine)) + len(coming.get(machine, ()))
 
-        device = sum(count(machine) for machine in self._machines[block.device])
+        machines = (block.device, *self._machines.get(block.device, ()))
+        device = sum(count(machine) for machine in machines)
         return max(min(OF_MACHINE - count(block.machine), OF_DEVICE - device), 0)
 
 

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from cloud import logs
+from cloud import logs, memory
 from cloud import settings as cloud_settings
 from cloud.app import build
 from cloud.errors import CloudError
@@ -66,6 +66,7 @@ def main(arguments: list[str]) -> int:
             level="debug" if options.verbose else settings.log.level,
             known=cloud_settings.secrets_of(settings),
         )
+        memory.tune()
         warming.ready(settings.telemetry.store)
         with contextlib.ExitStack() as stack:
             if options.embedded_broker:

@@ -7,11 +7,12 @@ byte is read key by key as before, so that the outcome is the same.
 """
 
 import struct
+import sys
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from operator import itemgetter
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from zlib import crc32
 
 import msgspec
@@ -26,6 +27,7 @@ from models.contract.wire import KEYS, NAMES
 MAX_TOPICS: Final = 65_536
 MAX_MISSES: Final = 8  #: batches in a row that fitted no template: then a topic gets none any more
 MAX_FORM: Final = 4_096  #: longer forms are no other device's, and each topic keeps its own
+MAX_PIECE: Final = 64  #: bytes; and so with what stays between two numbers
 _MAP: Final = 5 << 5
 _UNSIGNED: Final = {24: "B", 25: "H", 26: "I", 27: "Q"}  #: first byte of a number -> `struct`
 _VARYING: Final = ("u", "s", "t0", "m0", "dn")
@@ -38,7 +40,15 @@ _CBOR: Final = frozenset(
 )
 
 
+T = TypeVar("T")
+_NOTHING: Final[Mapping[str, Any]] = {}
 _struct = lru_cache(maxsize=4_096)(struct.Struct)  #: the same for most devices of a type
+
+
+@lru_cache(maxsize=4_096)
+def _same(one: T) -> T:
+    """Return what equals this: parts of templates that most devices of a type share."""
+    return one
 
 
 @lru_cache(maxsize=4_096)
@@ -73,13 +83,27 @@ class Template:
         sizes = map("{}s{}s".format, map(len, others), shape.sizes[1:])
         form += f"{columns + len(first) - at}s{shape.sizes[0]}s{''.join(sizes)}"
         self._form = _struct(form) if len(form) <= MAX_FORM else struct.Struct(form)
-        self._fixed = (*fixed, payload[at:columns] + first, *others)
-        self._known = (batch.unreceipted, batch.seq, batch.t0_ns, batch.mono_ns, batch.offsets_ns)
+        own = (batch.boot or "").encode()  # what holds it is no other device's
+        pieces = (*fixed, payload[at:columns] + first)
+        alone = [len(one) > MAX_PIECE or (own and own in one) for one in pieces]
+        shared = (one if mine else _same(one) for one, mine in zip(pieces, alone, strict=True))
+        self._fixed = (*shared, *others)
+        self._known = _known(batch, places)
         self._pick = _picker(tuple(places), len(shape.names))
-        self._batch = msgspec.structs.replace(batch, columns={}, offsets_ns=0)  # not its readings
+        self._batch = msgspec.structs.replace(  # not its readings
+            batch,
+            columns=_NOTHING,
+            quality=_NOTHING,
+            seq=None,
+            unreceipted=None,
+            t0_ns=None,
+            mono_ns=None,
+            offsets_ns=0,
+            dictionary=None if batch.dictionary is None else sys.intern(batch.dictionary),
+        )
         self._layout = shape
         self._columns = columns
-        self._limits = tuple(limits.values())
+        self._limits = _same(tuple(limits.values()))
 
     def read(self, payload: bytes) -> Batch | None:
         """Return what the payload says; None when it has another shape, or is wrong."""
@@ -115,6 +139,13 @@ class Template:
             historical=known.historical,
             dictionary=known.dictionary,
         )
+
+
+def _known(batch: Batch, places: Mapping[str, int]) -> tuple[Any, ...]:
+    """Return what of `_VARYING` stands in no other place of a message, as the batch has it."""
+    said = (batch.unreceipted, batch.seq, batch.t0_ns, batch.mono_ns, batch.offsets_ns)
+    known = tuple(None if name in places else one for name, one in zip(_VARYING, said, strict=True))
+    return known if isinstance(known[-1], array) else _same(known)
 
 
 def _varying(payload: bytes, batch: Batch) -> Iterator[tuple[str, int, int, str]]:

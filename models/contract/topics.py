@@ -36,7 +36,8 @@ class Topic:
     identity: str = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "identity", f"{self.tenant}.{self.device}")
+        identity = sys.intern(f"{self.tenant}.{self.device}")  # a dozen tables are keyed by it
+        object.__setattr__(self, "identity", identity)
         for what, part in (("tenant", self.tenant), ("device", self.device)):
             if not _ID.fullmatch(part):
                 raise BadTopic(f"{what} {part[:40]!a} is not [a-z0-9][a-z0-9-]{{0,30}}")
@@ -62,9 +63,15 @@ def build(topic: Topic) -> str:
     return text
 
 
-@lru_cache(maxsize=65_536)
 def parse(text: str) -> Topic:
-    """Read a topic; `BadTopic` says which part is not one of ours."""
+    """Read a topic; `BadTopic` says which part is not one of ours.
+
+    What is read once a connection is not remembered.
+    """
+    return _read(text) if text.endswith("/up/birth") else _remembered(text)
+
+
+def _read(text: str) -> Topic:
     if len(text) > MAX_TOPIC:
         raise BadTopic(f"{len(text)} characters are more than {MAX_TOPIC}")
     parts = text.split("/")
@@ -77,6 +84,9 @@ def parse(text: str) -> Topic:
     if direction is None:
         raise BadTopic(f"direction {parts[3][:40]!a} is neither up nor down")
     return Topic(sys.intern(tenant), device, direction, _one(tuple(parts[4:])))
+
+
+_remembered = lru_cache(maxsize=65_536)(_read)
 
 
 @lru_cache(maxsize=4_096)

@@ -46,6 +46,7 @@ from models.rows import Block, Tick
 
 GENERIC: Final = "generic"
 PORTION: Final = 32_768  #: values at a time: they and what is found of them stay in the cache
+MACHINES: Final = 1 << 32  #: at most
 LAYOUTS: Final = 1 << 15  #: numbers in layouts, besides those of the signals there are, that stay
 _NOTHING_KNOWN: Final = Profile(name=GENERIC, version=0, title={"en": "Machine", "zh": "设备"})
 
@@ -80,7 +81,7 @@ class Fleet:
         self._profile_of: list[Profile] = []
         self._bound: list[str] = []
         self._signals: list[dict[str, int]] = []  # machine number -> signal -> lane
-        self._plans: dict[tuple[str, tuple[str, ...]], tuple[int, int]] = {}
+        self._plans: dict[tuple[str, tuple[str, ...]], int] = {}  # see `_plan`
         self._sets: dict[tuple[str, ...], tuple[str, ...]] = {}  # each set of signals once
         self._layout: NDArray[np.int64] = np.zeros(0, np.int64)
         self._cursor = np.zeros(2, np.int64)
@@ -290,8 +291,8 @@ class Fleet:
         self._lane_count += 1
         return lane
 
-    def _plan(self, machine: str, signals: tuple[str, ...]) -> tuple[int, int]:
-        """Return (machine number, place in the layout) for blocks of these signals."""
+    def _plan(self, machine: str, signals: tuple[str, ...]) -> int:
+        """Return the place in the layout of blocks of these signals, and the machine's number."""
         if machine not in self._numbers:
             self.bind(machine, GENERIC)
         number = self._numbers[machine]
@@ -309,8 +310,9 @@ class Fleet:
         self._layout = grown(self._layout, place + len(flat))
         self._layout[place : place + len(flat)] = flat
         self._layout_count += len(flat)
-        self._plans[(machine, self._sets.setdefault(signals, signals))] = (number, place)
-        return number, place
+        key = self._names[number], self._sets.setdefault(signals, signals)
+        self._plans[key] = plan = place * MACHINES + number
+        return plan
 
     def _tidied(self) -> None:
         """Let all plans go when there are many: signals that come and go make new ones for ever."""
@@ -321,10 +323,7 @@ class Fleet:
     def _gather(
         self, rows: Sequence[Block | Tick]
     ) -> tuple[NDArray[Any], NDArray[np.int64], NDArray[np.float64]]:
-        """Lay the columns of the first blocks one after the other.
-
-        Returns items (as many as were taken), times (rows,), cells (values,).
-        """
+        """Lay the columns of the first blocks in a row: items, times (rows,), cells (values,)."""
         self._tidied()
         plans = self._plans
         items: list[tuple[int, int, int, int, int, int, int, int]] = []
@@ -342,7 +341,8 @@ class Fleet:
                 plan = self._plan(block.machine, signals)
                 plans = self._plans
             count, width = len(block.times_ns), len(signals)
-            items.append((plan[0], block.n, block.received_ns, count, row, cell, width, plan[1]))
+            place, number = divmod(plan, MACHINES)
+            items.append((number, block.n, block.received_ns, count, row, cell, width, place))
             if block.quality or block.missing:
                 gaps.append((cell, block))
             times.append(block.times_ns)

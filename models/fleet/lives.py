@@ -1,5 +1,6 @@
 """The lives of all machines' parts: estimated when their past has grown, told when they moved."""
 
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ from models.profile import Consumable, Profile
 WEARS: Final = frozenset({"wear", "counter"})  #: bases that are followed reading by reading
 NEW_PART: Final = 0.3  #: an indicator that falls back by this share of its range shows a new part
 Key = tuple[int, str, str]  #: machine number, component, basis
+Names = tuple[tuple[str, str], ...]  #: component, basis
 
 
 def parts(profile: Profile) -> Iterator[tuple[str, str, str, Consumable]]:
@@ -45,8 +47,9 @@ class Lives:
         self._first: NDArray[np.int64] = np.zeros(0, np.int64)  # of each machine, -1 none
         self._wears = Wears()
         self._ages = Ages()
-        self.keys: list[Key] = []
-        self._of: dict[int, dict[tuple[str, str], int]] = {}
+        self._at: dict[Key, int] = {}  # in the order of the rows
+        self._of: list[Names] = []  # of each machine, also those that its profile knows no more
+        self._same: dict[Names, Names] = {}  # thousands of machines of a type have the same
         self._predictors: dict[str, LifePredictor] = {}
 
     def follow(self, number: int, profile: Profile, signals: Mapping[str, int]) -> None:
@@ -54,18 +57,13 @@ class Lives:
         before = len(self._first)
         self._first = grown(self._first, number)
         self._first[before:] = -1
-        of = self._of.setdefault(number, {})
-        for row in of.values():
+        for _, row in self._all(number):
             self._wears.drop(row)
         last = self._first[number] = -1
         for component, basis, signal, part in parts(profile):
-            if (component, basis) not in of:
-                row = len(self.keys)
-                self._rows = grown(self._rows, row)
-                self._rows[row]["machine"] = number
-                of[(component, basis)] = row
-                self.keys.append((number, component, basis))
-            row = of[(component, basis)]
+            row = self._row(number, component, basis)
+            self._rows = grown(self._rows, row)
+            self._rows[row]["machine"] = number
             kind = (profile.name, component)
             self._ages.follow(row, kind, part if basis == "hazard" else None)
             self._rows[row]["lane"] = signals[signal] if signal else -1
@@ -75,6 +73,20 @@ class Lives:
             else:
                 self._wears.link(last, row)
             last = row
+
+    def _row(self, number: int, component: str, basis: str) -> int:
+        """Return the row of a life, the next one at first sight."""
+        row = self._at.setdefault((number, component, basis), len(self._at))
+        self._of += [()] * (number + 1 - len(self._of))
+        if (component, basis) not in self._of[number]:
+            names = (*self._of[number], (component, basis))
+            self._of[number] = self._same.setdefault(names, names)
+        return row
+
+    def _all(self, number: int) -> Iterator[tuple[tuple[str, str], int]]:
+        """Yield component, basis and row of all lives of a machine."""
+        for names in self._of[number] if number < len(self._of) else ():
+            yield names, self._at[number, *names]
 
     def lines(self) -> Lines:
         """Return the rows as the compiled code takes them; anew after each `follow`."""
@@ -86,7 +98,7 @@ class Lives:
         """Estimate the trends that have new points; True when a band moved enough to be told."""
         told = False
         for component, basis, _, part in parts(profile):
-            index = self._of[number][(component, basis)]
+            index = self._at[number, component, basis]
             if basis != "trend" or not self._wears.asked(index):
                 continue
             row = self._rows[index]
@@ -103,7 +115,7 @@ class Lives:
         """Return the bands as seen at a time: one a component, the one that ends first."""
         found: dict[str, Life] = {}
         for component, basis, signal, _ in parts(profile):
-            index = self._of[number][(component, basis)]
+            index = self._at[number, component, basis]
             mode = _mode(component, profile)
             if basis == "hazard":
                 life = _aged(self._ages.band(index, at_ns), component, mode)
@@ -117,7 +129,7 @@ class Lives:
 
     def told(self, number: int, at_ns: int) -> None:
         """Remember what was told of a machine."""
-        for index in self._of.get(number, {}).values():
+        for _, index in self._all(number):
             row = self._rows[index]
             self._ages.heard(index, at_ns)
             row["told_known"], row["told_ns"] = row["known"], at_ns
@@ -125,7 +137,7 @@ class Lives:
 
     def renew(self, number: int, component: str | None, at_ns: int) -> None:
         """Forget the bands of a component (None: of all): the part is new since `at_ns`."""
-        for (name, basis), index in self._of.get(number, {}).items():
+        for (name, basis), index in self._all(number):
             if component in (None, name):
                 self._rows[index]["known"] = 0
                 self._rows[index]["fraction"] = np.nan
@@ -136,10 +148,10 @@ class Lives:
     def dump(self) -> dict[str, NDArray[Any]]:
         """Return the rows, as they stand, and their names as arrays."""
         return {
-            "lives": self._rows[: len(self.keys)],
-            "components": np.array([component for _, component, _ in self.keys], "U"),
-            "bases": np.array([basis for _, _, basis in self.keys], "U"),
-            **self._wears.dump(len(self.keys)),
+            "lives": self._rows[: len(self._at)],
+            "components": np.array([component for _, component, _ in self._at], "U"),
+            "bases": np.array([basis for _, _, basis in self._at], "U"),
+            **self._wears.dump(len(self._at)),
             **self._ages.dump(),
         }
 
@@ -149,9 +161,8 @@ class Lives:
         self._wears.load(arrays)
         self._ages.load(arrays)
         for i, row in enumerate(self._rows):
-            key = (int(row["machine"]), str(arrays["components"][i]), str(arrays["bases"][i]))
-            self.keys.append(key)
-            self._of.setdefault(key[0], {})[key[1:]] = i
+            component, basis = str(arrays["components"][i]), str(arrays["bases"][i])
+            self._row(int(row["machine"]), sys.intern(component), sys.intern(basis))
 
     def _predictor(self, basis: str) -> LifePredictor:
         found = self._predictors.get(basis)

@@ -60,7 +60,7 @@ def test_a_refused_device_is_told_its_room_until_it_kept_within_its_limits_for_a
 def test_what_did_not_become_durable_is_given_back() -> None:
     quota = Quota(LIMITS)
     for _ in range(50):
-        quota.begin()
+        quota.begin(0)
         assert quota.message("a.x", 0)
         assert quota.values("a.x", 150, 0)
         quota.rollback()
@@ -76,11 +76,22 @@ def test_a_clock_that_is_set_back_gives_and_takes_nothing() -> None:
 
 def test_full_buckets_are_forgotten() -> None:
     quota = Quota(LIMITS)
-    quota.message("a.x", 0)
-    quota.forget(0)
-    assert sum(quota.message("a.x", 0) for _ in range(100)) == 19
-    quota.forget(100 * S)
-    assert sum(quota.message("a.x", 100 * S) for _ in range(100)) == 20
+    quota.begin(S)
+    quota.message("a.x", S)
+    quota.begin(S)
+    assert sum(quota.message("a.x", S) for _ in range(100)) == 19
+    quota.message("a.y", 3 * S)
+    quota.begin(3 * S)
+    assert quota._messages.buckets.keys() == {"a.y"}
+    assert sum(quota.message("a.x", 3 * S) for _ in range(100)) == 20
+
+
+def test_looking_for_full_buckets_fills_none_before_its_time() -> None:
+    quota = Quota(LIMITS)
+    assert sum(quota.message("a.x", 0) for _ in range(100)) == 20
+    quota.begin(S)
+    assert sum(quota.message("a.x", S // 2) for _ in range(100)) == 5
+    assert sum(quota.message("a.x", S) for _ in range(100)) == 5
 
 
 def test_a_birth_is_looked_at_however_much_else_came() -> None:

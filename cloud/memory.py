@@ -1,0 +1,38 @@
+"""What the C library does with memory that is not used: fewer heaps, and back to the system.
+
+With its usual settings glibc keeps a heap for each of a dozen threads, and what a snapshot or a
+compaction took once stays in them for good: 25 MB with 3,000 devices. Other C libraries are left as
+they are. See mallopt(3), malloc_trim(3).
+"""
+
+import ctypes
+import sys
+from functools import cache
+from typing import Final
+
+M_MMAP_THRESHOLD: Final = -3
+M_ARENA_MAX: Final = -8
+ARENAS: Final = 2  #: heaps; threads that hold Python's lock hardly ever meet in one
+MAPPED: Final = 1 << 20  #: bytes from which on an array is mapped by itself, and given back whole
+
+
+@cache
+def _glibc() -> ctypes.CDLL | None:
+    """Return the C library if it is glibc."""
+    if not sys.platform.startswith("linux"):
+        return None
+    library = ctypes.CDLL(None)
+    return library if hasattr(library, "gnu_get_libc_version") else None
+
+
+def tune() -> None:
+    """Bound the heaps, before there are threads."""
+    if (library := _glibc()) is not None:
+        library.mallopt(M_ARENA_MAX, ARENAS)
+        library.mallopt(M_MMAP_THRESHOLD, MAPPED)
+
+
+def give_back() -> None:
+    """Give what no part of the program uses back to the system; any thread may ask."""
+    if (library := _glibc()) is not None:
+        library.malloc_trim(0)
