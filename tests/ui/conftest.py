@@ -76,11 +76,14 @@ class Watched:
     def __init__(self, page: Page) -> None:
         self.page = page
         self.complaints: list[str] = []
+        self.may_be_late = False  #: a write may come too late, which the browser notes too
         page.on("console", self._said)
         page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
         page.on("dialog", self._asked)
 
     def _said(self, message: ConsoleMessage) -> None:
+        if self.may_be_late and "status of 412" in message.text:
+            return
         if message.type in ("error", "warning"):
             self.complaints.append(f"{message.type}: {message.text}")
 

@@ -1,0 +1,46 @@
+"""Somebody, or the service itself, changes a ticket while its page is open and not yet told."""
+
+from playwright.sync_api import Response, Route, expect
+
+from tests.ui.conftest import Watched
+from tests.ui.plant import Running
+from tests.ui.test_stored_text import post
+
+
+def test_a_step_is_refused_when_somebody_acted_and_taken_when_only_dates_moved(
+    watched: Watched, running: Running
+) -> None:
+    page, path = watched.page, f"/tickets/{running.first('/tickets', state='new')['id']}"
+    watched.may_be_late = True
+    page.route("**/api/v1/events*", lambda _: None)  # never answered: the page is not told
+    page.goto(running.url + path)
+    button = page.get_by_role("button", name="Take it on")
+    button.wait_for()
+    post(running, f"{path}/acknowledge", running.service.get(path)["version"], actor="ann")
+    button.click()
+    expect(page.get_by_text("Somebody changed it meanwhile.")).to_be_visible()
+    expect(page.get_by_text("Visit the machine, then say what was found.")).to_be_visible()
+
+    refused: list[str] = []
+
+    def older(route: Route) -> None:
+        """Answer as before the service moved the dates, until a step was refused."""
+        answer = route.fetch()
+        ticket = answer.json()
+        changes = {} if refused else {"version": ticket["version"] - 1}
+        route.fulfill(response=answer, json=ticket | changes)
+
+    def note(response: Response) -> None:
+        if response.status == 412:
+            refused.append(response.url)
+
+    page.route(f"**/api/v1{path}", older)
+    page.on("response", note)
+    page.reload()
+    page.get_by_role("button", name="Resolve").click()
+    page.get_by_role("dialog").get_by_label("Cannot tell").check()
+    page.get_by_role("dialog").get_by_role("button", name="Resolve").click()
+    page.get_by_role("button", name="Customer confirms").wait_for()
+    assert len(refused) == 1
+    expect(page.get_by_text("Somebody changed it meanwhile.")).to_have_count(0)
+    assert running.service.get(path)["verdict"] == "inconclusive"
