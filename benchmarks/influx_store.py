@@ -1,21 +1,24 @@
 """The InfluxDB store alone: lines, requests, answers, and an hour without the server.
 
 Lines and requests are compared with influxdb-client (`Point`, and its bulk path); answers are wall
-times at the client. The hour is 5,000 values a second, all given at once: what waits is what would
-wait, only the clock is quicker.
+times at the client, with 1,000 values a second arriving (but for "just written"). The hour is 5,000
+values a second, all given at once: what waits is what would wait, only the clock is quicker.
 """
 
 import gc
 import os
 import statistics
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import psutil
+import urllib3
 from influxdb_client import InfluxDBClient, Point
 from influxdb_client.client.write_api import SYNCHRONOUS
 
@@ -33,6 +36,10 @@ from models.rows import Block
 SECOND_NS = 10**9
 DAY = 86_400
 READS = 200
+READS_ARRIVING = 1_000  #: some seconds of asking, in which readings arrive
+SETTLE_S = 300.0
+SETTLED_BYTES = 100_000
+CACHED = "storage_cache_inuse_bytes{"
 ROWS = 100_000
 POINT_ROWS = 3_000
 OUTAGE_S = 3_600
@@ -124,16 +131,19 @@ def _shipped(store: InfluxTelemetry, position: int) -> None:
 
 
 def answer_figures(influxd: Influxd, folder: Path) -> Iterator[Figure]:
-    """Ask for a day and for 90 days of one signal of a machine with ten (one over 90 days)."""
+    """Ask for a day and for 90 days of one signal of a machine with ten (one over 90 days).
+
+    First while all of it was written this minute, then as a server is that runs: its caches are in
+    files, and readings of other machines go on arriving.
+    """
     store = opened(influxd.server, folder, "answers")
     day = plant_rows(1, DAY, 10, seed=4)
     for n, group in enumerate(blocks(day)):
         store.write(group, n)
     hours, spike = long_blocks()
-    position = DAY
-    for hour in hours:
-        store.write([hour], position)
-        position += 1
+    for n, hour in enumerate(hours, DAY):
+        store.write([hour], n)
+    position = DAY + len(hours)
     _shipped(store, position - 1)
     end = START_NS + DAY * SECOND_NS
     far = START_NS + DAYS * DAY * SECOND_NS
@@ -141,22 +151,56 @@ def answer_figures(influxd: Influxd, folder: Path) -> Iterator[Figure]:
     found = store.buckets("bench.long", "s0", START_NS, far, width)
     assert found.max_ns[found.max.argmax()] == START_NS + spike * SECOND_NS, "the spike is hidden"
     assert int(found.count.sum()) == DAYS * DAY
-    yield from _times(
-        f"a day of one signal at {POINTS} points",
-        lambda: store.buckets("bench.m0", "s3", START_NS, end, width_for(end - START_NS)),
-    )
-    yield from _times(
-        f"{DAYS} days of one signal at {POINTS} points",
-        lambda: store.buckets("bench.long", "s0", START_NS, far, width),
-    )
-    yield from _times("latest of ten signals", lambda: store.latest("bench.m0"))
-    odd = -(-DAY * SECOND_NS // 500)
-    yield from _times(
-        "a day, 500 points of 172.8 s (raw readings)",
-        lambda: store.buckets("bench.m0", "s3", START_NS, end, odd),
-        reads=20,
-    )
+    charts: dict[str, Callable[[], object]] = {
+        "a day": lambda: store.buckets("bench.m0", "s3", START_NS, end, width_for(end - START_NS)),
+        f"{DAYS} days": lambda: store.buckets("bench.long", "s0", START_NS, far, width),
+    }
+    for name, ask in charts.items():
+        yield from _times(f"{name} of one signal, just written", ask)
+    _settle(influxd.server)
+    with _arriving(store, position):
+        for name, ask in charts.items():
+            yield from _times(f"{name} of one signal at {POINTS} points", ask, READS_ARRIVING)
+        yield from _times("latest of ten signals", lambda: store.latest("bench.m0"))
+        odd = -(-DAY * SECOND_NS // 500)
+        yield from _times(
+            "a day, 500 points of 172.8 s (raw readings)",
+            lambda: store.buckets("bench.m0", "s3", START_NS, end, odd),
+            reads=20,
+        )
     store.close()
+
+
+def _settle(server: Server) -> None:
+    """Wait until the server has written its caches of what no longer arrives into files."""
+    ends = time.monotonic() + SETTLE_S
+    while time.monotonic() < ends:
+        told = urllib3.request("GET", f"{server.url}/metrics").data.decode()
+        lines = [line for line in told.splitlines() if line.startswith(CACHED)]
+        if sum(float(line.rpartition(" ")[2]) for line in lines) < SETTLED_BYTES:
+            return
+        time.sleep(1.0)
+    raise TimeoutError(f"influxd keeps what was written in memory for {SETTLE_S:.0f} s")
+
+
+@contextmanager
+def _arriving(store: InfluxTelemetry, position: int) -> Iterator[None]:
+    """Have ten machines send a hundred values a second each."""
+    halt = threading.Event()
+
+    def feed() -> None:
+        n = 0
+        while not halt.wait(1.0):
+            store.write(_ten_seconds(n, range(100, 110)), position + n)
+            n += 1
+
+    thread = threading.Thread(target=feed)
+    thread.start()
+    try:
+        yield
+    finally:
+        halt.set()
+        thread.join()
 
 
 def _times(name: str, ask: Callable[[], object], reads: int = READS) -> Iterator[Figure]:
@@ -212,8 +256,8 @@ def _seconds(count: int) -> Sequence[list[Block]]:
     return [_ten_seconds(n) for n in range(count)]
 
 
-def _ten_seconds(n: int) -> list[Block]:
-    """Return ten seconds of every machine: batches of ten rows."""
+def _ten_seconds(n: int, machines: range = range(_MACHINES)) -> list[Block]:
+    """Return ten seconds of some machines: batches of ten rows."""
     at = np.arange(10 * n, 10 * (n + 1))
     columns = tuple(np.round(np.sin(at * (j + 1)) * 10, 2) for j in range(10))
     return [
@@ -229,7 +273,7 @@ def _ten_seconds(n: int) -> list[Block]:
             signals=NAMES,
             columns=columns,
         )
-        for m in range(_MACHINES)
+        for m in machines
     ]
 
 

@@ -26,6 +26,12 @@ VARIABLE: Final = "FOREWARN_INFLUXD"
 READY_S: Final = 60.0
 STOP_S: Final = 20.0
 ORG: Final = "forewarn"
+#: What is held in memory before it is put into files makes every collection of the server's, and
+#: every question about what is newest, that much longer; `docs/how-to/influxdb.md` has them too.
+SETTINGS: Final = {
+    "storage-cache-snapshot-memory-size": "8388608",
+    "storage-cache-snapshot-write-cold-duration": "1m",
+}
 
 
 def cached() -> Path:
@@ -99,6 +105,7 @@ class Influxd:
                     "--reporting-disabled",
                     "--log-level",
                     "warn",
+                    *(f"--{name}={value}" for name, value in SETTINGS.items()),
                 ],
                 stdout=log,
                 stderr=log,
