@@ -151,12 +151,12 @@ def bound(rows: int = 100_000) -> float:
     pipe: no broker, no order, no journal, no scores, no answers.
     """
     values = np.ascontiguousarray(plant_rows(1, rows, SIGNALS, seed=2)[0].T)
-    batch, fields = batches.of(values), batches.FIELDS
-    lines.write(batch, fields)
+    batch, fields, room = batches.of(values), batches.FIELDS, lines.Room()
+    lines.write(batch, fields, room)
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as sink:
         assert sink.stdin is not None
         begin = cpu()
-        sink.stdin.write(lines.write(batches.of(values.copy()), fields))
+        sink.stdin.write(lines.write(batches.of(values.copy()), fields, room))
         sink.stdin.flush()
         spent = cpu() - begin
     return values.size / spent

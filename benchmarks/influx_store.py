@@ -58,9 +58,10 @@ def line_figures(server: Server) -> Iterator[Figure]:
     values = plant_rows(1, ROWS, 10, seed=2)[0]
     times = START_NS + SECOND_NS * np.arange(ROWS)
     rows, fields = batches.of(np.ascontiguousarray(values.T)), batches.FIELDS
-    lines.write(rows, fields)
+    room = lines.Room()
+    lines.write(rows, fields, room)
     begin = cpu()
-    body = lines.write(rows, fields)
+    body = lines.write(rows, fields, room)
     ours = values.size / (cpu() - begin)
     begin = cpu()
     for at, row in zip(times[:POINT_ROWS].tolist(), values[:POINT_ROWS].tolist(), strict=True):

@@ -98,7 +98,10 @@ def layout_of(block: Block) -> Layout:
 
 
 def _shape_of(block: Block) -> _Shape:
-    return _shape(block.signals, "".join([column.dtype.char for column in block.columns]))
+    columns = block.columns
+    if isinstance(columns, np.ndarray):
+        return _shape(block.signals, columns.dtype.char * len(columns))
+    return _shape(block.signals, "".join([column.dtype.char for column in columns]))
 
 
 @lru_cache(maxsize=4_096)

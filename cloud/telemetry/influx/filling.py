@@ -158,8 +158,8 @@ def _close(  # noqa: PLR0917 (a kernel)
 def advance(  # noqa: PLR0917 (a kernel: one pass, arrays in and out)
     begin: int,
     times: Any,
-    machine: Any,
-    block: Any,
+    machines: Any,
+    whose: Any,
     columns: Any,
     kinds: Any,
     cells: Any,
@@ -185,7 +185,8 @@ def advance(  # noqa: PLR0917 (a kernel: one pass, arrays in and out)
     minute_ints, minute_floats, minute_lost = ints[MINUTES], floats[MINUTES], lost[MINUTES]
     r = begin
     while r < len(times):
-        m = machine[r]
+        owner = whose[r]
+        m = machines[owner]
         minute = times[r] // MINUTE_NS * MINUTE_NS
         if minute < open_at[m]:
             late[r] = True
@@ -212,14 +213,14 @@ def advance(  # noqa: PLR0917 (a kernel: one pass, arrays in and out)
                 )
             open_at[m] = minute
         end = r + 1
-        while end < len(times) and block[end] == block[r] and 0 <= times[end] - minute < MINUTE_NS:
+        while end < len(times) and whose[end] == owner and 0 <= times[end] - minute < MINUTE_NS:
             end += 1
         for j in range(cells.shape[0]):
             _take(
                 minute_ints,
                 minute_floats,
                 minute_lost,
-                columns[block[r], j],
+                columns[owner, j],
                 r,
                 end,
                 times,

@@ -181,12 +181,25 @@ def _write(  # noqa: PLR0917 (a kernel: one pass, arrays in and out)
     return at - start
 
 
-def write(rows: Rows, fields: Fields) -> bytes:
+class Room:
+    """Where lines are made, kept for the next ones: fresh pages cost as much as half the lines."""
+
+    def __init__(self) -> None:
+        self._bytes = np.empty(0, np.uint8)
+
+    def of(self, size: int) -> NDArray[np.uint8]:
+        """Return so many bytes at least, with anything in them."""
+        if len(self._bytes) < size:
+            self._bytes = np.empty(size, np.uint8)
+        return self._bytes
+
+
+def write(rows: Rows, fields: Fields, room: Room) -> bytes:
     """Return the lines of these rows; a row without any field has no line."""
     count, columns = len(rows.times), len(fields.kinds)
     names = sum(len(texts.data) for texts in (fields.values, fields.states, fields.extra))
     most = rows.heads.longest + names + columns * (MOST + 6) + 3 * MOST
-    out = np.empty(count * most + SLACK, np.uint8)
+    out = room.of(count * most + SLACK)
     length = _write(
         out,
         rows.heads.data,

@@ -52,7 +52,7 @@ class ShipmentLog:
 
     def note(self, shipment: Shipment) -> None:
         """Make a shipment safe before it is sent. `StoreFull` names the path."""
-        parts = [shipment.position.to_bytes(8, "little", signed=True)]
+        parts: list[bytes] = [shipment.position.to_bytes(8, "little", signed=True)]
         for bucket, body in shipment.bodies:
             name = bucket.encode()
             parts += [_BODY.pack(len(name), len(body)), name, body]
@@ -64,7 +64,7 @@ class ShipmentLog:
         turn = 1 - self._turn
         path = self._paths[turn]
         try:
-            _overwrite(path, b"".join([head, *parts]))
+            _overwrite(path, [head, *parts])
         except OSError as error:
             raise StoreFull(f"{path}: {error.strerror} ({length} bytes)") from error
         self._turn = turn
@@ -100,11 +100,12 @@ def _read(path: Path) -> Shipment | None:
     return Shipment(position, bodies)
 
 
-def _overwrite(path: Path, data: bytes) -> None:
+def _overwrite(path: Path, parts: list[bytes]) -> None:
+    """Write over what a file has from its start on; what is behind may stay."""
     fd = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
     try:
-        with open(fd, "wb", buffering=0, closefd=False) as file:
-            file.write(data)
+        with open(fd, "wb", closefd=False) as file:
+            file.writelines(parts)
         os.fdatasync(fd)
     finally:
         os.close(fd)

@@ -43,15 +43,16 @@ class Closed:
 
 @dataclass(slots=True, kw_only=True)
 class Passing:
-    """Rows on their way: n rows of k columns, from blocks of machines.
+    """Rows on their way: n rows of k columns, of m machines.
 
-    Shapes: `times` (n,), `machine` (n,) int32, `block` (n,) int32, `columns` (blocks, k) int32
-    slots, `kinds` (k,) uint8, `cells` (k, n) int64, `states` (k, n) uint8 or (0, 0).
+    Shapes: `times` (n,), `machines` (m,) int32 their numbers, `whose` (n,) int32 which of them a
+    row is of, `columns` (m, k) int32 slots, `kinds` (k,) uint8, `cells` (k, n) int64, `states`
+    (k, n) uint8 or (0, 0).
     """
 
     times: NDArray[np.int64]
-    machine: NDArray[np.int32]
-    block: NDArray[np.int32]
+    machines: NDArray[np.int32]
+    whose: NDArray[np.int32]
     columns: NDArray[np.int32]
     kinds: NDArray[np.uint8]
     cells: NDArray[np.int64]
@@ -136,8 +137,8 @@ class OpenBuckets:
             begin, count = fill(
                 begin,
                 rows.times,
-                rows.machine,
-                rows.block,
+                rows.machines,
+                rows.whose,
                 rows.columns,
                 rows.kinds,
                 rows.cells,

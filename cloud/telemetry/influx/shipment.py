@@ -16,7 +16,7 @@ from cloud.telemetry import fresh, rollup
 from cloud.telemetry.fresh import MISSING, QUALITY, Layout
 from cloud.telemetry.influx import names
 from cloud.telemetry.influx.filling import HOURS, MINUTES
-from cloud.telemetry.influx.lines import BAD, KINDS, NONE, Fields, Rows, Texts, write
+from cloud.telemetry.influx.lines import BAD, KINDS, NONE, Fields, Room, Rows, Texts, write
 from cloud.telemetry.influx.machines import Machine, Machines
 from cloud.telemetry.influx.placing import Placed, place
 from cloud.telemetry.influx.rolls import Closed, Passing
@@ -70,6 +70,7 @@ class Builder:
         self._buckets = buckets
         self._retention = retention
         self._now = now
+        self._room = Room()
 
     def build(self, blocks: Sequence[Block], position: int) -> Shipment:
         """Turn blocks into requests. `StoreBusy` when the server must be asked and is away."""
@@ -81,17 +82,15 @@ class Builder:
         late: Late = {}
         if blocks:
             counts = np.array([len(block.times_ns) for block in blocks])
-            ids = self._ids(blocks, known)
+            ids = self._ids(blocks, known, counts)
             placed = self._place(blocks, known, counts, ids)
-            ends = np.concatenate([[0], np.cumsum(counts)])
             for group in _groups(blocks):
-                rows = _rows_of(group, ends)
                 part = self._passing(group, blocks, known, counts)
                 found, behind = self._machines.open.advance(part)
                 closed += found
                 if behind.any():
                     self._keep_late(part, behind, late)
-                raw += self._raw(group, part, placed, rows, ids, blocks, known)
+                raw += self._raw(group, part, placed, counts, ids, blocks, known)
             closed += self._partials(late, position)
         bodies += self._rolled(closed)
         if self._machines.lines:
@@ -107,16 +106,15 @@ class Builder:
         """Return a shipment of all open buckets as they are now; they stay open."""
         return Shipment(position, _joined(self._rolled([self._machines.open.standing()])))
 
-    def _ids(self, blocks: Sequence[Block], known: Sequence[Machine]) -> NDArray[np.int64]:
+    def _ids(
+        self, blocks: Sequence[Block], known: Sequence[Machine], counts: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
         firsts = [
             self._machines.source(machine, block) + block.seq
             for machine, block in zip(known, blocks, strict=True)
         ]
-        parts = [
-            np.arange(first, first + len(block.times_ns))
-            for first, block in zip(firsts, blocks, strict=True)
-        ]
-        return np.concatenate(parts)
+        ends = np.cumsum(counts)
+        return np.repeat(np.array(firsts) - (ends - counts), counts) + np.arange(ends[-1])
 
     def _place(
         self,
@@ -141,19 +139,19 @@ class Builder:
         counts: NDArray[np.int64],
     ) -> Passing:
         mine = [blocks[b] for b in group.blocks]
-        owners = [known[b] for b in group.blocks]
         lengths = counts[group.blocks]
-        for machine in {owner.name: owner for owner in owners}.values():
+        owners = {known[b].number: known[b] for b in group.blocks}
+        for machine in owners.values():
             self._machines.tell(
                 machine, group.layout, historical=group.historical, stated=group.stated
             )
-        columns = np.stack([self._machines.columns(owner, group.layout) for owner in owners])
-        numbers = np.array([owner.number for owner in owners], np.int32)
+        places = {number: place for place, number in enumerate(owners)}
+        whose = np.array([places[known[b].number] for b in group.blocks], np.int32)
         return Passing(
             times=np.concatenate([block.times_ns for block in mine]),
-            machine=np.repeat(numbers, lengths),
-            block=np.repeat(np.arange(len(mine), dtype=np.int32), lengths),
-            columns=columns,
+            machines=np.array([*owners], np.int32),
+            whose=np.repeat(whose, lengths),
+            columns=np.stack([self._machines.columns(m, group.layout) for m in owners.values()]),
             kinds=_fields(group.layout, group.historical).kinds,
             cells=_cells(mine, group.layout, int(lengths.sum())),
             states=_states(mine, group.layout, lengths) if group.stated else _NO_STATES,
@@ -164,16 +162,17 @@ class Builder:
         group: _Group,
         part: Passing,
         placed: Placed,
-        rows: NDArray[np.int64],
+        counts: NDArray[np.int64],
         ids: NDArray[np.int64],
         blocks: Sequence[Block],
         known: Sequence[Machine],
     ) -> Iterator[tuple[str, bytes]]:
         series = [self._machines.series(known[b], blocks[b].stream) for b in group.blocks]
         distinct, which = np.unique(series, return_inverse=True)
+        rows = _rows_of(group, counts)
         lines = Rows(
             heads=Texts.of([self._machines.series_heads[s] for s in distinct.tolist()]),
-            head=which.astype(np.int32)[part.block],
+            head=np.repeat(which.astype(np.int32), counts[group.blocks]),
             times=placed.times[rows],
             own=placed.own[rows] if len(placed.own) else NONE,
             ids=ids[rows],
@@ -182,7 +181,8 @@ class Builder:
         )
         fields = _fields(group.layout, group.historical)
         edge = self._edge(self._retention.raw_days)
-        yield from _split(lines, fields, edge, self._buckets.raw, self._buckets.ever)
+        buckets = (self._buckets.raw, self._buckets.ever)
+        yield from _split(lines, fields, edge, buckets, self._room)
 
     def _edge(self, days: int) -> int:
         """Return the time before which a bucket with this retention takes nothing."""
@@ -192,9 +192,9 @@ class Builder:
     def _keep_late(part: Passing, behind: NDArray[np.bool_], late: Late) -> None:
         at = np.flatnonzero(behind)
         doubles = part.cells.view(np.float64)
-        for block in np.unique(part.block[at]).tolist():
-            mine = at[part.block[at] == block]
-            for j, slot in enumerate(part.columns[block].tolist()):
+        for owner in np.unique(part.whose[at]).tolist():
+            mine = at[part.whose[at] == owner]
+            for j, slot in enumerate(part.columns[owner].tolist()):
                 whole = part.kinds[j] > KINDS["f"]
                 values = part.cells[j, mine].astype(np.float64) if whole else doubles[j, mine]
                 states = part.states[j, mine] if len(part.states) else np.zeros(len(mine), np.uint8)
@@ -245,11 +245,11 @@ class Builder:
                 states=_NO_STATES,
             )
             if level == HOURS:
-                out.append((self._buckets.ever, write(lines, _ROLLED_FIELDS)))
+                out.append((self._buckets.ever, write(lines, _ROLLED_FIELDS, self._room)))
             else:
                 edge = self._edge(self._retention.minute_days)
                 buckets = (self._buckets.minute, self._buckets.ever)
-                out += _split(lines, _ROLLED_FIELDS, edge, *buckets)
+                out += _split(lines, _ROLLED_FIELDS, edge, buckets, self._room)
         return out
 
 
@@ -272,16 +272,17 @@ def _rolled_cells(part: Partials, width_ns: int) -> NDArray[np.int64]:
 
 
 def _split(
-    rows: Rows, fields: Fields, edge_ns: int, young: str, old: str
+    rows: Rows, fields: Fields, edge_ns: int, buckets: tuple[str, str], room: Room
 ) -> Iterator[tuple[str, bytes]]:
     """Yield the lines of each bucket: rows before `edge_ns` go where they are kept."""
+    young, old = buckets
     before = rows.times < edge_ns
     if not before.any():
-        yield young, write(rows, fields)
+        yield young, write(rows, fields, room)
         return
     for bucket, mine in ((young, np.flatnonzero(~before)), (old, np.flatnonzero(before))):
         if len(mine):
-            yield bucket, write(_only(rows, mine), fields)
+            yield bucket, write(_only(rows, mine), fields, room)
 
 
 def _only(rows: Rows, mine: NDArray[np.int64]) -> Rows:
@@ -310,24 +311,32 @@ def _joined(bodies: Sequence[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
 def _groups(blocks: Sequence[Block]) -> list[_Group]:
     """Group blocks by layout; where a machine changes its layout, later groups follow."""
     out: dict[Any, _Group] = {}
-    turns: dict[str, tuple[int, Layout, bool]] = {}
+    turns: dict[str, Any] = {}
+    key: Any = None
+    group: Any = None
     for number, block in enumerate(blocks):
         layout = fresh.layout_of(block)
         turn, last, historical = turns.get(block.machine, (0, layout, block.historical))
-        if last != layout or historical != block.historical:
+        if (last is not layout and last != layout) or historical != block.historical:
             turn += 1
-        turns[block.machine] = (turn, layout, block.historical)
-        key = (turn, layout, block.historical)
-        group = out.get(key)
-        if group is None:
-            group = out[key] = _Group(layout, block.historical)
+        mine = turns[block.machine] = (turn, layout, block.historical)
+        if mine != key:  # mostly the same, and then its long tuple need not be hashed
+            key = mine
+            group = out.get(key)
+            if group is None:
+                group = out[key] = _Group(layout, block.historical)
         group.blocks.append(number)
         group.stated |= bool(block.quality or block.missing)
     return [out[key] for key in sorted(out, key=lambda key: key[0])]
 
 
-def _rows_of(group: _Group, ends: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.concatenate([np.arange(ends[b], ends[b + 1]) for b in group.blocks])
+def _rows_of(group: _Group, counts: NDArray[np.int64]) -> NDArray[np.int64] | slice:
+    """Return which rows a group has of all blocks'."""
+    if len(group.blocks) == len(counts):
+        return slice(None)
+    mine = counts[group.blocks]
+    firsts = (np.cumsum(counts) - counts)[group.blocks]
+    return np.repeat(firsts - (np.cumsum(mine) - mine), mine) + np.arange(mine.sum())
 
 
 @lru_cache(maxsize=4_096)
@@ -341,6 +350,10 @@ def _fields(layout: Layout, historical: bool) -> Fields:
 def _cells(blocks: Sequence[Block], layout: Layout, count: int) -> NDArray[np.int64]:
     cells = np.empty((len(layout), count), np.int64)
     doubles = cells.view(np.float64)
+    tables = [block.columns for block in blocks if isinstance(block.columns, np.ndarray)]
+    if len(tables) == len(blocks):
+        np.concatenate(tables, axis=1, out=doubles)
+        return cells
     columns = zip(*[block.columns for block in blocks], strict=True)
     for j, ((_, code), parts) in enumerate(zip(layout, columns, strict=True)):
         np.concatenate(parts, out=(doubles if code in "df" else cells)[j])

@@ -24,7 +24,7 @@ from cloud.telemetry.influx.shipment import Builder, Shipment
 from cloud.telemetry.influx.spool import Spool
 from models.rows import Block
 
-MERGED_VALUES: Final = 60_000  #: about how many values go into one shipment
+MERGED_VALUES: Final = 200_000  #: about how many values go into one shipment
 LINGER_S: Final = 0.2  #: how long a small shipment waits for more, unless somebody waits for it
 FIRST_WAIT_S: Final = 0.1
 LONGEST_WAIT_S: Final = 10.0

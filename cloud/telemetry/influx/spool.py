@@ -4,7 +4,9 @@ Not a store: after a restart the journal brings the same blocks again, so the fi
 read by the process that wrote them, and begin empty.
 """
 
+import errno
 import io
+import os
 import threading
 from collections import deque
 from collections.abc import Sequence
@@ -32,9 +34,10 @@ class _Arrays(msgspec.Struct, array_like=True):
     seq: int
     received_ns: int
     historical: bool
-    times: bytes
+    times: memoryview
     signals: tuple[str, ...]
-    columns: list[tuple[str, bytes]]
+    columns: list[tuple[str, memoryview]]
+    table: memoryview  #: all columns where they are one array of float64
     quality: dict[str, bytes]
     missing: dict[str, bytes]
 
@@ -106,7 +109,9 @@ class Spool:
             assert self._writing is not None
             whole = self._writing.tell()
             try:
-                self._writing.write(len(body).to_bytes(_LENGTH, "little") + body)
+                head = len(body).to_bytes(_LENGTH, "little")
+                if os.writev(self._writing.fileno(), [head, body]) < len(head) + len(body):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             except OSError:
                 self._writing.truncate(whole)
                 self._writing.seek(whole)
@@ -168,7 +173,12 @@ class Spool:
             self._clear()
 
 
+def _bytes(array: Any) -> memoryview:
+    return np.ascontiguousarray(array).data.cast("B")
+
+
 def _packed(block: Block) -> _Arrays:
+    whole = isinstance(block.columns, np.ndarray) and block.columns.size > 0
     return _Arrays(
         n=block.n,
         machine=block.machine,
@@ -178,18 +188,19 @@ def _packed(block: Block) -> _Arrays:
         seq=block.seq,
         received_ns=block.received_ns,
         historical=block.historical,
-        times=block.times_ns.tobytes(),
+        times=_bytes(block.times_ns),
         signals=block.signals,
-        columns=[(column.dtype.str, column.tobytes()) for column in block.columns],
+        columns=[] if whole else [(one.dtype.str, _bytes(one)) for one in block.columns],
+        table=_bytes(block.columns) if whole else memoryview(b""),
         quality={name: part.tobytes() for name, part in block.quality.items()},
         missing={name: part.tobytes() for name, part in block.missing.items()},
     )
 
 
 def _unpacked(one: _Arrays) -> Block:
-    columns: list[np.ndarray[Any, Any]] = [
-        np.frombuffer(body, np.dtype(kind)) for kind, body in one.columns
-    ]
+    if one.table:
+        table = np.frombuffer(one.table, np.float64).reshape(len(one.signals), -1)
+    columns = tuple(np.frombuffer(body, np.dtype(kind)) for kind, body in one.columns)
     return Block(
         n=one.n,
         machine=one.machine,
@@ -201,7 +212,7 @@ def _unpacked(one: _Arrays) -> Block:
         historical=one.historical,
         times_ns=np.frombuffer(one.times, np.int64),
         signals=one.signals,
-        columns=tuple(columns),
+        columns=table if one.table else columns,
         quality={name: np.frombuffer(body, np.uint8) for name, body in one.quality.items()},
         missing={name: np.frombuffer(body, np.bool_) for name, body in one.missing.items()},
     )

@@ -14,7 +14,7 @@ from cloud.telemetry.checks import T0, block
 from cloud.telemetry.influx import names
 from cloud.telemetry.influx.digits import MOST, UNROUND, put_float, put_int
 from cloud.telemetry.influx.filling import HOURS, MINUTES
-from cloud.telemetry.influx.lines import Fields, Rows, Texts, write
+from cloud.telemetry.influx.lines import Fields, Room, Rows, Texts, write
 from cloud.telemetry.influx.log import ShipmentLog
 from cloud.telemetry.influx.placing import NEVER, place
 from cloud.telemetry.influx.rolls import OpenBuckets, Passing
@@ -79,6 +79,7 @@ def test_lines_bring_every_double_back_whatever_came_before_it(rows) -> None:
             states=nothing,
         ),
         fields,
+        Room(),
     )
     for r, (row, line) in enumerate(zip(rows, body.decode().splitlines(), strict=True)):
         head, texts, at = line.split(" ")
@@ -146,7 +147,7 @@ def test_a_line_has_only_what_is_there() -> None:
         cells=cells,
         states=states,
     )
-    assert write(rows, fields).decode().splitlines() == [
+    assert write(rows, fields, Room()).decode().splitlines() == [
         "x,m=1 a=41.9,b=0.1,c=7i,d=t,row=10i 5",
         "x,m=2 s.a=64i,s.b=66i,c=-1i,d=f,row=11i 6",
         "x,m=1 a=-0.0,s.a=1i,b=1" + "0" * 16 + "e284,s.c=64i,d=t,row=12i,at=7i 8",
@@ -208,8 +209,8 @@ def test_open_buckets_end_as_the_shared_kernel_reduces(samples, cut: int) -> Non
         closed, late = buckets.advance(
             Passing(
                 times=times[mine],
-                machine=np.full(count, machine, np.int32),
-                block=np.zeros(count, np.int32),
+                machines=np.array([machine], np.int32),
+                whose=np.zeros(count, np.int32),
                 columns=np.array([[slot]], np.int32),
                 kinds=np.zeros(1, np.uint8),
                 cells=values[mine].view(np.int64).reshape(1, -1),
