@@ -5,6 +5,8 @@ Takes the first that is there: a `mosquitto` on PATH or in /usr/sbin (MQTT 5), e
 """
 
 import contextlib
+import itertools
+import secrets
 import shutil
 import socket
 import subprocess
@@ -16,6 +18,8 @@ from pathlib import Path
 from typing import Final
 
 READY_S: Final = 15.0
+PORTS: Final = range(20_000, 32_768)
+_NUMBERS: Final = itertools.count(secrets.randbelow(len(PORTS)))
 
 
 class BrokerError(RuntimeError):
@@ -33,10 +37,17 @@ class Broker:
 
 
 def free_port() -> int:
-    """Return a port of the loopback interface that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port of the loopback interface that nobody listens on, another one each time.
+
+    It lies below those that systems give to outgoing connections: a client that keeps trying such a
+    port while its server is away may in the end reach itself, and then keeps the server out.
+    """
+    for number in itertools.islice(_NUMBERS, len(PORTS)):
+        port = PORTS[number % len(PORTS)]
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise BrokerError(f"no port of {PORTS.start} to {PORTS.stop - 1} is free on this computer")
 
 
 def find_mosquitto() -> str | None:

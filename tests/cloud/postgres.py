@@ -5,7 +5,6 @@ import itertools
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import tempfile
 import threading
@@ -15,6 +14,8 @@ from typing import IO
 
 import pg8000.dbapi
 import pytest
+
+from forewarn.broker import free_port
 
 KNOWN = Path("/usr/lib/postgresql")
 READY = b"database system is ready to accept connections"
@@ -61,9 +62,7 @@ class Postgres:
     def start(self) -> None:
         """Start it on a free port (the same one at a restart); return when it takes connections."""
         if not self.port:
-            with socket.socket() as free:
-                free.bind(("127.0.0.1", 0))
-                self.port = free.getsockname()[1]
+            self.port = free_port()
         options = {
             "listen_addresses": "127.0.0.1",
             "port": str(self.port),

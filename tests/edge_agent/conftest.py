@@ -1,11 +1,12 @@
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from forewarn.broker import free_port
 
 
 @dataclass
@@ -36,12 +37,6 @@ class Broker:
         self.process.wait()
         self.process.stderr.close()
         self.process = None
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

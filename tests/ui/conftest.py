@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    expect,
+    sync_playwright,
+)
 
 from cloud import ui
 from forewarn.broker import find_mosquitto, free_port
@@ -15,6 +22,8 @@ from tests.e2e.parts import Part, mosquitto, service
 from tests.ui.plant import Probe, Running, need, simulate
 
 HERE = Path(__file__).parent
+WITHIN_MS = 20_000  #: what is expected comes within; nothing waits longer than it has to
+expect.set_options(timeout=WITHIN_MS)
 FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -97,7 +106,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
     found = browser.new_context(
         viewport={"width": 1280, "height": 860}, locale="en", timezone_id="Europe/Berlin"
     )
-    found.set_default_timeout(20_000)
+    found.set_default_timeout(WITHIN_MS)
     yield found
     found.close()
 
