@@ -26,6 +26,7 @@ from benchmarks import batches
 from benchmarks.report import Figure, cpu
 from benchmarks.store import DAYS, NAMES, POINTS, START_NS, blocks, long_blocks, width_for
 from benchmarks.workload import plant_rows
+from cloud import telemetry
 from cloud.telemetry.influx import lines, setup
 from cloud.telemetry.influx.http import Connection, Server
 from cloud.telemetry.influx.server import Influxd, find, running
@@ -35,6 +36,7 @@ from models.rows import Block
 
 SECOND_NS = 10**9
 DAY = 86_400
+SPIKE = 1e6
 READS = 200
 READS_ARRIVING = 1_000  #: some seconds of asking, in which readings arrive
 SETTLE_S = 300.0
@@ -139,27 +141,22 @@ def answer_figures(influxd: Influxd, folder: Path) -> Iterator[Figure]:
     """
     store = opened(influxd.server, folder, "answers")
     day = plant_rows(1, DAY, 10, seed=4)
-    for n, group in enumerate(blocks(day)):
-        store.write(group, n)
+    day[0, DAY // 3, 3] = SPIKE
     hours, spike = long_blocks()
-    for n, hour in enumerate(hours, DAY):
-        store.write([hour], n)
-    position = DAY + len(hours)
-    _shipped(store, position - 1)
+    rounds = [*blocks(day), *([hour] for hour in hours)]
+    for n, group in enumerate(rounds):
+        store.write(group, n)
+    _shipped(store, len(rounds) - 1)
     end = START_NS + DAY * SECOND_NS
     far = START_NS + DAYS * DAY * SECOND_NS
-    width = width_for(far - START_NS)
-    found = store.buckets("bench.long", "s0", START_NS, far, width)
-    assert found.max_ns[found.max.argmax()] == START_NS + spike * SECOND_NS, "the spike is hidden"
-    assert int(found.count.sum()) == DAYS * DAY
-    charts: dict[str, Callable[[], object]] = {
-        "a day": lambda: store.buckets("bench.m0", "s3", START_NS, end, width_for(end - START_NS)),
-        f"{DAYS} days": lambda: store.buckets("bench.long", "s0", START_NS, far, width),
+    charts = {
+        "a day": _chart(store, "bench.m0", "s3", end, DAY // 3),
+        f"{DAYS} days": _chart(store, "bench.long", "s0", far, spike),
     }
     for name, ask in charts.items():
         yield from _times(f"{name} of one signal, just written", ask)
     _settle(influxd.server)
-    with _arriving(store, position):
+    with _arriving(store, len(rounds)):
         for name, ask in charts.items():
             yield from _times(f"{name} of one signal at {POINTS} points", ask, READS_ARRIVING)
         yield from _times("latest of ten signals", lambda: store.latest("bench.m0"))
@@ -170,6 +167,21 @@ def answer_figures(influxd: Influxd, folder: Path) -> Iterator[Figure]:
             reads=20,
         )
     store.close()
+
+
+def _chart(
+    store: InfluxTelemetry, machine: str, signal: str, end_ns: int, spike: int
+) -> Callable[[], object]:
+    """Return how to ask for a chart, which shows the spike and counts every second."""
+    width = width_for(end_ns - START_NS)
+
+    def ask() -> telemetry.Buckets:
+        return store.buckets(machine, signal, START_NS, end_ns, width)
+
+    found = ask()
+    assert found.max_ns[found.max.argmax()] == START_NS + spike * SECOND_NS, "the spike is hidden"
+    assert int(found.count.sum()) * SECOND_NS == end_ns - START_NS
+    return ask
 
 
 def _settle(server: Server) -> None:

@@ -36,6 +36,7 @@ async def serve(settings: cloud_settings.CloudSettings) -> None:
     async with app.running():
         api = settings.api
         scheme = "https" if api.cert_file else "http"
+        memory.keep()
         log.info("ready: %s://%s:%d/api/v1/machines", scheme, api.host, api.port)
         link = await asyncio.to_thread(app.setup_link)
         if link is not None:

@@ -1,9 +1,11 @@
 """Memory that is not used goes back to the system."""
 
 import ctypes
+import gc
 import os
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import pytest
@@ -50,6 +52,25 @@ def test_another_c_library_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> 
         memory.give_back()
     finally:
         memory._glibc.cache_clear()
+
+
+class Ring:
+    """Something that only a collection ends."""
+
+    def __init__(self) -> None:
+        self.me = self
+
+
+def test_what_is_kept_is_not_looked_at_again_and_what_comes_later_is() -> None:
+    before = weakref.ref(Ring())
+    memory.keep()
+    try:
+        after = weakref.ref(Ring())
+        gc.collect()
+        assert before() is not None
+        assert after() is None
+    finally:
+        gc.unfreeze()
 
 
 if __name__ == "__main__":
