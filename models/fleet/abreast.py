@@ -64,13 +64,16 @@ def calm(lane: Any, item: Any, contexts: int, share: float) -> bool:
 
 
 @part
-def fill(s: Any, a: int, k: Any, b: int, lane: Any, contexts: int, t0: int, rules: Any) -> None:
+def fill(
+    s: Any, a: int, k: Any, b: int, lane: Any, ref: Any, contexts: int, t0: int, rules: Any
+) -> None:
     """Copy a signal's state into `s` from `a` on, and what stays into `k` from `b` on."""
     s[a + LAST], s[a + INTERVAL], s[a + STEP] = lane.last, lane.interval_s, lane.step
     s[a + FAST], s[a + LEVEL], s[a + SPREAD] = lane.fast, lane.level, lane.spread
     s[a + RISE], s[a + FALL], s[a + BAD] = lane.rise, lane.fall, lane.bad
     s[a + EXPECTED], s[a + MOVED_AT], s[a + ODDS] = lane.expected, -1.0, 0.0
-    s[a + COUNT], s[a + MEAN], s[a + PRODUCT] = lane.count, lane.mean, lane.sxx
+    s[a + COUNT], s[a + MEAN] = lane.count, lane.mean
+    s[a + PRODUCT] = ref.sxx if lane.role == CONDITION else 0.0
     s[a + SAME] = (lane.same_ns - t0) * 1e-9
     k[b + RATE] = lane.rate
     k[b + HIGH] = min(lane.alert_high, lane.alarm_high)
@@ -97,17 +100,17 @@ def fill(s: Any, a: int, k: Any, b: int, lane: Any, contexts: int, t0: int, rule
         k[b + GAIN] = k[b + MOST] = 0.0
     k[b + LEARNS] = 1.0 if scored and lane.frozen == 0 else 0.0
     k[b + NEAR] = 3.0 * lane.sigma if lane.armed == 1 else np.inf
-    k[b + SOLVES] = lane.solve_at if lane.armed == 1 else np.inf
+    k[b + SOLVES] = ref.solve_at if lane.armed == 1 else np.inf
     wears = armed and lane.wears == 1
     k[b + GOAL_HIGH] = lane.goal_high if wears else np.nan
     k[b + GOAL_LOW] = lane.goal_low if wears else np.nan
     for i in range(contexts):
-        wide = 0.25 * (lane.c_high[i] - lane.c_low[i]) if scored else 0.0
+        wide = 0.25 * (ref.c_high[i] - ref.c_low[i]) if scored else 0.0
         c = b + i * LANES
         k[c + SLOPE] = lane.slope[i] if scored else 0.0
         k[c + CENTRE] = lane.c_mean[i] if scored else 0.0
-        k[c + C_LOW] = lane.c_low[i] - wide if wide > 0.0 else -np.inf
-        k[c + C_HIGH] = lane.c_high[i] + wide if wide > 0.0 else np.inf
+        k[c + C_LOW] = ref.c_low[i] - wide if wide > 0.0 else -np.inf
+        k[c + C_HIGH] = ref.c_high[i] + wide if wide > 0.0 else np.inf
 
 
 @part
@@ -155,7 +158,7 @@ def lay(
 
 
 @part
-def keep(s: Any, a: int, lane: Any, contexts: int) -> None:
+def keep(s: Any, a: int, lane: Any, ref: Any, contexts: int) -> None:
     """Copy a signal's state back."""
     lane.last, lane.interval_s, lane.step = s[a + LAST], s[a + INTERVAL], s[a + STEP]
     lane.fast, lane.level, lane.spread = s[a + FAST], s[a + LEVEL], s[a + SPREAD]
@@ -164,7 +167,7 @@ def keep(s: Any, a: int, lane: Any, contexts: int) -> None:
         lane.rise, lane.fall, lane.bad = s[a + RISE], s[a + FALL], s[a + BAD]
         if contexts > 0 or lane.frozen == 0:
             lane.expected = s[a + EXPECTED]
-        lane.count, lane.mean, lane.sxx = s[a + COUNT], s[a + MEAN], s[a + PRODUCT]
+        lane.count, lane.mean, ref.sxx = s[a + COUNT], s[a + MEAN], s[a + PRODUCT]
 
 
 @part

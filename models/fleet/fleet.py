@@ -32,6 +32,7 @@ from models.fleet.layout import (
     LANE,
     MACHINE,
     ONSET,
+    REFERENCE,
 )
 from models.fleet.lives import Lives, begin_past
 from models.fleet.report import assess
@@ -70,16 +71,16 @@ class Fleet:
         self._rules = (config or Config()).record()
         self._generic = self._profiles.get(GENERIC, _NOTHING_KNOWN)
         self._lanes: NDArray[Any] = np.zeros(0, LANE)
-        self._onsets: NDArray[Any] = np.zeros(0, ONSET)  # one a signal that is watched
+        # one a signal that is watched
+        self._onsets, self._references = np.zeros(0, ONSET), np.zeros(0, REFERENCE)
         self._machines: NDArray[Any] = np.zeros(0, MACHINE)
         self._histories: NDArray[Any] = np.zeros(0, HISTORY)
         self._lives = Lives(float(self._rules[0]["life_told"]))
         self._elders = Elders()
         self._lane_count = self._onset_count = self._history_count = self._layout_count = 0
         self._numbers: dict[str, int] = {}
-        self._names: list[str] = []
         self._profile_of: list[Profile] = []
-        self._bound: list[str] = []
+        self._names, self._bound = list[str](), list[str]()  # machines and their profiles
         self._signals: list[dict[str, int]] = []  # machine number -> signal -> lane
         self._plans: dict[tuple[str, tuple[str, ...]], int] = {}  # see `_plan`
         self._sets: dict[tuple[str, ...], tuple[str, ...]] = {}  # each set of signals once
@@ -118,8 +119,7 @@ class Fleet:
         """
         if not rows:
             return []
-        if self._shadow is not None:
-            rows = [self._widened(item) for item in rows]
+        rows = rows if self._shadow is None else [self._widened(item) for item in rows]
         told: list[Assessment] = []
         taken = 0
         while taken < len(rows):
@@ -138,18 +138,17 @@ class Fleet:
         watch(self._onsets, self._lanes, machines, self._rules, *readings, *found)
         self._cursor[:] = 0
         while True:
-            state = (self._lanes, machines, self._histories, self._lives.lines(), self._rules)
-            number = kernel.run(*state, *readings, odds, flags, scores, self._cursor)
+            state = (machines, self._histories, self._lives.lines(), self._rules)
+            number = kernel.run(
+                self._lanes, self._references, *state, *readings, odds, flags, scores, self._cursor
+            )
             if number < 0:
                 break
             assessment = self._told(number)
             if assessment is not None:
                 told.append(assessment)
         if trace is not None:
-            for item in items[items["machine"] >= 0]:
-                first = int(item["first_row"])
-                part = slice(first, first + int(item["rows"]))
-                trace.add(scores[part].copy(), strengths[part].copy(), flags[part].copy())
+            trace.take(items, scores, strengths, flags)
         return len(items)
 
     def current(self, machine: str) -> Assessment:
@@ -174,8 +173,9 @@ class Fleet:
             if component and name not in signals_of(component, self._profile_of[number]):
                 continue
             forget(self._lanes[lane])
-            if self._lanes[lane]["onset"] >= 0:
-                self._onsets[self._lanes[lane]["onset"]] = np.zeros((), ONSET)
+            if (onset := self._lanes[lane]["onset"]) >= 0:
+                self._onsets[onset] = np.zeros((), ONSET)
+                self._references[onset] = np.zeros((), REFERENCE)
             history = int(self._lanes[lane]["history"])
             if history >= 0:
                 begin_past(self._histories[history])
@@ -217,6 +217,7 @@ class Fleet:
             machines=self._machines[: len(self._names)],
             lanes=self._lanes[: self._lane_count],
             onsets=self._onsets[: self._onset_count],
+            references=self._references[: self._onset_count],
             histories=self._histories[: self._history_count],
             names=self._names,
             bound=self._bound,
@@ -238,11 +239,10 @@ class Fleet:
         fleet = cls(profiles, config, detectors)
         state = persist.load(arrays)
         fleet._machines, fleet._histories = state.machines, state.histories
-        fleet._lanes, fleet._onsets = state.lanes, state.onsets
-        fleet._lane_count, fleet._onset_count = len(state.lanes), len(state.onsets)
-        fleet._history_count = len(state.histories)
-        fleet._names, fleet._bound = state.names, state.bound
-        fleet._signals = state.signals
+        fleet._lanes, fleet._onsets, fleet._references = state.lanes, state.onsets, state.references
+        counted = (state.lanes, state.onsets, state.histories)
+        fleet._lane_count, fleet._onset_count, fleet._history_count = map(len, counted)
+        fleet._names, fleet._bound, fleet._signals = state.names, state.bound, state.signals
         fleet._lives.load(arrays)
         fleet._numbers = {name: i for i, name in enumerate(state.names)}
         fleet._profile_of = [fleet._generic] * len(state.names)
@@ -273,6 +273,7 @@ class Fleet:
         configure(self._lanes[lane], name, profile)
         if self._lanes[lane]["role"] == CONDITION and self._lanes[lane]["onset"] < 0:
             self._onsets = grown(self._onsets, self._onset_count)
+            self._references = grown(self._references, self._onset_count)
             self._lanes[lane]["onset"] = self._onset_count
             self._onset_count += 1
 
@@ -378,8 +379,7 @@ class Fleet:
             return None
         said = self._said(number)
         assessment = self._assess(number, said)
-        machine["told_state"] = machine["state"]
-        machine["told_health"] = machine["health"]
+        machine["told_state"], machine["told_health"] = machine["state"], machine["health"]
         machine["report_ns"] = machine["at_ns"] + int(self._rules[0]["report_every_s"] * 1e9)
         self._lives.told(number, int(machine["at_ns"]))
         mine = self._signals[number]
@@ -391,7 +391,7 @@ class Fleet:
 
     def _said(self, number: int) -> dict[str, tuple[Comparison, ...]]:
         mine, machine = self._signals[number], self._machines[number]
-        return witnesses(mine, self._lanes, machine, lambda: self._family(number))
+        return witnesses(mine, self._lanes, self._references, machine, lambda: self._family(number))
 
     def _assess(self, number: int, said: Mapping[str, tuple[Comparison, ...]]) -> Assessment:
         lanes = [(name, self._lanes[lane]) for name, lane in self._signals[number].items()]

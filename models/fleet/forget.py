@@ -14,7 +14,7 @@ from models.fleet.persist import SnapshotError
 
 MACHINES: Final = ("machines", "names", "bound")
 LANES: Final = ("lanes", "signals", "order")
-ONSETS: Final = ("onsets",)
+ONSETS: Final = ("onsets", "references")
 HISTORIES: Final = ("histories",)
 LIVES: Final = ("lives", "components", "bases", "wears", "wears_before", "ages")
 WHOLE: Final = ("version", "kinds", "taught", "age_kinds", "age_fits", "ended")
@@ -48,7 +48,7 @@ def without(arrays: Mapping[str, NDArray[Any]], gone: Collection[str]) -> dict[s
     out["machines"]["first"] = _moved(out["machines"]["first"], lane_of)
     out["lanes"]["machine"] = _moved(out["lanes"]["machine"], machine_of)
     out["lanes"]["next"] = _moved(out["lanes"]["next"], lane_of)
-    out["lanes"]["peer"] = _moved(out["lanes"]["peer"] - 1, lane_of) + 1
+    out["references"]["peer"] = _moved(out["references"]["peer"] - 1, lane_of) + 1
     out["lanes"]["history"] = _moved(out["lanes"]["history"], _renumbered(history_stays))
     out["lanes"]["onset"] = _moved(out["lanes"]["onset"], _renumbered(onset_stays))
     out["histories"]["lane"] = _moved(out["histories"]["lane"], lane_of)

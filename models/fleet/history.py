@@ -5,19 +5,18 @@ from typing import Any
 
 import numpy as np
 
-from models.fleet.layout import ESTIMATE, LEVELS, SAMPLES
+from models.fleet.layout import ESTIMATE, LEVELS, PER_LEVEL, SAMPLES
 from models.life.compiled import part
 
 ROLLS = (2.0**16, 2.0**24, 2.0**32, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9)  #: where counters begin again
-PER_LEVEL = 8  #: points of one width
 
 
 @part
 def remember(h: Any, lane: Any, m: Any, t: int, x: float, rules: Any) -> None:
     """Keep the past of a signal as medians of buckets that get wider with age.
 
-    A bucket is 8 usual intervals wide; of each width at most 9 are kept, then the two oldest become
-    one of twice the width. So 160 points hold the last hours finely and years coarsely.
+    A bucket is 8 usual intervals wide; of each width at most 8 are kept, then the two oldest become
+    one of twice the width. So 128 points hold the last hours finely and years coarsely.
     """
     if x < h.low or x > h.high:
         h.due = 1

@@ -64,7 +64,15 @@ LASTING_BITS = (1 << SHIFT) | (1 << AGAIN)
 
 @part
 def _row(
-    lane: Any, m: Any, t: int, received: int, x: float, strange: float, flags: int, rules: Any
+    lane: Any,
+    ref: Any,
+    m: Any,
+    t: int,
+    heard: int,
+    x: float,
+    strange: float,
+    flags: int,
+    rules: Any,
 ) -> bool:
     """Take one reading of one signal; False when it has no part in the score (late, shadow).
 
@@ -73,7 +81,7 @@ def _row(
     seconds = 0.0
     if lane.rows == 0:
         lane.same_ns = t
-        lane.received_ns = received
+        lane.received_ns = heard
         lane.level = x
         lane.fast = x
         m.due_ns = 0
@@ -83,7 +91,7 @@ def _row(
         return False
     else:
         seconds = (t - lane.last_ns) * 1e-9
-        timing(lane, t, received, x, seconds)
+        timing(lane, t, heard, x, seconds)
     if lane.limited == 1:
         limits(lane, t, x)
     if lane.active & (1 << DROPOUT):
@@ -95,7 +103,7 @@ def _row(
             expect(lane, m)  # a sensor that is not to be trusted: nothing to score or to learn
         else:
             leapt = level(lane, x, rules)
-            odds = strange + compare(lane, m, t, x, seconds, leapt, rules)
+            odds = strange + compare(lane, ref, m, t, x, seconds, leapt, rules)
     elif lane.role == CONTEXT:
         share = max(rules.level_share, 1.0 / (lane.rows + 1.0))
         r = x - lane.level
@@ -244,6 +252,7 @@ def _silent_machine(
 @part
 def _telling_row(
     lanes: Any,
+    references: Any,
     m: Any,
     histories: Any,
     lines: Lines,
@@ -268,8 +277,8 @@ def _telling_row(
         if r >= calm:
             taken = r
             r = quiet(
-                lanes, m, histories, rules, item, layout, times, cells, odds_of, flags, scores, r,
-                room,
+                lanes, references, m, histories, rules, item, layout, times, cells, odds_of, flags,
+                scores, r, room,
             )  # fmt: skip
             calm = r + (1 if r > taken else PATIENCE)
             if m.flags != 0 and _tell(lanes, m, histories, lines, life, rules):
@@ -283,18 +292,19 @@ def _telling_row(
         first = item.first_cell + r
         for j in range(begin, end, 2):
             lane = lanes[layout[j]]
+            ref = references[lane.onset]  # read only of signals that have one
             cell = first + layout[j + 1] * rows
             x = cells[cell] + 0.0  # no negative zero
             if not np.isfinite(x):
                 lane.missing += 1
-            elif _row(lane, m, t, item.at_ns, x, odds_of[cell], found, rules):
+            elif _row(lane, ref, m, t, item.at_ns, x, odds_of[cell], found, rules):
                 sums[(j - begin) // 2 % LANES] += lane.odds
                 if lane.history >= 0:
                     remember(histories[lane.history], lane, m, t, x, rules)
             faulty = faulty or lane.active & (1 << SHIFT) != 0
             learned += lane.rest_ns == t
         if learned > 1:
-            pair_up(lanes, layout, begin, end, t)
+            pair_up(lanes, references, layout, begin, end, t)
         if faulty:
             flags[item.first_row + r] |= FAULTY
         odds = (sums[0] + sums[1]) + (sums[2] + sums[3])
@@ -314,6 +324,7 @@ def _telling_row(
 def _make(build: int) -> Any:
     def run(
         lanes: NDArray[Any],
+        references: NDArray[Any],
         machines: NDArray[Any],
         histories: NDArray[Any],
         lines: Lines,
@@ -335,9 +346,7 @@ def _make(build: int) -> Any:
         `flags` gets the bit of rows in a lasting shift.
         """
         rules, room = constants[0], rooms()
-        while (
-            cursor[0] < items.shape[0] and build >= 0
-        ):  # names it, so that the cache is keyed by it
+        while cursor[0] < items.shape[0] and build >= 0:  # names it: the cache is keyed by it
             item = items[cursor[0]]
             if item.machine < 0:
                 found = _silent_machine(lanes, machines, histories, lines, rules, item, cursor)
@@ -347,6 +356,7 @@ def _make(build: int) -> Any:
                 m = machines[item.machine]
                 row = _telling_row(
                     lanes,
+                    references,
                     m,
                     histories,
                     lines,

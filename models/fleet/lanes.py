@@ -26,9 +26,8 @@ DETECTED: Final = "detector:"  #: names of lanes that hold the scores of a plug-
 DETECTED_AT: Final = 0.95  #: a plug-in's score from here on counts as unusual
 #: what a lane learned of a part that is gone
 FORGOTTEN: Final = (
-    *("learned", "fast", "level", "spread", "armed", "frozen", "first_ns", "solve_at"),
-    *("count", "mean", "sxx", "c_mean", "c_low", "c_high", "sxc", "scc", "slope"),
-    *("beyond_ns", "rest_ns", "peer", "pair_n", "pair_xx", "pair_xy", "pair_yy"),
+    *("learned", "fast", "level", "spread", "armed", "frozen", "first_ns", "count", "mean"),
+    *("c_mean", "slope", "beyond_ns", "rest_ns"),
     *("sigma", "slack", "top", "gain", "most", "expected", "rise", "fall"),
 )
 _UNSEEN: Final = Signal()

@@ -8,11 +8,12 @@ from typing import Final
 
 import numpy as np
 
-VERSION: Final = 9
+VERSION: Final = 10
 CONTEXTS: Final = 4  #: so many context signals of a machine can explain the others
 PEERS: Final = 6  #: so many signals of a machine are set beside each
-POINTS: Final = 160  #: most points of a history: 16 levels of up to 9, rounded up
 LEVELS: Final = 16
+PER_LEVEL: Final = 8  #: points of one width in a history
+POINTS: Final = LEVELS * PER_LEVEL + 8  #: and one that is being added, rounded up
 SAMPLES: Final = 16  #: most samples kept for the median of one bucket
 
 # Checks as bits of `active`. Alert and alarm of a limit are told as one condition.
@@ -57,7 +58,7 @@ NEVER: Final = np.iinfo(np.int64).max
 LANE_CONFIG: Final = [
     ("machine", "i4"),
     ("history", "i4"),  # row in the histories, -1 none
-    ("onset", "i4"),  # row in the onsets, -1 none
+    ("onset", "i4"),  # row in the onsets and in the references, -1 none
     ("role", "i1"),
     ("slot", "i1"),  # place among the machine's contexts, -1 none
     ("need", "i1"),
@@ -119,24 +120,30 @@ LANE_STATE: Final = [
     ("beyond_ns", "i8", (2,)),  # the last two onsets, alarms or not
     ("rest", "f8"),  # what the contexts left of the last row that was learned
     ("rest_ns", "i8"),
-    # other signals in the reference (`models.fleet.pairs`): lane plus one, rows, sums of products
-    ("peer", "i4", (PEERS,)),
-    ("pair_n", "i4", (PEERS,)),
-    ("pair_xx", "f4", (PEERS,)),
-    ("pair_xy", "f4", (PEERS,)),
-    ("pair_yy", "f4", (PEERS,)),
     ("group_s", "f8"),  # usual time between receipts
     ("first_ns", "i8"),
-    ("solve_at", "f8"),
-    ("sxx", "f8"),
     ("c_mean", "f8", (CONTEXTS,)),
-    ("c_low", "f8", (CONTEXTS,)),
-    ("c_high", "f8", (CONTEXTS,)),
     ("slope", "f8", (CONTEXTS,)),
-    ("sxc", "f8", (CONTEXTS,)),
-    ("scc", "f8", (CONTEXTS * CONTEXTS,)),
 ]
 LANE: Final = np.dtype(LANE_CONFIG + LANE_STATE)
+
+#: what a signal's healthy reference is learned from, beside its onset (`models.fleet.reference`)
+REFERENCE: Final = np.dtype(
+    [
+        ("solve_at", "f8"),
+        ("sxx", "f8"),
+        ("c_low", "f8", (CONTEXTS,)),
+        ("c_high", "f8", (CONTEXTS,)),
+        ("sxc", "f8", (CONTEXTS,)),
+        ("scc", "f8", (CONTEXTS * (CONTEXTS + 1) // 2,)),  # each two once
+        # other signals (`models.fleet.pairs`): lane plus one, rows, sums of products
+        ("peer", "i4", (PEERS,)),
+        ("pair_n", "i4", (PEERS,)),
+        ("pair_xx", "f4", (PEERS,)),
+        ("pair_xy", "f4", (PEERS,)),
+        ("pair_yy", "f4", (PEERS,)),
+    ]
+)
 
 MACHINE: Final = np.dtype(
     [
@@ -227,7 +234,7 @@ HISTORY: Final = np.dtype(
         ("due", "i8"),
         ("kept", "i8"),
         ("points", "i8"),
-        ("levels", "i8", (LEVELS,)),
+        ("levels", "i1", (LEVELS,)),
         ("base", "f8"),  # counter: use in all = reading - base
         ("start", "f8"),  # counter: use in all when the part was new
         ("raw", "f8"),

@@ -5,6 +5,8 @@ of the machine's other signals in the same rows. The sums stand still with the r
 read when somebody asks for reasons (`models.fleet.witnesses`): nothing here enters a score.
 """
 
+# ruff: noqa: PLR0917  compiled code: no keywords, and a call costs a look-up
+
 from typing import Any
 
 import numpy as np
@@ -15,17 +17,19 @@ from models.life.compiled import part
 
 
 @part
-def _place(lane: Any, other: int) -> int:
+def _place(ref: Any, other: int) -> int:
     """Return the place of a peer, a free one at first sight, or -1. Peers are kept plus one."""
     for i in range(PEERS):
-        if lane.peer[i] == other + 1 or lane.peer[i] == 0:
-            lane.peer[i] = other + 1
+        if ref.peer[i] == other + 1 or ref.peer[i] == 0:
+            ref.peer[i] = other + 1
             return i
     return -1
 
 
 @part
-def pair_up(lanes: Any, layout: NDArray[np.int64], begin: int, end: int, t: int) -> None:
+def pair_up(
+    lanes: Any, references: Any, layout: NDArray[np.int64], begin: int, end: int, t: int
+) -> None:
     """Add a row to the pairs of its signals whose reference has just learned (`rest_ns` is `t`).
 
     Each signal is paired with the first few others of a block only: many would cost more than all
@@ -40,12 +44,13 @@ def pair_up(lanes: Any, layout: NDArray[np.int64], begin: int, end: int, t: int)
             other = lanes[layout[k]]
             if k == j or other.rest_ns != t:
                 continue
-            i = _place(lane, layout[k])
+            ref = references[lane.onset]
+            i = _place(ref, layout[k])
             if i >= 0:
-                lane.pair_n[i] += 1
-                lane.pair_xx[i] += lane.rest * lane.rest
-                lane.pair_xy[i] += lane.rest * other.rest
-                lane.pair_yy[i] += other.rest * other.rest
+                ref.pair_n[i] += 1
+                ref.pair_xx[i] += lane.rest * lane.rest
+                ref.pair_xy[i] += lane.rest * other.rest
+                ref.pair_yy[i] += other.rest * other.rest
             left -= 1
             if left == 0:
                 break

@@ -1,5 +1,6 @@
 """Snapshots of a fleet: versioned arrays, names as fixed-width text, nothing pickled."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.fleet.layout import HISTORY, LANE, LIFE, MACHINE, ONSET, VERSION
+from models.fleet.layout import HISTORY, LANE, LIFE, MACHINE, ONSET, REFERENCE, VERSION
 
 
 class SnapshotError(ValueError):
@@ -21,6 +22,7 @@ class Saved:
     machines: NDArray[Any]
     lanes: NDArray[Any]
     onsets: NDArray[Any]
+    references: NDArray[Any]
     histories: NDArray[Any]
     names: list[str]
     bound: list[str]
@@ -32,6 +34,7 @@ def dump(
     machines: NDArray[Any],
     lanes: NDArray[Any],
     onsets: NDArray[Any],
+    references: NDArray[Any],
     histories: NDArray[Any],
     names: Sequence[str],
     bound: Sequence[str],
@@ -49,6 +52,7 @@ def dump(
         "machines": machines,
         "lanes": lanes,
         "onsets": onsets,
+        "references": references,
         "histories": histories,
         "names": np.array(names, "U"),
         "bound": np.array(bound, "U"),
@@ -60,13 +64,14 @@ def dump(
 def load(arrays: Mapping[str, NDArray[Any]]) -> Saved:
     """Read a snapshot; `SnapshotError` says what does not fit."""
     missing = {"version", "machines", "lanes", "onsets", "histories", "names", "bound", "signals"}
-    missing |= {"order", "lives", "components", "bases"}
+    missing |= {"references", "order", "lives", "components", "bases"}
     missing -= set(arrays)
     if missing:
         raise SnapshotError(f"snapshot lacks {sorted(missing)}; rebuild from the journal")
     found = arrays["version"].tolist()
-    kinds = [arrays[k].dtype for k in ("machines", "lanes", "onsets", "histories", "lives")]
-    if found != [VERSION] or kinds != [MACHINE, LANE, ONSET, HISTORY, LIFE]:
+    names = ("machines", "lanes", "onsets", "references", "histories", "lives")
+    kinds = [arrays[name].dtype for name in names]
+    if found != [VERSION] or kinds != [MACHINE, LANE, ONSET, REFERENCE, HISTORY, LIFE]:
         raise SnapshotError(
             f"snapshot has state version {found}, this program {[VERSION]}; "
             "rebuild from the journal"
@@ -74,13 +79,14 @@ def load(arrays: Mapping[str, NDArray[Any]]) -> Saved:
     signals: list[dict[str, int]] = [{} for _ in arrays["names"]]
     owners = arrays["lanes"]["machine"]
     for lane in np.argsort(arrays["order"], kind="stable").tolist():
-        signals[owners[lane]][str(arrays["signals"][lane])] = lane
+        signals[owners[lane]][sys.intern(str(arrays["signals"][lane]))] = lane
     return Saved(
         machines=arrays["machines"].copy(),
         lanes=arrays["lanes"].copy(),
         onsets=arrays["onsets"].copy(),
+        references=arrays["references"].copy(),
         histories=arrays["histories"].copy(),
-        names=[str(name) for name in arrays["names"]],
-        bound=[str(name) for name in arrays["bound"]],
+        names=[sys.intern(str(name)) for name in arrays["names"]],
+        bound=[sys.intern(str(name)) for name in arrays["bound"]],
         signals=signals,
     )

@@ -226,7 +226,9 @@ def _take(
 
 
 @part
-def _pairs(rests: Any, lanes: Any, layout: NDArray[np.int64], item: Any, r: int, t: int) -> None:
+def _pairs(
+    rests: Any, lanes: Any, references: Any, layout: NDArray[np.int64], item: Any, r: int, t: int
+) -> None:
     """Let the pairs learn from a row what the references learned, as `reference.compare` does."""
     begin, learned = item.first_column, 0
     for j in range(item.columns):
@@ -236,7 +238,7 @@ def _pairs(rests: Any, lanes: Any, layout: NDArray[np.int64], item: Any, r: int,
             lane.rest, lane.rest_ns = rest, t
             learned += 1
     if learned > 1:
-        pair_up(lanes, layout, begin, begin + 2 * item.columns, t)
+        pair_up(lanes, references, layout, begin, begin + 2 * item.columns, t)
 
 
 @part
@@ -268,6 +270,7 @@ def _remembered(
 @part
 def quiet(
     lanes: Any,
+    references: Any,
     m: Any,
     histories: Any,
     rules: Any,
@@ -328,7 +331,7 @@ def quiet(
             pad(s, a, k, b)
             continue
         lane = lanes[layout[begin + 2 * j]]
-        fill(s, a, k, b, lane, contexts, t0, rules)
+        fill(s, a, k, b, lane, references[lane.onset], contexts, t0, rules)
         offset[j] = first + layout[begin + 2 * j + 1] * rows
         if lane.role == CONTEXT:
             slot[j] = lane.slot
@@ -370,7 +373,7 @@ def quiet(
             if shifting > 0:
                 flags[item.first_row + r + i] |= FAULTY
             if pairs:
-                _pairs(rests, lanes, layout, item, i, times[item.first_row + r + i])
+                _pairs(rests, lanes, references, layout, item, i, times[item.first_row + r + i])
         r += count
         last_ns = times[item.first_row + r - 1]
         if count < TILE:
@@ -380,7 +383,7 @@ def quiet(
     for j in range(columns):
         lane = lanes[layout[begin + 2 * j]]
         a = j // LANES * STATE + j % LANES
-        keep(s, a, lane, contexts)
+        keep(s, a, lane, references[lane.onset], contexts)
         moved = int(s[a + MOVED_AT])
         lane.same_ns = lane.same_ns if moved < 0 else times[item.first_row + moved]
         lane.last_ns = last_ns

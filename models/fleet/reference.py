@@ -11,24 +11,31 @@ from models.life.compiled import part
 
 
 @part
-def _solve(lane: Any, k: int, rules: Any) -> None:
+def _two(i: int, j: int) -> int:
+    """Return the place of two contexts' sum of products, whichever comes first."""
+    first, second = min(i, j), max(i, j)
+    return first * (2 * CONTEXTS - first - 1) // 2 + second
+
+
+@part
+def _solve(lane: Any, ref: Any, k: int, rules: Any) -> None:
     """Fit what the contexts explain (ridge on standardised contexts) and the spread that is left.
 
     A Gauss elimination of at most 4 equations, written out so that it never depends on a library.
     """
     n = lane.count
-    var = lane.sxx / n
+    var = ref.sxx / n
     sd = np.sqrt(var)
     a = np.zeros((CONTEXTS, CONTEXTS + 1))
     for i in range(k):
-        si = np.sqrt(lane.scc[i * CONTEXTS + i] / n)
+        si = np.sqrt(ref.scc[_two(i, i)] / n)
         for j in range(k):
-            sj = np.sqrt(lane.scc[j * CONTEXTS + j] / n)
+            sj = np.sqrt(ref.scc[_two(j, j)] / n)
             if si > 0.0 and sj > 0.0:
-                a[i, j] = lane.scc[i * CONTEXTS + j] / n / (si * sj)
+                a[i, j] = ref.scc[_two(i, j)] / n / (si * sj)
         a[i, i] = 1.0 + rules.ridge
         if si > 0.0 and sd > 0.0:
-            a[i, k] = lane.sxc[i] / n / (si * sd)
+            a[i, k] = ref.sxc[i] / n / (si * sd)
     for i in range(k):
         for r in range(i + 1, k):
             f = a[r, i] / a[i, i]
@@ -41,9 +48,9 @@ def _solve(lane: Any, k: int, rules: Any) -> None:
             b -= a[i, j] * a[j, k]
         a[i, k] = b / a[i, i]
     for i in range(k):
-        si = np.sqrt(lane.scc[i * CONTEXTS + i] / n)
+        si = np.sqrt(ref.scc[_two(i, i)] / n)
         lane.slope[i] = a[i, k] * sd / si if si > 0.0 else 0.0
-        explained += lane.slope[i] * lane.sxc[i] / n
+        explained += lane.slope[i] * ref.sxc[i] / n
     floor = rules.residual_floor * sd
     step = lane.step if lane.step < np.inf else 0.0
     sigma = max(np.sqrt(max(var - explained, 0.0)), floor, 0.5 * step, 1e-12 * abs(lane.mean))
@@ -63,7 +70,7 @@ def _solve(lane: Any, k: int, rules: Any) -> None:
 
 
 @part
-def _learn(lane: Any, m: Any, x: float) -> None:
+def _learn(lane: Any, ref: Any, m: Any, x: float) -> None:
     """Add one healthy row to the reference: mean, products with the contexts, their range."""
     lane.count += 1.0
     n = lane.count
@@ -71,7 +78,7 @@ def _learn(lane: Any, m: Any, x: float) -> None:
     lane.mean += dx / n
     if lane.armed == 0 or m.contexts == 0:
         lane.expected = lane.mean
-    lane.sxx += dx * (x - lane.mean)
+    ref.sxx += dx * (x - lane.mean)
     k = m.contexts
     for i in range(k):
         c = m.context[i]
@@ -79,19 +86,19 @@ def _learn(lane: Any, m: Any, x: float) -> None:
             continue
         if n == 1.0 or np.isnan(lane.c_mean[i]):
             lane.c_mean[i] = c
-            lane.c_low[i] = c
-            lane.c_high[i] = c
-        lane.c_low[i] = min(lane.c_low[i], c)
-        lane.c_high[i] = max(lane.c_high[i], c)
-        lane.sxc[i] += dx * (c - (lane.c_mean[i] + (c - lane.c_mean[i]) / n))
+            ref.c_low[i] = c
+            ref.c_high[i] = c
+        ref.c_low[i] = min(ref.c_low[i], c)
+        ref.c_high[i] = max(ref.c_high[i], c)
+        ref.sxc[i] += dx * (c - (lane.c_mean[i] + (c - lane.c_mean[i]) / n))
     for i in range(k):
         di = m.context[i] - lane.c_mean[i]
         if np.isnan(di):
             continue
-        for j in range(k):
+        for j in range(i, k):
             dj = m.context[j] - lane.c_mean[j]
             if not np.isnan(dj):
-                lane.scc[i * CONTEXTS + j] += di * dj * (n - 1.0) / n
+                ref.scc[_two(i, j)] += di * dj * (n - 1.0) / n
     for i in range(k):
         di = m.context[i] - lane.c_mean[i]
         if not np.isnan(di):
@@ -99,7 +106,7 @@ def _learn(lane: Any, m: Any, x: float) -> None:
 
 
 @part
-def _outside(lane: Any, m: Any, day: float) -> float:
+def _outside(ref: Any, m: Any, day: float) -> float:
     """How far the contexts are outside of what the reference has seen, in quarters of its range.
 
     The range follows within about a day, so that a new operating point becomes a known one.
@@ -107,13 +114,13 @@ def _outside(lane: Any, m: Any, day: float) -> float:
     far = 0.0
     for i in range(m.contexts):
         c = m.context[i]
-        wide = 0.25 * (lane.c_high[i] - lane.c_low[i])
-        if wide > 0.0 and c > lane.c_high[i] + wide:
-            far += (c - lane.c_high[i]) / wide - 1.0
-            lane.c_high[i] += day * (c - lane.c_high[i])
-        elif wide > 0.0 and c < lane.c_low[i] - wide:
-            far += (lane.c_low[i] - c) / wide - 1.0
-            lane.c_low[i] += day * (c - lane.c_low[i])
+        wide = 0.25 * (ref.c_high[i] - ref.c_low[i])
+        if wide > 0.0 and c > ref.c_high[i] + wide:
+            far += (c - ref.c_high[i]) / wide - 1.0
+            ref.c_high[i] += day * (c - ref.c_high[i])
+        elif wide > 0.0 and c < ref.c_low[i] - wide:
+            far += (ref.c_low[i] - c) / wide - 1.0
+            ref.c_low[i] += day * (c - ref.c_low[i])
     return far
 
 
@@ -133,7 +140,9 @@ def expect(lane: Any, m: Any) -> bool:
 
 
 @part
-def compare(lane: Any, m: Any, t: int, x: float, seconds: float, leapt: bool, rules: Any) -> float:
+def compare(
+    lane: Any, ref: Any, m: Any, t: int, x: float, seconds: float, leapt: bool, rules: Any
+) -> float:
     """Compare a row with the frozen healthy reference, then perhaps learn it. Returns odds.
 
     Before there is a reference a reading that leapt far off (`models.fleet.checks.level`) is not
@@ -151,7 +160,7 @@ def compare(lane: Any, m: Any, t: int, x: float, seconds: float, leapt: bool, ru
         residual = x - lane.mean
         if m.contexts > 0:
             residual = x - lane.expected
-            far = _outside(lane, m, min(seconds / 86_400.0, 1.0))
+            far = _outside(ref, m, min(seconds / 86_400.0, 1.0))
         residual = min(max(residual, -lane.top), lane.top)
         if far > 0.0:
             residual /= 1.0 + far
@@ -180,22 +189,22 @@ def compare(lane: Any, m: Any, t: int, x: float, seconds: float, leapt: bool, ru
             lane.rest, lane.rest_ns = residual, t
     if lane.frozen == 0 or far > 0.0:
         if healthy:
-            _learn(lane, m, x)
-        _grow(lane, m, t, rules)
+            _learn(lane, ref, m, x)
+        _grow(lane, ref, m, t, rules)
     return odds
 
 
 @part
-def _grow(lane: Any, m: Any, t: int, rules: Any) -> None:
+def _grow(lane: Any, ref: Any, m: Any, t: int, rules: Any) -> None:
     """Arm and freeze the reference when rows and time allow, and fit it again now and then."""
     age = (t - lane.first_ns) * 1e-9
     if lane.frozen == 0 and lane.armed == 1 and age >= rules.freeze_span_s:
         lane.frozen = 1
-        lane.solve_at = 0.0
+        ref.solve_at = 0.0
     arm = lane.armed == 0 and lane.count >= rules.reference_rows and age >= rules.reference_span_s
-    if arm or (lane.armed == 1 and lane.count >= lane.solve_at):
+    if arm or (lane.armed == 1 and lane.count >= ref.solve_at):
         if arm:
             lane.armed = 1
             m.flags |= MOVED
-        _solve(lane, m.contexts, rules)
-        lane.solve_at = np.floor(lane.count * 1.125) + 1.0
+        _solve(lane, ref, m.contexts, rules)
+        ref.solve_at = np.floor(lane.count * 1.125) + 1.0

@@ -1,6 +1,7 @@
 """What a fleet found in each row, for those who ask: back-tests, comparisons of models."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,14 +23,18 @@ class Trace:
     alarms: list[NDArray[np.bool_]] = field(default_factory=list)
     faulty: list[NDArray[np.bool_]] = field(default_factory=list)
 
-    def add(
+    def take(
         self,
+        items: NDArray[Any],
         scores: NDArray[np.float64],
         strengths: NDArray[np.float64],
         flags: NDArray[np.uint8],
     ) -> None:
-        """Add a block's rows. `flags`: bits of the watch and the kernel (`models.fleet.layout`)."""
-        self.scores.append(scores)
-        self.strengths.append(strengths)
-        self.alarms.append(flags & ONSET_ALARM != 0)
-        self.faulty.append(flags & (STAYS | FAULTY) != 0)
+        """Add the rows of blocks. `flags`: bits of the watch and the kernel (`layout`)."""
+        for item in items[items["machine"] >= 0]:
+            first = int(item["first_row"])
+            part = slice(first, first + int(item["rows"]))
+            self.scores.append(scores[part].copy())
+            self.strengths.append(strengths[part].copy())
+            self.alarms.append(flags[part] & ONSET_ALARM != 0)
+            self.faulty.append(flags[part] & (STAYS | FAULTY) != 0)

@@ -28,7 +28,11 @@ Family = Callable[[], Sequence[Mapping[str, int]]]
 
 
 def witnesses(
-    numbers: Mapping[str, int], lanes: NDArray[Any], machine: Any, family: Family
+    numbers: Mapping[str, int],
+    lanes: NDArray[Any],
+    references: NDArray[Any],
+    machine: Any,
+    family: Family,
 ) -> dict[str, tuple[Comparison, ...]]:
     """Return what others say of the signals that are unusual, not to be trusted, or learned still.
 
@@ -41,7 +45,8 @@ def witnesses(
     if not odd.any():
         return {}
     asked = dict(compress(numbers.items(), odd))
-    partners = _partners(asked, {number: name for name, number in numbers.items()}, lanes, machine)
+    names = {number: name for name, number in numbers.items()}
+    partners = _partners(asked, names, lanes, references, machine)
     found: dict[str, tuple[Comparison, ...]] = {
         name: () if beside is None else (beside,)
         for name, beside in zip(asked, partners, strict=True)
@@ -65,12 +70,17 @@ def explained(lane: Any, machine: Any) -> float | None:
 
 
 def _partners(
-    asked: Mapping[str, int], names: Mapping[int, str], lanes: NDArray[Any], machine: Any
+    asked: Mapping[str, int],
+    names: Mapping[int, str],
+    lanes: NDArray[Any],
+    references: NDArray[Any],
+    machine: Any,
 ) -> Iterator[Comparison | None]:
     """Yield each asked signal beside the one that explains most of it, None where none does."""
     at = np.fromiter(asked.values(), np.int64, len(asked))
-    n = lanes["pair_n"][at]
-    xx, yy, xy = (lanes[key][at].astype(float) for key in ("pair_xx", "pair_yy", "pair_xy"))
+    pairs = references[lanes["onset"][at]]
+    n = pairs["pair_n"]
+    xx, yy, xy = (pairs[key].astype(float) for key in ("pair_xx", "pair_yy", "pair_xy"))
     known = (n >= ROWS) & (xx > 0.0) & (yy > 0.0) & (lanes["frozen"][at] != 0)[:, None]
     known &= np.isfinite(xx + yy)
     shares = np.where(known, xy * xy / np.where(known, xx * yy, 1.0), 0.0)
@@ -78,12 +88,14 @@ def _partners(
         best = int(shares[row].argmax())
         share = shares[row, best]
         found = share >= EXPLAINS
-        yield _partner(name, lanes[number], best, share, names, lanes, machine) if found else None
+        of = (lanes[number], pairs[row], best, share)
+        yield _partner(name, *of, names, lanes, machine) if found else None
 
 
 def _partner(  # noqa: PLR0917  a signal, its partner, and where both are
     name: str,
     lane: Any,
+    pairs: Any,
     best: int,
     share: Any,
     names: Mapping[int, str],
@@ -91,8 +103,8 @@ def _partner(  # noqa: PLR0917  a signal, its partner, and where both are
     machine: Any,
 ) -> Comparison | None:
     """Return a signal beside its partner number `best`, which explains `share` of its variance."""
-    n, xx, yy, xy = (float(lane[key][best]) for key in ("pair_n", "pair_xx", "pair_yy", "pair_xy"))
-    number = int(lane["peer"][best]) - 1
+    n, xx, yy, xy = (float(pairs[key][best]) for key in ("pair_n", "pair_xx", "pair_yy", "pair_xy"))
+    number = int(pairs["peer"][best]) - 1
     other = lanes[number]
     old_s = abs(int(machine["at_ns"]) - int(other["last_ns"])) * 1e-9
     if not other["frozen"] or other["active"] & SENSOR_BITS or old_s > LATELY * other["interval_s"]:
