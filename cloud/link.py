@@ -30,7 +30,9 @@ from models.contract.messages import MAX_PAYLOAD, Receipt
 
 GROUP: Final = 256  #: messages handled together at most
 QUEUE_BYTES: Final = 64 << 20  #: waiting to be taken; then the broker has to wait
-WAIT_S: Final = 0.05  #: how long to wait for a group's first message
+WAIT_S: Final = (
+    0.25  #: how long to wait for a group's first message; each look costs as much as one
+)
 GATHER_S: Final = 0.04  #: how long it may gather then: one sync and one transaction are for all
 PAUSE_S: Final = 0.008  #: without a message ends it: the broker may wait for acknowledgements
 REST_S: Final = 0.003  #: after what was there is read: then more is there, and costs as little
@@ -241,7 +243,7 @@ class Link:
         self._client.loop_start()
 
     def group(self) -> list[Arrived]:
-        """Return up to 256 messages gathered within 20 ms (empty when nothing came in 50 ms)."""
+        """Return up to 256 messages gathered within 40 ms (empty when nothing came in `WAIT_S`)."""
         return self._queue.take(GROUP, WAIT_S, GATHER_S, PAUSE_S)
 
     def refused(self) -> Counter[str]:

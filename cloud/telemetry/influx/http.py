@@ -102,7 +102,7 @@ class Connection:
         )
         self._decoder = msgspec.msgpack.Decoder(_Answer)
 
-    def write(self, bucket: str, body: bytes) -> None:
+    def write(self, bucket: str, body: bytes | memoryview) -> None:
         """Store lines. `Away`, `Rejected`, `StoreBusy` (settings are wrong)."""
         headers = {"Content-Type": "text/plain; charset=utf-8"}
         if self.server.gzip and len(body) > QUICK_BYTES:
@@ -144,13 +144,14 @@ class Connection:
         method: str,
         path: str,
         fields: Mapping[str, str],
-        body: bytes,
+        body: bytes | memoryview,
         headers: Mapping[str, str],
     ) -> bytes:
         url = f"{self.server.url}{path}?{urlencode(fields)}"
+        whole: Any = body  # a memoryview is sent as it is; urllib3's types do not say so
         try:
             answer = self._pool.request(
-                method, url, body=body, headers={**self._pool.headers, **headers}
+                method, url, body=whole, headers={**self._pool.headers, **headers}
             )
         except urllib3.exceptions.HTTPError as error:
             cause = getattr(error, "reason", None) or error

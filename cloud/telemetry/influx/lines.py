@@ -186,20 +186,33 @@ class Room:
 
     def __init__(self) -> None:
         self._bytes = np.empty(0, np.uint8)
+        self._used = 0
 
-    def of(self, size: int) -> NDArray[np.uint8]:
-        """Return so many bytes at least, with anything in them."""
-        if len(self._bytes) < size:
-            self._bytes = np.empty(size, np.uint8)
-        return self._bytes
+    def clear(self) -> None:
+        """Begin anew: what was made here is written over."""
+        self._used = 0
+
+    def free(self, size: int) -> NDArray[np.uint8]:
+        """Return so many bytes at least behind what is used, with anything in them."""
+        if len(self._bytes) - self._used < size:
+            self._bytes, self._used = np.empty(2 * size, np.uint8), 0
+        return self._bytes[self._used :]
+
+    def use(self, size: int) -> memoryview:
+        """Return the first bytes of what is free, which are used from now on."""
+        self._used += size
+        return self._bytes[self._used - size : self._used].data
 
 
-def write(rows: Rows, fields: Fields, room: Room) -> bytes:
-    """Return the lines of these rows; a row without any field has no line."""
+def write(rows: Rows, fields: Fields, room: Room) -> memoryview:
+    """Return the lines of these rows, which stay until the room is cleared.
+
+    A row without any field has no line.
+    """
     count, columns = len(rows.times), len(fields.kinds)
     names = sum(len(texts.data) for texts in (fields.values, fields.states, fields.extra))
     most = rows.heads.longest + names + columns * (MOST + 6) + 3 * MOST
-    out = room.of(count * most + SLACK)
+    out = room.free(count * most + SLACK)
     length = _write(
         out,
         rows.heads.data,
@@ -220,4 +233,4 @@ def write(rows: Rows, fields: Fields, room: Room) -> bytes:
         rows.states,
         np.zeros(columns, np.int64),
     )
-    return out[:length].tobytes()
+    return room.use(length)

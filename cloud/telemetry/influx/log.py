@@ -11,6 +11,7 @@ import fcntl
 import os
 import struct
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -52,7 +53,7 @@ class ShipmentLog:
 
     def note(self, shipment: Shipment) -> None:
         """Make a shipment safe before it is sent. `StoreFull` names the path."""
-        parts: list[bytes] = [shipment.position.to_bytes(8, "little", signed=True)]
+        parts: list[bytes | memoryview] = [shipment.position.to_bytes(8, "little", signed=True)]
         for bucket, body in shipment.bodies:
             name = bucket.encode()
             parts += [_BODY.pack(len(name), len(body)), name, body]
@@ -88,7 +89,7 @@ def _read(path: Path) -> Shipment | None:
     rest = data[_HEAD.size : _HEAD.size + length]
     if magic != _MAGIC or len(rest) != length or zlib.crc32(rest) != crc:
         return None
-    bodies: list[tuple[str, bytes]] = []
+    bodies: list[tuple[str, bytes | memoryview]] = []
     at = 8
     while at < length:
         name_bytes, body_bytes = _BODY.unpack_from(rest, at)
@@ -100,7 +101,7 @@ def _read(path: Path) -> Shipment | None:
     return Shipment(position, bodies)
 
 
-def _overwrite(path: Path, parts: list[bytes]) -> None:
+def _overwrite(path: Path, parts: Sequence[bytes | memoryview]) -> None:
     """Write over what a file has from its start on; what is behind may stay."""
     fd = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
     try:

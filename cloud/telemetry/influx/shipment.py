@@ -37,10 +37,13 @@ _ROLLED_FIELDS: Final = Fields.of(
 
 @dataclass(slots=True)
 class Shipment:
-    """What one position's blocks become: bodies with the bucket each goes to, in order."""
+    """What one position's blocks become: bodies with the bucket each goes to, in order.
+
+    They are there until the next shipment is built.
+    """
 
     position: int
-    bodies: list[tuple[str, bytes]]
+    bodies: Sequence[tuple[str, bytes | memoryview]]
 
 
 @dataclass(slots=True)
@@ -74,10 +77,11 @@ class Builder:
 
     def build(self, blocks: Sequence[Block], position: int) -> Shipment:
         """Turn blocks into requests. `StoreBusy` when the server must be asked and is away."""
+        self._room.clear()
         blocks = [block for block in blocks if len(block.times_ns)]
         known = [self._machines.get(block.machine) for block in blocks]
-        bodies: list[tuple[str, bytes]] = []
-        raw: list[tuple[str, bytes]] = []
+        bodies: list[tuple[str, bytes | memoryview]] = []
+        raw: list[tuple[str, bytes | memoryview]] = []
         closed: list[Closed] = []
         late: Late = {}
         if blocks:
@@ -92,7 +96,7 @@ class Builder:
                     self._keep_late(part, behind, late)
                 raw += self._raw(group, part, placed, counts, ids, blocks, known)
             closed += self._partials(late, position)
-        bodies += self._rolled(closed)
+        bodies += self._rolled(closed, self._room)
         if self._machines.lines:
             bodies.append((self._buckets.ever, b"\n".join(self._machines.lines) + b"\n"))
             self._machines.lines = []
@@ -104,7 +108,8 @@ class Builder:
 
     def standing(self, position: int) -> Shipment:
         """Return a shipment of all open buckets as they are now; they stay open."""
-        return Shipment(position, _joined(self._rolled([self._machines.open.standing()])))
+        buckets = [self._machines.open.standing()]
+        return Shipment(position, _joined(self._rolled(buckets, Room())))
 
     def _ids(
         self, blocks: Sequence[Block], known: Sequence[Machine], counts: NDArray[np.int64]
@@ -166,7 +171,7 @@ class Builder:
         ids: NDArray[np.int64],
         blocks: Sequence[Block],
         known: Sequence[Machine],
-    ) -> Iterator[tuple[str, bytes]]:
+    ) -> Iterator[tuple[str, memoryview]]:
         series = [self._machines.series(known[b], blocks[b].stream) for b in group.blocks]
         distinct, which = np.unique(series, return_inverse=True)
         rows = _rows_of(group, counts)
@@ -218,8 +223,8 @@ class Builder:
                 count = len(found)
                 yield Closed(np.full(count, slot), np.full(count, level), ints, found.floats)
 
-    def _rolled(self, closed: Sequence[Closed]) -> list[tuple[str, bytes]]:
-        out: list[tuple[str, bytes]] = []
+    def _rolled(self, closed: Sequence[Closed], room: Room) -> list[tuple[str, bytes | memoryview]]:
+        out: list[tuple[str, bytes | memoryview]] = []
         if not closed:
             return out
         slots = np.concatenate([part.slots for part in closed])
@@ -245,11 +250,11 @@ class Builder:
                 states=_NO_STATES,
             )
             if level == HOURS:
-                out.append((self._buckets.ever, write(lines, _ROLLED_FIELDS, self._room)))
+                out.append((self._buckets.ever, write(lines, _ROLLED_FIELDS, room)))
             else:
                 edge = self._edge(self._retention.minute_days)
                 buckets = (self._buckets.minute, self._buckets.ever)
-                out += _split(lines, _ROLLED_FIELDS, edge, buckets, self._room)
+                out += _split(lines, _ROLLED_FIELDS, edge, buckets, room)
         return out
 
 
@@ -273,7 +278,7 @@ def _rolled_cells(part: Partials, width_ns: int) -> NDArray[np.int64]:
 
 def _split(
     rows: Rows, fields: Fields, edge_ns: int, buckets: tuple[str, str], room: Room
-) -> Iterator[tuple[str, bytes]]:
+) -> Iterator[tuple[str, memoryview]]:
     """Yield the lines of each bucket: rows before `edge_ns` go where they are kept."""
     young, old = buckets
     before = rows.times < edge_ns
@@ -297,15 +302,19 @@ def _only(rows: Rows, mine: NDArray[np.int64]) -> Rows:
     )
 
 
-def _joined(bodies: Sequence[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+def _joined(
+    bodies: Sequence[tuple[str, bytes | memoryview]],
+) -> list[tuple[str, bytes | memoryview]]:
     """Join neighbouring bodies of one bucket."""
-    out: list[tuple[str, list[bytes]]] = []
+    out: list[tuple[str, list[bytes | memoryview]]] = []
     for bucket, body in bodies:
+        if not len(body):
+            continue
         if out and out[-1][0] == bucket:
             out[-1][1].append(body)
-        elif body:
+        else:
             out.append((bucket, [body]))
-    return [(bucket, b"".join(parts)) for bucket, parts in out]
+    return [(bucket, parts[0] if len(parts) == 1 else b"".join(parts)) for bucket, parts in out]
 
 
 def _groups(blocks: Sequence[Block]) -> list[_Group]:

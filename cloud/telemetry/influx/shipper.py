@@ -214,7 +214,7 @@ class Shipper:
             for part in _cut(body):
                 self._post(bucket, part)
 
-    def _post(self, bucket: str, body: bytes) -> None:
+    def _post(self, bucket: str, body: bytes | memoryview) -> None:
         refused = self._stored(bucket, body)
         if refused:
             self.refused += len(refused)
@@ -225,7 +225,7 @@ class Shipper:
             )
             self._again(lambda: self._pass_on(refused))
 
-    def _stored(self, bucket: str, body: bytes) -> list[Refused]:
+    def _stored(self, bucket: str, body: bytes | memoryview) -> list[Refused]:
         """Store lines; return those that the server does not take."""
         try:
             self._again(lambda: self._connection.write(bucket, body))
@@ -233,9 +233,9 @@ class Shipper:
             return self._narrow(bucket, body, error)
         return []
 
-    def _narrow(self, bucket: str, body: bytes, error: Rejected) -> list[Refused]:
+    def _narrow(self, bucket: str, body: bytes | memoryview, error: Rejected) -> list[Refused]:
         """Find the lines that are refused and store the others; repeating one changes nothing."""
-        lines = body.splitlines(keepends=True)
+        lines = bytes(body).splitlines(keepends=True)
         if len(lines) == 1:
             return [Refused(lines[0].rstrip(b"\n"), error.reason)]
         quoted = [line for line in lines if f"'{line[:-1].decode()}'" in error.reason]
@@ -278,16 +278,11 @@ def _values(blocks: Sequence[Block]) -> int:
     return sum([len(block.times_ns) * len(block.columns) for block in blocks])
 
 
-def _cut(body: bytes) -> Sequence[bytes]:
-    """Cut a long body at line ends."""
-    if len(body) <= BODY_BYTES:
-        return [body]
-    out = []
-    at = 0
-    while at < len(body):
-        end = body.rfind(b"\n", at, at + BODY_BYTES) + 1
-        if not end or at + BODY_BYTES >= len(body):
-            end = len(body) if at + BODY_BYTES >= len(body) else body.find(b"\n", at) + 1
-        out.append(body[at:end])
-        at = end
-    return out
+def _cut(body: bytes | memoryview) -> Iterator[bytes | memoryview]:
+    """Yield a long body in parts that end where lines end."""
+    while len(body) > BODY_BYTES:
+        part = bytes(body[:BODY_BYTES])
+        end = part.rfind(b"\n") + 1 or BODY_BYTES + bytes(body[BODY_BYTES:]).find(b"\n") + 1
+        yield body[:end]
+        body = body[end:]
+    yield body
