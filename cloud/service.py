@@ -23,7 +23,7 @@ from cloud.pipeline import Pipeline
 from cloud.quota import Limits, Quota, Throttled
 from cloud.sequence import Sequencer
 from cloud.shelf import SqliteShelf
-from cloud.telemetry import TelemetryStore
+from cloud.telemetry import Passing, TelemetryStore
 from models.anomaly.detector import Factory
 from models.contract.codec import FINGERPRINTS
 from models.fleet import Fleet, SnapshotError
@@ -136,12 +136,17 @@ class Service:
             position=self.pipeline.position,
             waiting=self.ingest.sequencer.waiting(),
             parked=len(self.pipeline.decoder.parking),
-            store_error=self.pipeline.store_error or self._telemetry.trouble(),
+            store_error=self.pipeline.store_error or self._store_trouble(),
             broker_error=self._link.error,
             disk_error=str(short) if (short := self.shortage()) else None,
             refusals=dict(self._quota.refusals),
             counters=self.ingest.counters,
         )
+
+    def _store_trouble(self) -> str | None:
+        """Return what keeps readings from being stored, unless it is a backup."""
+        trouble = self._telemetry.trouble()
+        return None if isinstance(trouble, Passing) else trouble
 
     def shortage(self) -> Shortage | None:
         """Return where the disk has too little room, while it has."""

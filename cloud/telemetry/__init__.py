@@ -15,6 +15,12 @@ STORES: Mapping[str, str] = {
 }
 
 
+class Passing(str):
+    """What keeps readings waiting, ends by itself, and is nobody's to mend: a backup."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
     """Raw samples of one signal in time order (ties in order of arrival).

@@ -24,6 +24,10 @@ _MAGIC: Final = 0xF0E1_0001
 GUARD: Final = "shipping.lock"
 
 
+class Copied(StoreBusy):
+    """A backup is being made, or another process ships."""
+
+
 class ShipmentLog:
     """Two files in a folder. `last` is the newest whole shipment found at the start."""
 
@@ -41,14 +45,14 @@ class ShipmentLog:
     def seize(self) -> int:
         """Return a descriptor that keeps other processes from shipping or copying until closed.
 
-        `StoreBusy` when one of them does.
+        `Copied` when one of them does.
         """
         fd = os.open(self._guard, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             os.close(fd)
-            raise StoreBusy(f"{self._guard.parent}: a backup is being made") from error
+            raise Copied(f"{self._guard.parent}: a backup is being made") from error
         return fd
 
     def note(self, shipment: Shipment) -> None:

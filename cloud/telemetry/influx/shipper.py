@@ -16,9 +16,10 @@ from typing import Final, TypeVar
 import numpy as np
 
 from cloud.errors import StoreBusy, StoreError
+from cloud.telemetry import Passing
 from cloud.telemetry.influx import names
 from cloud.telemetry.influx.http import Away, Connection, Rejected
-from cloud.telemetry.influx.log import ShipmentLog
+from cloud.telemetry.influx.log import Copied, ShipmentLog
 from cloud.telemetry.influx.setup import Buckets
 from cloud.telemetry.influx.shipment import Builder, Shipment
 from cloud.telemetry.influx.spool import Spool
@@ -191,7 +192,8 @@ class Shipper:
     def _say(self, trouble: str | None) -> None:
         with self._moved:
             if trouble and self.trouble is None:
-                log.error("telemetry store: %s; readings wait", trouble)
+                level = logging.INFO if isinstance(trouble, Passing) else logging.ERROR
+                log.log(level, "telemetry store: %s; readings wait", trouble)
             elif self.trouble and not trouble:
                 log.info("telemetry store: back again")
             self.trouble = trouble
@@ -262,7 +264,7 @@ class Shipper:
                 if isinstance(error, Rejected) and refusals:
                     self._say(None)
                     raise
-                self._say(str(error))
+                self._say(Passing(error) if isinstance(error, Copied) else str(error))
                 asked = error.wait_s if isinstance(error, Away) and error.wait_s else 0.0
                 pause = max(asked, wait * float(self._rng.uniform(0.5, 1.0)))
                 if self._stop.wait(pause):

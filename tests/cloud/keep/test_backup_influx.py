@@ -3,6 +3,7 @@
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 import zstandard
 
@@ -13,7 +14,8 @@ from cloud.keep.manifest import TELEMETRY
 from cloud.keep.restore import restore
 from cloud.places import places
 from cloud.settings import ApiSettings, BrokerSettings, CloudSettings, TelemetrySettings
-from cloud.telemetry import TelemetryStore
+from cloud.telemetry import Passing, TelemetryStore
+from cloud.telemetry.checks import block
 from cloud.telemetry.influx import setup
 from cloud.telemetry.influx.log import ShipmentLog
 from cloud.telemetry.influx.server import Influxd, running
@@ -145,6 +147,28 @@ def test_nothing_is_shipped_while_a_copy_is_made(
         pass
     assert plant.telemetry.trouble() is None
     plant.close()
+
+
+def test_the_service_stays_ready_while_a_copy_is_made(
+    influxd: Influxd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_on(influxd, tmp_path / "one", monkeypatch)
+    app = App(settings)
+    with copying(settings).held():
+        app.telemetry.write([block([1, 2, 3], {"x": np.arange(3.0)})], 0)
+        assert app.telemetry.durable_position() == -1
+        assert isinstance(app.telemetry.trouble(), Passing)
+        assert app.service.status().store_error is None
+    while app.telemetry.durable_position() < 0:
+        pass
+    influxd.stop()
+    try:
+        app.telemetry.write([block([4], {"x": np.arange(1.0)}, seq=3)], 1)
+        assert app.telemetry.durable_position() == 0
+        assert "no answer" in (app.service.status().store_error or "")
+    finally:
+        influxd.start()
+    app.close()
 
 
 def test_a_restore_that_fails_leaves_no_readings(
