@@ -2,15 +2,18 @@
 
 The same readings from one Mosquitto to one influxd, one peer after another, in this run. A peer's
 CPU is that of its process; the server's is quoted apart. Every row must be found in the server
-before the clock stops. The bound is what copying, formatting and sending alone would take.
+before the clock stops. Ours is told apart by threads where the system counts them, and with what it
+spends while nothing comes: the slower the server, the more of that there is to each value. The
+bound is what copying, formatting and sending alone would take.
 """
 
 import contextlib
 import subprocess
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -35,6 +38,13 @@ AHEAD = 4_000  #: messages that may wait in the broker, which keeps 10,000
 DONE_S = 300.0
 LEAST_ROWS = 30  #: rows a device that even the slow are measured on
 WARM_ROWS = 300  #: rows a device before the clock runs: half-space trees begin after 250
+IDLE_S = 4.0
+IDLE = "doing nothing"
+THREADS = {
+    "influx": "place, roll up, lines, note, send",
+    "ingest": "read, order, journal, decode, score",
+    "paho-mqtt-clien": "receive",
+}  #: the name of a thread begins with it -> what it does; the rest is "all else"
 
 Peer = Callable[[Path, int, int, Server], contextlib.AbstractContextManager[psutil.Process]]
 Form = Callable[[NDArray[np.float64], int], list[tuple[str, bytes]]]
@@ -71,6 +81,7 @@ class Cost:
     server_s: float
     wall_s: float
     resident_mb: float
+    threads_s: Counter[str] = field(default_factory=Counter)  #: of `own_s`; `IDLE`: a second's
 
 
 def stored(connection: Connection, lane: Lane) -> int:
@@ -113,6 +124,18 @@ def cpu_of(process: psutil.Process) -> float:
     return times.user + times.system
 
 
+def threads_of(process: psutil.Process) -> Counter[str]:
+    """Return the CPU seconds of a process so far by what its threads do (nothing: not known)."""
+    spent: Counter[str] = Counter()
+    for task in Path(f"/proc/{process.pid}/task").glob("*"):
+        with contextlib.suppress(OSError):  # it has just ended
+            name = (task / "comm").read_text().strip()
+            ran_ns = int((task / "schedstat").read_text().split()[0])
+            part = [what for begin, what in THREADS.items() if name.startswith(begin)]
+            spent[part[0] if part else "all else"] += ran_ns / 1e9
+    return spent
+
+
 def measure(lane: Lane, influxd: Influxd, samples: int, rounds: int, seed: int) -> Cost:
     """Run one lane from warm-up to the last stored row."""
     assert influxd.process is not None
@@ -133,15 +156,32 @@ def measure(lane: Lane, influxd: Influxd, samples: int, rounds: int, seed: int) 
         count = partial(stored, connection, lane)
         publish(broker.port, sent[: warm * DEVICES], count, before, samples)
         before += warm * DEVICES * samples
+        idle = threads_of(child).total()
+        time.sleep(IDLE_S)
+        threads = threads_of(child)
+        idle = (threads.total() - idle) / IDLE_S
         own, theirs, begin = cpu_of(child), cpu_of(server), time.monotonic()
         ended = publish(broker.port, sent[warm * DEVICES :], count, before, samples)
+        parts = threads_of(child)
+        parts.subtract(threads)
+        parts[IDLE] = idle
         return Cost(
             values=mine * DEVICES * samples * SIGNALS,
             own_s=cpu_of(child) - own,
             server_s=cpu_of(server) - theirs,
             wall_s=ended - begin,
             resident_mb=child.memory_info().rss / 1e6,
+            threads_s=parts,
         )
+
+
+def _split(cost: Cost) -> Iterator[Figure]:
+    """Yield what each thread took for a value, and what of all of it was spent in waiting."""
+    for part, seconds in cost.threads_s.most_common():
+        if part != IDLE:
+            yield Figure(f"  {part}", seconds / cost.values * 1e9, "ns/value")
+    idle_s = cost.threads_s[IDLE] * cost.wall_s
+    yield Figure("  of these: what it spends unasked", idle_s / cost.values * 1e9, "ns/value")
 
 
 def bound(rows: int = 100_000) -> float:
@@ -192,6 +232,7 @@ def run(
                 yield Figure("  influxd meanwhile", cost.values / cost.server_s, "values/CPU-s")
                 yield Figure("  wall clock", cost.values / cost.wall_s, "values/s")
                 yield Figure("  resident", cost.resident_mb, "MB")
+                yield from _split(cost) if lane.name == "forewarn" else ()
             yield Figure("bound: copied, formatted, sent", limit, "values/CPU-s")
             yield Figure("  bound to naive", limit / rates["naive"], "x")
             yield Figure("  ratio to Telegraf", rates["forewarn"] / rates["telegraf"], "x")

@@ -88,7 +88,7 @@ def forewarn(folder: Path, port: int, api: int, server: Server) -> Iterator[psut
         "[limits]\ndevice_messages_per_s = 0\ndevice_values_per_s = 0\ntenant_values_per_s = 0\n"
     )
     log = folder / "serve.log"
-    words = [sys.executable, "-m", "forewarn", "serve", str(config)]
+    words = [sys.executable, "-m", "benchmarks.named", "serve", str(config)]
     with process(words, log) as child:
         _await_ready(f"http://127.0.0.1:{api}/readyz")
         yield child

@@ -30,9 +30,12 @@ class FairQueue(Generic[T]):
     def put(self, sender: str, item: T, size: int, timeout: float) -> bool:
         """Add an item of `size` bytes; False when there was no room within `timeout` seconds."""
         with self._changed:
-            if not self._changed.wait_for(self._room, timeout):
+            if not self._room() and not self._changed.wait_for(self._room, timeout):
                 return False
-            self._waiting.setdefault(sender, deque()).append((size, item))
+            mine = self._waiting.get(sender)
+            if mine is None:
+                mine = self._waiting[sender] = deque()
+            mine.append((size, item))
             self._size += 1
             self._bytes += size
             if self._size == self._wanted or not self._room():
