@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,11 +34,11 @@ class SleepyTelemetry(SqliteTelemetry):
 
 
 class BehindBroker:
-    """Everything behind the broker."""
+    """Everything behind the broker; `telemetry`: another store than the embedded one."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, telemetry: Any = None) -> None:
         self.folder = folder
-        self.telemetry = SleepyTelemetry(folder / "telemetry.db", background=False)
+        self.telemetry = telemetry or SleepyTelemetry(folder / "telemetry.db", background=False)
         self.ledger: Ledger = open_ledger(f"sqlite:///{folder}/ledger.db", lambda: T0, PROFILES)
         self.journal = SegmentJournal(folder / "journal")
         self.ingest = Ingest(self.journal, Sequencer())

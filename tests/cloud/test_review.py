@@ -24,9 +24,8 @@ SIGNAL = "vibration_rms"
 HOUR = 3_600
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Iterator[BehindBroker]:
-    made = BehindBroker(tmp_path)
+def born(made: BehindBroker) -> BehindBroker:
+    """Return it with a pump that has said what it is."""
     made.take(
         up(
             birth(
@@ -37,7 +36,13 @@ def path(tmp_path: Path) -> Iterator[BehindBroker]:
             "birth",
         )
     )
-    yield made
+    return made
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Iterator[BehindBroker]:
+    made = BehindBroker(tmp_path)
+    yield born(made)
     made.close()
 
 
