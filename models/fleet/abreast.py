@@ -13,6 +13,7 @@ from models.fleet.layout import (
     CONTEXT,
     CONTEXTS,
     DETECTOR,
+    MARKED,
     NEVER,
     ONSET_ALARM,
     REGISTERS,
@@ -38,6 +39,7 @@ CENTRE = SLOPE + CONTEXTS * LANES
 C_LOW = CENTRE + CONTEXTS * LANES
 C_HIGH = C_LOW + CONTEXTS * LANES
 FIXED = C_HIGH + CONTEXTS * LANES
+STOPS: Final = ONSET_ALARM | BEYOND | MARKED  #: rows that are taken one by one
 
 
 @part
@@ -186,7 +188,7 @@ def ahead(
     count = min(TILE, item.rows - r)
     for i in range(count):
         t = times[item.first_row + r + i]
-        if t <= last_ns or t >= until or flags[item.first_row + r + i] & (ONSET_ALARM | BEYOND):
+        if t <= last_ns or t >= until or flags[item.first_row + r + i] & STOPS:
             return i
         seconds[i], ages[i] = (t - last_ns) * 1e-9, (t - t0) * 1e-9
         last_ns = t

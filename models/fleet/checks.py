@@ -105,11 +105,14 @@ def limits(lane: Any, t: int, x: float) -> None:
 
 
 @part
-def level(lane: Any, x: float, rules: Any) -> bool:
+def level(lane: Any, x: float, absurd: bool, rules: Any) -> bool:
     """Follow the adaptive level and the fast mean; what is suspicious does not widen the spread.
 
-    Returns whether the reading leapt there: far off, and far from the one before it.
+    Returns whether the reading leapt there: far off, and far from the one before it, or `absurd`,
+    as the watch says of the first ones.
     """
+    if absurd and lane.learned < rules.warm_rows:
+        return True
     r = x - lane.level
     share = rules.level_share
     known = lane.learned
@@ -128,7 +131,7 @@ def level(lane: Any, x: float, rules: Any) -> bool:
             r = min(max(r, -top), top)
             if strange:
                 lane.level += share * r
-                return bool(abs(x - lane.last) > rules.suspicious * sigma)
+                return bool(absurd or abs(x - lane.last) > rules.suspicious * sigma)
     lane.level += share * r
     lane.spread += share * (abs(r) - lane.spread)
     return False

@@ -22,7 +22,6 @@ from models.fleet.checks import (
     LIMIT_BITS,
     SENSOR_BITS,
     known,
-    level,
     limits,
     notice,
     set_condition,
@@ -76,7 +75,7 @@ def _row(
 ) -> bool:
     """Take one reading of one signal; False when it has no part in the score (late, shadow).
 
-    `strange`: odds of the watch for this reading; `flags`: the watch's bits of its row.
+    `strange`: odds of the watch for this reading, or its mark; `flags`: the watch's bits.
     """
     seconds = 0.0
     if lane.rows == 0:
@@ -102,8 +101,7 @@ def _row(
         if lane.active & SENSOR_BITS:
             expect(lane, m)  # a sensor that is not to be trusted: nothing to score or to learn
         else:
-            leapt = level(lane, x, rules)
-            odds = strange + compare(lane, ref, m, t, x, seconds, leapt, rules)
+            odds = max(strange, 0.0) + compare(lane, ref, m, t, x, seconds, strange, rules)
     elif lane.role == CONTEXT:
         share = max(rules.level_share, 1.0 / (lane.rows + 1.0))
         r = x - lane.level

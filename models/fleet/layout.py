@@ -52,6 +52,9 @@ ONSET_ALARM: Final = 1
 STAYS: Final = 2  #: a signal stays away from where it was (early state)
 FAULTY: Final = 4  #: a signal is in a lasting shift (set by the kernel)
 BEYOND: Final = 8  #: evidence went beyond the limit of an alarm, also where none is raised so soon
+MARKED: Final = 16  #: the odds of a signal are a mark:
+ABSURD: Final = -1.0  #: a first reading that is not to be learned,
+FALSE_START: Final = -2.0  #: or one that shows that those before it were absurd
 
 NEVER: Final = np.iinfo(np.int64).max
 

@@ -12,7 +12,8 @@ watch weighs the evidence by how far the signal has gone (`models.fleet.early`).
   triple never seen before; the triples seen are bits of a set.
 
 Where nothing clips yet (at power-up, after a long gap, on a first day) a reading is learned as a
-tame one (`tamed`): one absurd reading must not hide what comes in the next weeks.
+tame one (`tamed`): one absurd reading must not hide what comes in the next weeks. Where a signal's
+very first readings prove absurd it begins again (`falsely_begun`).
 
 Only element-wise IEEE operations enter the state, row by row, so any cut of the stream gives the
 same bits. Once the layers of four signals have settled, `models.fleet.settled` takes them side by
@@ -39,6 +40,8 @@ SEASON: Final = 1
 PATTERN: Final = 2
 NOTHING: Final = 1e-9  #: less is none; numbers near the smallest cost a hundredfold
 WILD: Final = 64.0  #: deviations; where nothing else clips yet, a reading counts as no farther off
+PROVEN: Final = 4  #: readings from which on the first ones may prove absurd
+FALSE: Final = 256.0  #: times the spread is too wide: less is forgotten by `onset_rows`
 TOP: Final = 3.75  #: three standard deviations of normal noise, in mean absolute deviations
 
 
@@ -49,21 +52,17 @@ def _share(rows: float, least: float) -> float:
 
 
 @part
-def middle(a: float, b: float, c: float) -> float:
-    """Return the middle one of three numbers."""
-    return max(min(a, b), min(max(a, b), c))
-
-
-@part
-def tamed(o: Any, x: float) -> float:
+def tamed(o: Any, x: float, rules: Any) -> float:
     """Return a reading as it is learned where nothing is known to clip it at.
 
     It counts as at most `WILD` deviations off the level, or as many as the middle one of the last
-    three readings is off (a running median: Tukey, Exploratory data analysis, 1977).
+    three readings is off (a running median: Tukey, Exploratory data analysis, 1977); once a level
+    is known as the nearest of them, so that two absurd ones in a row teach little, too.
     """
     if o.rows < 3:
         return x
-    last = middle(abs(x - o.level), abs(o.recent[0] - o.level), abs(o.recent[1] - o.level))
+    a, b, c = abs(x - o.level), abs(o.recent[0] - o.level), abs(o.recent[1] - o.level)
+    last = min(a, b, c) if o.rows >= rules.warm_rows else max(min(a, b), min(max(a, b), c))
     reach = WILD * max(o.spread, last, 0.5 * o.step if o.step < np.inf else 0.0)
     if reach == 0.0:
         return x
@@ -71,13 +70,31 @@ def tamed(o: Any, x: float) -> float:
 
 
 @part
-def _again(o: Any, slot: int, x: float) -> None:
-    """Begin again at the third reading when the first one is far off both others."""
-    if abs(o.recent[1] - x) <= WILD * abs(x - o.recent[0]) or x == o.recent[0]:
-        return
-    o.rows = o.early_rows = o.block_rows = 0
-    o.since = o.known = o.spread = o.around = o.noise = o.block_sum = 0.0
-    o.visits[slot], o.middle[slot], o.width[slot] = 0, 0.0, 0.0
+def falsely_begun(o: Any, x: float, rules: Any) -> bool:
+    """Whether a signal's first readings prove absurd; then all begins again at this one.
+
+    It lies together with two of the three before it, so closely that the spread so far is by far
+    not theirs; nor is it that of many: one or two so far off, all others here, have this mean.
+    """
+    if o.rows < PROVEN or o.rows >= rules.warm_rows + 4:
+        return False
+    a, b, c = o.recent[0], o.recent[1], o.recent[2]
+    near = min(_range(x, a, b), _range(x, a, c), _range(x, b, c))
+    if o.spread <= FALSE * max(near, 0.5 * o.step):
+        return False
+    if abs(o.level - x) * o.rows > 2.5 * max(o.high - x, x - o.low):
+        return False
+    begin(o, x)
+    o.spread = o.around = o.noise = 0.0
+    o.visits[:], o.middle[:], o.width[:] = 0, 0.0, 0.0
+    o.base = o.quick = x
+    o.block_sum = x * o.block_rows
+    return True
+
+
+@part
+def _range(a: float, b: float, c: float) -> float:
+    return max(a, b, c) - min(a, b, c)
 
 
 @part
@@ -90,6 +107,8 @@ def _tail(o: Any, layer: int, s: float, least: float, rules: Any) -> float:
     with k ln(1 + u/k) as u / (1 + u/2k), its first Padé approximant: no logarithm, one division.
     """
     seen = o.seen[layer] + 1.0
+    if seen <= rules.tail_rows and s > WILD:
+        return 0.0  # absurd, and no tail begins so far out
     o.seen[layer] = seen
     scale = o.scale[layer]
     if seen <= rules.tail_rows:
@@ -233,8 +252,6 @@ def surprise(o: Any, slot: int, day: int, x: float, tame: float, rules: Any) -> 
     first row. The evidence is in units of -ln(probability) over the root of the number of layers;
     0 while too little is known.
     """
-    if o.rows == 2:
-        _again(o, slot, x)
     n = o.rows
     if n == 0:
         begin(o, x)

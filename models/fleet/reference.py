@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from models.fleet.checks import set_condition
-from models.fleet.layout import CONTEXTS, MOVED, SHIFT
+from models.fleet.checks import level, set_condition
+from models.fleet.layout import ABSURD, CONTEXTS, FALSE_START, MOVED, SHIFT
 from models.life.compiled import part
 
 
@@ -106,6 +106,17 @@ def _learn(lane: Any, ref: Any, m: Any, x: float) -> None:
 
 
 @part
+def _begin_again(lane: Any, ref: Any, x: float, rules: Any) -> None:
+    """Forget what the first readings of a signal taught: they were absurd."""
+    if lane.learned >= 2.0 * rules.warm_rows:
+        return  # they were its first ones for the watch only
+    lane.level = lane.fast = x
+    lane.learned = 0
+    lane.spread = lane.count = lane.mean = ref.sxx = 0.0
+    ref.sxc[:], ref.scc[:] = 0.0, 0.0
+
+
+@part
 def _outside(ref: Any, m: Any, day: float) -> float:
     """How far the contexts are outside of what the reference has seen, in quarters of its range.
 
@@ -141,14 +152,18 @@ def expect(lane: Any, m: Any) -> bool:
 
 @part
 def compare(
-    lane: Any, ref: Any, m: Any, t: int, x: float, seconds: float, leapt: bool, rules: Any
+    lane: Any, ref: Any, m: Any, t: int, x: float, seconds: float, strange: float, rules: Any
 ) -> float:
-    """Compare a row with the frozen healthy reference, then perhaps learn it. Returns odds.
+    """Follow a row, compare it with the frozen healthy reference, perhaps learn it. Returns odds.
 
     Before there is a reference a reading that leapt far off (`models.fleet.checks.level`) is not
     learned: one that is absurd must not blind it, and a machine that goes on there is learned.
     While a context is not to be trusted the sums stand still: what it explains cannot be judged.
+    `strange`: the watch's odds, or its mark of a first reading.
     """
+    if strange == FALSE_START:
+        _begin_again(lane, ref, x, rules)
+    leapt = level(lane, x, strange == ABSURD, rules)
     if lane.count == 0.0:
         lane.first_ns = t
     odds = 0.0

@@ -15,8 +15,16 @@ from numpy.typing import NDArray
 from models.fleet import early, gaps, onset, settled, vectors, watched
 from models.fleet.early import stay
 from models.fleet.gaps import plain
-from models.fleet.layout import BEYOND, CONDITION, ONSET_ALARM, STAYS
-from models.fleet.onset import SEASONS, surprise, tamed
+from models.fleet.layout import (
+    ABSURD,
+    BEYOND,
+    CONDITION,
+    FALSE_START,
+    MARKED,
+    ONSET_ALARM,
+    STAYS,
+)
+from models.fleet.onset import SEASONS, falsely_begun, surprise, tamed
 from models.fleet.settled import take
 from models.fleet.vectors import LANES
 from models.fleet.watched import rooms
@@ -65,22 +73,30 @@ def _signal(
     early_days: int,
     rules: Any,
 ) -> None:
-    """Take a signal's readings one by one: evidence into `odds`, the early state into `flags`."""
+    """Take a signal's readings one by one: evidence into `odds`, the early state into `flags`.
+
+    Among the first ones those that are not to be learned are marked in `odds`, their rows too.
+    """
     for r in range(rows[0], rows[1]):
         day = clock[r, 1]
         if day >= 0:
             x = cells[first + r] + 0.0  # no negative zero
             if np.isfinite(x):
+                marked = 0.0
                 if o.session != clock[r, 2]:
                     o.session = clock[r, 2]
                     o.since = 0.0
-                tame = tamed(o, x)
+                began = falsely_begun(o, x, rules)
+                tame = tamed(o, x, rules)
+                if began or (tame != x and o.rows < rules.onset_rows):
+                    marked = FALSE_START if began else ABSURD
+                    flags[row + r] |= MARKED
                 evidence = surprise(o, clock[r, 0], day, x, tame, rules)
                 if day < early_days:
                     evidence *= min(stay(o, x, tame, rules), 1.0) * (1.0 / rules.early_even)
                 else:
                     o.early = 0
-                odds[first + r] = evidence
+                odds[first + r] = evidence if marked == 0.0 else marked
         if o.early == 1:
             flags[row + r] |= STAYS
 
@@ -182,8 +198,8 @@ def _block(
     for j in range(item.first_column + 1, item.first_column + 2 * item.columns, 2):
         first = item.first_cell + layout[j] * rows
         for r in range(rows):
-            odds[first + r] *= inverse[r]
-            odds[first + r] *= odds[first + r]
+            ratio = odds[first + r] * inverse[r]
+            odds[first + r] = ratio * ratio if odds[first + r] >= 0.0 else odds[first + r]
 
 
 def _make(build: int) -> Any:

@@ -141,3 +141,40 @@ def test_one_absurd_reading_hides_no_fault_that_comes_later(at: int, fault: int)
         strengths = np.concatenate(trace.strengths)
         found.append(strengths[fault * DAY_ROWS :][:60].max())
     assert min(found) >= 1.0
+
+
+def after_a_fault(absurd: list[int], value: float) -> tuple[float, float, set[Check]]:
+    """Return the evidence of a sudden fault on day 2, and sigma and conditions after a lasting one.
+
+    Among the first readings the `absurd` ones are `value`.
+    """
+    x = np.random.default_rng(1).normal(20, 1, 18 * DAY_ROWS)
+    x[absurd] = value
+    x[2 * DAY_ROWS :][:60] += 6.0
+    x[14 * DAY_ROWS :] += 5.0
+    fleet, trace = Fleet({}), Trace()
+    fleet.bind("m", "generic", "data")
+    fleet.observe([block("m", START + np.arange(len(x)) * 300 * S, {"a": x})], trace)
+    evidence = np.concatenate(trace.strengths)[2 * DAY_ROWS :][:60].max()
+    sigma = float(fleet.snapshot()["lanes"]["sigma"][0])
+    return evidence, sigma, {c.check for c in fleet.current("m").conditions}
+
+
+@pytest.mark.parametrize("value", [65535.0, -1e12])
+@pytest.mark.parametrize(
+    "at", [*([i] for i in range(40)), *([i, i + 1] for i in range(40)), [1, 4], [2, 9]], ids=str
+)
+def test_absurd_first_readings_blind_neither_onset_nor_reference(
+    at: list[int], value: float
+) -> None:
+    evidence, sigma, conditions = after_a_fault(at, value)
+    assert evidence >= 1.0
+    assert sigma == pytest.approx(after_a_fault([], value)[1], rel=0.05)
+    assert conditions == {Check.SHIFT}
+
+
+def test_a_machine_that_begins_to_work_among_its_first_readings_is_no_absurd_one() -> None:
+    rng = np.random.default_rng(1)
+    x = np.r_[rng.normal(0.1, 0.001, 7), rng.normal(90.0, 0.001, 60)]
+    fleet, _ = fed({"a": x})
+    assert fleet.snapshot()["onsets"]["spread"][0] > 1.0
