@@ -98,7 +98,7 @@ class Pipeline:
         self.fleet = fleet
         self.reviews = Reviews(fleet.profile, telemetry)
         self.position = -1
-        self._signals = Signals(fleet)
+        self.signals = Signals(fleet)
         self._telemetry = telemetry
         self._ledger = ledger
         self._known: dict[str, Registration] = {}
@@ -133,7 +133,7 @@ class Pipeline:
         assessments: list[Assessment] = []
         items: list[Item] = []
         for part in _to_ticks(self.decoder.decode(records, messages)):
-            within = self._signals.within(self.fleet, part)
+            within = self.signals.within(self.fleet, part)
             last = within[-1] if within else None
             position = last.n if isinstance(last, Tick) else records[-1].n
             assessments += self._step(within, position)

@@ -139,7 +139,7 @@ class Service:
             store_error=self.pipeline.store_error or self._store_trouble(),
             broker_error=self._link.error,
             disk_error=str(short) if (short := self.shortage()) else None,
-            refusals=dict(self._quota.refusals),
+            refusals={**self._quota.refusals, **self.pipeline.signals.refusals},
             counters=self.ingest.counters,
         )
 

@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 
 from cloud.decode import Aside, Item, Registration
+from cloud.quota import MAX_NAMED, Throttled
 from models.contract.errors import Reason
 from models.fleet import Fleet
 from models.rows import Block
@@ -26,6 +27,7 @@ class Signals:
     def __init__(self, fleet: Fleet) -> None:
         #: device -> its machines, but the one that is named as the device is
         self._machines: dict[str, dict[str, None]] = {}
+        self.refusals: dict[str, Throttled] = {}  #: since the start, by device
         for machine in fleet.machines():
             self._note(machine.partition(":")[0], machine)
 
@@ -56,8 +58,22 @@ class Signals:
             fresh = [name for name in fresh if name not in mine]
             taken = fresh[: self._room(fleet, item, coming)]
             mine.update(dict.fromkeys(taken))
-            out += _parted(item, set(fresh[len(taken) :])) if len(taken) < len(fresh) else [item]
+            if len(taken) == len(fresh):
+                out.append(item)
+                continue
+            self._refused(item, len(known) + len(mine))
+            out += _parted(item, set(fresh[len(taken) :]))
         return out
+
+    def _refused(self, block: Block, signals: int) -> None:
+        """Note a message of a machine that has so many signals already."""
+        limit = "signals_of_machine" if signals >= OF_MACHINE else "signals_of_device"
+        refusal = self.refusals.get(block.device)
+        if refusal is None and len(self.refusals) < MAX_NAMED:
+            refusal = self.refusals[block.device] = Throttled(limit, 0, 0)
+        if refusal is not None:
+            refusal.limit, refusal.last_ns = limit, block.received_ns
+            refusal.messages += 1
 
     def _room(self, fleet: Fleet, block: Block, coming: dict[str, dict[str, None]]) -> int:
         """Return how many more signals a block's machine may have."""

@@ -22,11 +22,13 @@ from cloud.settings import CloudSettings, load
 from cloud.times import parse_time
 from forewarn import findings
 from forewarn.findings import CONNECT_S, Check, Finding, advice, problem
+from models.contract.errors import Reason
 
 OLD_ALERT_S: Final = 900  #: an alert that waits longer goes nowhere
 OLD_BACKUP_S: Final = 86_400
 OLD_SNAPSHOTS: Final = 10  #: intervals
 LEAST: Final = 1 << 30  #: bytes
+NAMED: Final = 5  #: devices of a finding
 
 
 def checks(path: Path, backups: Path | None) -> Mapping[str, Check]:
@@ -181,7 +183,7 @@ class _Doctor:
 
     def _waiting(self) -> Iterator[Finding]:
         with contextlib.closing(open_ledger(self._where.ledger, now_ns)) as ledger:
-            tally = ledger.tally()
+            tally, counts = ledger.tally(), ledger.quarantine_counts()
         if tally.oldest_alert_ns is not None:
             age_s = (now_ns() - tally.oldest_alert_ns) / 1e9
             if age_s > OLD_ALERT_S:
@@ -190,7 +192,16 @@ class _Doctor:
                     f"{tally.alerts_waiting} alerts wait, the oldest for {age_s / 60:,.0f} minutes",
                     "see why on the page of deliveries (/api/v1/deliveries); mend the channel",
                 )
+        endless = [one.device or "?" for one in counts if one.reason == Reason.QUOTA]
+        if endless:
+            yield problem(
+                "FW132",
+                f"names of signals beyond the limit were left out; devices: {_few(endless)}",
+                "let them use the same names in every message; a mended one needs nothing more",
+            )
         for reason, count in tally.quarantined.items():
+            if reason == Reason.QUOTA:
+                continue
             yield advice(
                 "FW124",
                 f"{count} messages or columns were set aside: {reason}",
@@ -257,6 +268,11 @@ class _Doctor:
                 f"backups in {self._backups}: {said}",
                 "forewarn backup, once a day at least",
             )
+
+
+def _few(names: list[str]) -> str:
+    more = len(names) - NAMED
+    return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _read_only(path: Path) -> sqlite3.Connection:

@@ -45,7 +45,11 @@ class Counters(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
-    """A device that ran into a limit: which one, how many messages were refused, when last."""
+    """A device that ran into a limit: which one, how many messages were refused, when last.
+
+    With `signals_of_machine` or `signals_of_device` only the readings of names beyond the limit
+    were left out: the device makes up new names. Mend it to use the same ones in every message.
+    """
 
     device: str
     limit: str
@@ -57,7 +61,7 @@ class Intake(msgspec.Struct, frozen=True, kw_only=True):
     """What was taken in: journal `position` of the models, batches `waiting` for an earlier one.
 
     `parked` batches wait for the birth which explains them. `refusals` names at most 100 devices;
-    the limits are in the settings `[limits]`.
+    the limits per second are in the settings `[limits]`.
     """
 
     position: int

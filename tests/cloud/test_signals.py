@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from cloud import signals
+from cloud.quota import Throttled
 from models.contract.errors import Reason
 from models.contract.messages import Column
 from models.fleet import Fleet
@@ -37,6 +38,9 @@ def test_names_beyond_the_limit_are_set_aside_and_the_others_taken(path: BehindB
     aside, _ = path.ledger.quarantine(limit=10)
     assert [row.reason for row in aside] == [Reason.QUOTA, Reason.QUOTA]
     assert all("5 of a machine" in row.detail for row in aside)
+    assert path.pipeline.signals.refusals == {
+        DEVICE: Throttled("signals_of_machine", 2, T0 + 2 * S)
+    }
 
 
 def test_all_machines_of_a_device_count(
@@ -49,6 +53,7 @@ def test_all_machines_of_a_device_count(
     path.pipeline.fleet = Fleet.restore(PROFILES, path.pipeline.fleet.snapshot())
     send(path, 1, "x", "y")
     assert path.telemetry.signals(DEVICE) == ["a", "b", "c", "x"], "as a restart counts"
+    assert path.pipeline.signals.refusals[DEVICE].limit == "signals_of_device"
 
 
 def test_a_replay_leaves_out_the_same_in_one_group(path: BehindBroker, tmp_path: Path) -> None:

@@ -148,7 +148,10 @@ def test_a_ledger_that_is_away_or_of_another_version(examine: Examine, home: Pat
 def test_alerts_that_wait_and_poison(examine: Examine, home: Path) -> None:
     app = App(settings_for(home / "data"))
     aside = Aside(0, 0, "pm/1/acme.a/up/t/live", Reason.UNREADABLE, "x", b"x")
-    app.ledger.quarantine_add([aside])
+    others = [
+        Aside(n, 0, f"pm/1/acme.{n}/up/t/live", Reason.QUOTA, "beyond", b"") for n in range(1, 8)
+    ]
+    app.ledger.quarantine_add([aside, *others])
     app.close()
     database = Database(f"sqlite:///{home / 'data' / 'ledger.db'}")
     with database.writing() as connection:
@@ -157,6 +160,8 @@ def test_alerts_that_wait_and_poison(examine: Examine, home: Path) -> None:
     found = examine()
     assert "1 alerts wait" in found["FW123"]  # filed when the plant's clock said 2026-09
     assert "unreadable" in found["FW124"]
+    assert "acme.1, acme.2" in found["FW132"]
+    assert "and 2 more" in found["FW132"]
 
 
 def test_a_broker_that_is_away_or_speaks_in_the_clear() -> None:
