@@ -21,7 +21,7 @@ KINDS: Final = {"d": DOUBLE, "f": SINGLE, "q": WHOLE, "?": TRUTH}
 SPACE, NEWLINE, INTEGER, TRUE, FALSE = (ord(c) for c in " \nitf")
 BAD: Final = 2  #: quality of what was infinite
 NONE: Final = np.zeros(0, np.int64)
-_EXPONENT: Final = 0x7FF << 52  #: all of it: not a finite double
+EXPONENT: Final = 0x7FF << 52  #: all of it: not a finite double
 _FRACTION: Final = (1 << 52) - 1
 
 
@@ -148,7 +148,7 @@ def _write(  # noqa: PLR0917 (a kernel: one pass, arrays in and out)
             state: Any = np.int64(states[j, r]) if stated else 0
             kind = kinds[j]
             gone = state & MISSING
-            if kind <= SINGLE and not gone and bits & _EXPONENT == _EXPONENT:
+            if kind <= SINGLE and not gone and bits & EXPONENT == EXPONENT:
                 gone = MISSING
                 endless = bits & _FRACTION == 0
                 state = MISSING | (max(state & QUALITY, BAD) if endless else state)
