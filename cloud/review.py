@@ -107,7 +107,7 @@ class Reviews:
         sets = self._newest.get(machine, ())
         if len(sets) == 2 and sets[0] == signals:  # as nearly always
             newest = sets[1]
-            self._newest[machine] = (sets[0], max(newest, last_ns))
+            self._newest[machine] = (signals, max(newest, last_ns))  # these names are all devices'
             return int(newest)
         found = dict(zip(sets[::2], sets[1::2], strict=True))
         before: int | None = found.pop(signals, None)

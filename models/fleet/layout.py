@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-VERSION: Final = 10
+VERSION: Final = 11
 CONTEXTS: Final = 4  #: so many context signals of a machine can explain the others
 PEERS: Final = 6  #: so many signals of a machine are set beside each
 LEVELS: Final = 16
@@ -218,8 +218,9 @@ ONSET: Final = np.dtype(
         ("block_sum", "f8"),
         ("block_mean", "f8", (2,)),
         # the day and the pattern
-        ("middle", "f8", (48,)),
-        ("width", "f8", (48,)),
+        ("origin", "f8"),  # the first reading; the middles are told from there
+        ("middle", "f4", (48,)),
+        ("width", "f4", (48,)),
         ("visits", "u1", (48,)),
         ("cell", "u1", (16,)),
         ("triples", "u8", (35,)),

@@ -42,6 +42,7 @@ NOTHING: Final = 1e-9  #: less is none; numbers near the smallest cost a hundred
 WILD: Final = 64.0  #: deviations; where nothing else clips yet, a reading counts as no farther off
 PROVEN: Final = 4  #: readings from which on the first ones may prove absurd
 FALSE: Final = 256.0  #: times the spread is too wide: less is forgotten by `onset_rows`
+HUGE: Final = 3e38  #: the most that is kept of a part of the day, in single precision
 TOP: Final = 3.75  #: three standard deviations of normal noise, in mean absolute deviations
 
 
@@ -134,11 +135,13 @@ def _tail(o: Any, layer: int, s: float, least: float, rules: Any) -> float:
 def _season(o: Any, slot: int, day: int, x: float, tame: float, least: float, rules: Any) -> float:
     """Return the distance from what this part of the day is like, in its spread, and learn.
 
-    -1 on the first day. The spread is at least a quarter of that of all parts.
+    -1 on the first day. The spread is at least a quarter of that of all parts. Both are kept in
+    single precision, the middle as it lies from the first reading.
     """
     visits = o.visits[slot]
-    width = max(o.width[slot], 0.25 * o.around, least)
-    r = x - o.middle[slot]
+    centre, kept = np.float64(o.middle[slot]), np.float64(o.width[slot])
+    width = max(kept, 0.25 * o.around, least)
+    r = x - (o.origin + centre)
     s = -1.0
     if visits >= 2 and day >= 1 and width > 0.0:
         s = abs(r) / width
@@ -149,11 +152,11 @@ def _season(o: Any, slot: int, day: int, x: float, tame: float, least: float, ru
         top = TOP * width
         r = min(max(r, -top), top)
     else:
-        r = tame - o.middle[slot]
-    o.middle[slot] += r * (1.0 / visits)
+        r = tame - (o.origin + centre)
+    o.middle[slot] = max(min(centre + r * (1.0 / visits), HUGE), -HUGE)
     if visits > 1:
         o.around += _share(o.rows, rules.spread_share) * (abs(r) - o.around)
-        o.width[slot] += (abs(r) - o.width[slot]) * (1.0 / (visits - 1))
+        o.width[slot] = min(kept + (abs(r) - kept) * (1.0 / (visits - 1)), HUGE)
     return float(s)
 
 
@@ -217,7 +220,7 @@ def _pattern(o: Any, cell: int, rules: Any) -> float:
 @part
 def begin(o: Any, x: float) -> None:
     """Set what the first reading of a signal sets."""
-    o.level = o.last = o.low = o.high = x
+    o.level = o.last = o.low = o.high = o.origin = x
     o.step = np.inf
     for i in range(3):
         o.recent[i] = x

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from models.fleet.early import BLOCK, NOISE, block_done
 from models.fleet.onset import (
     CELLS,
+    HUGE,
     LAGS,
     LEVEL,
     MIDDLE,
@@ -32,6 +33,7 @@ from models.fleet.vectors import (
     every,
     larger,
     load,
+    single,
     smaller,
     some,
     store,
@@ -52,6 +54,7 @@ from models.fleet.watched import (
     LOW,
     NEWS,
     NOISES,
+    ORIGIN,
     OUT,
     QUICK,
     REACH,
@@ -118,6 +121,7 @@ def _readings(
     recent_1, recent_2, recent_3 = load(t, RECENT_1), load(t, RECENT_2), load(t, RECENT_3)
     low, high, around = load(t, LOW), load(t, HIGH), load(t, AROUND)
     centre, width, visits = load(t, CENTRE), load(t, WIDTH), load(t, VISITS)
+    origin = load(t, ORIGIN)
     base, quick, noises, block_sum = load(t, BASE), load(t, QUICK), load(t, NOISES), load(t, SUM)
     edge_l, scale_l = load(t, EDGE + LEVEL * LANES), load(t, SCALE + LEVEL * LANES)
     edge_s, scale_s = load(t, EDGE + SEASON * LANES), load(t, SCALE + SEASON * LANES)
@@ -166,7 +170,7 @@ def _readings(
         total, edge_l, scale_l = _tail(s, edge_l, scale_l, seen, young_l, rules.level_least, rules)
         # season
         wideness = larger(larger(width, 0.25 * around), least)
-        rest = x - centre
+        rest = x - (origin + centre)
         if day > 0:
             seen = load(t, SEEN + SEASON * LANES) + (r + 1.0)
             s = abs(rest) / wideness
@@ -179,9 +183,9 @@ def _readings(
             inverse, inverse_1 = 1.0 / visits, 1.0 / (visits - 1.0)
         top = TOP * wideness
         rest = smaller(larger(rest, 0.0 - top), top)
-        centre = centre + rest * inverse
+        centre = single(larger(smaller(centre + rest * inverse, HUGE), -HUGE))
         around = around + wide_share * (abs(rest) - around)
-        width = width + (abs(rest) - width) * inverse_1
+        width = single(smaller(width + (abs(rest) - width) * inverse_1, HUGE))
         # cell of the patterns
         if some((x > high) | (x < low)):
             far = wide * smaller(every(1.0), rules.range_rows / (rows + float(r)))

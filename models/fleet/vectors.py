@@ -141,8 +141,18 @@ def upwards(lanes: Any) -> Any:
     raise NotImplementedError
 
 
+def single(lanes: Any) -> Any:
+    """Return the nearest number of single precision to each."""
+    raise NotImplementedError
+
+
 def _choose(_context: Any, builder: Any, _kinds: Any, values: Any) -> Any:
     return builder.select(*values)
+
+
+def _single(_context: Any, builder: Any, _kinds: Any, values: Any) -> Any:
+    halves = ir.VectorType(ir.FloatType(), LANES)
+    return builder.fpext(builder.fptrunc(values[0], halves), _VECTOR)
 
 
 def _place(context: Any, builder: Any, kinds: Any, values: Any) -> Any:
@@ -220,6 +230,7 @@ _operation(operator.and_, MASK, [(MASK, MASK)], lambda _c, builder, _k, v: build
 _operation(operator.invert, MASK, [(MASK,)], lambda _c, builder, _k, v: builder.not_(*v))
 _operation(abs, DOUBLES, [(DOUBLES,)], _by("fabs"))
 _operation(upwards, DOUBLES, [(DOUBLES,)], _by("ceil"))
+_operation(single, DOUBLES, [(DOUBLES,)], _single)
 _operation(choose, DOUBLES, [(MASK, DOUBLES, DOUBLES)], _choose)
 _operation(load, DOUBLES, [(TABLE, types.int64)], _load)
 _operation(store, types.none, [(TABLE, types.int64, DOUBLES)], _store)

@@ -25,7 +25,8 @@ EDGE: Final = 21 * LANES  # and of each layer
 SCALE: Final = EDGE + LAYERS * LANES
 SEEN: Final = SCALE + LAYERS * LANES
 FRESH: Final = SEEN + LAYERS * LANES
-FIELDS: Final = FRESH + LANES
+ORIGIN: Final = FRESH + LANES
+FIELDS: Final = ORIGIN + LANES
 # and, four a row, readings, cells, sums of the layers, ways to the early state and evidence
 XS: Final = FIELDS
 CELL: Final = XS + ROWS * LANES
@@ -91,6 +92,7 @@ def fill(t: Any, j: int, o: Any, slot: int) -> None:
     t[RECENT_1 + j], t[RECENT_2 + j], t[RECENT_3 + j] = o.recent[0], o.recent[1], o.recent[2]
     t[SPREAD + j], t[LOW + j], t[HIGH + j] = o.spread, o.low, o.high
     t[AROUND + j], t[CENTRE + j], t[WIDTH + j] = o.around, o.middle[slot], o.width[slot]
+    t[ORIGIN + j] = o.origin
     t[VISITS + j], t[HEARD + j], t[EVIDENCE + j] = o.visits[slot], o.rows, o.evidence
     t[BASE + j], t[QUICK + j], t[NOISES + j] = o.base, o.quick, o.noise
     t[WANDER + j], t[REACH + j], t[SUM + j] = o.wander, o.reach, o.block_sum
