@@ -25,7 +25,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.evaluation import life_ends
+from benchmarks.evaluation import life_cuts, life_ends
 from benchmarks.evaluation.life_page import page
 from benchmarks.evaluation.page import write_section
 from forewarn import life
@@ -47,7 +47,9 @@ RECIPE: Final = Path(fitting.__file__).parent  #: the code that folds are measur
 class Set:
     """One set of runs: file, kind for the scorer, cap, folds, level and window of a ticket.
 
-    `censored` is a file of like units that were replaced before they failed.
+    `censored` is a file of like units that were replaced before they failed. `skip`: so many first
+    forecasts of a unit, and then its last row, are not counted by the scorer. `sudden`: a signal
+    and by how much it falls on the last row of a unit that nothing announced.
     """
 
     path: str
@@ -56,6 +58,8 @@ class Set:
     folds: int = 5
     ticket: tuple[float, int, float, float] | None = None
     censored: str = ""
+    skip: int = 0
+    sudden: tuple[str, float] | None = None
 
 
 _ENGINES: Final = (30.0, 3, 15.0, 45.0)
@@ -70,7 +74,14 @@ SETS: Final = {
         ticket=(20, 20, 5, 40),
         censored="hse_filter/preventive_runs_censored.csv.gz",
     ),
-    "buoys": Set(path="chicago_buoys/runs.csv", kind="buoys", folds=9, ticket=(7, 1, 2, 21)),
+    "buoys": Set(
+        path="chicago_buoys/runs.csv",
+        kind="buoys",
+        folds=9,
+        ticket=(7, 1, 2, 21),
+        skip=6,
+        sudden=("battery_v", 0.5),
+    ),
     "NASA cells": Set(path="batteries/nasa_runs.csv", kind="batteries", folds=2),
     "CALCE cells": Set(path="batteries/calce_runs.csv", kind="batteries", folds=2),
 }
@@ -150,16 +161,18 @@ def _kept(name: str, fold: int, keep: Path) -> dict[str, Any] | None:
 
 
 def evaluated(name: str, keep: Path) -> dict[str, dict[str, Any]]:
-    """Return the figures of a set by its name; where parts were renewed, those of the rest too."""
+    """Return the figures of a set by its name, and of the rest without renewed or sudden units."""
     one = SETS[name]
     folds = [fold for k in range(one.folds) if (fold := _kept(name, k, keep)) is not None]
     if not folds:
         return {}
     found = {name: _figures(one, folds, frozenset())}
-    renewed = {unit for fold in folds for unit in fold["renewed"]}
-    if renewed:
-        rest = f"{name} but {', '.join(sorted(renewed))}"
-        found[rest] = _figures(one, folds, frozenset(renewed))
+    apart = {unit for fold in folds for unit in fold["renewed"]}
+    if one.sudden:
+        apart |= life_ends.sudden(read(DATA / one.path).runs, *one.sudden)
+    if apart:
+        rest = f"{name} but {', '.join(sorted(apart))}"
+        found[rest] = _figures(one, folds, frozenset(apart))
     return found
 
 
@@ -227,6 +240,8 @@ def scored(lines: list[str], runs: Path, one: Set) -> dict[str, Any]:
         file.flush()
         found = score("life", file.name, str(runs), "--set", one.kind)
     units, truth, band = truths(lines, read(runs).runs, one)
+    if not len(units):
+        return found | {"interval": [float("nan")] * 2}
     error = (band[:, 1] - truth) ** 2
     _, code = np.unique(units, return_inverse=True)
     total, count = np.bincount(code, error), np.bincount(code)
@@ -237,18 +252,27 @@ def scored(lines: list[str], runs: Path, one: Set) -> dict[str, Any]:
 
 
 def truths(lines: list[str], runs: Runs, one: Set) -> tuple[NDArray[np.str_], Array, Array]:
-    """Return unit, true remaining life and band of the forecasts of units that failed."""
+    """Return unit, true remaining life and band of the forecasts that the scorer counts."""
     cells = np.array([line.split(",") for line in lines])
     end = {n: t for n, t, f in zip(runs.units, runs.ends, runs.failed, strict=True) if f}
     cells = cells[[unit in end for unit in cells[:, 0]]]
     band = cells[:, 1:].astype(float)
     truth = np.array([end[unit] for unit in cells[:, 0]]) - band[:, 0]
     top = one.cap or np.inf
+    if one.skip:
+        nth = np.concatenate([np.arange(n) for n in _lengths(cells[:, 0])])
+        counted = (nth >= one.skip) & (truth > 0.0)
+        cells, truth, band = cells[counted], truth[counted], band[counted]
     return cells[:, 0], np.minimum(truth, top), np.minimum(band[:, 1:], top)
 
 
+def _lengths(units: NDArray[np.str_]) -> list[int]:
+    """Return how many rows each unit has, one unit after another."""
+    return [int((units == unit).sum()) for unit in dict.fromkeys(units)]
+
+
 def details(lines: list[str], runs: Runs, one: Set) -> dict[str, Any]:
-    """Return alpha-lambda, the leads of tickets and coverage by stage, of whole runs."""
+    """Return alpha-lambda, the leads of tickets and bands at many ages, of whole runs."""
     units, truth, band = truths(lines, runs, one)
     cone: dict[str, list[bool]] = {}
     leads = []
@@ -261,7 +285,11 @@ def details(lines: list[str], runs: Runs, one: Set) -> dict[str, Any]:
             )
         if one.ticket:
             leads.append(_lead(band[own, 1], truth[own], one.ticket))
-    return {"cone": {at: float(np.mean(hits)) for at, hits in cone.items()}, "leads": leads}
+    return {
+        "cone": {at: float(np.mean(hits)) for at, hits in cone.items()},
+        "leads": leads,
+        "many": life_cuts.figures(units, truth, band),
+    }
 
 
 def _lead(forecast: Array, truth: Array, ticket: tuple[float, int, float, float]) -> float | None:

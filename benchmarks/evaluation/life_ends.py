@@ -14,6 +14,7 @@ from models.life.learned.runs import Runs
 Array = NDArray[np.float64]
 ROWS: Final = 20  #: whose median is the pressure of a row
 LATE: Final = (10.0, 20.0, 30.0)  #: s: the last of a life
+SHARES: Final = (0.3, 0.5, 1.0)  #: the last of a life, as shares of it
 
 
 def figures(lines: dict[str, list[str]], runs: Runs, censored: Runs) -> dict[str, Any]:
@@ -42,8 +43,17 @@ def figures(lines: dict[str, list[str]], runs: Runs, censored: Runs) -> dict[str
         at = np.concatenate([np.flatnonzero(unit == k)[chosen[k]] for k in np.unique(unit)])
         found["cuts"] = len(at)
         late = [error[(left > 0.0) & (left <= last)] for last in LATE]
+        late += [error[(left > 0.0) & (left <= share * runs.ends[unit])] for share in SHARES]
         found[way] = [_size(some) for some in (error[at], *late)]
     return found
+
+
+def sudden(runs: Runs, signal: str, fall: float) -> set[str]:
+    """Return the units that failed in one step: a signal fell by more on their last row."""
+    column = runs.values[:, runs.signals.index(signal)]
+    last = runs.starts[1:] - 1
+    fell = runs.failed & (column[last - 1] - column[last] > fall)
+    return {runs.units[k] for k in np.flatnonzero(fell)}
 
 
 def _size(error: Array) -> tuple[float, float]:

@@ -7,11 +7,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from benchmarks.evaluation.life_ends import LATE
+from benchmarks.evaluation.life_cuts import CUTS
+from benchmarks.evaluation.life_ends import LATE, SHARES
 
 PEERS: Final = ("forewarn", "LightGBM", "ridge", "linear extrapolation", "mean life")
 #: what was tried on these recordings before the defaults were fixed
-VARIANTS: Final = 466
+VARIANTS: Final = 503
 TARGETS: Final = {
     "FD001": "RMSE 11.0, PHM08 190 per 100 units",
     "FD002": "RMSE 11.0, PHM08 208 per 100 (540 over the 259 engines of the official test)",
@@ -96,8 +97,10 @@ def _points(found: dict[str, dict[str, Any]]) -> str:
         "Battery cells: fitted on one cell, forecast of the other; two lives validate nothing.",
         "*But*: without the units in which the recipe itself finds that a part was renewed in "
         "mid-run (they look worn out, are as new a row later and wear again, two lives in one); "
-        "what is forecast before that is wrong with every way. LightGBM and ridge see windows of "
-        "the signals, not the health index.",
+        "what is forecast before that is wrong with every way; or without the batteries whose "
+        "voltage fell by more than 0.5 V on their last day, two of them from a healthy one, which "
+        "nothing before it announced. LightGBM and ridge see windows of the signals, not the "
+        "health index.",
     ]
     lines += ["", "Targets: " + "; ".join(f"{k} {v}" for k, v in TARGETS.items() if k in found)]
     return "\n".join(lines)
@@ -116,13 +119,17 @@ def _ends(ends: dict[str, Any]) -> str:
         "| Mean error / RMSE, s | " + " | ".join(PEERS) + " |",
         "|" + "---|" * (len(PEERS) + 1),
     ]
-    for k, what in enumerate(("at such ends", *(f"in the last {last:g} s" for last in LATE))):
+    last = [f"in the last {late:g} s" for late in LATE]
+    last += [f"in the last {share:.0%} of lives" for share in SHARES]
+    for k, what in enumerate(("at such ends", *last)):
         cells = [f"{ends[p][k][0]:.2f} / {ends[p][k][1]:.2f}" for p in PEERS]
         lines.append(f"| {what} | " + " | ".join(cells) + " |")
     lines += [
         "",
-        "Target at the true ends of other censored runs: 3.2 / 4.3 s. LightGBM is quoted with a "
-        "mean error of 4.3 s there: those ends must be nearer to failure than such ends here.",
+        "Target at the true ends of other censored runs: 3.2 / 4.3 s; LightGBM is quoted with a "
+        "mean error of 4.3 s there, mean life with 10.7 s. Where those ends lie is not stated. "
+        "LightGBM comes to that in the last 10 s of lives here, mean life in about the last 30: "
+        "the target can be told to be met or missed by no cut of these recordings.",
     ]
     return "\n".join(lines)
 
@@ -133,7 +140,9 @@ def _bands(found: dict[str, dict[str, Any]]) -> str:
         "",
         "Coverage (nominal .90), mean width and Winkler score; *late* is where the true remaining "
         "life is at most 100 cycles, because a band that touches the cap covers clipped truths for "
-        "free. *Spread*: the bands of each fold's fit at the forecasts of all folds, widest minus "
+        f"free. *{CUTS} cuts*: as many random ages of each unit in place of one, with the 95 % "
+        "interval over units and the least and largest late coverage that one age a unit gave. "
+        "*Spread*: the bands of each fold's fit at the forecasts of all folds, widest minus "
         "narrowest mean width by their mean. "
         "*Cone*: share of units whose forecast is within 20 % of the truth at 50, 70 and "
         "90 % of their forecasts (alpha-lambda).",
@@ -166,7 +175,23 @@ def _bands(found: dict[str, dict[str, Any]]) -> str:
                 if len(widths) > 1:
                     spread = f"{(max(widths) - min(widths)) / float(np.mean(widths)):.0%}"
             lines.append(f"| {name}, {part} | " + " | ".join([*cells, spread, cone]) + " |")
+            if part == "cut":
+                lines.append(_many(name, one["many"], _LATE + "coverage" in score))
     return "\n".join(lines)
+
+
+def _many(name: str, many: dict[str, Any], late: bool) -> str:
+    """Return the line of bands at many random ages of each unit."""
+    cells = []
+    for key in ("all", "late"):
+        share, low, high = many[key]["coverage"]
+        some = f"{share:.3f} ({low:.3f} … {high:.3f})"
+        if key == "late":
+            some += f", {many['swing'][0]:.2f} … {many['swing'][1]:.2f}"
+        cells += [some, f"{many[key]['width']:.3g}", f"{many[key]['winkler']:.3g}"]
+    if not late:
+        cells[3:] = ["–"] * 3
+    return f"| {name}, {CUTS} cuts | " + " | ".join([*cells, "–", "–"]) + " |"
 
 
 def _tickets(found: dict[str, dict[str, Any]]) -> str:

@@ -1,0 +1,44 @@
+"""Bands at many ages of each unit, and units that fail in one step."""
+
+import numpy as np
+
+from benchmarks.evaluation import life_cuts
+from benchmarks.evaluation.life_ends import sudden
+from models.life.learned.runs import Runs
+
+
+def test_late_coverage_counts_the_late_rows_of_units_alone() -> None:
+    units = np.repeat(np.array(["a", "b"]), 200)
+    truth = np.tile(np.arange(200.0)[::-1], 2)
+    late = truth <= life_cuts.LATE
+    low = np.where(late & (units == "b"), truth + 1.0, truth - 5.0)
+    band = np.column_stack([low, np.maximum(low, truth), np.maximum(low, truth) + 5.0])
+    found = life_cuts.figures(units, truth, band)
+    share, least, most = found["late"]["coverage"]
+    assert 0.3 < share < 0.7
+    assert (least, most) == (0.0, 1.0)  # both units held, or neither
+    assert found["all"]["coverage"][0] > share
+    assert found["late"]["winkler"] > found["late"]["width"]
+    assert found["swing"][0] <= share <= found["swing"][1]
+
+
+def test_bands_that_hold_everywhere_cover_all_at_every_age() -> None:
+    truth = np.arange(60.0)[::-1]
+    band = np.column_stack([truth - 2.0, truth, truth + 1.0])
+    found = life_cuts.figures(np.repeat(np.array(["a"]), 60), truth, band)
+    assert found["all"]["coverage"] == found["late"]["coverage"] == (1.0, 1.0, 1.0)
+    assert found["all"]["width"] == found["all"]["winkler"] == 3.0
+    assert found["swing"] == (1.0, 1.0)
+
+
+def test_a_unit_is_sudden_by_its_last_step_and_only_if_it_failed() -> None:
+    volts = [[12.0, 11.0, 10.8, 10.2], [12.0, 11.5, 11.3, 8.3], [12.0, 11.5, 11.3, 8.3]]
+    runs = Runs(
+        units=("worn", "fell", "lost"),
+        starts=np.array([0, 4, 8, 12]),
+        time=np.tile(np.arange(4.0), 3),
+        values=np.array(volts).reshape(-1, 1),
+        signals=("battery_v",),
+        failed=np.array([True, True, False]),
+    )
+    assert sudden(runs, "battery_v", 0.7) == {"fell"}
