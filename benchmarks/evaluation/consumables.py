@@ -242,7 +242,7 @@ def early(worn: tuple[float, float], units: int) -> str:
     """Return a line on drums replaced at some wear, beside the most that any rule could recognise.
 
     Such a rule knows to the digit where the old and the new drum stand and takes one counter in a
-    hundred that was set back for a new drum; the noise of a reading is all that hides it (Neyman
+    thousand that was set back for a new drum; the noise of a reading is all that hides it (Neyman
     and Pearson, Phil. Trans. R. Soc. A 231, 1933).
     """
     count, first, second, false = replaced(
@@ -261,7 +261,7 @@ def early(worn: tuple[float, float], units: int) -> str:
     )
 
 
-FALSE: Final = 0.01  #: counters set back that the best rule may take for a new part
+FALSE: Final = 0.001  #: counters set back that the best rule may take for a new part
 EARLY: Final = ((0.2, 0.3), (0.3, 0.4), (0.4, 0.7))  #: wear of drums replaced early
 NEW: Final = 0.9  #: share of life left from which a part counts as recognised to be new
 
@@ -303,7 +303,9 @@ def _kept(keep: Path, name: str, part: Any, units: int) -> str:
     path = keep / f"{name}.{units}"
     if not path.exists():
         table = name.partition(".")[0]
-        found = early(part, units // 4) if table == "early" else _line(table, part, units)
+        found = (
+            early(part, max(GROUP, units // 20)) if table == "early" else _line(table, part, units)
+        )
         path.write_text(found)
         print(path.read_text(), flush=True)
     return path.read_text()
@@ -363,8 +365,10 @@ def text(units: int, worn: list[str], quick: list[str], new: list[str], drums: l
             "",
             "A drum loses 0.35 of density by the wear to the power 1.5, and a reading has a noise",
             "of 0.015. *At most*: what a rule could recognise that knows where the old and the new",
-            "drum stand to the digit, and takes one counter in a hundred that was set back for a",
-            "new drum. Where that is under 0.99, so is the target.",
+            "drum stand to the digit, and takes one counter in a thousand that was set back for a",
+            "new drum. The rule of the product asks for five standard deviations between the two",
+            "before a counter's fall counts, because its first verdict is shown at once: it",
+            "forgoes drums of 30 to 40 % wear for the sake of counters that were set back.",
             "",
             "| Wear | Units | At the first reading | At most | By the second | At most | "
             "A counter taken for a part |",
