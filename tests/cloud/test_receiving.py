@@ -15,6 +15,7 @@ from cloud.link import COMMANDS, Client, Link
 from cloud.receiving import Buffered
 from cloud.settings import BrokerSettings
 from forewarn.broker import embedded, find_mosquitto, find_nats
+from models.contract.messages import Receipt
 
 
 def test_small_reads_get_every_byte_in_order_and_the_end() -> None:
@@ -232,6 +233,34 @@ def test_no_more_is_told_at_once_than_the_broker_takes(most: int) -> None:
             client.loop_read()
         assert told == b"".join(b"%02d" % n for n in range(50))
         assert command[0].is_published()
+
+
+def test_the_link_tells_no_more_at_once_than_its_broker_said() -> None:
+    receipts = [(f"acme.d{n}", Receipt(boot="b", stream="live", hwm=n)) for n in range(20)]
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        link = Link(BrokerSettings(port=server.getsockname()[1], version=5), time.time_ns)
+        link.start()
+        try:
+            broker, _ = server.accept()
+            with broker:
+                broker.settimeout(20)
+                broker.recv(4096)  # CONNECT
+                broker.sendall(b"\x20\x06\0\0\x03\x21\0\x09")  # CONNACK: Receive Maximum 9
+                mid = broker.recv(4096)[2:4]  # of SUBSCRIBE
+                broker.sendall(b"\x90\x04" + mid + b"\0\x01")
+                assert link.connected.wait(20)
+                link.send(receipts)
+                told = 0
+                while told < len(receipts):
+                    seen, mids = ahead(broker.recv(1 << 16)), []
+                    while packet := seen.plain(properties=True):
+                        seen.skip(packet.end)
+                        mids.append(packet.mid)
+                    assert 0 < len(mids) <= 9 - COMMANDS
+                    told += len(mids)
+                    broker.sendall(b"".join(b"\x40\x02" + mid.to_bytes(2) for mid in mids))
+        finally:
+            link.stop()
 
 
 def test_packets_may_be_added_while_paho_goes_through_them() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from cloud import review
 from cloud.decode import Decoder
 from cloud.errors import StoreBusy
 from cloud.journal import Entry, Kind
@@ -279,3 +280,26 @@ def test_a_look_that_fails_does_not_end_ingest(
     rows(path, 60, HEALTHY, HOUR + 60)
     assert path.pipeline.position == path.journal.end()
     assert not any(revision for revision, _ in seen(path))
+
+
+def test_a_look_that_takes_too_long_holds_up_ingest_no_longer_and_is_tried_again(
+    path: BehindBroker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(review, "LOOK_S", 0.05)
+    free = threading.Event()
+    late = threading.Timer(20, free.set)  # else a service without the limit would hang here
+    late.start()
+    rows(path, 0, HEALTHY, 0)
+    rows(path, 60, HEALTHY, HOUR)
+    ticks(path, 0)
+    rows(path, 0, HIGH, HOUR // 2)
+    path.pipeline.reviews._eyes.submit(free.wait)  # as a store that does not answer
+    ticks(path, 10 + QUIET_NS // S, count=1 + LOOK_TICKS)
+    assert not free.is_set()
+    assert "did not answer" in caplog.text
+    assert not any(revision for revision, _ in seen(path))
+    late.cancel()
+    free.set()
+    monkeypatch.undo()
+    ticks(path, 100 + QUIET_NS // S)
+    assert any(revision == 1 for revision, _ in seen(path))
