@@ -9,13 +9,14 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Final
 
 import numpy as np
 import typer
 
-from forewarn.runs import BadRuns, File, read, without_outliers
+from forewarn.runs import BadRuns, File, read, without, without_outliers
 from forewarn.tables import Language, spoken
 
 if TYPE_CHECKING:
@@ -126,6 +127,11 @@ def predict(
     has = file.runs.signals
     _warn([f"column '{n}' was not fitted and is ignored" for n in has if n not in (*known, *dead)])
     _warn([f"column '{n}' is absent and counts as missing" for n in known if n not in has])
+    sound, outlying = without(
+        file, prognosis.absurd(file.runs), "lies absurdly far from all that was fitted"
+    )
+    _warn(outlying)
+    file = replace(file, runs=sound)
     forecast = prognosis.forecast(file.runs)
     _warn([f"{_renewed(one)}; its history begins anew" for one in forecast.renewed])
     _check(out)

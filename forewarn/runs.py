@@ -92,15 +92,18 @@ def read(path: Path, *, unit: str = "unit", time: str = "time") -> File:
 
 def without_outliers(file: File) -> tuple[Runs, list[str]]:
     """Return the runs with their absurd cells missing, and those cells in words."""
-    bad = outliers(file.runs)
+    return without(file, outliers(file.runs), "lies absurdly far from all others")
+
+
+def without(file: File, bad: NDArray[np.bool_], why: str) -> tuple[Runs, list[str]]:
+    """Return the runs with some cells, (n, s), missing, and those cells in words."""
     warnings = []
     for j in np.flatnonzero(bad.any(axis=0)):
         rows = np.flatnonzero(bad[:, j])
         first = int(rows[np.argmin(file.order[rows])])
         where = _where(file.unit, int(file.order[first]), file.runs.signals[j])
         warnings.append(
-            f"{where}: {file.runs.values[first, j]:g} lies absurdly far from all others; it counts "
-            f"as missing{_more(len(rows))}"
+            f"{where}: {file.runs.values[first, j]:g} {why}; it counts as missing{_more(len(rows))}"
         )
     return replace(file.runs, values=np.where(bad, np.nan, file.runs.values)), warnings
 

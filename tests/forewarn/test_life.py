@@ -234,6 +234,24 @@ def test_an_absurd_cell_is_told_and_takes_nothing_away(tmp_path: Path, capsys: C
     assert measured[0] == measured[1] == measured[2]
 
 
+def test_an_absurd_cell_of_a_unit_to_forecast_is_told_and_counts_as_missing(
+    folder: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    runs = fleet(2, 3)
+    said, tables = [], []
+    for bad in (np.nan, 1e30):
+        runs.values[70, 1] = bad
+        path, out = _put(tmp_path / "new.csv", runs), tmp_path / "out.csv"
+        words = ["predict", "--model", str(folder / "model"), "--runs", str(path)]
+        assert life.main([*words, "--out", str(out), "--every-row"]) == 0
+        said.append(capsys.readouterr().err)
+        tables.append(_rows(out))
+    at = f"unit {runs.units[runs.owner[70]]}, row 72, column 'b': "
+    assert at not in said[0]
+    assert f"{at}1e+30 lies absurdly far from all that was fitted" in said[1]
+    assert tables[0] == tables[1]
+
+
 def test_a_unit_of_one_row_is_skipped_with_a_warning(tmp_path: Path, capsys: Captured) -> None:
     runs = _write(tmp_path / "runs.csv", 1, 2)
     with runs.open("a") as stream:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,11 +12,13 @@ from numpy.typing import NDArray
 from models.life.learned import renewal, windows
 from models.life.learned.card import BadArtefact, Card, unpacked
 from models.life.learned.graph import life
+from models.life.learned.outliers import FAR
 from models.life.learned.renewal import Lives, Renewal
-from models.life.learned.runs import Floats, Runs
+from models.life.learned.runs import Floats, Runs, Whole
 
 #: rows of each call, filled up: sums are then taken in the same order for every row of every file
 BATCH: Final = 256
+CELLS: Final = 1 << 20  #: of a grid of units by rows, of those that are taken together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +93,32 @@ class Prognosis:
 
         The first row of a unit gets the prior band: what the age alone tells. So does a row of
         which every signal is missing; where some are, the band spans both. Where the health index
-        shows a new part in the unit, history and age begin anew.
+        shows a new part in the unit, history and age begin anew. Units are taken some at a time:
+        memory grows with their number times the longest.
         """
+        done = [self._forecast(runs.pick(units)) for units in _some(runs.counts)]
+        return Forecast(
+            p05=np.concatenate([one.p05 for one in done]),
+            p50=np.concatenate([one.p50 for one in done]),
+            p95=np.concatenate([one.p95 for one in done]),
+            age=np.concatenate([one.age for one in done]),
+            renewed=[renewal for one in done for renewal in one.renewed],
+        )
+
+    def absurd(self, runs: Runs) -> NDArray[np.bool_]:
+        """Return which cells lie `FAR` standard deviations from all that was fitted, (n, s).
+
+        Each is judged by the card alone, so that a row's forecast knows nothing later.
+        """
+        found = np.zeros(runs.values.shape, bool)
+        known = self.card.conditions
+        for name, middle, spread in zip(self.card.signals, known.middle, known.spread, strict=True):
+            if name in runs.signals:
+                at = runs.signals.index(name)
+                found[:, at] = np.abs(runs.values[:, at] - middle) > FAR * abs(spread)
+        return found
+
+    def _forecast(self, runs: Runs) -> Forecast:
         lives, renewed = self.lives(runs)
         x = self.features(lives.runs)[lives.place]
         age = lives.runs.time[lives.place]
@@ -115,6 +142,17 @@ class Prognosis:
         signals = len(self.card.signals)
         missing: NDArray[np.bool_] = np.isnan(x[:, :signals])
         return np.asarray(np.minimum(missing @ np.array(self.card.weights), 1.0))
+
+
+def _some(counts: Whole) -> Iterator[Whole]:
+    """Yield the units, (u,) rows each, in their order and as many at a time as `CELLS` allows."""
+    first = longest = 0
+    for unit, rows in enumerate(counts):
+        longest = max(longest, int(rows))
+        if unit > first and longest * (unit + 1 - first) > CELLS:
+            yield np.arange(first, unit)
+            first, longest = unit, int(rows)
+    yield np.arange(first, len(counts))
 
 
 def _between(known: Floats, either: Floats, unknown: Floats, doubt: Floats) -> Floats:

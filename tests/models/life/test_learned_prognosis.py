@@ -10,6 +10,7 @@ import pytest
 
 from models.life.learned import card as cards
 from models.life.learned import explain, fitting
+from models.life.learned import prognosis as prognoses
 from models.life.learned.prognosis import Prognosis
 from models.life.learned.runs import Runs
 from models.life.learned.survival import survival
@@ -37,6 +38,19 @@ def test_forecasts_of_new_units_beat_the_mean_life(artefact: bytes, others: Runs
     assert error < 0.8 * np.abs(by_age - others.left).mean()
     inside = (others.left >= said.p05) & (others.left <= said.p95)
     assert inside.mean() > 0.75
+
+
+@pytest.mark.parametrize("cells", [1, 300, 700])
+def test_units_that_are_taken_some_at_a_time_get_the_same_forecast(
+    artefact: bytes, others: Runs, cells: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Prognosis(artefact).forecast(others)
+    monkeypatch.setattr(prognoses, "CELLS", cells)
+    assert len(list(prognoses._some(others.counts))) > 1
+    parts = Prognosis(artefact).forecast(others)
+    for name in ("p05", "p50", "p95", "age"):
+        assert getattr(whole, name).tobytes() == getattr(parts, name).tobytes()
+    assert whole.renewed == parts.renewed
 
 
 def test_bands_are_finite_and_ordered(artefact: bytes, others: Runs) -> None:
