@@ -60,12 +60,14 @@ class Names:
         self._columns = 0  #: of `_layouts`
         self._sources: dict[Source, int] = {}
         self._signed: set[tuple[int, int]] = set()
+        self.forgotten = 0  #: how often layouts were
 
     def forget(self) -> None:
         """Drop everything remembered."""
         self._machines.clear()
         self._by_id.clear()
         self._layouts.clear()
+        self.forgotten += 1
         self._columns = 0
         self._sources.clear()
         self._signed.clear()
@@ -113,9 +115,14 @@ class Names:
             self._columns += len(layout)
             if self._columns > COLUMNS:
                 self._layouts.clear()
+                self.forgotten += 1
                 self._columns = len(layout)
             self._layouts[layout] = found
         return found
+
+    def remembered(self) -> set[int]:
+        """Return the ids of the layouts asked for since they were `forgotten`."""
+        return set(self._layouts.values())
 
     def sign(self, machine: int, layout_id: int, layout: Layout) -> None:
         """See to it that each signal of the layout is known for the machine."""

@@ -20,6 +20,17 @@ class SqliteReading:
         """Let what is held of a machine be seen."""
         raise NotImplementedError
 
+    def _machines(self) -> list[tuple[int, str]]:
+        """Return id and name of all machines."""
+        with self._readers.lend() as db:
+            return db.execute("SELECT id, name FROM machine ORDER BY id").fetchall()
+
+    def backlog(self) -> int:
+        """Return how many samples (rows) wait for compaction."""
+        with self._readers.lend() as db:
+            count: int = db.execute("SELECT coalesce(sum(rows), 0) FROM fresh").fetchone()[0]
+        return count
+
     def series(self, machine: str, signal: str, start_ns: int, end_ns: int, limit: int) -> Series:
         """See `TelemetryStore.series`."""
         self._settle(machine)

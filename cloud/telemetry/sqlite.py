@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from cloud.errors import StoreBusy, StoreCorrupt, StoreError, StoreFull
-from cloud.telemetry import compaction, fresh, rollup, upkeep
+from cloud.telemetry import compaction, fresh, upkeep
 from cloud.telemetry.compaction import DUE_BLOBS, DUE_ROWS, SMALL_ROWS, Job
 from cloud.telemetry.compactor import Compactor
 from cloud.telemetry.database import BUSY_MS, open_writer, sync_log, translated
@@ -291,18 +291,10 @@ class SqliteTelemetry(SqliteReading):
         if self._spoiled is not None:
             raise StoreCorrupt(f"{self.path}: {self._spoiled}")
 
-    def backlog(self) -> int:
-        """Return how many samples (rows) wait for compaction."""
-        with self._readers.lend() as db:
-            count: int = db.execute("SELECT coalesce(sum(rows), 0) FROM fresh").fetchone()[0]
-        return count
-
     def compact(self, machine: str | None = None) -> None:
         """Compact all fresh rows (of one machine) now, in the calling thread."""
         self._settle_if_possible()
-        with self._lock, translated(self.path):
-            rows = self._db.execute("SELECT id, name FROM machine ORDER BY id").fetchall()
-        for number, name in rows:
+        for number, name in self._machines():
             if machine in (None, name):
                 self._compact(number)
 
@@ -346,28 +338,35 @@ class SqliteTelemetry(SqliteReading):
         For machines in `data_time` (replay, simulators) now is their newest sample.
         """
         self._settle_if_possible()
-        with self._lock, translated(self.path):
-            machines = self._db.execute("SELECT id, name FROM machine").fetchall()
-        for number, name in machines:
+        for number, name in self._machines():
             now = now_ns
             if name in data_time:
-                newest_ns = max((item.at_ns for item in self.latest(name)), default=now_ns)
-                now = newest_ns
+                now = max((item.at_ns for item in self.latest(name)), default=now_ns)
             self._trim(number, name, now - raw_ns, now - minutes_ns)
+        self._drop_layouts()
 
     def _trim(self, number: int, name: str, raw_before: int, minutes_before: int) -> None:
         with self._readers.lend() as db:
             old = upkeep.has_old_fresh(db, number, raw_before)
         if old:
             self.compact(name)
-        for trim, before in (
-            (upkeep.trim_raw, raw_before // rollup.HOUR_NS * rollup.HOUR_NS),
-            (upkeep.trim_minutes, compaction.page_start(0, minutes_before)),
-        ):
+        for trim, before in upkeep.trims(raw_before, minutes_before):
             more = True
             while more:
                 with self._lock, self._transaction():
                     more = trim(self._db, number, before)
+
+    def _drop_layouts(self) -> None:
+        """Delete layouts that no row names any more; what is asked for meanwhile is kept."""
+        with self._lock:
+            self._settle_all()
+            self._names.forget()
+            begun = self._names.forgotten
+        with self._readers.lend() as db:
+            unused = upkeep.unused_layouts(db)
+        with self._lock, self._transaction():
+            if self._names.forgotten == begun:
+                upkeep.drop_layouts(self._db, self._names, unused)
 
     def durable_position(self) -> int:
         """See `TelemetryStore.durable_position`."""

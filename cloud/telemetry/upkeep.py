@@ -4,18 +4,22 @@ All functions run inside the caller's transaction, on the writing connection.
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
-from cloud.telemetry.compaction import Job, page_id
+from cloud.telemetry.compaction import Job, page_id, page_start
 from cloud.telemetry.database import COLUMN_BITS, PAGE_BITS
 from cloud.telemetry.frames import WIDE_NS
 from cloud.telemetry.names import Names, fresh_range
+from cloud.telemetry.rollup import HOUR_NS
 
 GONE: Final = "\0gone "  #: first letters of the name of a machine that is being erased
 SLICE_FRAMES: Final = 16  #: frames deleted in one transaction
 SLICE_ROWS: Final = 256
+KEPT_LAYOUTS: Final = 1_000  #: so many are left alone, used or not
+DROPPED_LAYOUTS: Final = 5_000  #: in one transaction, and one trim
+Trim = Callable[[sqlite3.Connection, int, int], bool]
 _FRAME: Final = (
     "INSERT INTO frame (machine, layout, rows, wide, start_ns, end_ns, times, arrivals, identity) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -166,6 +170,37 @@ def trim_minutes(db: sqlite3.Connection, machine: int, before_ns: int) -> bool:
         _delete_slice(db, "rollup", signal << (PAGE_BITS + 1), page_id(signal, 0, before_ns))
         for (signal,) in signals
     )
+
+
+def trims(raw_before_ns: int, minutes_before_ns: int) -> Sequence[tuple[Trim, int]]:
+    """Return what trims a machine, and the whole hour or page before which it does."""
+    return (
+        (trim_raw, raw_before_ns // HOUR_NS * HOUR_NS),
+        (trim_minutes, page_start(0, minutes_before_ns)),
+    )
+
+
+def unused_layouts(db: sqlite3.Connection) -> list[int]:
+    """Return some layouts that no row names, where there are many layouts; a reader may ask.
+
+    Never the newest: the next one has a number that was never another's.
+    """
+    count, newest = db.execute("SELECT count(*), max(id) FROM layout").fetchone()
+    if count <= KEPT_LAYOUTS:
+        return []
+    rows = db.execute(
+        "SELECT id FROM layout WHERE id < ? EXCEPT SELECT layout FROM frame "
+        "EXCEPT SELECT layout FROM fresh LIMIT ?",
+        (newest, DROPPED_LAYOUTS),
+    )
+    return [number for (number,) in rows]
+
+
+def drop_layouts(db: sqlite3.Connection, names: Names, unused: Sequence[int]) -> None:
+    """Delete layouts that were found unused, but for those that are in use by now."""
+    used = names.remembered()
+    rows = [(number,) for number in unused if number not in used]
+    db.executemany("DELETE FROM layout WHERE id = ?", rows)
 
 
 def has_old_fresh(db: sqlite3.Connection, machine: int, before_ns: int) -> bool:

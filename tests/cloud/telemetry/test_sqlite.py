@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from cloud.errors import StoreBusy, StoreCorrupt, StoreFull
+from cloud.telemetry import upkeep
 from cloud.telemetry.checks import EVER, MANY, SECOND_NS, T0, agree_buckets, block
 from cloud.telemetry.compaction import DUE_ROWS
 from cloud.telemetry.identity import audit
@@ -174,6 +175,41 @@ def test_trimming_goes_by_the_machines_own_time(tmp_path: Path) -> None:
     assert len(store.series("acme.old", "temp", *EVER, MANY).times_ns) == 0
     assert len(store.buckets("acme.old", "temp", T0, T0 + DAY_NS, 3600 * SECOND_NS).count) > 0
     store.close()
+
+
+def sets(first: int, count: int, at_ns: int) -> list[Block]:
+    """One sample of each of some sets of signals."""
+    return [
+        block([at_ns + k], {f"s{k}": np.array([float(k)])}, n=k, seq=k)
+        for k in range(first, first + count)
+    ]
+
+
+def test_sets_of_signals_that_nothing_has_any_more_are_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = quiet(tmp_path)
+    monkeypatch.setattr(upkeep, "KEPT_LAYOUTS", 20)
+    store.write(sets(0, 50, T0), 0)
+    late = T0 + 9 * DAY_NS
+    store.write([minutes(0, 9 * 1440, 10), *sets(0, 3, late)], 1)
+    find = upkeep.unused_layouts
+
+    def meanwhile(db: sqlite3.Connection) -> list[int]:
+        found = find(db)
+        store.write(sets(10, 3, late), 2)
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(upkeep, "unused_layouts", meanwhile)
+        store.trim(late + DAY_NS, raw_ns=2 * DAY_NS)
+    assert count(tmp_path, "layout") == 4, "one that compaction made, three asked for meanwhile"
+    store.write(sets(20, 3, late), 3)
+    for again in (store, quiet(tmp_path)):
+        for k in (0, 1, 2, 10, 11, 12, 20, 21, 22):
+            assert again.series(PUMP, f"s{k}", *EVER, MANY).values.tolist() == [k]
+        assert again.series(PUMP, "s3", *EVER, MANY).values.tolist() == []
+        again.close()
 
 
 def test_erased_bytes_are_gone_from_the_file(tmp_path: Path) -> None:
