@@ -25,7 +25,7 @@ from cloud.telemetry.influx.http import Server
 NAIVE_BUCKET = "naive"
 TELEGRAF_BUCKET = "telegraf"
 MEASUREMENT = "plant"
-READY_S = 60.0
+READY_S = 300.0  #: the models may have to be compiled first
 
 
 def telegraf_program() -> Path | None:
