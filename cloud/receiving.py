@@ -4,8 +4,9 @@ Each read of a socket lets go of the interpreter's lock; while other threads com
 back can take as long as their turn lasts (5 ms), three or four times a message. With one read for
 many messages a busy service does not fall behind a flood for that reason.
 
-Most messages are PUBLISH packets without properties that lie whole in such a piece: these are taken
-out here, at a third of what paho needs for one; every other packet stays with paho.
+Most messages are PUBLISH packets without properties: where one lies whole in what is read, or does
+once what has come since is read too, it is taken out here, at a tenth of what paho needs for one
+that came in two pieces; every other packet stays with paho.
 """
 
 from typing import Any, Final, NamedTuple
@@ -54,6 +55,15 @@ class Buffered:
             return False
         return bool(self._piece)
 
+    def _more(self) -> bool:
+        """Read what has come behind what is left; False where nothing has."""
+        try:
+            more = self._socket.recv(PIECE)
+        except OSError:
+            return False
+        self._piece, self._at = self._piece[self._at :] + more, 0
+        return bool(more)
+
     def plain(self, *, properties: bool) -> Plain | None:
         """Return the next packet where it lies here whole and is a plain PUBLISH of QoS 0 or 1.
 
@@ -73,10 +83,13 @@ class Buffered:
                 break
         else:
             return None
+        if at + size > len(piece):
+            more = size <= PIECE and self._more()
+            return self.plain(properties=properties) if more else None
         end, body = at + size, at + 2
         topic_end = body + int.from_bytes(piece[at:body])
         begin = topic_end + 2 * qos + properties
-        if qos > 1 or topic_end == body or begin > end or end > len(piece):
+        if qos > 1 or topic_end == body or begin > end:
             return None
         if properties and piece[begin - 1]:
             return None

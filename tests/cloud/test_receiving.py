@@ -86,6 +86,23 @@ def test_a_plain_message_is_taken_whole_or_left_to_paho(
     assert ahead(marked).plain(properties=True) is None
 
 
+@pytest.mark.parametrize("behind", [b"", b"\x40\2"])
+def test_a_plain_message_in_two_pieces_is_taken_once_the_rest_is_there(behind: bytes) -> None:
+    sent = packet(b"topic", bytes(9_000), 7, 1, b"\0")
+    far, near = socket.socketpair()
+    near.setblocking(False)
+    with far, near:
+        read = Buffered(near)
+        far.sendall(sent[:5_000])
+        assert read.fill()
+        assert read.plain(properties=True) is None
+        far.sendall(sent[5_000:] + behind)
+        found = read.plain(properties=True)
+        assert found == (b"topic", bytes(9_000), 7, 1, len(sent))
+        read.skip(found.end)
+        assert read.pending() == len(behind)
+
+
 @given(st.binary(min_size=1, max_size=40), st.booleans())
 def test_what_is_no_plain_message_is_left_to_paho(piece: bytes, five: bool) -> None:
     piece = bytes((0x30 | piece[0] & 15,)) + piece[1:]
