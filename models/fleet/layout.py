@@ -183,7 +183,7 @@ MACHINE: Final = np.dtype(
     ]
 )
 
-#: what the watch knows of a signal; under 1.5 KB (`models.fleet.onset`, `models.fleet.early`)
+#: what the watch knows of a signal; 1 KB (`models.fleet.onset`, `models.fleet.early`)
 ONSET: Final = np.dtype(
     [
         ("rows", "i8"),

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from models.fleet import Config, Fleet, Trace
-from models.fleet.layout import LANE, ONSET
+from models.fleet.layout import LANE, ONSET, REFERENCE
 from models.profile import Profile, Signal
 from tests.models.fleet.machines import START, S, block
 
@@ -215,5 +215,5 @@ def test_after_three_days_the_slow_reference_alone_decides() -> None:
     assert not state[3 * DAY_ROWS :].any()
 
 
-def test_a_signal_takes_less_than_four_kilobytes() -> None:
-    assert ONSET.itemsize + LANE.itemsize <= 4096
+def test_a_signal_takes_less_than_two_kilobytes() -> None:
+    assert ONSET.itemsize + LANE.itemsize + REFERENCE.itemsize <= 2048
