@@ -38,6 +38,15 @@ def test_the_catalogues_are_complete(words: dict[str, dict[str, str]]) -> None:
     assert empty == []
 
 
+@pytest.mark.parametrize("name", ["en", "zh"])
+def test_no_word_of_a_catalogue_hides_another(name: str) -> None:
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        assert len(dict(pairs)) == len(pairs), [key for key, _ in pairs]
+        return dict(pairs)
+
+    json.loads((CATALOGUES / f"{name}.json").read_text("utf-8"), object_pairs_hook=once)
+
+
 def test_the_catalogues_have_the_same_holes(words: dict[str, dict[str, str]]) -> None:
     other = [
         key

@@ -39,7 +39,7 @@ export function Forecast({ words }: { words: Record<string, string[]> | undefine
   if (!words?.en?.length) return null;
   return (
     <details className="small">
-      <summary>{t('machine.forecast')}</summary>
+      <summary>{t('machine.estimated')}</summary>
       <Said words={words} />
     </details>
   );

@@ -142,7 +142,7 @@ function Detail({ advisory, row, decide, dialogs, busy, folder }: {
       {advisory.decided_by && (
         <Text size="sm" className="break">
           {shelved(advisory) ? t('inbox.shelved') : t(`advisoryState.${advisory.state}`)}{' '}
-          {t('inbox.by', { who: advisory.decided_by })}
+          {t('inbox.by', { who: formats.who(advisory.decided_by) })}
           {advisory.reason && `: ${advisory.reason}`}
           {advisory.state === 'deferred' && advisory.defer_until && ` · ${t('inbox.snoozed', { time: formats.moment(advisory.defer_until) })}`}
         </Text>

@@ -65,9 +65,12 @@ export interface Formats {
   time: Moment;
   moment: Moment;
   days: (from: string, to: string) => string;
+  who: (actor: string) => string;
   zoneName: string;
 }
 
+/** Parts of the service that are written down as who did something. */
+const ITSELF = new Set(['policy', 'triage']);
 const FORMATS = new Map<string, Formats>();
 
 /** The formats of a language, a zone and units: made once, however many parts of a page ask. */
@@ -107,6 +110,8 @@ function formats(chosen: string, prefs: Prefs, t: TFunction): Formats {
   const zone = prefs.zone || undefined;
   const format = moments(language, zone);
   const date = format({ year: 'numeric', month: 'short', day: 'numeric' });
+  const dayOfYear = format({ month: 'short', day: 'numeric' });
+  const year = format({ year: 'numeric' });
   const convert = (unit: string | null | undefined) => converter(unit, prefs.units);
   const zoned = new Intl.DateTimeFormat(language, { timeZone: zone, timeZoneName: 'short' });
   return {
@@ -129,7 +134,13 @@ function formats(chosen: string, prefs: Prefs, t: TFunction): Formats {
       return t(`span.${unit.charAt(0)}`, { n });
     },
     date,
-    days: (from, to) => (date(from) === date(to) ? date(from) : `${date(from)} – ${date(to)}`),
+    days: (from, to) => {
+      if (date(from) === date(to)) return date(from);
+      if (year(from) !== year(to)) return `${date(from)} – ${date(to)}`;
+      const yearFirst = language.startsWith('zh');
+      return yearFirst ? `${date(from)} – ${dayOfYear(to)}` : `${dayOfYear(from)} – ${date(to)}`;
+    },
+    who: (actor) => (ITSELF.has(actor) ? t('common.itself') : actor),
     time: format({ hour: '2-digit', minute: '2-digit', second: '2-digit' }),
     moment: format({
       year: 'numeric', month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit',

@@ -64,7 +64,7 @@ export function Talk({ ticket }: { ticket: string }) {
         {folded(data ?? []).map(({ event: one, times }) => (
           <li key={one.id}>
             <Text size="sm" component="div" className="break">
-              <span className="strong">{one.actor}</span> {verb(one.type)}{times > 1 && ` ×${times}`}
+              <span className="strong">{formats.who(one.actor)}</span> {verb(one.type)}{times > 1 && ` ×${times}`}
               {typeof one.detail.verdict === 'string' && `: ${t(`ticket.verdict_${one.detail.verdict}`)}`}
               <span className="dim small"> · <time dateTime={one.recorded}>{formats.moment(one.recorded)}</time></span>
             </Text>
