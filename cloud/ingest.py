@@ -87,7 +87,7 @@ class Ingest:
         self.admission: Callable[[str, Message], str | None] | None = None
         #: whether a birth explained the columns of such batches of a device
         self.explained: Callable[[str, str], bool] = lambda _device, _dictionary: True
-        self._reader = Reader()
+        self.reader = Reader()
         self._births: dict[str, int] = {}  #: checksum of each device's newest birth
         self._fresh: dict[str, int] = {}  #: those of the group in hand
         self._touched: dict[Key, _Answer] = {}
@@ -148,7 +148,7 @@ class Ingest:
     def _sort(self, arrived: Arrived) -> list[Pending]:
         try:
             topic = topics.parse(arrived.topic)
-            message = self._reader.read(arrived.topic, topic, arrived.payload, arrived.content_type)
+            message = self.reader.read(arrived.topic, topic, arrived.payload, arrived.content_type)
             if self.admission is not None:
                 self._admit(topic.identity, message)
         except ContractError as error:
@@ -314,7 +314,7 @@ class Ingest:
             return None
         topic = topics.parse(entry.topic)
         try:
-            message = self._reader.read(entry.topic, topic, entry.payload)
+            message = self.reader.read(entry.topic, topic, entry.payload)
         except ContractError:
             return None
         if isinstance(message, Birth):

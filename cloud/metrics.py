@@ -21,6 +21,7 @@ from prometheus_client.registry import Collector
 
 from cloud.errors import StoreError
 from cloud.ledger import Tally
+from models.contract.template import MAX_BYTES
 
 MEDIA_TYPE: Final = CONTENT_TYPE_LATEST
 SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)  #: of one answer
@@ -91,6 +92,11 @@ class Status(Protocol):
     @property
     def parked(self) -> int:
         """Batches that wait for their birth."""
+        ...
+
+    @property
+    def remembered(self) -> int:
+        """Bytes that remember how devices' batches look."""
         ...
 
     @property
@@ -188,6 +194,11 @@ class ServiceCollector(Collector):
             "Batches that wait for an earlier one, or for the birth that explains them.",
             _named(waiting),
             "for",
+        )
+        yield _gauge(
+            "forewarn_templates_bytes",
+            f"What remembers how devices' batches look: at most {MAX_BYTES} bytes.",
+            [((), status.remembered)],
         )
 
     def _places(self) -> Iterable[Metric]:

@@ -46,6 +46,7 @@ class Status:
     position: int
     waiting: int
     parked: int  #: batches that wait for a birth which explains them
+    remembered: int  #: bytes that remember how devices' batches look
     store_error: str | None
     broker_error: str | None
     disk_error: str | None
@@ -136,6 +137,7 @@ class Service:
             position=self.pipeline.position,
             waiting=self.ingest.sequencer.waiting(),
             parked=len(self.pipeline.decoder.parking),
+            remembered=self.ingest.reader.size,
             store_error=self.pipeline.store_error or self._store_trouble(),
             broker_error=self._link.error,
             disk_error=str(short) if (short := self.shortage()) else None,

@@ -25,6 +25,10 @@ from models.contract.topics import Topic
 from models.contract.wire import KEYS, NAMES
 
 MAX_TOPICS: Final = 65_536
+MAX_BYTES: Final = 1 << 27  #: that templates take, by `Template.size` and `OF_COLUMN`
+OF_TEMPLATE: Final = 1_000  #: bytes of a template of no columns (measured)
+OF_FIELD: Final = 80  #: of a column in a form that is no other device's
+OF_COLUMN: Final = 180  #: bytes of a column of a layout (measured); those that are alike share it
 MAX_MISSES: Final = 8  #: batches in a row that fitted no template: then a topic gets none any more
 MAX_FORM: Final = 4_096  #: longer forms are no other device's, and each topic keeps its own
 MAX_PIECE: Final = 64  #: bytes; and so with what stays between two numbers
@@ -65,7 +69,10 @@ def _picker(places: tuple[str, ...], columns: int) -> "itemgetter[Any]":
 class Template:
     """What a batch has in common with the next ones of its device."""
 
-    __slots__ = ("_batch", "_columns", "_fixed", "_form", "_known", "_layout", "_limits", "_pick")
+    __slots__ = (
+        *("_batch", "_columns", "_fixed", "_form", "_known", "_limits", "_pick"),
+        *("layout", "size"),
+    )
 
     def __init__(self, payload: bytes, batch: Batch, shape: Layout, columns: int) -> None:
         """Take over a batch whose columns stand, as `shape` says, from byte `columns` on."""
@@ -101,9 +108,12 @@ class Template:
             offsets_ns=0,
             dictionary=None if batch.dictionary is None else sys.intern(batch.dictionary),
         )
-        self._layout = shape
+        self.layout = shape
         self._columns = columns
         self._limits = _same(tuple(limits.values()))
+        alike = len(form) <= MAX_FORM
+        #: bytes, without those of the layout
+        self.size = OF_TEMPLATE + (12 if alike else OF_FIELD) * len(shape.names)
 
     def read(self, payload: bytes) -> Batch | None:
         """Return what the payload says; None when it has another shape, or is wrong."""
@@ -127,7 +137,7 @@ class Template:
                 return None
         known = self._batch
         return Batch(
-            columns=Sheet(self._layout, cells, crc32(payload[self._columns :]), last=True),
+            columns=Sheet(self.layout, cells, crc32(payload[self._columns :]), last=True),
             count=known.count,
             boot=known.boot,
             seq=seq,
@@ -192,10 +202,16 @@ class _Kept(msgspec.Struct):
 
 
 class Reader:
-    """`codec.decode` with a memory of how each topic's batches look; what it says is the same."""
+    """`codec.decode` with a memory of how each topic's batches look; what it says is the same.
+
+    The memory has `MAX_TOPICS` topics and `MAX_BYTES` at most; what was made first goes first.
+    `size`: bytes of it.
+    """
 
     def __init__(self) -> None:
         self._kept: dict[str, _Kept] = {}
+        self._shared: dict[Layout, int] = {}  #: how many templates have it
+        self.size = 0
 
     def read(
         self, text: str, topic: Topic, payload: bytes, content_type: str | None = None
@@ -215,9 +231,28 @@ class Reader:
     def _learn(self, text: str, payload: bytes, batch: Batch) -> None:
         kept = self._kept.get(text)
         if kept is None:
-            if len(self._kept) >= MAX_TOPICS:
-                del self._kept[next(iter(self._kept))]
             kept = self._kept[text] = _Kept()
         if kept.misses < MAX_MISSES:
             kept.misses += 1
-            kept.template = template(payload, batch) or kept.template
+            fresh = template(payload, batch)
+            if fresh is not None:
+                self._count(kept.template, -1)
+                self._count(fresh, 1)
+                kept.template = fresh
+        while len(self._kept) > 1 and (len(self._kept) > MAX_TOPICS or self.size > MAX_BYTES):
+            oldest = next(iter(self._kept))
+            if oldest == text:  # the newest one goes last
+                self._kept[oldest] = self._kept.pop(oldest)
+                continue
+            self._count(self._kept.pop(oldest).template, -1)
+
+    def _count(self, one: Template | None, more: int) -> None:
+        """Count a template in (1) or out (-1)."""
+        if one is None:
+            return
+        users = self._shared.pop(one.layout, 0)
+        if users + more:
+            self._shared[one.layout] = users + more
+        self.size += more * one.size
+        if not users or not users + more:
+            self.size += more * OF_COLUMN * len(one.layout.names)

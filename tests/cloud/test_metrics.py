@@ -24,6 +24,7 @@ class _Status:
     position: int = 41
     waiting: int = 2
     parked: int = 1
+    remembered: int = 900
     store_error: str | None = None
     disk_error: str | None = None
 
@@ -90,6 +91,7 @@ def test_values_are_the_services_own(service: _Service) -> None:
     assert found["forewarn_position_records", "models"] == 41
     assert found["forewarn_position_records", "ledger"] == 40
     assert found["forewarn_files_bytes", "journal"] == 300
+    assert found[("forewarn_templates_bytes",)] == 900
     assert found["forewarn_files_bytes", "telemetry"] == 24
     assert 0 < found["forewarn_disk_bytes", "free"] < found["forewarn_disk_bytes", "total"]
     assert {k[1] for k, v in found.items() if k[0] == "forewarn_up" and v} == {

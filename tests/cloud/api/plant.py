@@ -67,6 +67,7 @@ class Plant:
             position=7,
             waiting=0,
             parked=0,
+            remembered=0,
             refusals={},
             disk_error=None,
             store_error=None,

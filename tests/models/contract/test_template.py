@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.contract import codec, topics
+from models.contract import template as templates
 from models.contract.errors import ContractError
 from models.contract.messages import Batch, Column
 from models.contract.sheet import Sheet
@@ -137,6 +138,32 @@ def test_a_content_type_that_lies_is_refused_by_the_template_too() -> None:
     for said in ("application/json", "text/plain", "application/cbor;x=1", ""):
         plain = outcome(lambda t=said: codec.decode(TOPIC, payload, t))
         assert outcome(lambda t=said: reader.read(LIVE, TOPIC, payload, t)) == plain
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    sent=st.lists(st.tuples(st.integers(0, 6), st.integers(1, 40), st.booleans()), max_size=40),
+    most=st.integers(0, 30_000),
+)
+def test_a_memory_of_any_size_says_the_same_and_keeps_to_it(
+    sent: list[tuple[int, int, bool]], most: int
+) -> None:
+    reader = Reader()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(templates, "MAX_BYTES", most)
+        for seq, (device, width, alike) in enumerate(sent, 300):
+            names = [f"{'s' if alike else device}{k}" for k in range(width)]
+            columns = {name: Column(type="d", data=bytes(8)) for name in names}
+            payload = codec.encode(native(seq, rows=1, columns=columns))
+            text = f"pm/1/acme.d{device}/up/t/live"
+            told = reader.read(text, topics.parse(text), payload)
+            assert told == codec.decode(topics.parse(text), payload)
+            assert reader.size <= most or len(reader._kept) == 1
+    kept = [one.template for one in reader._kept.values() if one.template is not None]
+    layouts = {one.layout for one in kept}
+    assert reader.size == sum(one.size for one in kept) + sum(
+        templates.OF_COLUMN * len(one.names) for one in layouts
+    )
 
 
 def test_a_device_whose_batches_never_look_alike_gets_no_more_templates() -> None:
