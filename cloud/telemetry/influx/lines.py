@@ -19,6 +19,7 @@ from cloud.telemetry.influx.words import get_word, put_byte, put_word
 DOUBLE, SINGLE, WHOLE, TRUTH = range(4)
 KINDS: Final = {"d": DOUBLE, "f": SINGLE, "q": WHOLE, "?": TRUTH}
 SPACE, NEWLINE, INTEGER, TRUE, FALSE = (ord(c) for c in " \nitf")
+KEPT: Final = 64 << 20  #: bytes of a room; lines take about a third of what they might
 BAD: Final = 2  #: quality of what was infinite
 NONE: Final = np.zeros(0, np.int64)
 EXPONENT: Final = 0x7FF << 52  #: all of it: not a finite double
@@ -189,7 +190,9 @@ class Room:
         self._used = 0
 
     def clear(self) -> None:
-        """Begin anew: what was made here is written over."""
+        """Begin anew: what was made here is written over, or let go where it was unusually much."""
+        if len(self._bytes) > KEPT:
+            self._bytes = np.empty(0, np.uint8)
         self._used = 0
 
     def free(self, size: int) -> NDArray[np.uint8]:

@@ -14,7 +14,7 @@ from cloud.telemetry.checks import T0, block
 from cloud.telemetry.influx import names
 from cloud.telemetry.influx.digits import MOST, UNROUND, put_float, put_int
 from cloud.telemetry.influx.filling import HOURS, MINUTES
-from cloud.telemetry.influx.lines import Fields, Room, Rows, Texts, write
+from cloud.telemetry.influx.lines import KEPT, Fields, Room, Rows, Texts, write
 from cloud.telemetry.influx.log import ShipmentLog
 from cloud.telemetry.influx.placing import NEVER, place
 from cloud.telemetry.influx.rolls import OpenBuckets, Passing
@@ -90,6 +90,16 @@ def test_lines_bring_every_double_back_whatever_came_before_it(rows) -> None:
         if np.isfinite(row[2]):
             assert np.float32(float(found.pop("c"))) == np.float32(row[2])
         assert not found
+
+
+def test_a_room_keeps_what_it_made_until_it_is_cleared_and_lets_much_go() -> None:
+    room = Room()
+    room.free(4)[:4] = (1, 2, 3, 4)
+    first = room.use(4)
+    room.free(KEPT + 1)[:1] = 9
+    assert (bytes(first), bytes(room.use(1))) == (b"\1\2\3\4", b"\t")
+    room.clear()
+    assert len(room.free(1)) < KEPT
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
