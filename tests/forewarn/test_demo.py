@@ -82,8 +82,8 @@ async def test_a_ticket_comes_before_the_failure(tmp_path):
 @needs_broker
 async def test_a_machine_whose_ticket_is_resolved_is_repaired_and_does_not_fail(tmp_path):
     port = free_port()
-    words = ("--seed", "1", "--speed", "1.5", "--machines", "8", "--port", str(port))
-    process = await demo(tmp_path, *words)  # 16 days are left then, more than 10 s
+    words = ("--seed", "1", "--speed", "1", "--machines", "8", "--port", str(port))
+    process = await demo(tmp_path, *words)  # 16 days are left then: 16 s
     assert process.stdout is not None
     said = b""
     while b"] ticket: " not in said:
