@@ -19,6 +19,7 @@ from cloud.errors import StoreCorrupt
 from cloud.telemetry import codec, rollup
 from cloud.telemetry.fresh import MISSING
 from cloud.telemetry.rollup import FIRST_NS, MAX_NS, START, Partials
+from models.life.compiled import kept
 
 LEVEL: Final = 1
 QUICK_LEVEL: Final = -1  #: of roll-ups, which are few bytes and written often
@@ -65,7 +66,8 @@ def unseal(blob: bytes, where: str) -> NDArray[np.uint8]:
     return np.frombuffer(_engines.unpack.decompress(body), np.uint8)
 
 
-@njit(cache=True, nogil=True)
+@kept
+@njit(nogil=True)
 def _pack_doubles(values: Any, states: Any, out: Any) -> int:
     """Pack one signal's doubles; NaN becomes a state."""
     n = len(values)
@@ -139,7 +141,8 @@ def unpack_numbers(blob: bytes, rows: int, where: str, columns: int = 1) -> NDAr
     return out
 
 
-@njit(cache=True, nogil=True)
+@kept
+@njit(nogil=True)
 def _pack_page(ints: Any, floats: Any, width: int, out: Any) -> int:
     n = ints.shape[1]
     at = codec.put(out, 0, n, 4)
@@ -159,7 +162,8 @@ def _pack_page(ints: Any, floats: Any, width: int, out: Any) -> int:
     return at
 
 
-@njit(cache=True, nogil=True)
+@kept
+@njit(nogil=True)
 def _unpack_page(raw: Any, width: int) -> tuple[Any, Any]:
     n = np.int64(raw[0]) | np.int64(raw[1]) << 8 | np.int64(raw[2]) << 16 | np.int64(raw[3]) << 24
     ints, floats = np.empty((7, n), np.int64), np.empty((5, n))
@@ -176,7 +180,8 @@ def _unpack_page(raw: Any, width: int) -> tuple[Any, Any]:
     return ints, floats
 
 
-@njit(cache=True, nogil=True)
+@kept
+@njit(nogil=True)
 def _renew_page(raw: Any, more: Any, values: Any, width: int, out: Any) -> int:
     """Merge later buckets into a packed page and pack it again."""
     ints, floats = _unpack_page(raw, width)

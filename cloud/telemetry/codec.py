@@ -12,6 +12,8 @@ from typing import Any, Final
 import numpy as np
 from numba import njit
 
+from models.life.compiled import kept
+
 BITS, BITS_SINGLE, DIVIDE, MULTIPLY, DIVIDE_SINGLE, MULTIPLY_SINGLE = range(6)
 HEAD_BYTES: Final = 64  #: more than any column's head
 EXCEPTION_BYTES: Final = 12
@@ -32,7 +34,7 @@ def room(n: int) -> int:
     return HEAD_BYTES + 8 * n + n // 8 + 1 + EXCEPTION_BYTES * (n // _ONE_IN + 1)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def put(out: Any, at: int, value: Any, size: int) -> int:
     """Write a little-endian number; return the place behind it."""
     for k in range(size):
@@ -40,7 +42,7 @@ def put(out: Any, at: int, value: Any, size: int) -> int:
     return at + size
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _get(buf: Any, at: int, size: int) -> Any:
     value = np.int64(0)
     for k in range(size):
@@ -48,7 +50,7 @@ def _get(buf: Any, at: int, size: int) -> Any:
     return value
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def _step(x: Any) -> Any:
     """Return the greatest common divisor of the differences (1 when there is none)."""
     step = np.int64(0)
@@ -68,7 +70,7 @@ def _step(x: Any) -> Any:
     return max(step, 1)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def _order(x: Any, step: Any) -> Any:
     """Return the order of differences (0, 1, 2) that costs least and where order 0 starts.
 
@@ -94,7 +96,7 @@ def _order(x: Any, step: Any) -> Any:
     return (1, middle) if first < plain else (0, middle)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def _differences(x: Any, order: int, step: Any, base: Any) -> tuple[Any, Any]:
     """Return the zigzag of the differences in steps, and all their bits together."""
     n = len(x)
@@ -117,7 +119,7 @@ def _differences(x: Any, order: int, step: Any, base: Any) -> tuple[Any, Any]:
     return d, most
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def _divide(d: Any, step: Any) -> None:
     """Divide multiples of `step` by it; doubles do so exactly and far quicker, up to 2^52."""
     bits = np.int64(0)
@@ -132,7 +134,8 @@ def _divide(d: Any, step: Any) -> None:
             d[i] //= step
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kept
+@njit(nogil=True, error_model="numpy")
 def pack_ints(x: Any, out: Any, at: int) -> int:
     """Pack int64 `x` into bytes `out` from `at`; return the place behind it."""
     n = len(x)
@@ -160,7 +163,8 @@ def pack_ints(x: Any, out: Any, at: int) -> int:
     return at
 
 
-@njit(cache=True, nogil=True)
+@kept
+@njit(nogil=True)
 def carry(x: Any, states: Any, unseen: int) -> None:
     """Fill the cells whose state has an `unseen` bit with a neighbour's value: they cost least."""
     known = np.int64(0)
@@ -175,7 +179,8 @@ def carry(x: Any, states: Any, unseen: int) -> None:
             known = x[i]
 
 
-@njit(cache=True, nogil=True)
+@kept
+@njit(nogil=True)
 def unpack_ints(buf: Any, at: int, out: Any) -> int:
     """Fill int64 `out` from bytes; return the place behind what was read."""
     n = len(out)
@@ -206,7 +211,7 @@ def unpack_ints(buf: Any, at: int, out: Any) -> int:
     return at
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _whole(v: float, mode: int, up: float, down: float) -> Any:
     """Return the whole number that stands for `v`; `_real` says whether it really does."""
     k = v * up if mode in (DIVIDE, DIVIDE_SINGLE) else v / down
@@ -215,7 +220,7 @@ def _whole(v: float, mode: int, up: float, down: float) -> Any:
     return np.int64(np.rint(k))
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _real(k: Any, mode: int, up: float, down: float) -> float:
     v = float(k) / up if mode in (DIVIDE, DIVIDE_SINGLE) else float(k) * down
     if mode >= DIVIDE_SINGLE:
@@ -223,7 +228,7 @@ def _real(k: Any, mode: int, up: float, down: float) -> float:
     return v
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _probe(x: Any, mode: int, decimals: int) -> bool:
     """Return whether a few values spread over `x` say that the scaling loses nothing."""
     n = len(x)
@@ -239,7 +244,7 @@ def _probe(x: Any, mode: int, decimals: int) -> bool:
     return wrong * 8 <= seen
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy")
 def _scale(x: Any, mode: int, decimals: int, whole: Any, odd: Any) -> int:
     """Fill `whole`; return how many values need an exception (-1: too many)."""
     up = _UP[decimals]
@@ -254,7 +259,7 @@ def _scale(x: Any, mode: int, decimals: int, whole: Any, odd: Any) -> int:
     return _scale_some(x, mode, decimals, whole, odd)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _scale_some(x: Any, mode: int, decimals: int, whole: Any, odd: Any) -> int:
     """Fill `whole` where some values are missing or need an exception; see `_scale`."""
     up, down = _UP[decimals], _DOWN[decimals]
@@ -275,7 +280,7 @@ def _scale_some(x: Any, mode: int, decimals: int, whole: Any, odd: Any) -> int:
     return count
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _choose(x: Any, single: bool, whole: Any, odd: Any) -> tuple[int, int, int]:
     """Fill `whole` by the first scaling that loses nothing; return mode, decimals, exceptions."""
     for precision in range(2 if single else 1):
@@ -289,7 +294,7 @@ def _choose(x: Any, single: bool, whole: Any, odd: Any) -> tuple[int, int, int]:
     return (BITS_SINGLE if single else BITS), 0, 0
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _is_single(x: Any) -> bool:
     wide = 0
     for i in range(len(x)):
@@ -299,7 +304,7 @@ def _is_single(x: Any) -> bool:
     return wide == 0
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _patterns(x: Any, single: bool, whole: Any) -> None:
     """Fill `whole` with bit patterns, ordered as the numbers are."""
     if single:
@@ -314,7 +319,8 @@ def _patterns(x: Any, single: bool, whole: Any) -> None:
         whole[i] = b ^ ((b >> 63) & 0x7FFFFFFFFFFFFFFF)
 
 
-@njit(cache=True, nogil=True)
+@kept
+@njit(nogil=True)
 def pack_floats(x: Any, out: Any, at: int) -> int:
     """Pack float64 `x` (single precision is found by itself) into `out` from `at`."""
     n = len(x)
@@ -346,7 +352,8 @@ def pack_floats(x: Any, out: Any, at: int) -> int:
     return pack_ints(whole, out, at)
 
 
-@njit(cache=True, nogil=True)
+@kept
+@njit(nogil=True)
 def unpack_floats(buf: Any, at: int, out: Any) -> int:
     """Fill float64 `out` from bytes; return the place behind what was read."""
     n = len(out)

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from cloud.errors import StoreCorrupt
 from cloud.telemetry import codec
+from models.life.compiled import kept
 from models.rows import Block
 
 Layout = tuple[tuple[str, str], ...]  #: (signal, type) of each column; types are those of `DTYPES`
@@ -149,7 +150,8 @@ def _planes(group: Group) -> tuple[bytearray, list[Any]]:
     return flags, [_state(block, name) for (name, _), has in named if has for block in blocks]
 
 
-@njit(cache=True, nogil=True)
+@kept
+@njit(nogil=True)
 def _squeeze(ints: Any, doubles: Any, whole: Any, flags: Any, out: Any) -> tuple[int, int, int]:
     """Pack times and columns behind their lengths; return the end, the first and the last time."""
     n = ints.shape[1]
@@ -264,7 +266,8 @@ def _plane(body: bytes, plan: _Plan, index: int) -> NDArray[np.uint8] | None:
     return np.frombuffer(body, np.uint8, plan.rows, plan.places[1 + len(plan.flags) + index])
 
 
-@njit(cache=True, nogil=True)
+@kept
+@njit(nogil=True)
 def _expand(body: Any, places: Any, whole: Any, ints: Any, doubles: Any) -> None:
     codec.unpack_ints(body, places[0], ints[0])
     for j in range(len(whole)):

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from cloud.telemetry import Buckets
 from cloud.telemetry.fresh import ABSENT, MISSING, QUALITY
+from models.life.compiled import kept
 
 MINUTE_NS: Final = 60 * 10**9
 HOUR_NS: Final = 60 * MINUTE_NS
@@ -49,7 +50,7 @@ def nothing() -> Partials:
     return Partials(np.zeros((7, 0), np.int64), np.zeros((5, 0)))
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def add(total: float, lost: float, value: float) -> tuple[float, float]:
     """Add and keep what rounding takes away (Knuth's two-sum, as in Neumaier's summation)."""
     out = total + value
@@ -59,7 +60,8 @@ def add(total: float, lost: float, value: float) -> tuple[float, float]:
     return out, lost
 
 
-@njit(cache=True, nogil=True)
+@kept
+@njit(nogil=True)
 def _cut(times: Any, width: int, starts: Any, ends: Any) -> int:
     """Fill the starts of the buckets and the rows behind them; return how many there are."""
     at = -1
@@ -71,7 +73,8 @@ def _cut(times: Any, width: int, starts: Any, ends: Any) -> int:
     return at + 1
 
 
-@njit(cache=True, nogil=True)
+@kept
+@njit(nogil=True)
 def _reduce(  # noqa: PLR0917 (a kernel: one pass, arrays in and out)
     times: Any, values: Any, states: Any, starts: Any, ends: Any, ints: Any, floats: Any
 ) -> None:
@@ -117,7 +120,8 @@ def _reduce(  # noqa: PLR0917 (a kernel: one pass, arrays in and out)
         begin = ends[at]
 
 
-@njit(cache=True, nogil=True)
+@kept
+@njit(nogil=True)
 def join_into(  # noqa: PLR0917 (a kernel)
     ints: Any, floats: Any, at: int, more: Any, values: Any, i: int
 ) -> None:
@@ -144,7 +148,8 @@ def join_into(  # noqa: PLR0917 (a kernel)
     ints[COUNT, at] += more[COUNT, i]
 
 
-@njit(cache=True, nogil=True)
+@kept
+@njit(nogil=True)
 def _fold(more: Any, values: Any, width: int, ints: Any, floats: Any) -> int:
     at = -1
     lost = 0.0
@@ -167,7 +172,7 @@ def _fold(more: Any, values: Any, width: int, ints: Any, floats: Any) -> int:
     return at + 1
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def merge(  # noqa: PLR0917 (a kernel)
     ints: Any, floats: Any, more: Any, values: Any, out: Any, sums: Any
 ) -> int:

@@ -11,8 +11,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.life import gamma, online, replacement, use, wiener
-from models.life.compiled import build_of, entry, part
+from models.life.compiled import entry, part
 from models.life.online import RAW_NOISE, foresee, taken
 from models.life.replacement import APART, APART_ALONE, NEW, confirms, fall_line, verdict
 from models.life.use import (
@@ -335,13 +334,7 @@ def _to_calendar(f: Any, count: Any, now_s: float, ends: NDArray[np.float64]) ->
         ends[k] = week_until(now_s, ends[k], shares)
 
 
-def _make(build: int) -> Any:
-    def renew(lines: Lines, i: int) -> None:
-        """Begin a life anew, its part is new; the fleet learns from the old one."""
-        if build >= 0:
-            renewed(lines, i)
-
-    return entry(renew)
-
-
-renew = _make(build_of(gamma, online, replacement, use, wiener))
+@entry
+def renew(lines: Lines, i: int) -> None:
+    """Begin a life anew, its part is new; the fleet learns from the old one."""
+    renewed(lines, i)

@@ -12,9 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.fleet import abreast, checks, history, pairs, reference, vectors
-from models.fleet import estimate as lives
-from models.fleet import quiet as quiet_rows
 from models.fleet.abreast import rooms
 from models.fleet.checks import (
     ALARM_BITS,
@@ -53,8 +50,7 @@ from models.fleet.pairs import pair_up
 from models.fleet.quiet import quiet
 from models.fleet.reference import compare, expect
 from models.fleet.vectors import LANES
-from models.life import gamma, online, replacement, use, wiener
-from models.life.compiled import build_of, entry, part
+from models.life.compiled import entry, part
 
 PATIENCE = 16  #: rows until quiet ones are looked for again
 BAD_BITS = LIMIT_BITS | (1 << SHIFT)
@@ -319,80 +315,59 @@ def _telling_row(
     return -1
 
 
-def _make(build: int) -> Any:
-    def run(
-        lanes: NDArray[Any],
-        references: NDArray[Any],
-        machines: NDArray[Any],
-        histories: NDArray[Any],
-        lines: Lines,
-        constants: NDArray[Any],
-        items: NDArray[Any],
-        layout: NDArray[np.int64],
-        times: NDArray[np.int64],
-        cells: NDArray[np.float64],
-        odds_of: NDArray[np.float64],
-        flags: NDArray[np.uint8],
-        scores: NDArray[np.float64],
-        cursor: NDArray[np.int64],
-    ) -> int:
-        """Go on from the cursor (item, row) to the next row that tells something.
+@entry
+def run(
+    lanes: NDArray[Any],
+    references: NDArray[Any],
+    machines: NDArray[Any],
+    histories: NDArray[Any],
+    lines: Lines,
+    constants: NDArray[Any],
+    items: NDArray[Any],
+    layout: NDArray[np.int64],
+    times: NDArray[np.int64],
+    cells: NDArray[np.float64],
+    odds_of: NDArray[np.float64],
+    flags: NDArray[np.uint8],
+    scores: NDArray[np.float64],
+    cursor: NDArray[np.int64],
+) -> int:
+    """Go on from the cursor (item, row) to the next row that tells something.
 
-        Returns the machine's number, or -1 when all items are done. `cells` holds an item's columns
-        one after the other; `layout` its lane numbers, contexts first, and the column of each.
-        `odds_of` (one a cell) and `flags` (one a row) are the watch's (`models.fleet.watch`);
-        `flags` gets the bit of rows in a lasting shift.
-        """
-        rules, room = constants[0], rooms()
-        while cursor[0] < items.shape[0] and build >= 0:  # names it: the cache is keyed by it
-            item = items[cursor[0]]
-            if item.machine < 0:
-                found = _silent_machine(lanes, machines, histories, lines, rules, item, cursor)
-                if found >= 0:
-                    return found
-            else:
-                m = machines[item.machine]
-                row = _telling_row(
-                    lanes,
-                    references,
-                    m,
-                    histories,
-                    lines,
-                    rules,
-                    item,
-                    layout,
-                    times,
-                    cells,
-                    odds_of,
-                    flags,
-                    scores,
-                    cursor[1],
-                    room,
-                )
-                if row >= 0:
-                    cursor[1] = row + 1
-                    return int(item.machine)
-            cursor[0] += 1
-            cursor[1] = 0
-        return -1
-
-    return entry(run)
-
-
-run = _make(
-    build_of(
-        checks,
-        reference,
-        history,
-        quiet_rows,
-        abreast,
-        vectors,
-        pairs,
-        lives,
-        gamma,
-        online,
-        replacement,
-        use,
-        wiener,
-    )
-)
+    Returns the machine's number, or -1 when all items are done. `cells` holds an item's columns
+    one after the other; `layout` its lane numbers, contexts first, and the column of each.
+    `odds_of` (one a cell) and `flags` (one a row) are the watch's (`models.fleet.watch`);
+    `flags` gets the bit of rows in a lasting shift.
+    """
+    rules, room = constants[0], rooms()
+    while cursor[0] < items.shape[0]:
+        item = items[cursor[0]]
+        if item.machine < 0:
+            found = _silent_machine(lanes, machines, histories, lines, rules, item, cursor)
+            if found >= 0:
+                return found
+        else:
+            m = machines[item.machine]
+            row = _telling_row(
+                lanes,
+                references,
+                m,
+                histories,
+                lines,
+                rules,
+                item,
+                layout,
+                times,
+                cells,
+                odds_of,
+                flags,
+                scores,
+                cursor[1],
+                room,
+            )
+            if row >= 0:
+                cursor[1] = row + 1
+                return int(item.machine)
+        cursor[0] += 1
+        cursor[1] = 0
+    return -1

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.fleet import early, gaps, onset, settled, vectors, watched
 from models.fleet.early import stay
 from models.fleet.gaps import plain
 from models.fleet.layout import (
@@ -28,7 +27,7 @@ from models.fleet.onset import SEASONS, falsely_begun, surprise, tamed
 from models.fleet.settled import take
 from models.fleet.vectors import LANES
 from models.fleet.watched import rooms
-from models.life.compiled import build_of, entry, part
+from models.life.compiled import entry, part
 
 DAY_NS = 86_400 * 10**9
 SLOT_NS = DAY_NS // SEASONS
@@ -202,48 +201,43 @@ def _block(
             odds[first + r] = ratio * ratio if odds[first + r] >= 0.0 else odds[first + r]
 
 
-def _make(build: int) -> Any:
-    def watch(
-        onsets: NDArray[Any],
-        lanes: NDArray[Any],
-        machines: NDArray[Any],
-        constants: NDArray[Any],
-        items: NDArray[Any],
-        layout: NDArray[np.int64],
-        times: NDArray[np.int64],
-        cells: NDArray[np.float64],
-        odds: NDArray[np.float64],
-        strengths: NDArray[np.float64],
-        flags: NDArray[np.uint8],
-    ) -> None:
-        """Watch all items. Out: `odds` of each cell, `strengths` (1 = at the limit) and `flags`.
+@entry
+def watch(
+    onsets: NDArray[Any],
+    lanes: NDArray[Any],
+    machines: NDArray[Any],
+    constants: NDArray[Any],
+    items: NDArray[Any],
+    layout: NDArray[np.int64],
+    times: NDArray[np.int64],
+    cells: NDArray[np.float64],
+    odds: NDArray[np.float64],
+    strengths: NDArray[np.float64],
+    flags: NDArray[np.uint8],
+) -> None:
+    """Watch all items. Out: `odds` of each cell, `strengths` (1 = at the limit) and `flags`.
 
-        All three must come in as zeros. `strengths` and `flags` are one a row. First readings that
-        cannot be are taken out of `cells`, for all that come after.
-        """
-        rules = constants[0]
-        plain(cells)
-        room = rooms()
-        for i in range(items.shape[0]):
-            item = items[i]
-            if item.machine >= 0 and build >= 0:  # names it, so that the cache is keyed by it
-                m = machines[item.machine]
-                _block(
-                    onsets,
-                    lanes,
-                    m,
-                    rules,
-                    item,
-                    layout,
-                    times,
-                    cells,
-                    odds,
-                    strengths,
-                    flags,
-                    room,
-                )
-
-    return entry(watch)
-
-
-watch = _make(build_of(onset, early, settled, watched, vectors, gaps))
+    All three must come in as zeros. `strengths` and `flags` are one a row. First readings that
+    cannot be are taken out of `cells`, for all that come after.
+    """
+    rules = constants[0]
+    plain(cells)
+    room = rooms()
+    for i in range(items.shape[0]):
+        item = items[i]
+        if item.machine >= 0:
+            m = machines[item.machine]
+            _block(
+                onsets,
+                lanes,
+                m,
+                rules,
+                item,
+                layout,
+                times,
+                cells,
+                odds,
+                strengths,
+                flags,
+                room,
+            )

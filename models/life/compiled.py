@@ -3,16 +3,23 @@
 No `fastmath`, no `parallel`: the same rows give the same bits however they are grouped.
 """
 
+import inspect
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cached_property
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any, ParamSpec, TypeVar, cast
 
 import numba
+import numpy as np
+from numba.core.caching import FunctionCache
+from numba.core.dispatcher import Dispatcher
 
 P = ParamSpec("P")
 R = TypeVar("R")
+K = TypeVar("K")
+_PLAIN = (int, float, complex, str, bytes, np.generic, np.dtype)
 
 
 def part(function: Callable[P, R]) -> Callable[P, R]:
@@ -27,29 +34,82 @@ def inlined(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def entry(function: Callable[P, R]) -> Callable[P, R]:
-    """Compile a function that Python calls; machine code is kept on disk beside the source.
+    """Compile a function that Python calls; machine code is kept on disk beside the source."""
+    return kept(part(function))
 
-    Numba renews that cache when the function's own file or a free variable of it changes, not when
-    another file does that it calls into: make `build_of` those files a free variable.
+
+def kept(kernel: K) -> K:
+    """Keep on disk what a compiled function is compiled to, until anything it is made of changes.
+
+    numba's own `cache=True` looks at the function's file alone, not at those that it calls into.
     """
-    jit = numba.njit(nogil=True, error_model="numpy", cache=True)
-    return cast("Callable[P, R]", jit(function))
+    made: Any = kernel
+    made._cache = Cache(made.py_func)
+    return kernel
 
 
-def build_of(*modules: ModuleType) -> int:
-    """Return a checksum of all compiled functions in some modules and of the numbers they name.
+class Cache(FunctionCache):
+    """Machine code by all that it was compiled from."""
 
-    Of a module without any (it tells the compiler what to do) it is that of the file.
+    def _index_key(self, sig: Any, codegen: Any) -> tuple[Any, ...]:
+        return (*super()._index_key(sig, codegen), self._build)
+
+    @cached_property
+    def _build(self) -> int:
+        """Of the first call: only then is all that the function names there."""
+        return build_of(self._py_func)
+
+
+def build_of(function: Any) -> int:
+    """Return a checksum of all that a function is compiled from.
+
+    That is its code and that of the compiled functions it reaches, in whatever files; the numbers,
+    texts and arrays they name; and the files of what tells the compiler what to do (intrinsics).
     """
     found = 0
-    for module in modules:
-        sources = [getattr(function, "py_func", None) for function in vars(module).values()]
-        compiled: list[Any] = [source for source in sources if source is not None]
-        if not compiled and module.__file__:
-            found = zlib.crc32(Path(module.__file__).read_bytes(), found)
-        for source in compiled:
-            code = source.__code__
-            numbers = [source.__globals__.get(name) for name in code.co_names]
-            plain = [n for n in numbers if isinstance(n, int | float | tuple)]
-            found = zlib.crc32(code.co_code + repr((code.co_consts, plain)).encode(), found)
+    reached = [function]
+    for one in reached:  # grows meanwhile
+        for code in _codes(one.__code__):
+            plain = [const for const in code.co_consts if not isinstance(const, CodeType)]
+            found = zlib.crc32(repr((code.co_code, code.co_names, plain)).encode(), found)
+        for value in _named(one):
+            found = zlib.crc32(_text(value), found)
+            if isinstance(value, Dispatcher) and value.py_func not in reached:
+                reached.append(value.py_func)
     return found
+
+
+def _text(value: Any) -> bytes:
+    """Return what the compiler makes of a value that a function names, without its own names."""
+    if isinstance(value, Dispatcher):
+        return repr(sorted(value.targetoptions.items())).encode()
+    if isinstance(value, np.ndarray):
+        return repr((value.dtype, value.shape)).encode() + value.tobytes()
+    if isinstance(value, tuple):
+        return b"".join([repr(len(value)).encode(), *map(_text, value)])
+    if isinstance(value, _PLAIN):
+        return repr(value).encode()
+    code = getattr(inspect.unwrap(value), "__code__", None) if callable(value) else None
+    file = Path(code.co_filename) if code else None
+    return file.read_bytes() if file and file.is_file() else b""
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    """Yield a function's code and that of the functions inside it."""
+    yield code
+    for const in code.co_consts:
+        if isinstance(const, CodeType):
+            yield from _codes(const)
+
+
+def _named(function: Any) -> list[Any]:
+    """Return the values that a function's names stand for, those in modules too."""
+    names = dict.fromkeys(name for code in _codes(function.__code__) for name in code.co_names)
+    values = [cell.cell_contents for cell in function.__closure__ or ()]
+    values += [function.__globals__[name] for name in names if name in function.__globals__]
+    modules = [value for value in values if isinstance(value, ModuleType)]
+    for module in modules:
+        inside = [vars(module)[name] for name in names if name in vars(module)]
+        values += inside
+        modules += [one for one in inside if isinstance(one, ModuleType) and one not in modules]
+    return values

@@ -55,7 +55,7 @@ _U63 = np.uint64(63)
 _MASK63 = np.uint64((1 << 63) - 1)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(nogil=True, inline="always")
 def _high(a: Any, b: Any) -> Any:
     """Return the upper 64 bits of a 64 × 64 bit product."""
     a0, a1 = a & _LOW32, a >> _U32
@@ -66,7 +66,7 @@ def _high(a: Any, b: Any) -> Any:
     return a1 * b1 + (mid >> _U32) + (mid2 >> _U32)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _round_to_odd(g1: Any, g0: Any, cp: Any) -> Any:
     x1 = _high(g0, cp)
     y0 = g1 * cp
@@ -76,7 +76,7 @@ def _round_to_odd(g1: Any, g0: Any, cp: Any) -> Any:
     return np.int64(w | (((z & _MASK63) + _MASK63) >> _U63))
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _shortest(q: int, c: int, tiny: bool) -> tuple[int, int]:
     """Return (s, k) with s 10^k the shortest decimal that rounds to c 2^q."""
     out = c & 1
@@ -109,7 +109,7 @@ def _shortest(q: int, c: int, tiny: bool) -> tuple[int, int]:
     return (s if off < 0 or (off == 0 and s & 1 == 0) else t), k
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _decompose(bits: int) -> tuple[int, int]:
     """Return (s, k) of a positive finite double given by its bits."""
     fraction = bits & ((1 << 52) - 1)
@@ -122,7 +122,7 @@ def _decompose(bits: int) -> tuple[int, int]:
     return _shortest(-1074, fraction, True)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(nogil=True, inline="always")
 def _eight(value: int) -> Any:
     """Return the eight digits of a whole number below 10^8, the first in the lowest byte."""
     whole = np.uint64(value)
@@ -134,7 +134,7 @@ def _eight(value: int) -> Any:
     return tens | (x - tens * np.uint64(10)) << np.uint64(8)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(nogil=True, inline="always")
 def _put_short(at: int, value: int, least: int) -> Any:
     """Write a whole number below 10^8 with 1 to 8 digits at least; return the next place."""
     word = _eight(value)
@@ -143,7 +143,7 @@ def _put_short(at: int, value: int, least: int) -> Any:
     return at + 8 - gone
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def put_digits(at: int, value: int, least: int) -> Any:
     """Write a whole number >= 0 with at least `least` (<= 8) digits; return the next place."""
     if value < _EIGHT:
@@ -160,7 +160,7 @@ def put_digits(at: int, value: int, least: int) -> Any:
     return at + 8
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def put_int(at: int, value: int) -> Any:
     """Write any int64; return the next place."""
     if value >= 0:
@@ -175,7 +175,7 @@ def put_int(at: int, value: int) -> Any:
     return at + 1
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(nogil=True, inline="always")
 def _put_eight(at: int, whole: int, decimals: int) -> Any:
     """Write a whole number below 10^8 with the point `decimals` digits before its end."""
     word = _eight(whole)
@@ -189,7 +189,7 @@ def _put_eight(at: int, whole: int, decimals: int) -> Any:
     return at + 8 - gone + (decimals > 0)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _put_scaled(at: int, scaled: float, decimals: int) -> Any:
     whole: Any = np.int64(scaled)
     if whole < _EIGHT:
@@ -203,7 +203,7 @@ def _put_scaled(at: int, scaled: float, decimals: int) -> Any:
     return put_digits(at + 1, whole - head * scale, decimals)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _fits(size: float, decimals: int, single: bool) -> float:
     """Return the scaled whole number if it reads back to the same bits, else -1."""
     scaled = np.rint(size * _SCALES[decimals])
@@ -215,7 +215,7 @@ def _fits(size: float, decimals: int, single: bool) -> float:
     return scaled if back == size else -1.0
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(nogil=True, inline="always")
 def put_float(at: int, value: float, bits: int, decimals: int, single: bool) -> tuple[int, int]:
     """Write a finite double; return the next place and the decimals to try first next time.
 
@@ -233,7 +233,7 @@ def put_float(at: int, value: float, bits: int, decimals: int, single: bool) -> 
     return _put_rest(at, value, bits, decimals, single)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _put_rest(at: int, value: float, bits: int, decimals: int, single: bool) -> tuple[int, int]:
     """Write a finite double that is not short with these decimals."""
     if bits < 0:

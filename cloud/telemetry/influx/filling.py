@@ -25,12 +25,13 @@ from cloud.telemetry.rollup import (
     add,
     join_into,
 )
+from models.life.compiled import kept
 
 NEVER: Final = -(2**63)
 MINUTES, HOURS = 0, 1
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _take(  # noqa: PLR0917 (a kernel: what it sums up stays in registers)
     ints: Any,
     floats: Any,
@@ -91,7 +92,7 @@ def _take(  # noqa: PLR0917 (a kernel: what it sums up stays in registers)
     floats[SUM, s], lost[s] = total, rest
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _take_ordered(  # noqa: PLR0917 (a kernel)
     ints: Any,
     floats: Any,
@@ -138,7 +139,7 @@ def _take_ordered(  # noqa: PLR0917 (a kernel)
     return True
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _where(doubles: Any, begin: int, value: float) -> int:
     """Return where a value that is there stands first."""
     while doubles[begin] != value:
@@ -146,7 +147,7 @@ def _where(doubles: Any, begin: int, value: float) -> int:
     return begin
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _clear(ints: Any, floats: Any, lost: Any, s: int) -> None:
     for i in range(7):
         ints[i, s] = 0
@@ -155,7 +156,7 @@ def _clear(ints: Any, floats: Any, lost: Any, s: int) -> None:
     lost[s] = 0.0
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _emit(  # noqa: PLR0917 (a kernel)
     ints: Any, floats: Any, lost: Any, s: int, start: int, out: Any, values: Any, at: int
 ) -> None:
@@ -167,7 +168,7 @@ def _emit(  # noqa: PLR0917 (a kernel)
     out[START, at] = start
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _close(  # noqa: PLR0917 (a kernel)
     m: int,
     minute: int,
@@ -209,7 +210,8 @@ def _close(  # noqa: PLR0917 (a kernel)
     return at
 
 
-@njit(cache=True, nogil=True)
+@kept
+@njit(nogil=True)
 def advance(  # noqa: PLR0917 (a kernel: one pass, arrays in and out)
     begin: int,
     times: Any,

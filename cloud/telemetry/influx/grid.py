@@ -13,6 +13,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from cloud.errors import StoreError
+from models.life.compiled import kept
 
 NOTHING: Final = 0
 WHOLE: Final = 1
@@ -104,7 +105,7 @@ class Grid:
         return Grid(self.names, self.kinds[:, :end], self.cells[:, :end])
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _number(data: Any, at: int, size: int) -> Any:
     """Return `size` bytes as an unsigned number, highest first; eight wrap to signed."""
     out = np.int64(0)
@@ -113,7 +114,8 @@ def _number(data: Any, at: int, size: int) -> Any:
     return out
 
 
-@njit(cache=True, nogil=True)
+@kept
+@njit(nogil=True)
 def _length(data: Any, at: int) -> tuple[int, int]:
     """Return how many items the array at a place has (-1: it is none), and where they begin."""
     tag = data[at]
@@ -126,7 +128,8 @@ def _length(data: Any, at: int) -> tuple[int, int]:
     return -1, at
 
 
-@njit(cache=True, nogil=True)
+@kept
+@njit(nogil=True)
 def _fill(data: Any, at: int, kinds: Any, cells: Any) -> bool:
     """Read the rows that begin at a place; False when there is something else."""
     for row in range(kinds.shape[1]):

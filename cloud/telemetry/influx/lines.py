@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from cloud.telemetry.fresh import MISSING, QUALITY
 from cloud.telemetry.influx.digits import MOST, SLACK, put_float, put_int
 from cloud.telemetry.influx.words import get_word, put_byte, put_word
+from models.life.compiled import kept
 
 DOUBLE, SINGLE, WHOLE, TRUTH = range(4)
 KINDS: Final = {"d": DOUBLE, "f": SINGLE, "q": WHOLE, "?": TRUTH}
@@ -93,7 +94,7 @@ class Rows:
     states: NDArray[np.uint8]
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(nogil=True, inline="always")
 def _put_text(at: Any, data: int, ends: Any, which: int) -> Any:
     """Write the text of that number; `data` is the address of the texts. Return the next place."""
     first = ends[which]
@@ -104,7 +105,7 @@ def _put_text(at: Any, data: int, ends: Any, which: int) -> Any:
     return at + size
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(nogil=True, inline="always")
 def _put_whole(at: int, data: int, ends: Any, which: int, value: int) -> int:
     """Write a whole number as a field; return the next place."""
     at = put_int(_put_text(at, data, ends, which), value)
@@ -112,7 +113,8 @@ def _put_whole(at: int, data: int, ends: Any, which: int, value: int) -> int:
     return at + 1
 
 
-@njit(cache=True, nogil=True)
+@kept
+@njit(nogil=True)
 def _write(  # noqa: PLR0917 (a kernel: one pass, arrays in and out)
     out: Any,
     heads: Any,

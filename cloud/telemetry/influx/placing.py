@@ -15,6 +15,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from cloud.telemetry.influx.names import EDGE_NS, FARTHEST_NS
+from models.life.compiled import kept
 
 NEVER: Final = -(2**63)
 APART_NS: Final = 600 * 10**9  #: late samples this far apart are looked up separately
@@ -30,7 +31,8 @@ class Placed:
     own: NDArray[np.int64]
 
 
-@njit(cache=True, nogil=True)
+@kept
+@njit(nogil=True)
 def _behind(times: Any, series: Any, newest: Any, touched: Any) -> bool:
     """Note in `touched` the series with a time not newer than all before; True if any."""
     found = False
