@@ -2,8 +2,7 @@
 
 So the stream may be cut anywhere: one row at a time or a million give the same bits. `run` stops at
 each row that has something to tell; the caller reads the state and lets it go on. Only element-wise
-IEEE operations and square roots enter the state. The functions share one file because of the cache
-of machine code (see `models.life.compiled`).
+IEEE operations and square roots enter the state.
 """
 # ruff: noqa: PLR0912, PLR0917  compiled code: no keywords, and a call costs a look-up
 
