@@ -33,12 +33,6 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
         """The heaviest condition that is active now (0: none); what is forecast is left out."""
         return max((c.severity for c in self.conditions if c.active), default=0)
 
-    @property
-    def newest_ns(self) -> int:
-        """When the newest active condition that asks for something began (0: none)."""
-        active = (c for c in self.conditions if c.active and c.severity >= TRIGGER)
-        return max((c.since_ns for c in active), default=0)
-
 
 NOTHING: Final = Finding()
 

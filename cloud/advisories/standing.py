@@ -25,7 +25,7 @@ from cloud.advisories.values import (
 )
 from cloud.advisories.window import confidence, horizon_s, priority, window
 from cloud.ledger.records import AdvisoryRow, AdvisoryState, EvidenceRow, TicketState
-from models.assessment import Life
+from models.assessment import Condition, Life
 
 replace = msgspec.structs.replace
 
@@ -147,18 +147,37 @@ def _came_back(one: Standing, finding: Finding, at_ns: int) -> bool:
     """Whether a decision did not settle it: worse than before, or anew after a repair.
 
     What was measured before the repair never speaks against it. A repaired machine runs in for
-    `SETTLE_NS`: until then only what is observed (a forecast is drawn from the part before) and
-    worse than before counts, from then on whatever began after the repair and still stands.
+    `SETTLE_NS`: until then only what is observed anew (a forecast is drawn from the part before)
+    and graver than the ticket counts, from then on whatever began after the repair and still
+    stands, and a forecast that is graver.
     """
     advisory, ticket = one.advisory, one.ticket
     if finding.severity < TRIGGER:
         return False
-    graver = finding.severity > advisory.severity
     if advisory.verdict != "confirmed" or ticket is None or ticket.resolved_ns is None:
-        return graver
+        return finding.severity > advisory.severity
+    if at_ns <= ticket.resolved_ns:
+        return False
+    anew = _anew(one, finding, ticket.resolved_ns)
     if at_ns < ticket.resolved_ns + SETTLE_NS:
-        return at_ns > ticket.resolved_ns and finding.observed > advisory.severity
-    return graver or finding.newest_ns > ticket.resolved_ns
+        return anew > advisory.severity
+    return anew >= TRIGGER or finding.life_severity > advisory.severity
+
+
+def _anew(one: Standing, finding: Finding, resolved_ns: int) -> int:
+    """Return the severity of the heaviest active condition that is new since a repair (0: none).
+
+    It began after it, or it is older and rises now, above all that was ever said of it and above
+    the ticket. That it stood before, however grave, is no news: its readings may have come late.
+    """
+    said = {(e.signal, e.check): e.severity for e in one.evidence if e.ended_ns is None}
+    least = one.advisory.severity
+
+    def is_new(c: Condition) -> bool:
+        known = said.get((c.signal, c.check))
+        return c.since_ns > resolved_ns or (known is not None and c.severity > max(known, least))
+
+    return max((c.severity for c in finding.conditions if c.active and is_new(c)), default=0)
 
 
 def _moved(advisory: AdvisoryRow, life: Life, case: Case) -> bool:

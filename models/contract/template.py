@@ -9,7 +9,7 @@ byte is read key by key as before, so that the outcome is the same.
 import struct
 import sys
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from operator import itemgetter
 from typing import Any, Final, TypeVar
@@ -25,10 +25,10 @@ from models.contract.topics import Topic
 from models.contract.wire import KEYS, NAMES
 
 MAX_TOPICS: Final = 65_536
-MAX_BYTES: Final = 1 << 27  #: that templates take, by `Template.size` and `OF_COLUMN`
-OF_TEMPLATE: Final = 1_000  #: bytes of a template of no columns (measured)
+MAX_BYTES: Final = 1 << 27  #: that templates take, by `Template.size` and their layouts
+OF_TEMPLATE: Final = 1_000  #: bytes of a template of no columns (measured), but what is its own
 OF_FIELD: Final = 80  #: of a column in a form that is no other device's
-OF_COLUMN: Final = 180  #: bytes of a column of a layout (measured); those that are alike share it
+OF_COLUMN: Final = 50  #: bytes of a column of a layout (measured), but its name and head
 MAX_MISSES: Final = 8  #: batches in a row that fitted no template: then a topic gets none any more
 MAX_FORM: Final = 4_096  #: longer forms are no other device's, and each topic keeps its own
 MAX_PIECE: Final = 64  #: bytes; and so with what stays between two numbers
@@ -112,8 +112,10 @@ class Template:
         self._columns = columns
         self._limits = _same(tuple(limits.values()))
         alike = len(form) <= MAX_FORM
+        mine = [one for one, is_mine in zip(pieces, alone, strict=True) if is_mine]
+        parts = (*mine, batch.boot, self._known)
         #: bytes, without those of the layout
-        self.size = OF_TEMPLATE + (12 if alike else OF_FIELD) * len(shape.names)
+        self.size = OF_TEMPLATE + (12 if alike else OF_FIELD) * len(shape.names) + _bytes(parts)
 
     def read(self, payload: bytes) -> Batch | None:
         """Return what the payload says; None when it has another shape, or is wrong."""
@@ -149,6 +151,11 @@ class Template:
             historical=known.historical,
             dictionary=known.dictionary,
         )
+
+
+def _bytes(parts: Iterable[Any]) -> int:
+    """Return how many bytes these take, with what an outer one holds."""
+    return sum(map(sys.getsizeof, parts))
 
 
 def _known(batch: Batch, places: Mapping[str, int]) -> tuple[Any, ...]:
@@ -192,6 +199,11 @@ def template(payload: bytes, batch: Batch) -> Template | None:
     if key != KEYS["d"] or payload[begin:] != whole:
         return None
     return Template(payload, batch, shape, start)
+
+
+def _weight(shape: Layout) -> int:
+    """Return the bytes of a layout; templates that are alike share it."""
+    return OF_COLUMN * len(shape.names) + _bytes(shape.names) + _bytes(shape.heads)
 
 
 class _Kept(msgspec.Struct):
@@ -255,4 +267,4 @@ class Reader:
             self._shared[one.layout] = users + more
         self.size += more * one.size
         if not users or not users + more:
-            self.size += more * OF_COLUMN * len(one.layout.names)
+            self.size += more * _weight(one.layout)

@@ -116,32 +116,71 @@ def test_a_notice_that_begins_does_not_make_what_stood_before_new() -> None:
     assert _orders(_repaired(), [assess(2, before, notice, at_ns=SETTLED + HOUR)]) == []
 
 
-@given(
-    st.integers(2, 3),
-    st.booleans(),
-    st.lists(
-        st.tuples(st.integers(1, 12), st.booleans(), st.integers(1, 3)), min_size=1, max_size=20
-    ),
+@pytest.mark.parametrize("at_ns", [DONE + 1, SETTLED + HOUR])
+def test_a_graver_reading_of_before_the_repair_that_came_late_says_nothing(at_ns: int) -> None:
+    alarm = high(at_ns=DONE - HOUR, severity=3)
+    late = assess(2, alarm, at_ns=DONE - HOUR)
+    assert _orders(_repaired(), [late, assess(3, alarm, at_ns=at_ns)]) == []
+    assert _orders(_repaired(), [assess(3, alarm, at_ns=at_ns)]) == []
+
+
+class _Sign(msgspec.Struct, frozen=True):
+    """A condition as it goes, in hours from the repair."""
+
+    begins: int
+    lasts: int
+    severity: int
+    rises: int  #: to an alarm, so many hours after its beginning
+
+    def at(self, hour: int) -> int:
+        """Return its severity (0: not active)."""
+        if not self.begins <= hour < self.begins + self.lasts:
+            return 0
+        return 3 if hour >= self.begins + self.rises else self.severity
+
+
+CHECKS = (Check.LIMIT_HIGH, Check.SHIFT)
+_signs = st.builds(
+    _Sign, st.integers(-12, 48), st.integers(1, 60), st.integers(1, 3), st.integers(0, 60)
 )
-def test_whatever_a_repaired_machine_does(
-    known: int, closed: bool, steps: list[tuple[int, bool, int]]
-) -> None:
-    """It is taken up again at the first moment at which it is graver, or stands and is settled."""
-    at_ns, since_ns, rows, expected = DONE - 6 * HOUR, 0, [], None
-    for n, (hours, active, severity) in enumerate(steps):
-        at_ns += hours * HOUR
-        since_ns = since_ns if active and since_ns else at_ns if active else 0
-        rows.append(assess(n, high(at_ns=since_ns or at_ns, active=active, severity=severity),
-                           at_ns=at_ns))  # fmt: skip
-        graver = at_ns > DONE and severity > known
-        stays = at_ns >= SETTLED and severity >= 2 and (since_ns > DONE or severity > known)
-        if expected is None and active and at_ns < DONE + OBSERVE_NS and (graver or stays):
-            expected = n
+
+
+def _reopens(signs: Sequence[_Sign], known: int, hour: int) -> bool:
+    """Whether the machine speaks against its repair at this hour after it."""
+    for sign in signs:
+        now = sign.at(hour)
+        if sign.begins > 0:
+            if now > known or (now >= 2 and hour >= SETTLE_NS // HOUR):
+                return True
+        elif now > max(known, sign.at(0)) and now > sign.at(hour - 1):
+            return True
+    return False
+
+
+@given(st.integers(2, 3), st.booleans(), st.lists(_signs, min_size=1, max_size=2))
+def test_whatever_a_repaired_machine_does(known: int, closed: bool, signs: list[_Sign]) -> None:
+    """It is taken up again at the first hour that says so, by what began or rose since."""
+    hours, rows = range(-12, 60), []
+    for n, hour in enumerate(hours):
+        at_ns = DONE + hour * HOUR
+        now = [
+            replaced(
+                high(
+                    at_ns=DONE + sign.begins * HOUR,
+                    active=sign.at(hour) > 0,
+                    severity=sign.at(hour) or 1,
+                ),
+                check=check,
+            )
+            for sign, check in zip(signs, CHECKS, strict=False)
+            if hour >= sign.begins
+        ]
+        rows.append(assess(n, *now, at_ns=at_ns))
     told = _told(_repaired(severity=known, closed=closed), rows)
     taken = [
-        n
-        for n, outcomes in enumerate(told)
+        hour
+        for hour, outcomes in zip(hours, told, strict=True)
         if any(o.order == "reopen" or (closed and o.new) for o in outcomes)
-        and rows[n].at_ns < DONE + OBSERVE_NS
     ]
-    assert taken[:1] == ([] if expected is None else [expected])
+    expected = [hour for hour in hours if hour > 0 and _reopens(signs, known, hour)]
+    assert taken[:1] == expected[:1]

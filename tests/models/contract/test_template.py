@@ -162,7 +162,7 @@ def test_a_memory_of_any_size_says_the_same_and_keeps_to_it(
     kept = [one.template for one in reader._kept.values() if one.template is not None]
     layouts = {one.layout for one in kept}
     assert reader.size == sum(one.size for one in kept) + sum(
-        templates.OF_COLUMN * len(one.names) for one in layouts
+        templates._weight(one) for one in layouts
     )
 
 
@@ -194,3 +194,22 @@ def test_a_map_of_another_key_at_the_end_is_not_taken_for_the_columns() -> None:
     reader = Reader()
     alike(reader, message(1.0, 1.0, 30))
     alike(reader, message(1.0, 7.0, 31))
+
+
+def test_what_is_a_devices_own_counts_whole() -> None:
+    """Unknown keys and long names stay with a template: what it holds is what counts."""
+    reader, topic = Reader(), "pm/1/acme.d/up/t/live"
+    one = cbor2.CBORTag(86, array("d", [1.0]).tobytes())
+    padded = {1: "boot", 99: "x" * 200_000, 2: 1, 4: 1, 5: T0, 9: {"x": one}}
+    reader.read(topic, topics.parse(topic), cbor2.dumps(padded))
+    assert 200_000 <= reader.size < 210_000
+    wide = {
+        1: "boot",
+        2: 1,
+        4: 1,
+        5: T0,
+        9: {f"{n}".ljust(120, "\U0001f600"): one for n in range(400)},
+    }
+    reader = Reader()
+    reader.read(topic, topics.parse(topic), cbor2.dumps(wide))
+    assert reader.size > 400 * 2 * 4 * 117  # as text and in UTF-8
