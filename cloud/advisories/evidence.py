@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from cloud.advisories.modes import lives_by_mode, mode_of, modes_for
-from cloud.advisories.values import TRIGGER, Case
+from cloud.advisories.values import Case
 from cloud.advisories.window import life_due, life_over, life_severity
 from cloud.ledger.records import EvidenceRow
 from models.assessment import Assessment, Condition, Life

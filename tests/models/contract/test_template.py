@@ -200,11 +200,11 @@ def test_what_is_a_devices_own_counts_whole() -> None:
     """Unknown keys and long names stay with a template: what it holds is what counts."""
     reader, topic = Reader(), "pm/1/acme.d/up/t/live"
     one = cbor2.CBORTag(86, array("d", [1.0]).tobytes())
-    padded = {1: "boot", 99: "x" * 200_000, 2: 1, 4: 1, 5: T0, 9: {"x": one}}
+    padded = {1: BOOT, 99: "x" * 200_000, 2: 1, 4: 1, 5: T0, 9: {"x": one}}
     reader.read(topic, topics.parse(topic), cbor2.dumps(padded))
     assert 200_000 <= reader.size < 210_000
     wide = {
-        1: "boot",
+        1: BOOT,
         2: 1,
         4: 1,
         5: T0,
