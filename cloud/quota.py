@@ -7,6 +7,7 @@ have in flight, so that its outbox keeps the rest and sends more slowly.
 
 import threading
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -16,7 +17,7 @@ S: Final = 1_000_000_000
 BIRTHS_PER_S: Final = 5.0  #: of one device
 RECOVERED_NS: Final = 60 * S  #: after so long without a refusal a device's credit is lifted
 FORGET_NS: Final = S  #: between two looks at which buckets are full again: they say nothing
-MAX_NAMED: Final = 100  #: devices named in `Quota.refusals`
+MAX_NAMED: Final = 100  #: devices whose refusals are told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +115,17 @@ class Throttled:
     limit: str
     messages: int
     last_ns: int
+
+
+def named(*refusals: Mapping[str, Throttled]) -> list[tuple[str, Throttled]]:
+    """Return what was refused, the newest first, of `MAX_NAMED` devices at most.
+
+    A device stands there once for each of the mappings that names it.
+    """
+    found = [item for one in refusals for item in list(one.items())]
+    found.sort(key=lambda item: item[1].last_ns, reverse=True)
+    told = set(list(dict.fromkeys(device for device, _ in found))[:MAX_NAMED])
+    return [item for item in found if item[0] in told]
 
 
 class Quota:

@@ -83,9 +83,11 @@ class Buffered:
                 break
         else:
             return None
-        if at + size > len(piece):
-            more = size <= PIECE and self._more()
-            return self.plain(properties=properties) if more else None
+        head = at - self._at
+        while self._at + head + size > len(self._piece):
+            if size > PIECE or not self._more():
+                return None
+        piece, at = self._piece, self._at + head
         end, body = at + size, at + 2
         topic_end = body + int.from_bytes(piece[at:body])
         begin = topic_end + 2 * qos + properties

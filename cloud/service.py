@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from cloud.ledger import Ledger, Repair
 from cloud.link import Link
 from cloud.logs import traced
 from cloud.pipeline import Pipeline
-from cloud.quota import Limits, Quota, Throttled
+from cloud.quota import Limits, Quota, Throttled, named
 from cloud.sequence import Sequencer
 from cloud.shelf import SqliteShelf
 from cloud.telemetry import Passing, TelemetryStore
@@ -50,7 +50,7 @@ class Status:
     store_error: str | None
     broker_error: str | None
     disk_error: str | None
-    refusals: Mapping[str, Throttled]  #: device -> which limit refused how many messages of it
+    refusals: Sequence[tuple[str, Throttled]]  #: as `cloud.quota.named` gives them
     counters: Counters
 
 
@@ -141,7 +141,7 @@ class Service:
             store_error=self.pipeline.store_error or self._store_trouble(),
             broker_error=self._link.error,
             disk_error=str(short) if (short := self.shortage()) else None,
-            refusals={**self._quota.refusals, **self.pipeline.signals.refusals},
+            refusals=named(self._quota.refusals, self.pipeline.signals.refusals),
             counters=self.ingest.counters,
         )
 

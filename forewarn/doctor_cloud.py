@@ -28,6 +28,7 @@ OLD_ALERT_S: Final = 900  #: an alert that waits longer goes nowhere
 OLD_BACKUP_S: Final = 86_400
 OLD_SNAPSHOTS: Final = 10  #: intervals
 LEAST: Final = 1 << 30  #: bytes
+RECENT_NS: Final = 3 * 86_400 * 10**9  #: what is older is no problem any more
 NAMED: Final = 5  #: devices of a finding
 
 
@@ -192,7 +193,9 @@ class _Doctor:
                     f"{tally.alerts_waiting} alerts wait, the oldest for {age_s / 60:,.0f} minutes",
                     "see why on the page of deliveries (/api/v1/deliveries); mend the channel",
                 )
-        endless = [one.device or "?" for one in counts if one.reason == Reason.QUOTA]
+        recent_ns = now_ns() - RECENT_NS
+        quotas = [one for one in counts if one.reason == Reason.QUOTA]
+        endless = [one.device or "?" for one in quotas if one.last_ns >= recent_ns]
         if endless:
             yield problem(
                 "FW132",

@@ -8,7 +8,7 @@ from cloud.ledger import EventRow, Key
 from forewarn.board import Happening, Picture
 from forewarn.fleetview import FleetView, nanoseconds
 from simulators.driver import SimulatedDriver
-from simulators.fleet import SimulatedFleet
+from simulators.fleet import Failure, SimulatedFleet
 from simulators.scenario import DAY_S, Scenario
 from simulators.verdict import Raised, Verdict, judge
 
@@ -26,14 +26,16 @@ class Performance:
         view: FleetView,
         events: Events,
         clocks: Sequence[SimulatedDriver],
-        repaired: Mapping[str, float],
+        repaired: Mapping[tuple[str, str], Sequence[float]],
     ) -> None:
-        """Take `repaired`: machine -> when it was, s of simulated time; it fills as time goes."""
+        """Take `repaired`: (machine, component) -> when renewed, s; it fills as time goes."""
         self.story = story
         self.view = view
         self._events = events
         self._drivers = clocks
-        self._failure = SimulatedFleet(story).failures()[0]
+        self._drawn = SimulatedFleet(story).failures()[0]
+        self._driver = next(one for one in clocks if self._drawn.machine in one.fleet.machines)
+        self._truth = story, self._comes(story)
         self._repaired = repaired
         self._told: Key | None = None
         self._past = False  #: the moment of the failure has come
@@ -45,11 +47,33 @@ class Performance:
         """Simulated time that every machine has reached, s from the start."""
         return min(driver.now_s for driver in self._drivers)
 
+    def _comes(self, simulated: Scenario) -> Failure | None:
+        """Return the failure of the story as it comes in what is simulated, None: it does not."""
+        key, ends_s = (self._drawn.machine, self._drawn.component), self.story.days * DAY_S
+        found = SimulatedFleet(simulated).failures()
+        mine = (f for f in found if (f.machine, f.component) == key)
+        return next((f for f in mine if f.fails_s + AFTER_S <= ends_s), None)
+
+    @property
+    def _coming(self) -> Failure | None:
+        """The failure that comes after all that was repaired so far; None: it was prevented."""
+        simulated = self._driver.fleet.scenario
+        if simulated is not self._truth[0]:
+            self._truth = simulated, self._comes(simulated)
+        return self._truth[1]
+
+    @property
+    def _failure(self) -> Failure:
+        """The failure that comes, or the one that would have come."""
+        return self._coming or self._drawn
+
     @property
     def _repaired_s(self) -> float | None:
-        """When the failing machine was repaired, if that was before its failure."""
-        at_s = self._repaired.get(self._failure.machine)
-        return at_s if at_s is not None and at_s < self._failure.fails_s else None
+        """When the failing part was renewed, if that prevented its failure."""
+        if self._coming is not None:
+            return None
+        renewed = self._repaired.get((self._drawn.machine, self._drawn.component), ())
+        return next((at_s for at_s in renewed if at_s > self._drawn.onset_s), None)
 
     @property
     def over(self) -> bool:

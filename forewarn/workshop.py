@@ -31,7 +31,8 @@ class Workshop:
         self._live = live
         self._drivers = {key: driver for driver in drivers for key in driver.fleet.machines}
         self._one_by_one = asyncio.Lock()
-        self.repaired: dict[str, float] = {}  #: machine's key -> when first, s of simulated time
+        #: (machine's key, component) -> when it was renewed, s of simulated time
+        self.repaired: dict[tuple[str, str], list[float]] = {}
 
     async def visit(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on a request that resolves a ticket; repair the machine when it was taken."""
@@ -78,8 +79,9 @@ class Workshop:
         if ticket is None or ticket.version == before.version:  # said again: it was done then
             return
         if ticket.state is TicketState.RESOLVED and ticket.verdict == Verdict.CONFIRMED:
-            at_s = driver.repair(key, ticket.replaced or ticket.component)
-            self.repaired.setdefault(key, at_s)
+            component = ticket.replaced or ticket.component
+            at_s = driver.repair(key, component)
+            self.repaired.setdefault((key, component), []).append(at_s)
 
 
 class Visits:

@@ -166,8 +166,8 @@ def singles(scenario: Scenario) -> list[MachineEntry]:
 def repaired(scenario: Scenario, machine: str, component: str, at_s: float) -> Scenario:
     """Return a scenario in which a machine gets a new part at `at_s` s; before it all is the same.
 
-    A component that the simulation does not know (a fault of the machine as a whole) stands for
-    those that a fault was put into. A part that was new already at `at_s` or later stays.
+    A component that the simulation does not know changes nothing. A part that was new already at
+    `at_s` or later stays.
     """
     return msgspec.structs.replace(
         scenario,
@@ -179,13 +179,11 @@ def repaired(scenario: Scenario, machine: str, component: str, at_s: float) -> S
 
 
 def _renewed(entry: MachineEntry, component: str, at_d: float) -> MachineEntry:
+    days = entry.replaced.get(component, ())
     known = component in _example(entry.profile).components
-    parts = [component] if known else [fault.component for fault in entry.faults]
-    days = dict(entry.replaced)
-    for part in parts:
-        if at_d > max(days.get(part, ()), default=0.0):
-            days[part] = (*days.get(part, ()), at_d)
-    return msgspec.structs.replace(entry, replaced=days)
+    if not known or at_d <= max(days, default=0.0):
+        return entry
+    return msgspec.structs.replace(entry, replaced={**entry.replaced, component: (*days, at_d)})
 
 
 def sensor_faults(entry: MachineEntry, seed: int) -> list[SensorFault]:

@@ -34,8 +34,8 @@ class ServiceStatus(Status, Protocol):
     """How the ingest side is (`cloud.service.Status` is one)."""
 
     @property
-    def refusals(self) -> Mapping[str, Throttled]:
-        """Devices that ran into a limit."""
+    def refusals(self) -> Sequence[tuple[str, Throttled]]:
+        """Devices that ran into a limit, and what was refused."""
         ...
 
     @property

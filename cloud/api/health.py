@@ -60,8 +60,9 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
 class Intake(msgspec.Struct, frozen=True, kw_only=True):
     """What was taken in: journal `position` of the models, batches `waiting` for an earlier one.
 
-    `parked` batches wait for the birth which explains them. `refusals` names at most 100 devices;
-    the limits per second are in the settings `[limits]`.
+    `parked` batches wait for the birth which explains them. `refusals` names at most 100 devices,
+    the newest first, once for messages and once for names of signals; the limits per second are in
+    the settings `[limits]`.
     """
 
     position: int
@@ -118,7 +119,7 @@ def examine(deps: ApiDeps) -> Health:
             parked=service.parked,
             refusals=[
                 Refusal(device=device, limit=r.limit, messages=r.messages, last_ns=r.last_ns)
-                for device, r in service.refusals.items()
+                for device, r in service.refusals
             ],
             counters=msgspec.convert(service.counters, Counters, from_attributes=True),
         ),

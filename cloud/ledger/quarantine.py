@@ -74,7 +74,7 @@ class Quarantine(Part):
 
     def _row(self, aside: SetAside, key: str, tally: "_Tally") -> dict[str, Any] | None:
         device, reason, size = device_of(aside.topic), str(aside.reason), len(aside.payload)
-        whole = tally.add(device, reason, size, self._clock())
+        whole = tally.add(device, reason, size, aside.at_ns)
         if not whole and tally.rows >= HASHES:
             return None
         tally.rows += 1
@@ -157,16 +157,24 @@ class _Tally:
     def _room(self, device: str) -> "_Room":
         return self._device.setdefault(device, _Room(MESSAGES // SHARE, BYTES // SHARE))
 
-    def add(self, device: str, reason: str, size: int, now_ns: int) -> bool:
-        """Count one; return whether its payload may be kept."""
+    def add(self, device: str, reason: str, size: int, at_ns: int) -> bool:
+        """Count one, received then; return whether its payload may be kept."""
         room = self._room(device)
         whole = room.holds(size) and self._total.holds(size)
         key = (device, reason)
         row = self._counts.setdefault(
-            key, {"device": device, "reason": reason, "count": 0, "kept": 0, "bytes": 0}
+            key,
+            {
+                "device": device,
+                "reason": reason,
+                "count": 0,
+                "kept": 0,
+                "bytes": 0,
+                "last_ns": at_ns,
+            },
         )
         row["count"] += 1
-        row["last_ns"] = now_ns
+        row["last_ns"] = max(row["last_ns"], at_ns)
         self._touched.add(key)
         if whole:
             row["kept"] += 1

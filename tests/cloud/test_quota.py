@@ -1,6 +1,6 @@
 """The second valve: what of a device and a tenant is taken."""
 
-from cloud.quota import RECOVERED_NS, Limits, Quota, S, Sluice
+from cloud.quota import MAX_NAMED, RECOVERED_NS, Limits, Quota, S, Sluice, Throttled, named
 from models.contract.messages import MAX_SAMPLES
 
 LIMITS = Limits(
@@ -126,3 +126,17 @@ def test_what_was_refused_before_lowers_the_credit_too() -> None:
 def test_no_limit_lets_everything_pass() -> None:
     sluice = Sluice(Limits(device_messages_per_s=0))
     assert all(sluice.passes("a.x", 0) for _ in range(100_000))
+
+
+def test_a_hundred_devices_are_told_and_each_limit_that_one_ran_into() -> None:
+    messages = {f"a.{n}": Throttled("device_messages_per_s", 1_000, n) for n in range(MAX_NAMED)}
+    signals = {f"b.{n}": Throttled("signals_of_machine", 2, n + 50) for n in range(MAX_NAMED)}
+    signals["a.90"] = Throttled("signals_of_machine", 1, 60)
+    told = named(messages, signals)
+    assert len({device for device, _ in told}) == MAX_NAMED
+    assert {r.limit for device, r in told if device == "a.90"} == {
+        "device_messages_per_s",
+        "signals_of_machine",
+    }
+    assert told[0][0] == "b.99"
+    assert "a.0" not in dict(told)

@@ -2,6 +2,7 @@ import json
 import re
 import socket
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +21,7 @@ from cloud.settings import BrokerSettings, load
 from edge_agent.outbox import Outbox
 from forewarn import doctor_cloud, doctor_edge, findings
 from forewarn.__main__ import main
+from forewarn.doctor_cloud import RECENT_NS
 from models.contract.errors import Reason
 from models.contract.messages import Batch, Column
 from tests.cloud.keep.conftest import Plant, settings_for
@@ -148,8 +150,9 @@ def test_a_ledger_that_is_away_or_of_another_version(examine: Examine, home: Pat
 def test_alerts_that_wait_and_poison(examine: Examine, home: Path) -> None:
     app = App(settings_for(home / "data"))
     aside = Aside(0, 0, "pm/1/acme.a/up/t/live", Reason.UNREADABLE, "x", b"x")
+    now = time.time_ns()
     others = [
-        Aside(n, 0, f"pm/1/acme.{n}/up/t/live", Reason.QUOTA, "beyond", b"") for n in range(1, 8)
+        Aside(n, now, f"pm/1/acme.{n}/up/t/live", Reason.QUOTA, "beyond", b"") for n in range(1, 8)
     ]
     app.ledger.quarantine_add([aside, *others])
     app.close()
@@ -162,6 +165,17 @@ def test_alerts_that_wait_and_poison(examine: Examine, home: Path) -> None:
     assert "unreadable" in found["FW124"]
     assert "acme.1, acme.2" in found["FW132"]
     assert "and 2 more" in found["FW132"]
+
+
+def test_names_beyond_the_limit_are_past_once_the_device_is_mended(
+    examine: Examine, home: Path
+) -> None:
+    app = App(settings_for(home / "data"))
+    long_ago = time.time_ns() - 2 * RECENT_NS
+    old = Aside(1, long_ago, "pm/1/acme.9/up/t/live", Reason.QUOTA, "beyond", b"")
+    app.ledger.quarantine_add([old])
+    app.close()
+    assert "FW132" not in examine()
 
 
 def test_a_broker_that_is_away_or_speaks_in_the_clear() -> None:

@@ -64,11 +64,12 @@ async def test_wear_and_its_counter_begin_anew_and_no_failure_comes():
     assert failure.fails_s > YEAR_S
 
 
-async def test_a_fault_of_the_whole_machine_stands_for_the_part_that_fails():
-    part, whole = (SimulatedDriver.of(scenario()) for _ in range(2))
-    await take(part, 200), await take(whole, 200)
-    part.repair("worn", "bearing"), whole.repair("worn", "machine")
-    assert await take(part, 50) == await take(whole, 50)
+async def test_a_part_that_is_not_simulated_renews_nothing():
+    driver = SimulatedDriver.of(scenario())
+    await take(driver, 200)
+    driver.repair("worn", "seal")
+    assert driver.fleet.failures() == SimulatedFleet(scenario()).failures()
+    assert driver.fleet.scenario.machines[0].replaced == {}
 
 
 async def test_a_machine_may_be_repaired_again_and_twice_at_once_is_once():

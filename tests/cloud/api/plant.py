@@ -68,7 +68,7 @@ class Plant:
             waiting=0,
             parked=0,
             remembered=0,
-            refusals={},
+            refusals=[],
             disk_error=None,
             store_error=None,
             broker_error=None,

@@ -46,7 +46,7 @@ async def test_what_is_wrong_is_said_on_the_health_page_alone(
 async def test_a_device_over_its_limit_is_named_with_the_limit(
     api: httpx.AsyncClient, plant: Plant
 ) -> None:
-    plant.status.refusals = {"acme.pump1": Throttled("device_values_per_s", 12, T0)}
+    plant.status.refusals = [("acme.pump1", Throttled("device_values_per_s", 12, T0))]
     (refusal,) = (await api.get("/api/v1/health")).json()["service"]["refusals"]
     assert refusal.pop("last").endswith("Z")
     assert refusal == {"device": "acme.pump1", "limit": "device_values_per_s", "messages": 12}
