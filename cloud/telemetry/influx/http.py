@@ -109,10 +109,10 @@ class Connection:
             body = gzip.compress(body, GZIP_LEVEL)
             headers["Content-Encoding"] = "gzip"
         fields = {"org": self.server.org, "bucket": bucket, "precision": "ns"}
-        self._request("POST", "/api/v2/write", fields, body, headers)
+        self._request("POST", "/api/v2/write", fields, body, headers, done=204)
 
     def query(self, bucket: str, statements: Sequence[str]) -> list[list[Table]]:
-        """Run InfluxQL statements; return each one's series."""
+        """Run InfluxQL statements; return each one's series. `Away`, `Rejected`, `StoreBusy`."""
         if not statements:
             return []
         headers = {
@@ -121,7 +121,10 @@ class Connection:
         }
         fields = {"org": self.server.org, "db": bucket, "rp": "autogen", "epoch": "ns"}
         data = self._request("POST", "/query", fields, ";".join(statements).encode(), headers)
-        answer = self._decoder.decode(data)
+        try:
+            answer = self._decoder.decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:  # a proxy's page, a torn answer
+            raise Away(f"{self.server.url}: what it answered is not InfluxDB's") from error
         if answer.error:
             raise StoreBusy(f"{self.server.url}: {answer.error}")
         out = []
@@ -129,6 +132,8 @@ class Connection:
             if result.error:
                 raise StoreBusy(f"{self.server.url}: {result.error}{_way_out(result.error)}")
             out.append(result.series)
+        if len(out) != len(statements):
+            raise Away(f"{self.server.url}: answered {len(out)} of {len(statements)} questions")
         return out
 
     def healthy(self) -> bool:
@@ -146,7 +151,10 @@ class Connection:
         fields: Mapping[str, str],
         body: bytes | memoryview,
         headers: Mapping[str, str],
+        *,
+        done: int = 200,
     ) -> bytes:
+        """Return the answer; one with a status other than `done` is an error."""
         url = f"{self.server.url}{path}?{urlencode(fields)}"
         whole: Any = body  # a memoryview is sent as it is; urllib3's types do not say so
         try:
@@ -156,7 +164,7 @@ class Connection:
         except urllib3.exceptions.HTTPError as error:
             cause = getattr(error, "reason", None) or error
             raise Away(f"{self.server.url}: no answer ({type(cause).__name__})") from error
-        if answer.status < 300:
+        if answer.status == done:
             return answer.data
         raise self._refusal(answer.status, answer.data, answer.headers.get("Retry-After"))
 

@@ -1,18 +1,25 @@
 """The writer's order of things: nothing in hand is dropped, whoever is busy or refuses."""
 
 import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import msgspec
+import numpy as np
 import pytest
 
 from cloud.errors import StoreBusy
-from cloud.telemetry.influx import names
-from cloud.telemetry.influx.http import Rejected
+from cloud.telemetry.checks import SECOND_NS, T0, block
+from cloud.telemetry.influx import http, names
+from cloud.telemetry.influx.http import Away, Connection, Rejected
 from cloud.telemetry.influx.log import ShipmentLog
 from cloud.telemetry.influx.setup import Buckets
 from cloud.telemetry.influx.shipment import Shipment
 from cloud.telemetry.influx.shipper import Shipper
+from cloud.telemetry.influx.store import InfluxTelemetry
 
 
 class Server:
@@ -90,3 +97,66 @@ def test_numbers_beyond_a_page_have_a_name_of_their_own() -> None:
     assert names.paged("boot", 0) == "boot"
     assert names.unpaged(names.paged("boot", 3)) == ("boot", 3 << names.SEQ_BITS)
     assert names.unpaged("boot") == ("boot", 0)
+
+
+@pytest.fixture
+def login_page() -> Iterator[tuple[str, threading.Event]]:
+    """A proxy before an empty InfluxDB, and whether it asks for a login: with status 200."""
+    login = threading.Event()
+
+    class Proxy(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            asked = self.path.startswith("/query")
+            count = body.count(b";") + 1
+            answer = msgspec.msgpack.encode({"results": [{}] * count}) if asked else b""
+            if login.is_set():
+                asked, answer = True, b"<html>please log in</html>"
+            self.send_response(200 if asked else 204)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_words: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", login
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("late_s", [0, 5])
+def test_a_page_that_is_not_the_servers_answer_is_waited_out(
+    login_page: tuple[str, threading.Event], tmp_path: Path, late_s: int
+) -> None:
+    url, login = login_page
+    server = http.Server(url=url, org="o", token="t")
+    store = InfluxTelemetry(tmp_path / "store", server, now=time.time_ns)
+    store.write([block([T0], {"a": np.array([1.0])})], 0)
+    assert store.durable_position() == 0
+    login.set()
+    late = T0 + (5 - 2 * late_s) * SECOND_NS  # a late one is first asked for
+    store.write([block([late], {"a": np.array([1.0])}, seq=1)], 1)
+    assert store.durable_position() == 0
+    assert "answered" in (store.trouble() or "")
+    login.clear()
+    shipper = store._writer()
+    with shipper._moved:
+        assert shipper._moved.wait_for(lambda: shipper.shipped == 1, 60)
+    assert shipper.failure is None
+    store.close()
+
+
+@pytest.mark.parametrize("answer", [b"", b"\x81", b"{}", b"\x80", b"\xc1", b"\x81\xa1\xff\x01"])
+def test_what_is_no_answer_to_a_question_counts_as_away(
+    monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
+    connection = Connection(http.Server(url="http://db", org="o", token="t"))
+    monkeypatch.setattr(connection, "_request", lambda *_args: answer)
+    with pytest.raises(Away, match="answered"):
+        connection.query("ever", ["SHOW SERIES"])
