@@ -6,7 +6,8 @@ and on the data's clock; what that fleet says of the span becomes assessments wi
 `revision`. Triage lets those open or annotate an advisory, never order or repeat a ticket.
 
 All of it is paced by the journal's ticks, one machine and one bounded piece a tick, so that a
-replay looks at the same spans at the same place. Reading and scoring are another thread's; what it
+replay looks at the same spans at the same place. A service that is behind with what comes in has no
+time for looks: all but one in ten minutes wait. Reading and scoring are another thread's; what it
 found is handed over a fixed number of ticks after it began, so that ingest need not wait for it.
 Where rows come meanwhile to what is looked at, whether it saw them would be chance: that look is
 given up, and its span waits until it is quiet again.
@@ -44,6 +45,9 @@ MAX_MACHINES: Final = 1_000  #: that wait for a second look
 BAD: Final = 2  #: quality from here on is no reading
 LOOK_TICKS: Final = 5  #: from the beginning of a look to what it found
 LOOK_S: Final = 60.0  #: that ingest waits for a look which is due
+BEHIND_NS: Final = 3 * S  #: readings that waited longer for ingest say that it is behind
+CALM_NS: Final = 60 * S  #: without such ones before a look begins
+PATIENCE_NS: Final = 600 * S  #: from one look to the next while ingest stays behind
 log = logging.getLogger(__name__)
 
 
@@ -53,6 +57,14 @@ class Span(msgspec.Struct):
     start_ns: int
     end_ns: int
     noted_ns: int
+
+
+class Pace(msgspec.Struct):
+    """What says whether ingest has time for a look: service's times in ns, 0 for never."""
+
+    heard_ns: int = 0  #: arrival of the newest readings since the last tick
+    behind_ns: int = 0  #: the last tick before which even those had waited
+    began_ns: int = 0  #: the last tick at which a look began
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +98,7 @@ class Reviews:
         self._begun: deque[_Look] = deque()
         self._eyes = ThreadPoolExecutor(1, thread_name_prefix="review")
         self.tick_ns = 0
+        self.pace = Pace()
 
     def close(self) -> None:
         """End the thread. A look that has begun is in `dump`, and begins again after `load`."""
@@ -95,6 +108,7 @@ class Reviews:
         """Note whether readings are behind those of the same signals that were scored before."""
         if not len(block):
             return
+        self.pace.heard_ns = max(self.pace.heard_ns, block.received_ns)
         if self._begun:
             self._give_up(block)
         first, last = int(block.times_ns[0]), int(block.times_ns[-1])
@@ -142,8 +156,9 @@ class Reviews:
     def due(self, tick: Tick, *, waiting: bool = False) -> list[Assessment]:
         """Return what the look found that is due at a tick, and begin the next one.
 
-        None begins while readings wait for the store.
+        None begins while readings wait for the store or, but for one in ten minutes, for ingest.
         """
+        self._keep_pace(tick.at_ns)
         self.tick_ns = tick.at_ns
         told: list[Assessment] = []
         for look in self._begun:
@@ -151,10 +166,27 @@ class Reviews:
         if self._begun and self._begun[0].ticks <= 0:
             told = self._landed(self._begun.popleft(), tick.n)
         machine, span = next(iter(self._spans.items()), ("", None))
-        if span is not None and not waiting and not 0 <= tick.at_ns - span.noted_ns < QUIET_NS:
+        quiet = span is not None and not 0 <= tick.at_ns - span.noted_ns < QUIET_NS
+        if span is not None and quiet and not waiting and self._has_time():
             del self._spans[machine]
+            self.pace.began_ns = tick.at_ns
             self._begin(machine, span, LOOK_TICKS)
         return told
+
+    def _keep_pace(self, now_ns: int) -> None:
+        """Note whether even the newest readings since the last tick had waited when it came."""
+        pace = self.pace
+        if pace.heard_ns and self.tick_ns - pace.heard_ns > BEHIND_NS:
+            pace.behind_ns = now_ns
+        pace.heard_ns = 0
+
+    def _has_time(self) -> bool:
+        """Return whether ingest keeps up, or no look has begun for long."""
+        pace = self.pace
+        return (
+            not 0 <= self.tick_ns - pace.behind_ns < CALM_NS
+            or not 0 <= self.tick_ns - pace.began_ns < PATIENCE_NS
+        )
 
     def _begin(self, machine: str, span: Span, ticks: int) -> None:
         found = self._eyes.submit(self._look, machine, span, self._profile_of(machine))
@@ -261,9 +293,10 @@ class Reviews:
             for machine, sets in self._newest.items()
         ]
 
-    def load(self, rows: Sequence[Any], tick_ns: int) -> None:
-        """Take over what `dump` returned; `tick_ns`: the last tick."""
+    def load(self, rows: Sequence[Any], tick_ns: int, pace: Any = None) -> None:
+        """Take over what `dump` returned; `tick_ns`: the last tick; `pace` as it was."""
         self.tick_ns = tick_ns
+        self.pace = msgspec.convert(pace or {}, Pace)
         begun: list[tuple[int, str, Span]] = []
         known: dict[tuple[str, ...], tuple[str, ...]] = {}
         for machine, newest, looks, span, *more in rows:

@@ -196,7 +196,8 @@ class Service:
         self.ingest = Ingest(self.journal, sequencer, self._quota)
         self.pipeline = Pipeline(decoder, fleet, self._telemetry, self._ledger)
         if found and "reviews" in found.values:  # none in a snapshot of an earlier version
-            self.pipeline.reviews.load(found.values["reviews"], found.values["tick_ns"])
+            kept = found.values
+            self.pipeline.reviews.load(kept["reviews"], kept["tick_ns"], kept.get("pace"))
         self.pipeline.position = start
         self.ingest.explained = decoder.knows
         count = self._replay(start)
@@ -335,6 +336,7 @@ class Service:
             "decoder": self.pipeline.decoder.dump(),
             "reviews": self.pipeline.reviews.dump(),
             "tick_ns": self.pipeline.reviews.tick_ns,
+            "pace": self.pipeline.reviews.pace,
         }
         state = snapshot.Snapshot(position, self.pipeline.fleet.state(), values)
         try:

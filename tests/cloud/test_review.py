@@ -47,8 +47,10 @@ def path(tmp_path: Path) -> Iterator[BehindBroker]:
     made.close()
 
 
-def rows(path: BehindBroker, seq: int, value: float, at_s: int, count: int = 60) -> None:
-    """Send rows of one second each: healthy ones live, others from a buffer."""
+def rows(
+    path: BehindBroker, seq: int, value: float, at_s: int, count: int = 60, waited_s: int = 0
+) -> None:
+    """Send rows of one second each: healthy ones live, others from a buffer; they arrive now."""
     columns: dict[str, Column] = {SIGNAL: floats([value + i % 3 / 100 for i in range(count)])}
     stream = "live" if value == HEALTHY else "backfill"
     path.take(
@@ -56,7 +58,7 @@ def rows(path: BehindBroker, seq: int, value: float, at_s: int, count: int = 60)
             batch(seq, [0.0] * count, columns=columns, t0_ns=T0 + at_s * S, count=count),
             "t",
             stream,
-            at=T0 + 2 * HOUR * S,
+            at=max(path.pipeline.reviews.tick_ns, T0 + 2 * HOUR * S) - waited_s * S,
         )
     )
 
@@ -65,6 +67,13 @@ def ticks(path: BehindBroker, first_s: int, count: int = 3 + LOOK_TICKS) -> None
     for second in range(first_s, first_s + count):
         entry = Entry(Kind.TICK, T0 + 2 * HOUR * S + second * S)
         path.pipeline.apply(path.journal.append([entry]), {})
+
+
+def backlog(path: BehindBroker, first_s: int, count: int) -> None:
+    """Take a healthy row before each tick, ten seconds apart, that waited long for ingest."""
+    for second in range(first_s, first_s + 10 * count, 10):
+        rows(path, 40 + second, HEALTHY, HOUR + second, count=10, waited_s=10)
+        ticks(path, second, count=1)
 
 
 def seen(path: BehindBroker) -> list[tuple[int, int]]:
@@ -189,6 +198,50 @@ def test_a_span_waits_for_readings_that_the_store_has_not_taken(path: BehindBrok
     told = [reviews.due(Tick(n=901 + i, at_ns=late + i * S)) for i in range(LOOK_TICKS + 1)]
     assert [bool(one) for one in told] == [False] * LOOK_TICKS + [True]
     assert {one.n for one in told[-1]} == {901 + LOOK_TICKS}, "filed where it was handed over"
+
+
+def looked_at_once(path: BehindBroker) -> None:
+    """Have a look begin and end, and more late readings of a fault wait for the next one."""
+    rows(path, 0, HEALTHY, 0)
+    rows(path, 60, HEALTHY, HOUR)
+    rows(path, 0, HIGH, HOUR // 2)
+    ticks(path, QUIET_NS // S)
+    rows(path, 60, HIGH, HOUR // 2 + 300)
+    assert {revision for revision, _ in seen(path)} == {0, 1}
+
+
+def test_an_ingest_that_is_behind_looks_at_the_same_once_it_keeps_up(
+    path: BehindBroker, tmp_path: Path
+) -> None:
+    (tmp_path / "calm").mkdir()
+    calm = born(BehindBroker(tmp_path / "calm"))
+    for made in (path, calm):
+        looked_at_once(made)
+    backlog(path, 80, 20)
+    ticks(calm, 150)
+    found = [one for one in seen(calm) if one[0]]
+    assert {revision for revision, _ in found} == {1, 2}
+    assert {revision for revision, _ in seen(path)} == {0, 1}, "no time for a look"
+    ticks(path, 280 + review.CALM_NS // S)
+    assert [one for one in seen(path) if one[0]] == found
+    calm.close()
+
+
+def test_an_ingest_that_stays_behind_looks_again_after_a_while(
+    path: BehindBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(review, "PATIENCE_NS", 150 * S)
+    looked_at_once(path)
+    backlog(path, 80, 12)
+    kept = path.pipeline.reviews
+    values = msgspec.json.decode(msgspec.json.encode([kept.dump(), kept.tick_ns, kept.pace]))
+    path.pipeline.reviews = type(kept)(path.pipeline.fleet.profile, path.telemetry)
+    path.pipeline.reviews.load(*values)
+    kept.close()
+    backlog(path, 200, LOOK_TICKS + 1)
+    assert {revision for revision, _ in seen(path)} == {0, 1}
+    backlog(path, 200 + 10 * (LOOK_TICKS + 1), 1)
+    assert {revision for revision, _ in seen(path)} == {0, 1, 2}
 
 
 @pytest.mark.parametrize("busy", [False, True])
