@@ -239,11 +239,12 @@ def replaced(
 
 
 def early(worn: tuple[float, float], units: int) -> str:
-    """Return a line on drums replaced at some wear, beside the most that any rule could recognise.
+    """Return a line on drums replaced at some wear, beside what the reading of wear alone tells.
 
-    Such a rule knows to the digit where the old and the new drum stand and takes one counter in a
-    thousand that was set back for a new drum; the noise of a reading is all that hides it (Neyman
-    and Pearson, Phil. Trans. R. Soc. A 231, 1933).
+    A rule that knows to the digit where the old and the new drum stand tells a replaced drum from
+    the same unit whose counters were all set to 0, of which it takes one in a thousand for a new
+    drum; the noise of a reading is all that hides it (Neyman and Pearson, Phil. Trans. R. Soc. A
+    231, 1933). No bound: a replaced drum sets back its own counter alone.
     """
     count, first, second, false = replaced(
         "office-printer", "drum", units, PARTS["office-printer", "drum"], SEED, worn
@@ -254,14 +255,14 @@ def early(worn: tuple[float, float], units: int) -> str:
     apart = (float(new) - printer.density_od(wear, new)) / noise
     law = NormalDist()
     share = law.inv_cdf(FALSE)
-    most = [np.mean([law.cdf(np.sqrt(k) * d + share) for d in apart]) for k in (1, 2)]
+    density = [np.mean([law.cdf(np.sqrt(k) * d + share) for d in apart]) for k in (1, 2)]
     return (
-        f"| {worn[0]:.0%} to {worn[1]:.0%} | {count} | {first / count:.3f} | {most[0]:.3f} | "
-        f"{second / count:.3f} | {most[1]:.3f} | {false} |"
+        f"| {worn[0]:.0%} to {worn[1]:.0%} | {count} | {first / count:.3f} | {density[0]:.3f} | "
+        f"{second / count:.3f} | {density[1]:.3f} | {false} |"
     )
 
 
-FALSE: Final = 0.001  #: counters set back that the best rule may take for a new part
+FALSE: Final = 0.001  #: units with counters set to 0 that a rule by density may take for a new part
 EARLY: Final = ((0.2, 0.3), (0.3, 0.4), (0.4, 0.7))  #: wear of drums replaced early
 NEW: Final = 0.9  #: share of life left from which a part counts as recognised to be new
 
@@ -364,13 +365,14 @@ def text(units: int, worn: list[str], quick: list[str], new: list[str], drums: l
             "### Drums replaced early",
             "",
             "A drum loses 0.35 of density by the wear to the power 1.5, and a reading has a noise",
-            "of 0.015. *At most*: what a rule could recognise that knows where the old and the new",
-            "drum stand to the digit, and takes one counter in a thousand that was set back for a",
-            "new drum. The rule of the product asks for five standard deviations between the two",
-            "before a counter's fall counts, because its first verdict is shown at once: it",
-            "forgoes drums of 30 to 40 % wear for the sake of counters that were set back.",
+            "of 0.015. *By density*: how often a rule that knows to the digit where the old and",
+            "the new drum stand would tell, by the reading of wear alone, a replaced drum from the",
+            "same unit whose counters were all set to 0, taking one such unit in a thousand for a",
+            "new drum. It is no bound on what can be recognised: a replaced drum sets back its own",
+            "counter alone. The rule of the product asks for five standard deviations between the",
+            "two before a counter's fall counts, because its first verdict is shown at once.",
             "",
-            "| Wear | Units | At the first reading | At most | By the second | At most | "
+            "| Wear | Units | At the first reading | By density | By the second | By density | "
             "A counter taken for a part |",
             "|---|---|---|---|---|---|---|",
             *drums,

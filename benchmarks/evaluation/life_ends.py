@@ -52,7 +52,8 @@ def sudden(runs: Runs, signal: str, fall: float) -> set[str]:
     """Return the units that failed in one step: a signal fell by more on their last row."""
     column = runs.values[:, runs.signals.index(signal)]
     last = runs.starts[1:] - 1
-    fell = runs.failed & (column[last - 1] - column[last] > fall)
+    before = np.maximum(last - 1, runs.starts[:-1])  # a unit of one row has no step
+    fell = runs.failed & (column[before] - column[last] > fall)
     return {runs.units[k] for k in np.flatnonzero(fell)}
 
 

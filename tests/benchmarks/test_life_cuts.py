@@ -32,13 +32,13 @@ def test_bands_that_hold_everywhere_cover_all_at_every_age() -> None:
 
 
 def test_a_unit_is_sudden_by_its_last_step_and_only_if_it_failed() -> None:
-    volts = [[12.0, 11.0, 10.8, 10.2], [12.0, 11.5, 11.3, 8.3], [12.0, 11.5, 11.3, 8.3]]
+    volts = [12.0, 11.0, 10.8, 10.2, 12.0, 11.5, 11.3, 8.3, 12.0, 11.5, 11.3, 8.3, 12.0, 8.0]
     runs = Runs(
-        units=("worn", "fell", "lost"),
-        starts=np.array([0, 4, 8, 12]),
-        time=np.tile(np.arange(4.0), 3),
+        units=("worn", "fell", "lost", "new", "one row"),
+        starts=np.array([0, 4, 8, 12, 13, 14]),
+        time=np.r_[np.tile(np.arange(4.0), 3), 0.0, 0.0],
         values=np.array(volts).reshape(-1, 1),
         signals=("battery_v",),
-        failed=np.array([True, True, False]),
+        failed=np.array([True, True, False, True, True]),
     )
     assert sudden(runs, "battery_v", 0.7) == {"fell"}
