@@ -51,8 +51,9 @@ def calm(lane: Any, item: Any, contexts: int, share: float) -> bool:
     calm = calm and lane.received_ns >= item.at_ns and lane.role != DETECTOR
     for i in range(REGISTERS):
         calm = calm and lane.register[i] == 0
-    if lane.role == CONDITION:
+    if lane.role in (CONDITION, CONTEXT):
         calm = calm and lane.learned * share >= 1.0
+    if lane.role == CONDITION:
         if lane.frozen == 0:  # still learning: only where no context explains anything
             calm = calm and contexts == 0 and lane.count > 0.0
         if lane.armed == 1:

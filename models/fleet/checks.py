@@ -105,6 +105,28 @@ def limits(lane: Any, t: int, x: float) -> None:
 
 
 @part
+def learning(lane: Any, x: float, rules: Any) -> float:
+    """Return the share of a reading in the level, which begins at the first one learned."""
+    known = lane.learned
+    if known == 0:
+        lane.level = lane.fast = x
+    if known * rules.level_share >= 1.0:
+        return float(rules.level_share)
+    lane.learned = known + 1
+    return 1.0 / (known + 1.0)
+
+
+@part
+def follow(lane: Any, x: float, rules: Any) -> None:
+    """Follow the level of a context, wherever it goes."""
+    share = learning(lane, x, rules)
+    r = x - lane.level
+    lane.fast += rules.fast_share * (x - lane.fast)
+    lane.level += share * r
+    lane.spread += share * (abs(r) - lane.spread)
+
+
+@part
 def level(lane: Any, x: float, absurd: bool, rules: Any) -> bool:
     """Follow the adaptive level and the fast mean; what is suspicious does not widen the spread.
 
@@ -113,12 +135,9 @@ def level(lane: Any, x: float, absurd: bool, rules: Any) -> bool:
     """
     if absurd and lane.learned < rules.warm_rows:
         return True
-    r = x - lane.level
-    share = rules.level_share
     known = lane.learned
-    if known * share < 1.0:
-        share = 1.0 / (known + 1.0)
-        lane.learned = known + 1
+    share = learning(lane, x, rules)
+    r = x - lane.level
     if known < rules.warm_rows:
         lane.fast += max(rules.fast_share, share) * (x - lane.fast)
     else:

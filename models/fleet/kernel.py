@@ -17,6 +17,7 @@ from models.fleet.checks import (
     ALERT_BITS,
     LIMIT_BITS,
     SENSOR_BITS,
+    follow,
     known,
     limits,
     notice,
@@ -36,6 +37,7 @@ from models.fleet.layout import (
     DETECTOR,
     DROPOUT,
     ESTIMATE,
+    FALSE_START,
     FAULTY,
     LEARNING,
     MOVED,
@@ -47,7 +49,7 @@ from models.fleet.layout import (
 )
 from models.fleet.pairs import pair_up
 from models.fleet.quiet import quiet
-from models.fleet.reference import compare, expect
+from models.fleet.reference import begin_again, compare, expect
 from models.fleet.vectors import LANES
 from models.life.compiled import entry, part
 
@@ -93,16 +95,14 @@ def _row(
     odds = 0.0
     if lane.role == CONDITION:
         notice(lane, t, strange, flags, rules)
+        if strange == FALSE_START:
+            begin_again(lane, ref, rules)
         if lane.active & SENSOR_BITS:
             expect(lane, m)  # a sensor that is not to be trusted: nothing to score or to learn
         else:
             odds = max(strange, 0.0) + compare(lane, ref, m, t, x, seconds, strange, rules)
     elif lane.role == CONTEXT:
-        share = max(rules.level_share, 1.0 / (lane.rows + 1.0))
-        r = x - lane.level
-        lane.fast += rules.fast_share * (x - lane.fast)
-        lane.level += share * r
-        lane.spread += share * (abs(r) - lane.spread)
+        follow(lane, x, rules)
         if lane.slot >= 0:
             m.context[lane.slot] = np.nan if lane.active & SENSOR_BITS else x
     elif lane.role == DETECTOR:
@@ -285,7 +285,7 @@ def _telling_row(
         first = item.first_cell + r
         for j in range(begin, end, 2):
             lane = lanes[layout[j]]
-            ref = references[lane.onset]  # read only of signals that have one
+            ref = references[lane.onset]  # -1: the last one, which is not read
             cell = first + layout[j + 1] * rows
             x = cells[cell] + 0.0  # no negative zero
             if not np.isfinite(x):

@@ -81,7 +81,8 @@ def falsely_begun(o: Any, x: float, rules: Any) -> bool:
         return False
     a, b, c = o.recent[0], o.recent[1], o.recent[2]
     near = min(_range(x, a, b), _range(x, a, c), _range(x, b, c))
-    if o.spread <= FALSE * max(near, 0.5 * o.step):
+    step = 0.5 * o.step if o.step < o.high - o.low else 0.0  # two values: none is known
+    if o.spread <= FALSE * max(near, step):
         return False
     if abs(o.level - x) * o.rows > 2.5 * max(o.high - x, x - o.low):
         return False

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from models.fleet.checks import level, set_condition
-from models.fleet.layout import ABSURD, CONTEXTS, FALSE_START, MOVED, SHIFT
+from models.fleet.layout import ABSURD, CONTEXTS, MOVED, SHIFT
 from models.life.compiled import part
 
 
@@ -106,13 +106,14 @@ def _learn(lane: Any, ref: Any, m: Any, x: float) -> None:
 
 
 @part
-def _begin_again(lane: Any, ref: Any, x: float, rules: Any) -> None:
+def begin_again(lane: Any, ref: Any, rules: Any) -> None:
     """Forget what the first readings of a signal taught: they were absurd."""
     if lane.learned >= 2.0 * rules.warm_rows:
         return  # they were its first ones for the watch only
-    lane.level = lane.fast = x
     lane.learned = 0
+    lane.step = np.inf
     lane.spread = lane.count = lane.mean = ref.sxx = 0.0
+    lane.c_mean[:] = np.nan
     ref.sxc[:], ref.scc[:] = 0.0, 0.0
 
 
@@ -161,8 +162,6 @@ def compare(
     While a context is not to be trusted the sums stand still: what it explains cannot be judged.
     `strange`: the watch's odds, or its mark of a first reading.
     """
-    if strange == FALSE_START:
-        _begin_again(lane, ref, x, rules)
     leapt = level(lane, x, strange == ABSURD, rules)
     if lane.count == 0.0:
         lane.first_ns = t

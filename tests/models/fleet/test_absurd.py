@@ -178,3 +178,61 @@ def test_a_machine_that_begins_to_work_among_its_first_readings_is_no_absurd_one
     x = np.r_[rng.normal(0.1, 0.001, 7), rng.normal(90.0, 0.001, 60)]
     fleet, _ = fed({"a": x})
     assert fleet.snapshot()["onsets"]["spread"][0] > 1.0
+
+
+@pytest.mark.parametrize("still", [18, 20, 60])
+@pytest.mark.parametrize("at", [0, 1, 5], ids=str)
+def test_absurd_first_readings_of_a_signal_that_stands_still_blind_nothing(
+    at: int, still: int
+) -> None:
+    x = np.round(np.random.default_rng(1).normal(20, 1, 18 * DAY_ROWS), 1)
+    x[14 * DAY_ROWS :] += 5.0
+    x[:still] = 20.0
+    sound, _ = fed({"a": x})
+    x[at] = 65535.0
+    fleet, _ = fed({"a": x})
+    sigma = sound.snapshot()["lanes"]["sigma"][0]
+    assert fleet.snapshot()["lanes"]["sigma"][0] == pytest.approx(sigma, rel=0.05)
+    assert {c.check for c in fleet.current("m").conditions} == {Check.SHIFT}
+
+
+@pytest.mark.parametrize("at", [[0, 1], [2, 9], [14, 15]], ids=str)
+def test_absurd_first_readings_are_forgotten_while_the_rate_is_out_of_range(at: list[int]) -> None:
+    profile = parse_profile(
+        'name="r"\nversion=1\ntitle={en="R"}\n[signals.a]\nlimits={rate=0.05}\n'
+        "[trigger]\nn=2\nm=3\n"
+    )
+    x = np.random.default_rng(1).normal(60, 1, 12 * DAY_ROWS)
+    x[at] = 65535.0
+    x[9 * DAY_ROWS :] += 8.0
+    fleet = Fleet({"r": profile})
+    fleet.bind("m", "r", "data")
+    fleet.observe([block("m", START + np.arange(len(x)) * 300 * S, {"a": x})])
+    assert fleet.snapshot()["lanes"]["sigma"][0] == pytest.approx(1.0, rel=0.1)
+    assert {c.check for c in fleet.current("m").conditions} == {Check.SHIFT}
+
+
+def test_after_a_repair_the_level_begins_as_that_of_a_new_machine() -> None:
+    rng = np.random.default_rng(1)
+    fleet, fresh = Fleet({}), Fleet({})
+    for one in (fleet, fresh):
+        one.bind("m", "generic", "data")
+    times = START + np.arange(640) * 300 * S
+    x = rng.normal(80, 0.2, 640)
+    fleet.observe([block("m", times[:400], {"a": x[:400]})])
+    fleet.restart("m", None, int(times[399]))
+    for one in (fleet, fresh):
+        one.observe([block("m", times[400:], {"a": x[400:]})])
+    left, right = fleet.snapshot()["lanes"], fresh.snapshot()["lanes"]
+    assert left["level"][0] == right["level"][0]
+    assert left["spread"][0] == right["spread"][0]
+
+
+def test_a_fleet_has_a_reference_to_look_at_also_where_no_signal_is_watched() -> None:
+    counter = parse_profile('name="c"\nversion=1\ntitle={en="C"}\n[signals.a]\nrole="counter"\n')
+    fleet = Fleet({"c": counter})
+    fleet.bind("m", "c", "data")
+    fleet.observe([block("m", START + np.arange(50) * S, {"a": np.arange(50.0)})])
+    again = Fleet.restore({"c": counter}, fleet.snapshot())
+    assert len(fleet.snapshot()["references"]) == 0
+    assert min(len(one._references) for one in (fleet, again)) > 0
