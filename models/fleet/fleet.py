@@ -71,8 +71,8 @@ class Fleet:
         self._rules = (config or Config()).record()
         self._generic = self._profiles.get(GENERIC, _NOTHING_KNOWN)
         self._lanes: NDArray[Any] = np.zeros(0, LANE)
-        # one a signal that is watched
-        self._onsets, self._references = np.zeros(0, ONSET), np.zeros(0, REFERENCE)
+        # one a signal that is watched; the kernel looks at some reference of every signal
+        self._onsets, self._references = np.zeros(0, ONSET), np.zeros(1, REFERENCE)
         self._machines: NDArray[Any] = np.zeros(0, MACHINE)
         self._histories: NDArray[Any] = np.zeros(0, HISTORY)
         self._lives = Lives(float(self._rules[0]["life_told"]))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.fleet.lanes import grown
 from models.fleet.layout import HISTORY, LANE, LIFE, MACHINE, ONSET, REFERENCE, VERSION
 
 
@@ -84,7 +85,7 @@ def load(arrays: Mapping[str, NDArray[Any]]) -> Saved:
         machines=arrays["machines"].copy(),
         lanes=arrays["lanes"].copy(),
         onsets=arrays["onsets"].copy(),
-        references=arrays["references"].copy(),
+        references=grown(arrays["references"].copy(), 0),
         histories=arrays["histories"].copy(),
         names=[sys.intern(str(name)) for name in arrays["names"]],
         bound=[sys.intern(str(name)) for name in arrays["bound"]],
