@@ -113,7 +113,7 @@ def learning(lane: Any, x: float, rules: Any) -> float:
     if known * rules.level_share >= 1.0:
         return float(rules.level_share)
     lane.learned = known + 1
-    return 1.0 / (known + 1.0)
+    return float(1.0 / (known + 1.0))
 
 
 @part
