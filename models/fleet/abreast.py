@@ -34,7 +34,8 @@ RATE, HIGH, LOW, CLIP, SUSPICIOUS, SHARE, QUICK, SCORED = range(0, 8 * LANES, LA
 SLACK, TOP, GAIN, MOST, UP, DOWN, SIGMA, STUCK = range(8 * LANES, 16 * LANES, LANES)
 GOAL_HIGH, GOAL_LOW, SEEN, LEARNS, SOLVES, NEAR = range(16 * LANES, 22 * LANES, LANES)
 BEGIN, END, FLOOR = range(22 * LANES, 25 * LANES, LANES)  # of a lasting shift
-SLOPE = 25 * LANES
+LEAP = 25 * LANES  # of a context
+SLOPE = 26 * LANES
 CENTRE = SLOPE + CONTEXTS * LANES
 C_LOW = CENTRE + CONTEXTS * LANES
 C_HIGH = C_LOW + CONTEXTS * LANES
@@ -89,6 +90,7 @@ def fill(
     k[b + CLIP] = rules.clip if scored else np.inf
     k[b + SUSPICIOUS] = rules.suspicious if scored else np.inf
     k[b + SCORED] = 1.0 if scored else 0.0
+    k[b + LEAP] = rules.suspicious if lane.slot >= 0 else np.inf
     shifting = lane.active == 1 << SHIFT
     k[b + BEGIN] = np.inf if shifting else rules.shift_on
     k[b + END] = rules.shift_off if shifting else -np.inf
@@ -125,7 +127,7 @@ def pad(s: Any, a: int, k: Any, b: int) -> None:
         k[b + i] = 0.0
     s[a + INTERVAL] = s[a + STEP] = s[a + SPREAD] = 1.0
     k[b + RATE] = k[b + HIGH] = k[b + CLIP] = k[b + SUSPICIOUS] = np.inf
-    k[b + STUCK] = k[b + SOLVES] = k[b + BEGIN] = np.inf
+    k[b + STUCK] = k[b + SOLVES] = k[b + BEGIN] = k[b + LEAP] = np.inf
     k[b + LOW] = k[b + END] = -np.inf
     k[b + GOAL_HIGH] = k[b + GOAL_LOW] = np.nan
     for i in range(0, CONTEXTS * LANES, LANES):

@@ -26,6 +26,7 @@ ALARM_BITS = (1 << ALARM_HIGH) | (1 << ALARM_LOW)
 ALERT_BITS = (1 << ALERT_HIGH) | (1 << ALERT_LOW)
 LIMIT_BITS = ALARM_BITS | ALERT_BITS
 SHIFTED = 0.3  #: how bad a signal in a lasting shift is at least
+FIRST = 4  #: readings of a context that explain nothing yet
 SENSOR_BITS = (1 << RATE) | (1 << STUCK) | (1 << DROPOUT)
 
 
@@ -117,13 +118,22 @@ def learning(lane: Any, x: float, rules: Any) -> float:
 
 
 @part
-def follow(lane: Any, x: float, rules: Any) -> None:
-    """Follow the level of a context, wherever it goes."""
+def follow(lane: Any, x: float, rules: Any) -> bool:
+    """Follow the level of a context, wherever it goes; return whether the reading leapt there.
+
+    One that did, far off and far from the one before it, or one of the very first, explains
+    nothing: were it absurd, all references of the machine would learn from it. If the context goes
+    on there, its next one explains. `models.fleet.quiet` looks for leaps in the same way.
+    """
+    known = lane.learned
     share = learning(lane, x, rules)
     r = x - lane.level
+    reach = rules.suspicious * max(1.2533 * lane.spread, 1e-12 * abs(lane.level))
+    leapt = known < FIRST or (abs(r) > reach and abs(x - lane.last) > reach)
     lane.fast += rules.fast_share * (x - lane.fast)
     lane.level += share * r
     lane.spread += share * (abs(r) - lane.spread)
+    return bool(leapt)
 
 
 @part

@@ -102,9 +102,9 @@ def _row(
         else:
             odds = max(strange, 0.0) + compare(lane, ref, m, t, x, seconds, strange, rules)
     elif lane.role == CONTEXT:
-        follow(lane, x, rules)
+        leapt = follow(lane, x, rules)
         if lane.slot >= 0:
-            m.context[lane.slot] = np.nan if lane.active & SENSOR_BITS else x
+            m.context[lane.slot] = np.nan if leapt or lane.active & SENSOR_BITS else x
     elif lane.role == DETECTOR:
         odds = min(x, 0.999999)
         odds /= 1.0 - odds

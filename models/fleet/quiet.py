@@ -39,6 +39,7 @@ from models.fleet.abreast import (
     HIGH,
     INTERVAL,
     LAST,
+    LEAP,
     LEARNS,
     LEVEL,
     LOW,
@@ -151,6 +152,9 @@ def _take(
         events = ~((x < high) & (x > low)) | (d > rate * age) | (abs(rest) > suspicious * sigma)
         now_fast = fast + quick * (x - fast)
         hope = mean
+        if contexts > 0:
+            reach = load(k, b + LEAP) * larger(1.2533 * spread, 1e-12 * abs(level))
+            events = events | ((abs(rest) > reach) & (d > reach))
         for i in range(contexts):
             c, at = context[i * TILE + r], b + i * LANES
             hope = hope + load(k, at + SLOPE) * (c - load(k, at + CENTRE))

@@ -236,3 +236,22 @@ def test_a_fleet_has_a_reference_to_look_at_also_where_no_signal_is_watched() ->
     again = Fleet.restore({"c": counter}, fleet.snapshot())
     assert len(fleet.snapshot()["references"]) == 0
     assert min(len(one._references) for one in (fleet, again)) > 0
+
+
+@pytest.mark.parametrize("at", [0, 3, 4, 10, 100, 3 * DAY_ROWS + 5, 9 * DAY_ROWS], ids=str)
+def test_one_absurd_reading_of_a_context_spoils_no_reference_that_it_explains(at: int) -> None:
+    profile = parse_profile(
+        'name="p"\nversion=1\ntitle={en="P"}\n[signals.load]\nrole="context"\n[signals.a]\n'
+    )
+    rng = np.random.default_rng(1)
+    rows = 18 * DAY_ROWS
+    load = 50.0 + 20.0 * np.sin(np.arange(rows) / 40.0) + rng.normal(0, 1, rows)
+    x = 2.0 * load + rng.normal(0, 1, rows)
+    x[14 * DAY_ROWS :] += 10.0
+    load[at] = 65535.0
+    fleet = Fleet({"p": profile})
+    fleet.bind("m", "p", "data")
+    fleet.observe([block("m", START + np.arange(rows) * 300 * S, {"load": load, "a": x})])
+    lane = fleet.snapshot()["lanes"][fleet.signals("m")["a"]]
+    assert lane["slope"][0] == pytest.approx(2.0, rel=0.05)
+    assert {c.check for c in fleet.current("m").conditions} == {Check.SHIFT}
