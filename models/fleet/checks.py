@@ -138,7 +138,9 @@ def follow(lane: Any, x: float, rules: Any) -> bool:
 
 @part
 def level(lane: Any, x: float, absurd: bool, rules: Any) -> bool:
-    """Follow the adaptive level and the fast mean; what is suspicious does not widen the spread.
+    """Follow the adaptive level and the fast mean; a reading counts as at most `clip` sigma off.
+
+    So one teaches little, and a spread that is far too narrow still widens from row to row.
 
     Returns whether the reading leapt there: far off, and far from the one before it, or `absurd`,
     as the watch says of the first ones.
@@ -148,6 +150,7 @@ def level(lane: Any, x: float, absurd: bool, rules: Any) -> bool:
     known = lane.learned
     share = learning(lane, x, rules)
     r = x - lane.level
+    leapt = False
     if known < rules.warm_rows:
         lane.fast += max(rules.fast_share, share) * (x - lane.fast)
     else:
@@ -155,15 +158,13 @@ def level(lane: Any, x: float, absurd: bool, rules: Any) -> bool:
         sigma = max(1.2533 * lane.spread, step, 1e-12 * abs(lane.level))
         lane.fast += rules.fast_share * (x - lane.fast)
         if sigma > 0.0:
+            far = rules.suspicious * sigma
+            leapt = abs(r) > far and (absurd or abs(x - lane.last) > far)
             top = rules.clip * sigma
-            strange = abs(r) > rules.suspicious * sigma
             r = min(max(r, -top), top)
-            if strange:
-                lane.level += share * r
-                return bool(absurd or abs(x - lane.last) > rules.suspicious * sigma)
     lane.level += share * r
     lane.spread += share * (abs(r) - lane.spread)
-    return False
+    return bool(leapt)
 
 
 @part

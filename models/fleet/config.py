@@ -22,9 +22,9 @@ class Config:
     level_share: float = 1 / 256
     #: share of a row in the fast mean: about the mean of the last seven
     fast_share: float = 1 / 4
-    #: a row moves the level by at most so many sigma (Huber), so that spikes teach nothing
+    #: a row counts as at most so many sigma (Huber), so that spikes teach next to nothing
     clip: float = 3.0
-    #: beyond it a row is suspicious and does not widen the spread
+    #: beyond it a row is suspicious, and not learned when it leapt there
     suspicious: float = 5.0
     #: an onset stands for so many readings of its signal, so that people see it
     notice_rows: float = 30.0

@@ -255,3 +255,14 @@ def test_one_absurd_reading_of_a_context_spoils_no_reference_that_it_explains(at
     lane = fleet.snapshot()["lanes"][fleet.signals("m")["a"]]
     assert lane["slope"][0] == pytest.approx(2.0, rel=0.05)
     assert {c.check for c in fleet.current("m").conditions} == {Check.SHIFT}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_machine_that_is_off_at_its_first_readings_gets_its_reference(seed: int) -> None:
+    x = np.random.default_rng(seed).normal(20, 1, 18 * DAY_ROWS)
+    x[14 * DAY_ROWS :] += 15.0
+    x = np.round(x, 2)
+    x[:20], x[20] = 0.0, 0.01
+    fleet, _ = fed({"a": x})
+    assert 0.8 < fleet.snapshot()["lanes"]["sigma"][0] < 3.0  # it was off for an hour and a half
+    assert Check.SHIFT in {c.check for c in fleet.current("m").conditions}
