@@ -4,7 +4,7 @@ No Python object is made for a value. `cells` hold every value's 64 bits (a doub
 number, 0 or 1), so that one kernel serves all kinds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ DOUBLE, SINGLE, WHOLE, TRUTH = range(4)
 KINDS: Final = {"d": DOUBLE, "f": SINGLE, "q": WHOLE, "?": TRUTH}
 SPACE, NEWLINE, INTEGER, TRUE, FALSE = (ord(c) for c in " \nitf")
 KEPT: Final = 64 << 20  #: bytes of a room; lines take about a third of what they might
+SLICE: Final = 16 << 20  #: of what the lines made at once might take
 BAD: Final = 2  #: quality of what was infinite
 NONE: Final = np.zeros(0, np.int64)
 EXPONENT: Final = 0x7FF << 52  #: all of it: not a finite double
@@ -92,6 +93,18 @@ class Rows:
     ids: NDArray[np.int64]
     cells: NDArray[np.int64]
     states: NDArray[np.uint8]
+
+    def only(self, mine: NDArray[np.int64] | slice) -> "Rows":
+        """Return some of the rows."""
+        return Rows(
+            heads=self.heads,
+            head=self.head[mine],
+            times=self.times[mine],
+            own=self.own[mine] if len(self.own) else self.own,
+            ids=self.ids[mine] if len(self.ids) else self.ids,
+            cells=np.ascontiguousarray(self.cells[:, mine]),
+            states=np.ascontiguousarray(self.states[:, mine]) if len(self.states) else self.states,
+        )
 
 
 @njit(nogil=True, inline="always")
@@ -190,23 +203,42 @@ class Room:
     def __init__(self) -> None:
         self._bytes = np.empty(0, np.uint8)
         self._used = 0
+        self._made = 0  #: since it was cleared, also in what it was before it grew
 
     def clear(self) -> None:
         """Begin anew: what was made here is written over, or let go where it was unusually much."""
-        if len(self._bytes) > KEPT:
+        if self._made > KEPT:
             self._bytes = np.empty(0, np.uint8)
-        self._used = 0
+        self._used = self._made = 0
 
     def free(self, size: int) -> NDArray[np.uint8]:
         """Return so many bytes at least behind what is used, with anything in them."""
         if len(self._bytes) - self._used < size:
-            self._bytes, self._used = np.empty(2 * size, np.uint8), 0
+            twice = min(2 * max(size, len(self._bytes)), KEPT)
+            self._bytes, self._used = np.empty(max(size, twice), np.uint8), 0
         return self._bytes[self._used :]
 
     def use(self, size: int) -> memoryview:
         """Return the first bytes of what is free, which are used from now on."""
         self._used += size
+        self._made += size
         return self._bytes[self._used - size : self._used].data
+
+
+def pieces(rows: Rows, fields: Fields, room: Room) -> Iterator[memoryview]:
+    """Yield the lines of these rows as `write` makes them, of so many rows as need little room."""
+    count, step = len(rows.times), max(SLICE // _most(rows, fields), 1)
+    if count <= step:
+        yield write(rows, fields, room)
+        return
+    for first in range(0, count, step):
+        yield write(rows.only(slice(first, first + step)), fields, room)
+
+
+def _most(rows: Rows, fields: Fields) -> int:
+    """Return how many bytes a row's line may take."""
+    names = sum(len(texts.data) for texts in (fields.values, fields.states, fields.extra))
+    return rows.heads.longest + names + len(fields.kinds) * (MOST + 6) + 3 * MOST
 
 
 def write(rows: Rows, fields: Fields, room: Room) -> memoryview:
@@ -214,10 +246,7 @@ def write(rows: Rows, fields: Fields, room: Room) -> memoryview:
 
     A row without any field has no line.
     """
-    count, columns = len(rows.times), len(fields.kinds)
-    names = sum(len(texts.data) for texts in (fields.values, fields.states, fields.extra))
-    most = rows.heads.longest + names + columns * (MOST + 6) + 3 * MOST
-    out = room.free(count * most + SLACK)
+    out = room.free(len(rows.times) * _most(rows, fields) + SLACK)
     length = _write(
         out,
         rows.heads.data,
@@ -236,6 +265,6 @@ def write(rows: Rows, fields: Fields, room: Room) -> memoryview:
         rows.cells,
         rows.cells.view(np.float64),
         rows.states,
-        np.zeros(columns, np.int64),
+        np.zeros(len(fields.kinds), np.int64),
     )
     return room.use(length)

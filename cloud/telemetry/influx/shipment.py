@@ -16,7 +16,7 @@ from cloud.telemetry import fresh, rollup
 from cloud.telemetry.fresh import MISSING, QUALITY, Layout
 from cloud.telemetry.influx import names
 from cloud.telemetry.influx.filling import HOURS, MINUTES
-from cloud.telemetry.influx.lines import BAD, KINDS, NONE, Fields, Room, Rows, Texts, write
+from cloud.telemetry.influx.lines import BAD, KINDS, NONE, Fields, Room, Rows, Texts, pieces
 from cloud.telemetry.influx.machines import Machine, Machines
 from cloud.telemetry.influx.placing import Placed, place
 from cloud.telemetry.influx.rolls import Closed, Passing
@@ -26,6 +26,7 @@ from cloud.telemetry.rollup import COUNT, HOUR_NS, MINUTE_NS, START, SUM, Partia
 from models.rows import Block
 
 DAY_NS: Final = 86_400 * 10**9
+JOINED: Final = 4 << 20  #: bytes of bodies that become one
 LATE_ROOM: Final = MINUTE_NS - 1
 _NO_STATES: Final = np.zeros((0, 0), np.uint8)
 _MEASUREMENTS: Final = {MINUTES: names.MINUTE, HOURS: names.HOUR}
@@ -39,7 +40,7 @@ _ROLLED_FIELDS: Final = Fields.of(
 class Shipment:
     """What one position's blocks become: bodies with the bucket each goes to, in order.
 
-    They are there until the next shipment is built.
+    They are there until it was sent or the next one is built.
     """
 
     position: int
@@ -101,6 +102,10 @@ class Builder:
             bodies.append((self._buckets.ever, b"\n".join(self._machines.lines) + b"\n"))
             self._machines.lines = []
         return Shipment(position, _joined([*bodies, *raw]))
+
+    def sent(self) -> None:
+        """Let the last shipment's lines be written over."""
+        self._room.clear()
 
     def open_minute(self, machine: str) -> int | None:
         """Return the start of a machine's open minute, None where it has none here."""
@@ -250,7 +255,8 @@ class Builder:
                 states=_NO_STATES,
             )
             if level == HOURS:
-                out.append((self._buckets.ever, write(lines, _ROLLED_FIELDS, room)))
+                ever = self._buckets.ever
+                out += [(ever, part) for part in pieces(lines, _ROLLED_FIELDS, room)]
             else:
                 edge = self._edge(self._retention.minute_days)
                 buckets = (self._buckets.minute, self._buckets.ever)
@@ -282,38 +288,32 @@ def _split(
     """Yield the lines of each bucket: rows before `edge_ns` go where they are kept."""
     young, old = buckets
     before = rows.times < edge_ns
-    if not before.any():
-        yield young, write(rows, fields, room)
-        return
-    for bucket, mine in ((young, np.flatnonzero(~before)), (old, np.flatnonzero(before))):
-        if len(mine):
-            yield bucket, write(_only(rows, mine), fields, room)
-
-
-def _only(rows: Rows, mine: NDArray[np.int64]) -> Rows:
-    return Rows(
-        heads=rows.heads,
-        head=rows.head[mine],
-        times=rows.times[mine],
-        own=rows.own[mine] if len(rows.own) else rows.own,
-        ids=rows.ids[mine] if len(rows.ids) else rows.ids,
-        cells=np.ascontiguousarray(rows.cells[:, mine]),
-        states=rows.states[:, mine] if len(rows.states) else rows.states,
-    )
+    parts = [(young, rows)]
+    if before.any():
+        parts = [
+            (young, rows.only(np.flatnonzero(~before))),
+            (old, rows.only(np.flatnonzero(before))),
+        ]
+    for bucket, mine in parts:
+        for lines in pieces(mine, fields, room):
+            yield bucket, lines
 
 
 def _joined(
     bodies: Sequence[tuple[str, bytes | memoryview]],
 ) -> list[tuple[str, bytes | memoryview]]:
-    """Join neighbouring bodies of one bucket."""
+    """Join neighbouring bodies of one bucket that are small together."""
     out: list[tuple[str, list[bytes | memoryview]]] = []
+    size = 0
     for bucket, body in bodies:
         if not len(body):
             continue
-        if out and out[-1][0] == bucket:
+        size += len(body)
+        if out and out[-1][0] == bucket and size <= JOINED:
             out[-1][1].append(body)
         else:
             out.append((bucket, [body]))
+            size = len(body)
     return [(bucket, parts[0] if len(parts) == 1 else b"".join(parts)) for bucket, parts in out]
 
 

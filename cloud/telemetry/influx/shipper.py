@@ -143,7 +143,7 @@ class Shipper:
         if self._repeat is not None:
             with self.hands_on, self._alone():
                 self._send(self._repeat)
-            self._repeat = None
+                self._let_go()
             self._arrived(self._repeat_to)
             return True
         first = self._spool.take()
@@ -159,12 +159,16 @@ class Shipper:
             self._again(lambda: self._shipments.note(shipment))
             self._repeat, self._repeat_to = shipment, position
             self._send(shipment)
-            self._repeat = None
+            self._let_go()
             self._since_noted += 1
             if self._since_noted >= POSITION_EVERY:
                 self.note_position(position)
         self._arrived(position)
         return True
+
+    def _let_go(self) -> None:
+        self._repeat = None
+        self._builder.sent()
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -287,4 +291,5 @@ def _cut(body: bytes | memoryview) -> Iterator[bytes | memoryview]:
         end = part.rfind(b"\n") + 1 or BODY_BYTES + bytes(body[BODY_BYTES:]).find(b"\n") + 1
         yield body[:end]
         body = body[end:]
-    yield body
+    if len(body):
+        yield body

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from cloud.errors import StoreBusy
 from cloud.telemetry import rollup
 from cloud.telemetry.checks import T0, block
-from cloud.telemetry.influx import names
+from cloud.telemetry.influx import lines, names, shipper
 from cloud.telemetry.influx.digits import MOST, UNROUND, put_float, put_int
 from cloud.telemetry.influx.filling import HOURS, MINUTES
-from cloud.telemetry.influx.lines import KEPT, Fields, Room, Rows, Texts, write
+from cloud.telemetry.influx.lines import KEPT, Fields, Room, Rows, Texts, pieces, write
 from cloud.telemetry.influx.log import ShipmentLog
 from cloud.telemetry.influx.placing import NEVER, place
 from cloud.telemetry.influx.rolls import OpenBuckets, Passing
@@ -96,10 +96,45 @@ def test_a_room_keeps_what_it_made_until_it_is_cleared_and_lets_much_go() -> Non
     room = Room()
     room.free(4)[:4] = (1, 2, 3, 4)
     first = room.use(4)
+    assert len(room.free(KEPT // 2 + 1)) <= KEPT, "not twice as much as that"
     room.free(KEPT + 1)[:1] = 9
     assert (bytes(first), bytes(room.use(1))) == (b"\1\2\3\4", b"\t")
     room.clear()
+    assert len(room.free(1)) > KEPT, "little of it was used, so it is no burden"
+    room.use(KEPT + 1)
+    room.clear()
     assert len(room.free(1)) < KEPT
+
+
+@pytest.mark.parametrize("slice_bytes", [1, 1_000, 3_000])
+def test_lines_of_a_large_group_are_made_in_pieces(
+    monkeypatch: pytest.MonkeyPatch, slice_bytes: int
+) -> None:
+    count = 50
+    rows = Rows(
+        heads=Texts.of([b"m,t=1 ", b"m,t=22 "]),
+        head=np.arange(count, dtype=np.int32) % 2,
+        times=np.arange(count),
+        own=np.arange(count) % 3 + np.arange(count),
+        ids=np.arange(count) + 7,
+        cells=np.arange(2 * count).reshape(2, count),
+        states=(np.arange(2 * count) % 3).astype(np.uint8).reshape(2, count),
+    )
+    fields = Fields.of(["a", "b"], ["s.a", "s.b"], "qq", "row", "at")
+    whole = bytes(write(rows, fields, Room()))
+    monkeypatch.setattr(lines, "SLICE", slice_bytes)
+    monkeypatch.setattr(lines, "KEPT", 4_000)
+    room = Room()
+    parts = list(pieces(rows, fields, room))
+    assert b"".join(parts) == whole
+    assert len(parts) > 2
+    assert len(room.free(1)) <= 4_000
+
+
+def test_what_is_sent_is_cut_where_lines_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shipper, "BODY_BYTES", 8)
+    assert list(shipper._cut(b"a 1\nb 2\nc 3\n")) == [b"a 1\nb 2\n", b"c 3\n"]
+    assert list(shipper._cut(b"one long line\n")) == [b"one long line\n"]
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))

@@ -56,13 +56,16 @@ class Builder:
             raise Rejected(422, "query refused")
         return Shipment(position, [("ever", b"bad 1\n"), ("raw", b"one 1\n"), ("more", b"two 1\n")])
 
+    def sent(self) -> None:
+        self.builds += 100
+
 
 def test_a_refused_line_waits_for_a_busy_ledger_and_the_rest_is_stored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cloud.telemetry.influx.shipper.FIRST_WAIT_S", 0.01)
     server, kept, busy = Server(), list[bytes](), iter([True, True, False])
-    told = threading.Event()
+    told, builder = threading.Event(), Builder()
 
     def pass_on(refused: list[Any]) -> None:
         if next(busy):
@@ -72,7 +75,7 @@ def test_a_refused_line_waits_for_a_busy_ledger_and_the_rest_is_stored(
 
     shipper = Shipper(
         connection=server,  # type: ignore[arg-type]
-        builder=Builder(),  # type: ignore[arg-type]
+        builder=builder,  # type: ignore[arg-type]
         spool=Spool(),  # type: ignore[arg-type]
         shipments=ShipmentLog(tmp_path),
         buckets=Buckets.of("f"),
@@ -86,6 +89,7 @@ def test_a_refused_line_waits_for_a_busy_ledger_and_the_rest_is_stored(
         assert shipper._moved.wait_for(lambda: shipper.shipped == 1, 20)
     shipper.stop(1)
     assert kept == [b"bad 1"]
+    assert builder.builds == 102, "two builds, and told once that what it made is sent"
     assert [line for line in server.lines if not line.startswith(b"position")] == [
         b"one 1",
         b"two 1",
