@@ -333,17 +333,15 @@ class SqliteTelemetry(SqliteReading):
         raw_ns: int = RAW_NS,
         minutes_ns: int = MINUTES_NS,
     ) -> None:
-        """Delete raw samples and minutes that are past their time, in short transactions.
-
-        For machines in `data_time` (replay, simulators) now is their newest sample.
-        """
+        """See `TelemetryStore.trim`. In short transactions, as much as is past its time."""
         self._settle_if_possible()
         for number, name in self._machines():
             now = now_ns
             if name in data_time:
                 now = max((item.at_ns for item in self.latest(name)), default=now_ns)
             self._trim(number, name, now - raw_ns, now - minutes_ns)
-        self._drop_layouts()
+        while self._drop_layouts():
+            pass
 
     def _trim(self, number: int, name: str, raw_before: int, minutes_before: int) -> None:
         with self._readers.lend() as db:
@@ -356,17 +354,19 @@ class SqliteTelemetry(SqliteReading):
                 with self._lock, self._transaction():
                     more = trim(self._db, number, before)
 
-    def _drop_layouts(self) -> None:
-        """Delete layouts that no row names any more; what is asked for meanwhile is kept."""
+    def _drop_layouts(self) -> bool:
+        """Delete some layouts that no row names, not while held rows have no room; True: again."""
         with self._lock:
-            self._settle_all()
+            self._settle_if_possible()
+            if self._load is not None or self._gathered.since is not None:
+                return False
             self._names.forget()
             begun = self._names.forgotten
         with self._readers.lend() as db:
             unused = upkeep.unused_layouts(db)
         with self._lock, self._transaction():
-            if self._names.forgotten == begun:
-                upkeep.drop_layouts(self._db, self._names, unused)
+            same = self._names.forgotten == begun
+            return same and upkeep.drop_layouts(self._db, self._names, unused)
 
     def durable_position(self) -> int:
         """See `TelemetryStore.durable_position`."""

@@ -18,7 +18,7 @@ GONE: Final = "\0gone "  #: first letters of the name of a machine that is being
 SLICE_FRAMES: Final = 16  #: frames deleted in one transaction
 SLICE_ROWS: Final = 256
 KEPT_LAYOUTS: Final = 1_000  #: so many are left alone, used or not
-DROPPED_LAYOUTS: Final = 5_000  #: in one transaction, and one trim
+DROPPED_LAYOUTS: Final = 5_000  #: at most in one transaction
 Trim = Callable[[sqlite3.Connection, int, int], bool]
 _FRAME: Final = (
     "INSERT INTO frame (machine, layout, rows, wide, start_ns, end_ns, times, arrivals, identity) "
@@ -196,11 +196,12 @@ def unused_layouts(db: sqlite3.Connection) -> list[int]:
     return [number for (number,) in rows]
 
 
-def drop_layouts(db: sqlite3.Connection, names: Names, unused: Sequence[int]) -> None:
-    """Delete layouts that were found unused, but for those that are in use by now."""
+def drop_layouts(db: sqlite3.Connection, names: Names, unused: Sequence[int]) -> bool:
+    """Delete layouts found unused, but for those in use by now; True while there may be more."""
     used = names.remembered()
     rows = [(number,) for number in unused if number not in used]
     db.executemany("DELETE FROM layout WHERE id = ?", rows)
+    return bool(rows) and len(unused) == DROPPED_LAYOUTS
 
 
 def has_old_fresh(db: sqlite3.Connection, machine: int, before_ns: int) -> bool:

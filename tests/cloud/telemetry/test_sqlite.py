@@ -212,6 +212,32 @@ def test_sets_of_signals_that_nothing_has_any_more_are_forgotten(
         again.close()
 
 
+def test_all_sets_of_signals_that_nothing_has_are_forgotten_however_many(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = quiet(tmp_path)
+    monkeypatch.setattr(upkeep, "KEPT_LAYOUTS", 20)
+    monkeypatch.setattr(upkeep, "DROPPED_LAYOUTS", 7)
+    store.write(sets(0, 50, T0), 0)
+    late = T0 + 9 * DAY_NS
+    store.write(sets(50, 2, late), 1)
+    store.trim(late + DAY_NS, raw_ns=2 * DAY_NS)
+    assert count(tmp_path, "layout") <= 20
+    store.close()
+
+
+def test_a_store_too_full_for_what_it_holds_can_be_trimmed(tmp_path: Path) -> None:
+    store = SqliteTelemetry(tmp_path / "t.db", max_bytes=400_000, background=False, hold_s=60.0)
+    rng = np.random.default_rng(0)
+    times = T0 + SECOND_NS * np.arange(200_000)
+    store.write([block(times, {"temp": rng.normal(size=len(times))})], 0)
+    with pytest.raises(StoreFull):
+        store.durable_position()
+    store.trim(T0 + DAY_NS)
+    assert store.position() == 0
+    store.close()
+
+
 def test_erased_bytes_are_gone_from_the_file(tmp_path: Path) -> None:
     secret = np.frombuffer(b"SECRET42" * 500, np.float64)
     store = quiet(tmp_path)
