@@ -84,7 +84,11 @@ class TelemetryStore(Protocol):
         ...
 
     def series(self, machine: str, signal: str, start_ns: int, end_ns: int, limit: int) -> Series:
-        """Return the first `limit` samples with start <= time < end, in time order."""
+        """Return the first `limit` samples with start <= time < end, in time order.
+
+        Those of one stream at the same nanosecond come as they arrived; how samples of different
+        streams follow each other there is the store's own matter (arrival is not kept everywhere).
+        """
         ...
 
     def buckets(
