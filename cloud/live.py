@@ -176,6 +176,7 @@ class Live:
         self.n = 0
         self.dropped = 0  #: watchers that were too slow
         self.shown: dict[int, bytes] = {}  #: the newest messages as on the wire, by number
+        self.profiles: dict[str, str] = {}  #: by machine, as whoever watches has looked them up
 
     # -- from the ingest thread
 
@@ -272,9 +273,10 @@ class Live:
         return f"{self._run}-{self.n if n is None else n}"
 
     def since(self, place: str) -> list[Message] | None:
-        """Return what came after the message with this id, as one; None when it is too long ago.
+        """Return what came after the message with this id; None when it is too long ago.
 
-        Its machines are as they are now.
+        Each machine comes once, as it is now, `AT_MOST` in a message. Only the last one has the
+        newest number: who is cut off before it gets all of them again.
         """
         run, _, text = place.partition("-")
         if run != self._run or not text.isdecimal() or len(text) > 15:
@@ -289,7 +291,16 @@ class Live:
         with self._lock:
             glances = tuple(self._glances[name] for name in names)
         changes = tuple(chain.from_iterable(kept.changes for kept in missed))
-        return [Message(n=self.n, at_ns=self._now(), machines=glances, changes=changes)]
+        now_ns, pieces = self._now(), max(-(-len(glances) // AT_MOST), -(-len(changes) // EVENTS))
+        return [
+            Message(
+                n=self.n if k == pieces - 1 else n,
+                at_ns=now_ns,
+                machines=glances[k * AT_MOST : (k + 1) * AT_MOST],
+                changes=changes[k * EVENTS : (k + 1) * EVENTS],
+            )
+            for k in range(pieces)
+        ]
 
     async def run(self, stop: asyncio.Event) -> None:
         """Hand out what changed, once a second, until `stop`; then end every stream."""
@@ -318,6 +329,9 @@ class Live:
             readings, self._readings = self._readings, {}
         if not glances and not changes:
             return
+        for change in changes:
+            if change.subject == "machine":
+                self.profiles.pop(change.subject_id, None)
         self.n += 1
         message = Message(n=self.n, at_ns=self._now(), machines=glances, changes=changes)
         self._kept.append(Kept(self.n, tuple(names), changes))

@@ -7,6 +7,7 @@ import typer
 
 from cloud.accounts.desk import Desk, blank
 from cloud.accounts.values import Account, Role
+from cloud.errors import Refused
 from cloud.settings import CloudSettings
 from cloud.times import rfc3339
 from forewarn.client import ServiceError
@@ -29,7 +30,10 @@ def add(
     if (role is Role.CUSTOMER) != (customer is not None):
         raise ServiceError("--customer belongs to --role customer, and to no other")
     chosen = settings_of(settings)
-    account = blank(name, role, customer=customer, sites=tuple(site or ()))
+    try:
+        account = blank(name, role, customer=customer, sites=tuple(site or ()))
+    except Refused as error:
+        raise ServiceError(error.detail) from error
     with ledger_of(chosen) as ledger:
         desk = Desk(ledger, now_ns)
         link, secret = desk.new_link()

@@ -17,7 +17,16 @@ from cloud.accounts.backoff import SECOND, BackOff
 from cloud.accounts.errors import Crowded, SignInNeeded, Wait
 from cloud.accounts.secrets import hashed, is_secret, is_token, new_secret, new_token
 from cloud.accounts.store import AccountStore, Key
-from cloud.accounts.values import Account, Link, Principal, Role, Scope, SignIn, Token
+from cloud.accounts.values import (
+    Account,
+    Link,
+    Principal,
+    Role,
+    Scope,
+    SignIn,
+    Token,
+    check_name,
+)
 from cloud.errors import Conflict, NotFound, Refused, StoreError
 
 MINUTE: Final = 60 * SECOND
@@ -278,7 +287,12 @@ class Desk:
 
 
 def blank(name: str, role: Role, **more: object) -> Account:
-    """Return an account that is not stored yet."""
+    """Return an account that is not stored yet.
+
+    Raises:
+        Refused: the service itself acts in that name.
+    """
+    check_name("body/name", name)
     values = {"id": "", "recorded_ns": 0, "version": 1, "name": name, "role": role, **more}
     return msgspec.convert(values, Account)
 

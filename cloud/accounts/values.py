@@ -9,6 +9,8 @@ from typing import Final, Literal
 
 import msgspec
 
+from cloud.errors import Refused
+
 Language = Literal["en", "zh-CN"]
 Units = Literal["metric", "imperial"]
 
@@ -60,6 +62,16 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     def may(self, roles: frozenset[Role], scope: Scope) -> bool:
         """Whether the role is one of these and the scope is wide enough."""
         return self.role in roles and scope in SCOPES[self.scope]
+
+
+#: names in which the service itself acts in the event log; nobody else has one
+ITSELF: Final = frozenset({"policy", "triage"})
+
+
+def check_name(field: str, name: str) -> None:
+    """Raise `Refused` for a name in which the service acts; `field` points at it."""
+    if name.casefold() in ITSELF:
+        raise Refused(field, f"'{name}' is what the service itself is called in histories")
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):

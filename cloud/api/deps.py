@@ -10,7 +10,7 @@ from fastapi import Depends, Request
 
 from cloud.accounts.desk import TRIAL, Desk
 from cloud.accounts.errors import NotAllowed, SignInNeeded
-from cloud.accounts.values import Principal, Role
+from cloud.accounts.values import Principal, Role, check_name
 from cloud.api.access import NOBODY, rule_of
 from cloud.api.cookies import bearer_of, cookie_of
 from cloud.api.cursors import Cursors
@@ -129,9 +129,10 @@ class ApiDeps:
         """Return who acts: who is signed in; on a trial installation, who says so.
 
         Raises:
-            Refused: somebody signed in says to be somebody else.
+            Refused: somebody signed in says to be somebody else, or anybody to be the service.
         """
         if self.principal.account is None:
+            check_name("body/actor", actor or "")
             return actor or self.principal.name
         if actor not in (None, self.principal.name):
             raise Refused("body/actor", "you act in your own name; leave it out")

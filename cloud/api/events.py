@@ -93,8 +93,9 @@ async def _stream(
     made, show = _shower(deps, live)
     watcher = live.watch(machines)
     try:
-        yield event("hello", Hello(now_ns=deps.health().now_ns), live.place())
-        missed = live.since(last) if last else []
+        missed = live.since(last) if last else []  # with nothing handed out since `watch`
+        place = last if missed else live.place()
+        yield event("hello", Hello(now_ns=deps.health().now_ns), place)
         if missed is None:
             yield event("reset", Hello(now_ns=deps.health().now_ns), live.place())
         for message in missed or ():
@@ -120,15 +121,15 @@ def _shower(
     deps: ApiDeps, live: Live
 ) -> tuple[Callable[[Message], bytes], Callable[[Message], bytes]]:
     """Return what writes a message that is one watcher's alone, and one that all watchers get."""
-    profiles: dict[str, str] = {}
 
     def profile(machine: str) -> str:
-        if machine not in profiles:
+        found = live.profiles.get(machine)
+        if found is None:
             try:
-                profiles[machine] = deps.ledger.machine(machine).profile
+                found = live.profiles[machine] = deps.ledger.machine(machine).profile
             except NotFound:  # heard, and not registered yet
                 return "generic"
-        return profiles[machine]
+        return found
 
     def made(message: Message) -> bytes:
         value = Changes(

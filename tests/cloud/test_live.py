@@ -147,6 +147,20 @@ def test_who_comes_back_gets_what_was_missed_or_a_reset(live: Live) -> None:
     assert live.since(live.place(live.n + 1)) is None
 
 
+def test_what_was_missed_of_a_large_fleet_comes_in_pieces(live: Live) -> None:
+    start, count = live.place(), 2 * AT_MOST + 1
+    for n in range(count):
+        live.heard([block(f"a.m{n}", T0)], [])
+    for n in range(3):
+        live.hand_out((change(n),))
+    seen = live.since(start)
+    assert seen is not None
+    assert [len(message.machines) for message in seen] == [AT_MOST, AT_MOST, 1]
+    assert len({g.machine for message in seen for g in message.machines}) == count
+    assert [c for message in seen for c in message.changes] == [change(n) for n in range(3)]
+    assert [live.place(message.n) for message in seen] == [start, start, live.place()]
+
+
 def test_a_slow_watcher_is_let_go_and_the_others_stay(live: Live) -> None:
     slow, quick = live.watch(frozenset()), live.watch(frozenset())
     for n in range(BACKLOG + 1):

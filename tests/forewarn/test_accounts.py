@@ -94,6 +94,7 @@ def test_the_page_on_a_second_computer(folder: Path, capsys: pytest.CaptureFixtu
         (["user", "invite", "nobody"], "nobody named 'nobody'"),
         (["token", "add", "nobody", "--name", "x"], "nobody named 'nobody'"),
         (["token", "revoke", "none"], "no token 'none'"),
+        (["user", "add", "triage", "--role", "planner"], "the service itself is called"),
     ],
 )
 def test_what_goes_wrong_says_what_to_do(

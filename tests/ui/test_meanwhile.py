@@ -7,7 +7,7 @@ from tests.ui.plant import Running
 from tests.ui.test_stored_text import post
 
 
-def test_a_step_is_refused_when_somebody_acted_and_taken_when_only_dates_moved(
+def test_a_step_is_refused_when_somebody_acted_and_taken_when_only_the_service_did(
     watched: Watched, running: Running
 ) -> None:
     page, path = watched.page, f"/tickets/{running.first('/tickets', state='new')['id']}"
@@ -18,16 +18,17 @@ def test_a_step_is_refused_when_somebody_acted_and_taken_when_only_dates_moved(
     button.wait_for()
     post(running, f"{path}/acknowledge", running.service.get(path)["version"], actor="ann")
     button.click()
-    expect(page.get_by_text("Somebody changed it meanwhile.")).to_be_visible()
+    expect(page.get_by_text("It changed meanwhile.")).to_be_visible()
     expect(page.get_by_text("Visit the machine, then say what was found.")).to_be_visible()
 
     refused: list[str] = []
+    before = {"severity": 1}
 
     def older(route: Route) -> None:
-        """Answer as before the service moved the dates, until a step was refused."""
+        """Answer as before dates and severity moved, until a step was refused."""
         answer = route.fetch()
         ticket = answer.json()
-        changes = {} if refused else {"version": ticket["version"] - 1}
+        changes = {} if refused else {"version": ticket["version"] - 1, **before}
         route.fulfill(response=answer, json=ticket | changes)
 
     def note(response: Response) -> None:
@@ -42,5 +43,13 @@ def test_a_step_is_refused_when_somebody_acted_and_taken_when_only_dates_moved(
     page.get_by_role("dialog").get_by_role("button", name="Resolve").click()
     page.get_by_role("button", name="Customer confirms").wait_for()
     assert len(refused) == 1
-    expect(page.get_by_text("Somebody changed it meanwhile.")).to_have_count(0)
+    expect(page.get_by_text("It changed meanwhile.")).to_have_count(0)
     assert running.service.get(path)["verdict"] == "inconclusive"
+
+    refused.clear()
+    before = {"verdict": "confirmed"}  # somebody opened it again and found something else
+    page.reload()
+    page.get_by_role("button", name="Customer confirms").click()
+    expect(page.get_by_text("It changed meanwhile.")).to_be_visible()
+    assert running.service.get(path)["state"] == "resolved"
+    page.unroute_all(behavior="ignoreErrors")  # the page asks on while it is closed

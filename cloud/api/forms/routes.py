@@ -11,7 +11,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from cloud.accounts import passwords
 from cloud.accounts.errors import SignInNeeded, Wait
-from cloud.accounts.values import Account
+from cloud.accounts.values import ITSELF, Account
 from cloud.api.cookies import clear_cookie, set_cookie
 from cloud.api.deps import ApiDeps, Deps
 from cloud.api.forms.acknowledging import read_code
@@ -143,6 +143,8 @@ async def password_form(request: Request, deps: Deps, code: str, form: Form) -> 
         return _ask(request, account, name=name[:64], wrong=words["name_form"])
     if password != form.get("again"):
         return _ask(request, account, name=name, wrong=words["differs"])
+    if account is None and name.casefold() in ITSELF:
+        return _ask(request, account, name=name, wrong=words["name_itself"])
     try:
         passwords.check_form(password, name)
     except Refused as error:

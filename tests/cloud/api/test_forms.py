@@ -66,6 +66,7 @@ async def test_from_the_first_start_to_the_first_page(opened: Opened, plant: Pla
         ({"name": "a b", "password": PASSWORD, "again": PASSWORD}, "name_form"),
         ({"name": "<script>alert(1)</script>", "password": PASSWORD}, "name_form"),
         ({"name": ""}, "name_form"),
+        ({"name": "Triage", "password": PASSWORD, "again": PASSWORD}, "name_itself"),
     ],
 )
 async def test_a_form_that_is_wrong_says_what_and_may_be_sent_again(

@@ -324,6 +324,7 @@ async def test_an_invitation_is_a_link_that_works_once(
         {"role": "planner", "password": PASSWORD},
         {"role": "planner", "id": "1"},
         {"role": "planner", "active": False},
+        {"role": "planner", "name": "policy"},
         {"role": "customer", "customer": "Acme %"},
     ],
 )

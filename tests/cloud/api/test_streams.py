@@ -8,7 +8,7 @@ from fastapi import Request
 
 from cloud.accounts.values import Principal, Reach, Role
 from cloud.api.deps import admit, welcome
-from cloud.api.events import _stream, router
+from cloud.api.events import _shower, _stream, router
 from cloud.live import Change, Live
 from models.assessment import Assessment, State
 from tests.cloud.api.plant import T0, Opened, Plant
@@ -71,6 +71,39 @@ async def test_a_customer_hears_of_their_machines_and_tickets(opened: Opened, li
 async def test_staff_hear_of_everything(opened: Opened, live: Live) -> None:
     said = await heard(opened, live, PLANNER)
     assert said.count("beta.b-advisory") == 2
+
+
+async def test_what_was_missed_is_not_pushed_again_and_nothing_goes_back(
+    opened: Opened, live: Live
+) -> None:
+    deps = opened.app(live=live).state.deps.of(PLANNER)
+
+    async def stays() -> bool:
+        return True
+
+    live.hand_out(changes())
+    stream = _stream(deps, live, frozenset(), live.place(0), stays)
+    hello = await anext(stream)
+    assert f"id: {live.place(0)}\n" in hello.decode()  # a cut here loses nothing
+    later = Change(subject="ticket", subject_id="later", machine="acme.a", type="opened")
+    live.hand_out((later,))
+    said = [(await anext(stream)).decode() for _ in range(2)]
+    assert [text.count("later") for text in said] == [0, 1]
+    assert [text.partition("\n")[0] for text in said] == [f"id: {live.place(n)}" for n in (1, 2)]
+    await stream.aclose()  # type: ignore[attr-defined]
+
+
+async def test_a_machine_is_looked_up_once_for_all_who_watch_until_it_changes(
+    opened: Opened, live: Live
+) -> None:
+    live.hand_out(())
+    deps = opened.app(live=live).state.deps.of(PLANNER)
+    made, _ = _shower(deps, live)
+    (missed,) = live.since(live.place(0)) or ()
+    made(missed)
+    assert live.profiles == {"acme.a": "press", "beta.b": "press"}
+    live.hand_out((Change(subject="machine", subject_id="acme.a", machine="acme.a", type="x"),))
+    assert live.profiles == {"beta.b": "press"}
 
 
 async def test_the_stream_ends_with_the_sign_in(opened: Opened, live: Live) -> None:

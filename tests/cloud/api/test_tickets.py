@@ -132,6 +132,7 @@ async def test_an_unchanged_ticket_is_not_sent_again(
         ({"verdict": "confirmed", "note": ""}, "/note"),
         ({"verdict": "confirmed", "note": "a\x00b"}, "/note"),
         ({"verdict": "confirmed", "actor": "x" * 101}, "/actor"),
+        ({"verdict": "confirmed", "actor": "Policy"}, "/actor"),
         ([], ""),
     ],
 )

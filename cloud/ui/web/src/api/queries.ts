@@ -261,14 +261,18 @@ interface Doing {
 
 const TRIES = 4;
 
-/** What a person goes by. Dates and priority follow the forecast, and hinder nobody's work. */
+/**
+ * What a person goes by: what people did. Dates, priority and severity follow the machine, and
+ * hinder nobody's work.
+ */
 const sameToPeople = (one: Ticket, other: Ticket) =>
   one.state === other.state &&
-  one.severity === other.severity &&
   one.assignee === other.assignee &&
-  one.resolved === other.resolved;
+  one.resolved === other.resolved &&
+  one.verdict === other.verdict &&
+  one.as_found === other.as_found;
 
-/** Take a step; where only the service moved the dates since the page was read, again with them. */
+/** Take a step; where only the service moved dates or severity since the page was read, again with them. */
 async function stepping(doing: Doing): Promise<Ticket> {
   let { ticket } = doing;
   for (let left = TRIES; ; left -= 1) {
