@@ -76,7 +76,7 @@ def line_figures(server: Server) -> Iterator[Figure]:
     yield Figure("lines, influxdb-client Point", theirs / 1e6, "M values/CPU-s")
     yield Figure("  ratio", ours / theirs, "x")
     yield Figure("  bytes a value", len(body) / values.size, "bytes")
-    yield from _sending(server, body, values.size)
+    yield from _sending(server, bytes(body), values.size)
 
 
 def _sending(server: Server, body: bytes, count: int) -> Iterator[Figure]:
