@@ -22,7 +22,7 @@ from models.fleet import Fleet
 from models.profile import load_profiles
 from tests.cloud import postgres
 from tests.cloud.ledger.conftest import server
-from tests.cloud.wires import T0, batch, birth, up
+from tests.cloud.wires import T0, S, batch, birth, up
 
 __all__ = ["server"]
 PROFILES = load_profiles()
@@ -50,8 +50,8 @@ class Plant:
             machine = MachineRef(profile="centrifugal-pump", name=f"{device} of Ann")
             self.take(device, birth({"": machine}), "birth")
 
-    def take(self, device: str, payload: bytes, *channel: str) -> None:
-        handled = self.ingest.handle([up(payload, *channel, device=device)], T0)
+    def take(self, device: str, payload: bytes, *channel: str, at: int = T0) -> None:
+        handled = self.ingest.handle([up(payload, *channel, device=device, at=at)], at)
         self.pipeline.apply(handled.records, handled.messages)
 
     def go_on(self) -> None:
@@ -59,7 +59,8 @@ class Plant:
         n = next(self._numbers)
         for device in DEVICES:
             level = 9.0 if device == "acme.pump1" and n > 20 else 1.0
-            self.take(device, batch(n, [level + n / 1e6], name="vibration_rms"))
+            reading = batch(n, [level + n / 1e6], name="vibration_rms")
+            self.take(device, reading, at=T0 + n * S)  # later, it would be too far in the future
         self.taken = n + 1
 
     def until(self, stop: threading.Event) -> None:
