@@ -2,9 +2,9 @@
 import { Button, NativeSelect } from '@mantine/core';
 import { memo, useCallback, useEffect, useMemo, useRef } from 'react';
 import { useTranslation } from 'react-i18next';
-import { useSearchParams } from 'react-router';
 import type { BoardRow } from '../api/client';
 import classes from '../pages/board.module.css';
+import { useAddress } from '../parts/address';
 import { useFormats } from '../parts/format';
 import { StateMark } from '../parts/marks';
 import { STATES, type Filter } from '../parts/rank';
@@ -13,7 +13,7 @@ import { Search } from '../parts/search';
 type Change = (part: Partial<Record<keyof Filter, string>>) => void;
 
 export function useFilter(): [Filter, Change] {
-  const [params, setParams] = useSearchParams();
+  const [params, changeAddress] = useAddress();
   const filter = useMemo(
     () => ({
       q: params.get('q') ?? '',
@@ -24,18 +24,13 @@ export function useFilter(): [Filter, Change] {
     [params],
   );
   const change = useCallback<Change>((part) =>
-    setParams(
-      (before) => {
-        const next = new URLSearchParams(before);
-        for (const [key, value] of Object.entries(part)) {
-          const name = key === 'states' ? 'state' : key;
-          if (value) next.set(name, value);
-          else next.delete(name);
-        }
-        return next;
-      },
-      { replace: true },
-    ), [setParams]);
+    changeAddress((next) => {
+      for (const [key, value] of Object.entries(part)) {
+        const name = key === 'states' ? 'state' : key;
+        if (value) next.set(name, value);
+        else next.delete(name);
+      }
+    }), [changeAddress]);
   return [filter, change];
 }
 

@@ -2,7 +2,7 @@ import { Anchor, Text, Title } from '@mantine/core';
 import { useElementSize } from '@mantine/hooks';
 import { lazy, Suspense, useMemo, useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import { Link, useParams, useSearchParams } from 'react-router';
+import { Link, useParams } from 'react-router';
 import type { BoardRow, MachineDetail, Signals, Trend } from '../api/client';
 import { useBoard, useMachine, useProfile, useSignals, useStaff, useTrend } from '../api/queries';
 import { moved, newest, presetFor, zoomed, type Preset, type Range } from '../charts/range';
@@ -13,6 +13,7 @@ import { SignalChart, type View } from '../machine/signal';
 import { Export, ForecastSwitch, MOST_CHARTS, SignalChoice, Toolbar } from '../machine/toolbar';
 import { Trends } from '../machine/trends';
 import classes from '../machine/machine.module.css';
+import { useAddress } from '../parts/address';
 import { Problem } from '../parts/failing';
 import { DAY, useFormats } from '../parts/format';
 import { Ago, DaysLeft, HealthBar, StateMark } from '../parts/marks';
@@ -67,7 +68,7 @@ function Charts({ machine, signals, trend, row }: {
   row: BoardRow | undefined;
 }) {
   const { t } = useTranslation();
-  const [params, setParams] = useSearchParams();
+  const [params, changeAddress] = useAddress();
   const { data: type } = useProfile(machine.profile);
   const { ref, width } = useElementSize();
   const heard = signals.items.map((one) => Date.parse(one.at ?? machine.first));
@@ -94,14 +95,7 @@ function Charts({ machine, signals, trend, row }: {
     [range.from, range.to, end, width],
   );
   const choose = (names: string[]) =>
-    setParams(
-      (before) => {
-        const next = new URLSearchParams(before);
-        next.set('signals', names.join(','));
-        return next;
-      },
-      { replace: true },
-    );
+    changeAddress((next) => next.set('signals', names.join(',')));
   const shown = chosen.flatMap((name) => signals.items.find((one) => one.signal === name) ?? []);
   return (
     <section className={`card ${classes.charts}`} aria-label={t('machine.signals')} ref={ref}>

@@ -4,9 +4,10 @@ import {
 } from '@tanstack/react-table';
 import { useMemo, useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import { Link, useNavigate, useSearchParams } from 'react-router';
+import { Link, useNavigate } from 'react-router';
 import type { BoardRow, Ticket, TicketState } from '../api/client';
 import { useBoard, useTickets } from '../api/queries';
+import { useAddress } from '../parts/address';
 import { Problem } from '../parts/failing';
 import { useFormats } from '../parts/format';
 import { Icon } from '../parts/icons';
@@ -166,7 +167,7 @@ export default function Tickets() {
   const { t } = useTranslation();
   const formats = useFormats();
   const narrow = useNarrow();
-  const [params, setParams] = useSearchParams();
+  const [params, changeAddress] = useAddress();
   const every = params.get('show') === 'all';
   const lanes = params.get('as') === 'board';
   const q = params.get('q') ?? '';
@@ -174,15 +175,10 @@ export default function Tickets() {
   const { data: board } = useBoard();
   useTitle(t('tickets.title'));
   const set = (name: string, value: string | null) =>
-    setParams(
-      (before) => {
-        const next = new URLSearchParams(before);
-        if (value) next.set(name, value);
-        else next.delete(name);
-        return next;
-      },
-      { replace: true },
-    );
+    changeAddress((next) => {
+      if (value) next.set(name, value);
+      else next.delete(name);
+    });
   const items = useMemo(() => {
     const rows = new Map(board?.items.map((row) => [row.machine, row]));
     const words = q.toLowerCase().split(/\s+/).filter(Boolean);

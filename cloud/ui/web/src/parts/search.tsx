@@ -13,10 +13,11 @@ export function Search({ value, change, label, hint, className, right, ref }: {
   ref?: Ref<HTMLInputElement>;
 }) {
   const [text, setText] = useState(value);
-  const told = useRef(value);
+  const told = useRef([value]); // what was typed since the address was last drawn
   useEffect(() => {
-    if (value !== told.current) setText(value); // somebody else changed it: "clear", "back"
-    told.current = value;
+    const at = told.current.lastIndexOf(value);
+    if (at < 0) setText(value); // somebody else changed it: "clear", "back"
+    told.current = at < 0 ? [value] : told.current.slice(at);
   }, [value]);
   return (
     <TextInput
@@ -25,7 +26,7 @@ export function Search({ value, change, label, hint, className, right, ref }: {
       onChange={(event) => {
         const next = event.currentTarget.value;
         setText(next);
-        told.current = next;
+        told.current.push(next);
         change(next);
       }}
       placeholder={hint}
