@@ -17,20 +17,17 @@ def broker(tmp_path: Path) -> Iterator[Part]:
         if os.environ.get("CI"):
             pytest.fail("mosquitto is not installed")
         pytest.skip("mosquitto is not installed (Debian: apt install mosquitto)")
-    part = mosquitto(tmp_path, free_port())
-    part.start()
-    yield part
-    part.stop()
+    with mosquitto(tmp_path, free_port()) as part:
+        yield part
 
 
 @pytest.fixture
 def running(broker: Part, tmp_path: Path) -> Iterator[Service]:
     """A service on that broker."""
     started = service(tmp_path, broker.port)
-    started.part.start()
-    eventually(lambda: started.get("/health")["broker"]["ok"] or None)
-    yield started
-    started.part.stop()
+    with started.part:
+        eventually(lambda: started.get("/health")["broker"]["ok"] or None)
+        yield started
 
 
 @pytest.fixture

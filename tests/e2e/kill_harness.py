@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -58,17 +59,21 @@ def devices(folder: Path, port: int, count: int, incarnation: str, variant: str)
 
 
 def run(folder: Path, *, kills: int, seed: int, variant: str, count: int = 50) -> Report:
-    """Run the whole story in `folder`."""
+    """Run the whole story in `folder`. Whatever comes of it, nothing goes on running."""
+    with ExitStack() as parts:
+        return _run(folder, parts, kills, seed, variant, count)
+
+
+def _run(folder: Path, parts: ExitStack, kills: int, seed: int, variant: str, count: int) -> Report:
     chance = random.Random(seed)
     begin = time.monotonic()
     broker_port = free_port()
     broker = mosquitto(folder, broker_port)
     entry = ["-m", "tests.e2e.auto_ack", "serve"] if variant == "puback-auto" else None
     cloud = service(folder, broker_port, **({"entry": entry} if entry else {}))
-    broker.start()
-    cloud.part.start()
-    fleet = devices(folder, broker_port, count, "0", variant)
-    fleet.start()
+    parts.enter_context(broker)
+    parts.enter_context(cloud.part)
+    fleet = parts.enter_context(devices(folder, broker_port, count, "0", variant))
     killed: Counter[str] = Counter()
     for number in range(1, kills + 1):
         time.sleep(chance.uniform(0.2, 1.5))
@@ -78,13 +83,14 @@ def run(folder: Path, *, kills: int, seed: int, variant: str, count: int = 50) -
         part.kill()
         if kind == "d":
             fleet = part = devices(folder, broker_port, count, str(number), variant)
-        part.start()
+            parts.enter_context(fleet)
+        else:
+            part.start()
     time.sleep(2)
     fleet.stop()
     if variant == "receipt":
-        drain = devices(folder, broker_port, count, "drain", variant)
-        drain.start()
-        drain.stop()
+        with devices(folder, broker_port, count, "drain", variant):
+            pass
     else:
         time.sleep(5)
     tickets = Counter(ticket["machine"] for ticket in cloud.items("/tickets?limit=200"))

@@ -1,5 +1,6 @@
 """Real parts for end-to-end tests: a broker, the service, an agent, each a process that can die."""
 
+import contextlib
 import json
 import os
 import signal
@@ -14,23 +15,30 @@ from typing import IO, Any, TypeVar
 
 from forewarn.broker import find_mosquitto, free_port
 
-READY_S = 300  #: a first start compiles the models
+READY_S = 900  #: a first start compiles the models: minutes on a computer that is busy
+COMES_S = 300
+ANSWER_S = 120
+STOPPED_S = 120  #: far more than it takes; whoever wants to know how long measures it
 T = TypeVar("T")
 
 
 class Part:
     """One process: started, killed without warning, or asked to stop."""
 
-    def __init__(
-        self, words: list[str], log: Path, ready: str | None = None, within_s: float = READY_S
-    ) -> None:
+    def __init__(self, words: list[str], log: Path, ready: str | None = None) -> None:
         self.words = words
         self.log = log
         self.ready = ready
-        self.within_s = within_s
         self.process: subprocess.Popen[bytes] | None = None
         self.port = 0
         self._out: IO[bytes] | None = None
+
+    def __enter__(self) -> "Part":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def start(self) -> None:
         """Start it and wait until it says that it is ready (a line of its log, or its port)."""
@@ -45,7 +53,7 @@ class Part:
 
     def _await_line(self, begin: int) -> None:
         assert self.process is not None
-        deadline = time.monotonic() + self.within_s
+        deadline = time.monotonic() + READY_S
         with self.log.open("rb") as log:
             log.seek(begin)
             seen = b""
@@ -63,19 +71,24 @@ class Part:
         """SIGKILL, at once."""
         self._end(signal.SIGKILL)
 
-    def stop(self, within_s: float = 30) -> int:
+    def stop(self) -> int:
         """SIGTERM; return the exit status."""
-        return self._end(signal.SIGTERM, within_s)
+        return self._end(signal.SIGTERM)
 
-    def _end(self, number: signal.Signals, within_s: float = 30) -> int:
-        if self.process is None:
+    def _end(self, number: signal.Signals) -> int:
+        """Signal it and wait; whatever comes of that, nothing of it is left."""
+        process, self.process = self.process, None
+        if process is None:
             return 0
-        self.process.send_signal(number)
-        status = self.process.wait(within_s)
-        self.process = None
-        if self._out:
-            self._out.close()
-        return status
+        try:
+            process.send_signal(number)
+            return process.wait(STOPPED_S)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            if self._out:
+                self._out.close()
 
 
 def mosquitto(folder: Path, port: int) -> Part:
@@ -117,7 +130,7 @@ class Service:
     def get(self, path: str) -> Any:
         """GET a path below /api/v1 and return the JSON."""
         url = f"http://127.0.0.1:{self.port}/api/v1{path}"
-        with urllib.request.urlopen(url, timeout=30) as answer:
+        with urllib.request.urlopen(url, timeout=ANSWER_S) as answer:
             return json.load(answer)
 
     def pages(self, path: str) -> Iterator[Any]:
@@ -135,7 +148,7 @@ class Service:
 
 def eventually(look: Callable[[], T | None]) -> T:
     """Return what `look` finds as soon as it finds something; 404 means not yet."""
-    deadline = time.monotonic() + READY_S
+    deadline = time.monotonic() + COMES_S
     while time.monotonic() < deadline:
         try:
             found = look()

@@ -35,12 +35,9 @@ def test_what_was_stored_before_a_backup_is_in_it(
     running: Service, broker: Part, tmp_path: Path
 ) -> None:
     words = [sys.executable, "-m", "tests.e2e.devices", str(broker.port), str(tmp_path)]
-    devices = Part([*words, str(DEVICES), "0", "receipt"], tmp_path / "devices.log", "started")
-    devices.start()
-    try:
+    words += [str(DEVICES), "0", "receipt"]
+    with Part(words, tmp_path / "devices.log", "started") as devices:
         _check(running, tmp_path, devices)
-    finally:
-        devices.stop()
 
 
 def _check(running: Service, tmp_path: Path, devices: Part) -> None:
@@ -67,8 +64,7 @@ def _check(running: Service, tmp_path: Path, devices: Part) -> None:
         capture_output=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    again.part.start()
-    try:
+    with again.part:
         for name, count in before.items():
             restored = _values(again, name)
             assert len(restored) >= count > 0
@@ -78,5 +74,3 @@ def _check(running: Service, tmp_path: Path, devices: Part) -> None:
         assert (
             numbers == [ticket["number"] for ticket in running.items("/tickets")][-len(numbers) :]
         )
-    finally:
-        again.part.stop()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from forewarn.broker import BrokerError, embedded
-from tests.e2e.parts import eventually, service
+from tests.e2e.parts import READY_S, eventually, service
 
 pytestmark = pytest.mark.broker
 ROWS = 500
@@ -33,7 +33,7 @@ def test_a_recording_arrives_whole(name: str, tmp_path: Path) -> None:
             running.part.start()
             try:
                 words = [sys.executable, "-m", "edge_agent", "run", "--until-sent", str(settings)]
-                subprocess.run(words, check=True, timeout=60)
+                subprocess.run(words, check=True, timeout=READY_S)
                 span = "start=2026-01-01T00:00:00Z&end=2027-01-01T00:00:00Z"
                 path = f"/machines/acme.pump1/series?signal=flow&raw=true&{span}"
                 found = eventually(

@@ -31,9 +31,7 @@ def ask(service: Service, *words: str) -> "subprocess.CompletedProcess[str]":
 def test_the_agent_answers_a_capture_and_a_snapshot(
     broker: Part, running: Service, tmp_path: Path
 ) -> None:
-    agent = agent_of(broker, tmp_path)
-    agent.start()
-    try:
+    with agent_of(broker, tmp_path) as agent:
         eventually(lambda: running.get("/machines/acme.here"))
         words = ("capture", "-a", "seconds=1", "-a", "rate_hz=20", "-a", "signals=cpu", "--json")
         done = ask(running, *words)
@@ -47,31 +45,24 @@ def test_the_agent_answers_a_capture_and_a_snapshot(
         wrong = ask(running, "capture", "-a", "seconds=100")
         assert wrong.returncode == 1
         assert "seconds" in wrong.stderr
-    finally:
         assert agent.stop() == 0
 
 
 def test_a_service_that_dies_in_flight_finds_the_answer_of_a_device_that_was_away(
     broker: Part, running: Service, tmp_path: Path
 ) -> None:
-    agent = agent_of(broker, tmp_path)
-    agent.start()
-    eventually(lambda: running.get("/machines/acme.here"))
-    assert agent.stop() == 0
+    with agent_of(broker, tmp_path) as agent:
+        eventually(lambda: running.get("/machines/acme.here"))
+        assert agent.stop() == 0
     url = f"http://127.0.0.1:{running.port}"
-    asking = subprocess.Popen(
-        [sys.executable, "-m", "forewarn", "diagnose", "acme.here", "selftest", "--url", url],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    (row,) = eventually(lambda: running.items("/machines/acme.here/commands") or None)
-    assert row["state"] == "queued"
-    asking.kill()
-    asking.communicate()
+    words = [sys.executable, "-m", "forewarn", "diagnose", "acme.here", "selftest", "--url", url]
+    with Part(words, tmp_path / "asking.log") as asking:
+        (row,) = eventually(lambda: running.items("/machines/acme.here/commands") or None)
+        assert row["state"] == "queued"
+        asking.kill()
     running.part.kill()
     running.part.start()
-    agent.start()
-    try:
+    with agent:
         ended = eventually(
             lambda: (
                 found
@@ -80,7 +71,6 @@ def test_a_service_that_dies_in_flight_finds_the_answer_of_a_device_that_was_awa
                 else None
             )
         )
-    finally:
         assert agent.stop() == 0
     assert (ended["state"], ended["status"]) == ("done", 200)
     assert {check["check"] for check in ended["result"]["checks"]} >= {"outbox", "disk", "clock"}

@@ -34,11 +34,10 @@ def test_the_host_driver_of_this_computer_arrives(
         f'[outbox]\npath = "{tmp_path}/outbox.db"\n'
         '[[machines]]\nprofile = "host"\n[[sources]]\ndriver = "host"\ninterval_s = 0.2\n'
     )
-    agent = Part([sys.executable, "-m", "edge_agent", "run", str(settings)], tmp_path / "a.log")
-    agent.start()
-    try:
+    with Part(
+        [sys.executable, "-m", "edge_agent", "run", str(settings)], tmp_path / "a.log"
+    ) as agent:
         found = eventually(lambda: running.get("/machines/acme.here/signals")["items"] or None)
-    finally:
         assert agent.stop() == 0
     assert "cpu" in " ".join(item["signal"] for item in found)
     shown = subprocess.run(
@@ -58,7 +57,7 @@ def test_sigterm_drains_and_stops_and_a_start_goes_on(broker: Part, running: Ser
     words = ["-q", "1", "-t", "pm/1/acme.pump1/up/t/live", "-m", '{"d":{"temp":[1,2,3]}}']
     subprocess.run([program, "-p", str(broker.port), *words], check=True)
     eventually(lambda: running.get("/machines/acme.pump1"))
-    assert running.part.stop(within_s=5) == 0
+    assert running.part.stop() == 0
     running.part.start()
     span = "start=1970-01-01T00:00:00Z&end=2200-01-01T00:00:00Z"
     answer = running.get(f"/machines/acme.pump1/series?signal=temp&raw=true&{span}")

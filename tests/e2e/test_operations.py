@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.e2e.parts import Part, Service, eventually
+from tests.e2e.parts import ANSWER_S, Part, Service, eventually
 
 pytestmark = pytest.mark.broker
 CANARY = "Xk3-canary-9"
@@ -18,14 +18,16 @@ CANARY = "Xk3-canary-9"
 
 def _status(one: Service, path: str) -> int:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{one.port}{path}", timeout=30) as answer:
+        with urllib.request.urlopen(
+            f"http://127.0.0.1:{one.port}{path}", timeout=ANSWER_S
+        ) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code
 
 
 def _metrics(one: Service) -> dict[tuple[str, ...], float]:
-    with urllib.request.urlopen(f"http://127.0.0.1:{one.port}/metrics", timeout=30) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{one.port}/metrics", timeout=ANSWER_S) as answer:
         text = answer.read().decode()
     return {
         (sample.name, *sample.labels.values()): sample.value
@@ -54,9 +56,7 @@ def test_what_an_operator_sees(running: Service, broker: Part, tmp_path: Path) -
     begin = len((tmp_path / "service.log").read_text().split('{"time"')[0])
 
     words = [sys.executable, "-m", "tests.e2e.devices", str(broker.port), str(tmp_path)]
-    devices = Part([*words, "3", "0", "receipt"], tmp_path / "devices.log", "started")
-    devices.start()
-    try:
+    with Part([*words, "3", "0", "receipt"], tmp_path / "devices.log", "started"):
         eventually(lambda: _metrics(running)[("forewarn_samples_total",)] > 30 or None)
         assert _status(running, "/readyz") == 200
         found = _metrics(running)
@@ -72,8 +72,6 @@ def test_what_an_operator_sees(running: Service, broker: Part, tmp_path: Path) -
         assert {"FW111", "FW126"} <= _found(tmp_path)
         broker.start()
         eventually(lambda: _status(running, "/readyz") == 200 or None)
-    finally:
-        devices.stop()
     running.part.stop()
     said = (tmp_path / "service.log").read_text()[begin:]
     lines = [json.loads(line) for line in said.splitlines() if line.startswith("{")]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.parts import Part, Service, eventually
+from tests.e2e.parts import READY_S, Part, Service, eventually
 
 pytestmark = pytest.mark.broker
 NAME = "realKnownCause/machine_temperature_system_failure.csv"
@@ -47,7 +47,7 @@ def test_the_recorded_pairs_come_back_and_the_alarms_are_listed_beside_the_label
         f'[[sources]]\ndriver = "replay"\n[sources.options]\nfile = "{source}"\nspeed = 0\n'
     )
     words = [sys.executable, "-m", "edge_agent", "run", "--until-sent", str(settings)]
-    subprocess.run(words, check=True, timeout=120)
+    subprocess.run(words, check=True, timeout=READY_S)
     expected = recorded(source)
     eventually(lambda: len(raw_pages(running, "nab.machine")) >= len(expected) or None)
     found = raw_pages(running, "nab.machine")

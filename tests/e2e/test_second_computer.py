@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from forewarn.broker import find_mosquitto, free_port
-from tests.e2e.parts import Part
+from tests.e2e.parts import READY_S, Part
 from tests.e2e.site import Site
 
 pytestmark = pytest.mark.broker
@@ -35,7 +35,7 @@ class Computer:
         """Return a command as it is run there."""
         return ["ip", "netns", "exec", self.name, *words]
 
-    def run(self, *words: str, timeout: float = 120) -> "subprocess.CompletedProcess[str]":
+    def run(self, *words: str, timeout: float = READY_S) -> "subprocess.CompletedProcess[str]":
         """Run a command there."""
         environment = os.environ | {"PYTHONPATH": str(Path.cwd())}
         return subprocess.run(

@@ -11,7 +11,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from models.contract import topics
 from models.contract.messages import MachineRef
 from tests.cloud.wires import batch, birth
-from tests.e2e.parts import Part, Service, eventually
+from tests.e2e.parts import ANSWER_S, Part, Service, eventually
 
 pytestmark = pytest.mark.broker
 
@@ -23,7 +23,7 @@ def post(running: Service, path: str, version: int, **body: Any) -> Any:
         {"Content-Type": "application/json", "If-Match": f'"{version}"'},
         method="POST",
     )
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=ANSWER_S) as answer:
         return json.load(answer)
 
 

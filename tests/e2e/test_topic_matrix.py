@@ -21,7 +21,7 @@ from tests.e2e.parts import Part
 from tests.e2e.site import OBSERVER, PASSWORD, Site
 
 pytestmark = pytest.mark.broker
-WAIT_S = 20
+WAIT_S = 90
 DEVICES = ("acme.pump1", "acme.pump2", "beta.pump1")
 UP = ("birth", "state", "t/live", "t/alarm", "e/gap", "w/1/0", "cmd/snapshot/1", "cfg", "art")
 DOWN = ("ack", "e/reject", "cmd/snapshot/1", "cfg", "art", "time")

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from cloud.accounts.desk import Desk
 from cloud.api.forms.acknowledging import address
@@ -15,6 +15,7 @@ from tests.cloud.api.plant import Plant
 from tests.forewarn.conftest import url
 
 __all__ = ["cheap_passwords", "opened", "plant", "url"]
+WITHIN_MS = 90_000
 SECRET = b"a key of the installation"
 
 
@@ -25,23 +26,27 @@ def browser() -> Iterator[Browser]:
         if os.environ.get("CI"):
             pytest.fail("chromium is not installed")
         pytest.skip("chromium is not installed (Debian: apt install chromium)")
-    with sync_playwright() as tool:
-        found = tool.chromium.launch(executable_path=program, args=["--no-sandbox"])
+    with (
+        sync_playwright() as tool,
+        tool.chromium.launch(executable_path=program, args=["--no-sandbox"]) as found,
+    ):
         yield found
-        found.close()
 
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context(java_script_enabled=False, locale="en")
-    found = context.new_page()
-    found.set_default_timeout(20_000)
-    yield found
-    context.close()
+    with browser.new_context(java_script_enabled=False, locale="en") as context:
+        found = context.new_page()
+        found.set_default_timeout(WITHIN_MS)
+        yield found
 
 
-def body(page: Page) -> str:
-    return page.locator("body").inner_text()
+def says(page: Page, text: str) -> None:
+    expect(page.locator("body")).to_contain_text(text, timeout=WITHIN_MS)
+
+
+def warns(page: Page, text: str) -> None:
+    expect(page.get_by_role("alert")).to_have_text(text, timeout=WITHIN_MS)
 
 
 def test_from_the_first_link_to_signing_out_and_in_again(
@@ -53,25 +58,25 @@ def test_from_the_first_link_to_signing_out_and_in_again(
     page.get_by_label("New password").fill(PASSWORD)
     page.get_by_label("The same again").fill("something else entirely")
     page.get_by_role("button", name="Save").click()
-    assert page.get_by_role("alert").inner_text() == "The two passwords differ."
+    warns(page, "The two passwords differ.")
     page.get_by_label("New password").fill(PASSWORD)
     page.get_by_label("The same again").fill(PASSWORD)
     page.get_by_role("button", name="Save").click()
     assert page.goto(f"{url}/api/v1/me").status == 200  # type: ignore[union-attr]
-    assert '"name":"chen"' in body(page)
+    says(page, '"name":"chen"')
     page.goto(f"{url}/sign-out")
     page.get_by_role("button", name="Sign out").click()
-    assert "You are signed out." in body(page)
+    says(page, "You are signed out.")
     assert page.goto(f"{url}/api/v1/me").status == 401  # type: ignore[union-attr]
     page.goto(f"{url}/sign-in?next=/api/v1/me")
     page.get_by_label("Name").fill("chen")
     page.get_by_label("Password").fill("wrong")
     page.get_by_role("button", name="Sign in").click()
-    assert page.get_by_role("alert").inner_text() == "Name or password is wrong."
+    warns(page, "Name or password is wrong.")
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
-    assert page.url == f"{url}/api/v1/me"
-    assert '"role":"administrator"' in body(page)
+    expect(page).to_have_url(f"{url}/api/v1/me", timeout=WITHIN_MS)
+    says(page, '"role":"administrator"')
 
 
 def test_a_page_of_another_site_signs_nobody_in(page: Page, plant: Plant, url: str) -> None:
@@ -81,7 +86,7 @@ def test_a_page_of_another_site_signs_nobody_in(page: Page, plant: Plant, url: s
     )
     page.goto(f"data:text/html,{form}")
     page.get_by_role("button").click()
-    assert "foreign-origin" in body(page)
+    says(page, "foreign-origin")
 
 
 def test_the_link_in_an_alert(page: Page, plant: Plant, url: str) -> None:
@@ -89,9 +94,9 @@ def test_the_link_in_an_alert(page: Page, plant: Plant, url: str) -> None:
     plant.find("acme.a", "pressure")
     ticket = plant.ledger.tickets()[0][0].id
     page.goto(address(SECRET, url, "maintenance", ticket))
-    assert "Press <b>1</b> (acme.a)" in body(page)
+    says(page, "Press <b>1</b> (acme.a)")
     page.get_by_role("button", name="Acknowledge the ticket").click()
-    assert "The ticket is acknowledged. Thank you." in body(page)
+    says(page, "The ticket is acknowledged. Thank you.")
     assert plant.ledger.ticket(ticket).assignee == "link of maintenance"
 
 

@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from tests.e2e.parts import Part, mosquitto, service
 from tests.ui.plant import Probe, Running, need, simulate
 
 HERE = Path(__file__).parent
-WITHIN_MS = 20_000  #: what is expected comes within; nothing waits longer than it has to
+WITHIN_MS = 90_000  #: what is expected comes within; nothing waits longer than it has to
 expect.set_options(timeout=WITHIN_MS)
 FLAGS = [
     "--headless",
@@ -46,19 +45,18 @@ def browser() -> Iterator[Browser]:
     program = shutil.which("chromium")
     need(program, "chromium is not installed (Debian: apt install chromium)")
     need((ui.FOLDER / "index.html").is_file(), "the pages are not built: make setup")
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=program, args=FLAGS)
+    with (
+        sync_playwright() as playwright,
+        playwright.chromium.launch(executable_path=program, args=FLAGS) as found,
+    ):
         yield found
-        found.close()
 
 
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Part]:
     need(find_mosquitto(), "mosquitto is not installed (Debian: apt install mosquitto)")
-    part = mosquitto(tmp_path_factory.mktemp("broker"), free_port())
-    part.start()
-    yield part
-    part.stop()
+    with mosquitto(tmp_path_factory.mktemp("broker"), free_port()) as part:
+        yield part
 
 
 @pytest.fixture(scope="session")
@@ -67,16 +65,14 @@ def running(
 ) -> Iterator[Running]:
     """A service on which a fleet has lived for weeks, and a probe that reports now."""
     started = service(tmp_path_factory.mktemp("service"), broker.port)
-    started.part.start()
-    with ExitStack() as stack:
-        stack.callback(started.part.stop)
+    with started.part:
         told = simulate(broker)
-        stack.enter_context(Probe(broker))
-        plant = Running(broker=broker, service=started, told=told)
-        plant.first("/tickets")
-        plant.first("/advisories", state="open")
-        plant.first("/machines?limit=200", id="demo.probe")
-        yield plant
+        with Probe(broker):
+            plant = Running(broker=broker, service=started, told=told)
+            plant.first("/tickets")
+            plant.first("/advisories", state="open")
+            plant.first("/machines?limit=200", id="demo.probe")
+            yield plant
 
 
 class Watched:
@@ -103,12 +99,11 @@ class Watched:
 
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
-    found = browser.new_context(
+    with browser.new_context(
         viewport={"width": 1280, "height": 860}, locale="en", timezone_id="Europe/Berlin"
-    )
-    found.set_default_timeout(WITHIN_MS)
-    yield found
-    found.close()
+    ) as found:
+        found.set_default_timeout(WITHIN_MS)
+        yield found
 
 
 @pytest.fixture

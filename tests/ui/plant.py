@@ -14,7 +14,7 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
 from models.contract import topics
-from tests.e2e.parts import Part, Service, eventually
+from tests.e2e.parts import READY_S, Part, Service, eventually
 
 SEED, DAYS = 11, 60.0  #: a battery fades (its ticket is made at once), a printer needs toner
 PROBE = "demo.probe"
@@ -62,7 +62,7 @@ def simulate(broker: Part, *, seed: int = SEED, machines: int = 24, days: float 
     words = [sys.executable, "-m", "forewarn", "simulate", "--tenant", "demo", "--speed", "0"]
     words += ["--machines", str(machines), "--failing", "1", "--seed", str(seed)]
     words += ["--days", str(days), "--gateway-size", "12", "--port", str(broker.port)]
-    found = subprocess.run(words, capture_output=True, text=True, timeout=240, check=False)
+    found = subprocess.run(words, capture_output=True, text=True, timeout=READY_S, check=False)
     assert found.returncode == 0, found.stderr
     return found.stdout
 

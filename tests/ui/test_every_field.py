@@ -47,14 +47,11 @@ def heaps() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def own(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A service of its own: what is written here is for nobody else."""
-    broker = mosquitto(tmp_path_factory.mktemp("broker"), free_port())
-    broker.start()
-    started = service(tmp_path_factory.mktemp("service"), broker.port)
-    started.part.start()
-    simulate(broker)
-    yield Running(broker=broker, service=started)
-    started.part.stop()
-    broker.stop()
+    with mosquitto(tmp_path_factory.mktemp("broker"), free_port()) as broker:
+        started = service(tmp_path_factory.mktemp("service"), broker.port)
+        with started.part:
+            simulate(broker)
+            yield Running(broker=broker, service=started)
 
 
 def strings(service: Service) -> set[str]:

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.ui.conftest import Watched
+from tests.ui.conftest import WITHIN_MS, Watched
 from tests.ui.plant import Running
 
 FIRST_LOAD = 300_000  #: bytes as they come over the wire
@@ -57,14 +58,15 @@ def addresses(running: Running) -> dict[str, str]:
     }
 
 
+@contextmanager
 def opened(browser: Browser, url: str, **look: Any) -> Iterator[Watched]:
-    context = browser.new_context(timezone_id="Asia/Shanghai", reduced_motion="reduce", **look)
-    context.set_default_timeout(20_000)
-    watched = Watched(context.new_page())
-    watched.page.goto(url)
-    settle(watched.page)
-    yield watched
-    context.close()
+    look |= {"timezone_id": "Asia/Shanghai", "reduced_motion": "reduce"}
+    with browser.new_context(**look) as context:
+        context.set_default_timeout(WITHIN_MS)
+        watched = Watched(context.new_page())
+        watched.page.goto(url)
+        settle(watched.page)
+        yield watched
 
 
 def settle(page: Page) -> None:
@@ -107,7 +109,7 @@ def test_everybody_can_use_it(
 ) -> None:
     look = {"locale": language, "color_scheme": scheme}
     viewport = {"width": width, "height": 844}
-    for watched in opened(browser, running.url + addresses[name], viewport=viewport, **look):
+    with opened(browser, running.url + addresses[name], viewport=viewport, **look) as watched:
         page = watched.page
         assert grave(page, axe) == []
         assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -125,7 +127,7 @@ def test_longer_words_are_not_clipped(
     address = addresses[name]
     url = f"{running.url}{address}{'&' if '?' in address else '?'}lang=qps"
     viewport = {"width": width, "height": 844}
-    for watched in opened(browser, url, viewport=viewport, locale="en"):
+    with opened(browser, url, viewport=viewport, locale="en") as watched:
         assert watched.page.get_by_role("heading", level=1).inner_text()
         assert watched.page.evaluate(CLIPPED) == []
         assert watched.page.evaluate("document.documentElement.scrollWidth") <= width
@@ -135,9 +137,8 @@ def test_longer_words_are_not_clipped(
     "name", [p if p in HEAVY else pytest.param(p, marks=pytest.mark.long) for p in PAGES]
 )
 def test_the_first_load_is_light(
-    browser: Browser, running: Running, addresses: dict[str, str], name: str
+    context: BrowserContext, running: Running, addresses: dict[str, str], name: str
 ) -> None:
-    context = browser.new_context()
     page = context.new_page()
     session = context.new_cdp_session(page)
     session.send("Network.enable")
@@ -153,7 +154,6 @@ def test_the_first_load_is_light(
     page.goto(running.url + addresses[name])
     settle(page)
     assets = {kinds[key]: size for key, size in sizes.items() if "/assets/" in kinds.get(key, "")}
-    context.close()
     assert len(assets) > 3
     assert sum(assets.values()) <= FIRST_LOAD, assets
 
@@ -162,18 +162,14 @@ def test_the_first_load_is_light(
     "name", [p if p in HEAVY else pytest.param(p, marks=pytest.mark.long) for p in PAGES]
 )
 def test_nothing_is_asked_for_twice(
-    browser: Browser, running: Running, addresses: dict[str, str], name: str
+    watched: Watched, running: Running, addresses: dict[str, str], name: str
 ) -> None:
     """What the shell fetches ahead is what the page asks for, and the stream makes nothing anew."""
     asked: list[str] = []
-    context = browser.new_context()
-    page = context.new_page()
-    watched = Watched(page)
+    page = watched.page
     page.on("request", lambda r: asked.append(r.url))
     page.goto(running.url + addresses[name])
     settle(page)
     expect(page.get_by_role("status").filter(has_text="Live")).to_be_visible()
     first = list(asked)
-    context.close()
     assert sorted(first) == sorted(set(first))
-    assert watched.complaints == []

@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 from models.contract import topics
 from models.contract.messages import MachineRef
 from tests.cloud.wires import batch, birth
+from tests.e2e.parts import ANSWER_S
 from tests.ui.conftest import Watched
 from tests.ui.plant import Running
 
@@ -108,7 +109,7 @@ def post(running: Running, path: str, version: int | str | None = None, **body: 
     request = urllib.request.Request(
         f"{running.url}/api/v1{path}", json.dumps(body).encode(), headers, method="POST"
     )
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=ANSWER_S) as answer:
         return json.load(answer)
 
 
@@ -126,10 +127,10 @@ def tell(
     client.connect("127.0.0.1", running.broker.port)
     client.loop_start()
     born = birth({"": machines} if isinstance(machines, MachineRef) else machines, time="data")
-    client.publish(topics.up(device, "birth"), born, qos=1, retain=True).wait_for_publish(30)
+    client.publish(topics.up(device, "birth"), born, qos=1, retain=True).wait_for_publish(ANSWER_S)
     for i in range(3):
         body = batch(i * 10, [9.0] * 10, name=signal)
-        client.publish(topics.up(device, "t", "live"), body, qos=1).wait_for_publish(30)
+        client.publish(topics.up(device, "t", "live"), body, qos=1).wait_for_publish(ANSWER_S)
     client.disconnect()
     client.loop_stop()
 
