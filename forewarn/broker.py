@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-READY_S: Final = 15.0
+READY_S: Final = 60.0  #: it takes a fraction of a second, unless the computer is busy
 PORTS: Final = range(20_000, 32_768)
 _NUMBERS: Final = itertools.count(secrets.randbelow(len(PORTS)))
 

@@ -20,7 +20,7 @@ from simulators.driver import SimulatedDriver
 
 PATH: Final = re.compile(r"/api/v1/tickets/([^/]+)/resolve")
 LOOK_S: Final = 0.02
-PATIENCE_S: Final = 5.0  #: so long a resolution waits for readings; a demo has them within 1 or 2
+PATIENCE_S: Final = 20.0  #: so long a resolution waits for readings; a demo has them within 1 or 2
 
 
 class Workshop:

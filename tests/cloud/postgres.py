@@ -91,7 +91,7 @@ class Postgres:
         if self.process is not None:
             # setpriv becomes postgres itself, so this is the server's own process
             self.process.kill() if signal_name == "KILL" else self.process.send_signal(2)
-            self.process.wait(30)
+            self.process.wait(120)
             self.process = None
 
     def sql(self, statement: str) -> None:

@@ -43,7 +43,7 @@ def test_a_group_gathers_until_it_is_whole_or_there_is_no_more_room() -> None:
             taken = pool.submit(queue.take, most, 60, 60, 60)
             for value in range(5):
                 assert queue.put("a", value, 1, 60)
-            assert taken.result(30) == [0, 1, 2, 3, 4]
+            assert taken.result(120) == [0, 1, 2, 3, 4]
 
 
 def test_a_full_queue_holds_the_sender_back_until_there_is_room() -> None:
@@ -51,10 +51,10 @@ def test_a_full_queue_holds_the_sender_back_until_there_is_room() -> None:
     assert queue.put("a", 1, 1, 0)
     assert queue.put("a", 2, 1, 0)
     assert not queue.put("b", 3, 1, 0)
-    put = threading.Thread(target=queue.put, args=("b", 3, 1, 20))
+    put = threading.Thread(target=queue.put, args=("b", 3, 1, 120))
     put.start()
     assert queue.take(1, 0) == [1]
-    put.join(20)
+    put.join(120)
     assert queue.take(9, 0) == [2, 3]
 
 
@@ -63,7 +63,7 @@ def test_the_taker_waits_for_the_first_item() -> None:
     assert queue.take(1, 0) == []
     put = threading.Timer(0.01, queue.put, ("a", 1, 1, 0))
     put.start()
-    assert queue.take(1, 20) == [1]
+    assert queue.take(1, 120) == [1]
 
 
 def test_bytes_are_bounded_too() -> None:

@@ -56,7 +56,7 @@ class Cloud:
                 self.changed.notify_all()
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(30), self.changed:
+        async with asyncio.timeout(120), self.changed:
             await self.changed.wait_for(condition)
 
     async def _take(self, message: aiomqtt.Message) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_agent import scored
 from forewarn.broker import free_port
 
 
@@ -20,7 +21,10 @@ class Broker:
 
     def start(self) -> None:
         config = self.folder / "mosquitto.conf"
-        config.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\n")
+        config.write_text(
+            f"listener {self.port} 127.0.0.1\nallow_anonymous true\n"
+            "connection_messages false\n"  # nobody reads what it says after it runs
+        )
         self.process = subprocess.Popen(
             [self.program, "-c", str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
         )
@@ -37,6 +41,14 @@ class Broker:
         self.process.wait()
         self.process.stderr.close()
         self.process = None
+
+
+@pytest.fixture(autouse=True, scope="session")
+def patience() -> Iterator[None]:
+    """A busy computer is not a child that hangs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scored, "ANSWER_S", 120.0)
+        yield
 
 
 @pytest.fixture

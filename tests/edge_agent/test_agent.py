@@ -67,7 +67,7 @@ def settings(port: int, folder: Path, device: str = "gw1", **more: Any) -> Setti
 
 
 async def finish(agent: Agent) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         await agent.run(until_sent=True)
 
 
@@ -162,7 +162,7 @@ async def test_at_the_end_what_was_read_is_on_the_disk(tmp_path: Path) -> None:
     driver = Scripted([*readings(42), None])
     agent = Agent(settings(1, tmp_path), feeds=[Feed(driver=driver)])
     running = asyncio.create_task(agent.run())
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         await driver.waiting.wait()
         agent.stop()
         await running
@@ -179,7 +179,7 @@ async def test_a_source_that_fails_is_tried_again(
     driver = Scripted([*readings(2), DriverError("the line is down"), *readings(3), None])
     agent = Agent(settings(1, tmp_path), feeds=[Feed(driver=driver)])
     running = asyncio.create_task(agent.run())
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         await driver.waiting.wait()
         agent.stop()
         await running
@@ -193,7 +193,7 @@ async def test_an_unreadable_outbox_is_kept_and_a_new_one_begun(tmp_path: Path) 
     driver = Scripted([*readings(1), None])
     agent = Agent(settings(1, tmp_path), feeds=[Feed(driver=driver)], boot="boot-two")
     running = asyncio.create_task(agent.run())
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         await driver.waiting.wait()
         agent.stop()
         await running

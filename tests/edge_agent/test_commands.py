@@ -55,7 +55,7 @@ class Heard:
         await self.answers.put(found)
 
     async def next(self) -> Answer:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             return await self.answers.get()
 
 
@@ -231,7 +231,7 @@ async def ask(client: aiomqtt.Client, number: int, op: str, **args: object) -> A
 async def test_the_real_host_answers_every_verb(broker: Broker, tmp_path: Path) -> None:
     agent = Agent(made(broker.port, tmp_path))
     running = asyncio.create_task(agent.run())
-    async with asyncio.timeout(60), aiomqtt.Client("127.0.0.1", broker.port) as client:
+    async with asyncio.timeout(120), aiomqtt.Client("127.0.0.1", broker.port) as client:
         await client.subscribe(f"pm/1/{ID}/up/cmd/+/+", qos=1)
         await agent.started.wait()
         await agent.publisher.link.connected.wait()

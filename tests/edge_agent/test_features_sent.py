@@ -50,7 +50,7 @@ async def test_features_arrive_with_units_and_the_files_time(
         sent.columns["temp"] = sent.columns["pump1/vibration_rms"]
         return True
 
-    async with listening(broker.port, "acme.gw1") as cloud, asyncio.timeout(60):
+    async with listening(broker.port, "acme.gw1") as cloud, asyncio.timeout(120):
         cloud.accepts = accepts
         await Agent(made).run(until_sent=True)
     units = {metric.name: metric.unit for metric in cloud.births[-1].metrics}

@@ -40,7 +40,7 @@ def settings(port: int, folder: Path, **broker: Any) -> Settings:
 
 
 async def drained(publisher: Publisher) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         await publisher.drained()
 
 
@@ -76,7 +76,7 @@ async def test_birth_and_state_are_retained_and_the_will_says_it_is_gone(
     async with Publisher(settings(broker.port, tmp_path, version=4), boot="boot-one") as publisher:
         await publisher.declare(METRICS)
         await publisher.append("live", batch([1.0]))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(120):
             await publisher.link.connected.wait()
         async with listening(broker.port, ID) as cloud:
             await drained(publisher)  # the cloud came later and asks through its receipt
@@ -185,7 +185,7 @@ async def test_a_receipt_that_comes_while_it_is_looked_whether_all_is_sent_is_no
         return found
 
     spool.empty = empty  # type: ignore[method-assign]
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(120):
         await sender.drained()
     await spool.close()
 
@@ -281,7 +281,7 @@ async def test_what_stands_on_the_way_down_and_is_no_receipt_is_left_alone(
     made = settings(broker.port, tmp_path)
     async with listening(broker.port, ID) as cloud, Publisher(made, boot="boot-one") as publisher:
         await publisher.declare(METRICS)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(120):
             await publisher.link.connected.wait()
         for payload in (b"", b"{", b"\xff" * 100, b'{"boot":1}', b'{"v":9}'):
             await cloud.client.publish(topics.down(ID, "ack"), payload, qos=1)

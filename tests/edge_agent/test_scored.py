@@ -41,7 +41,7 @@ class Plant:
 
 
 async def take(driver: Driver) -> list[Reading]:
-    async with asyncio.timeout(60), contextlib.aclosing(driver.readings()) as stream:
+    async with asyncio.timeout(120), contextlib.aclosing(driver.readings()) as stream:
         return [reading async for reading in stream]
 
 
@@ -70,7 +70,7 @@ async def test_what_is_no_number_is_missing_for_the_model(tmp_path: Path) -> Non
 async def test_readings_go_on_while_the_child_is_away(tmp_path: Path) -> None:
     driver = scored(Plant(), str(saved(tmp_path)))
     there = []
-    async with asyncio.timeout(60), contextlib.aclosing(driver.readings()) as stream:
+    async with asyncio.timeout(120), contextlib.aclosing(driver.readings()) as stream:
         async for reading in stream:
             there.append(SCORE in reading.values)
             if len(there) == 10:

@@ -34,11 +34,11 @@ def url(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     server = Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
-    assert server.listening.wait(20)
+    assert server.listening.wait(120)
     port = server.servers[0].sockets[0].getsockname()[1]
     address = f"http://127.0.0.1:{port}"
     monkeypatch.setenv("FOREWARN_URL", address)
     yield address
     server.should_exit = True
-    thread.join(20)
+    thread.join(120)
     assert not thread.is_alive()

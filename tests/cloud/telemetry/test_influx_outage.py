@@ -42,7 +42,7 @@ def group(n: int) -> list[Block]:
 
 
 def catch_up(store: InfluxTelemetry, position: int) -> None:
-    ends = time.monotonic() + 120
+    ends = time.monotonic() + 300
     while store.durable_position() < position:
         assert time.monotonic() < ends, store.trouble()
 

@@ -84,9 +84,9 @@ def test_a_refused_line_waits_for_a_busy_ledger_and_the_rest_is_stored(
     )
     shipper.start()
     shipper.wake(1)
-    assert told.wait(20)
+    assert told.wait(120)
     with shipper._moved:
-        assert shipper._moved.wait_for(lambda: shipper.shipped == 1, 20)
+        assert shipper._moved.wait_for(lambda: shipper.shipped == 1, 120)
     shipper.stop(1)
     assert kept == [b"bad 1"]
     assert builder.builds == 102, "two builds, and told once that what it made is sent"
@@ -151,7 +151,7 @@ def test_a_page_that_is_not_the_servers_answer_is_waited_out(
     login.clear()
     shipper = store._writer()
     with shipper._moved:
-        assert shipper._moved.wait_for(lambda: shipper.shipped == 1, 60)
+        assert shipper._moved.wait_for(lambda: shipper.shipped == 1, 120)
     assert shipper.failure is None
     store.close()
 

@@ -59,7 +59,7 @@ def file(path: Path, interval_s: float = 1.0, **options: Any) -> HighRateFileDri
 
 async def take(driver: Driver, count: int) -> list[Reading]:
     taken: list[Reading] = []
-    async with asyncio.timeout(60), contextlib.aclosing(driver.readings()) as stream:
+    async with asyncio.timeout(120), contextlib.aclosing(driver.readings()) as stream:
         async for reading in stream:
             taken.append(reading)
             if len(taken) == count:
@@ -142,7 +142,7 @@ async def test_a_file_that_is_not_there_is_named(tmp_path: Path, name: str) -> N
 async def test_a_killed_child_is_replaced_and_readings_go_on() -> None:
     driver = program()
     seen: set[int] = set()
-    async with asyncio.timeout(60), contextlib.aclosing(driver.readings()) as stream:
+    async with asyncio.timeout(120), contextlib.aclosing(driver.readings()) as stream:
         async for _ in stream:
             [running] = children()
             seen.add(running.pid)
@@ -162,7 +162,7 @@ async def test_a_program_that_ends_is_started_again() -> None:
 
 async def test_a_busy_child_leaves_windows_out() -> None:
     driver = program(interval_s=0.01)
-    async with asyncio.timeout(60), contextlib.aclosing(driver.readings()) as stream:
+    async with asyncio.timeout(120), contextlib.aclosing(driver.readings()) as stream:
         async for _ in stream:
             if driver.skipped:
                 break
