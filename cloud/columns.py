@@ -14,6 +14,7 @@ from models.contract.sheet import Sheet
 
 DTYPES: Final[Mapping[str, str]] = {"d": "<f8", "f": "<f4", "q": "<i8", "?": "?"}
 BAD: Final = 2
+TOGETHER: Final = 32_768  #: values of batches that are joined at least, but for the last ones
 MAX_REMEMBERED: Final = 256  #: names whose split is; more would fill the memory
 
 
@@ -36,25 +37,36 @@ class Part(msgspec.Struct, gc=False):
 def tables(messages: Mapping[int, object]) -> dict[int, NDArray[np.float64]]:
     """Return the columns (k, n) of the batches that have only finite or missing float64, by key.
 
-    The tables are parts of one array: a call of numpy costs as much as reading a batch.
+    Tables are parts of one array, `TOGETHER` values of them: a call of numpy costs as much as
+    reading a batch, and an array too large for the heap is new memory each time.
     """
-    found = {
-        key: message.columns
-        for key, message in messages.items()
-        if isinstance(message, Batch)
-        and type(message.columns) is Sheet
-        and message.columns.layout.doubles
-    }
-    joined = np.frombuffer(b"".join(chain.from_iterable(s.cells for s in found.values())), "<f8")
+    out: dict[int, NDArray[np.float64]] = {}
+    found: dict[int, Sheet] = {}
+    values = 0
+    for key, message in messages.items():
+        sheet = message.columns if isinstance(message, Batch) else None
+        if type(sheet) is Sheet and sheet.layout.doubles:
+            found[key] = sheet
+            values += len(sheet.cells) * sheet.layout.count
+            if values >= TOGETHER:
+                _join(found, out)
+                found, values = {}, 0
+    _join(found, out)
+    return out
+
+
+def _join(found: Mapping[int, Sheet], out: dict[int, NDArray[np.float64]]) -> None:
+    """Put the tables of these sheets into `out`."""
+    cells = chain.from_iterable([sheet.cells for sheet in found.values()])
+    joined = np.frombuffer(b"".join(cells), "<f8")
     infinite = bool(np.isinf(joined).any())
-    out, at = {}, 0
+    at = 0
     for key, sheet in found.items():
-        size = len(sheet) * sheet.layout.count
-        table = joined[at : at + size].reshape(len(sheet), -1)
-        at += size
+        columns, count = len(sheet.cells), sheet.layout.count
+        table = joined[at : at + columns * count].reshape(columns, count)
+        at += columns * count
         if not (infinite and np.isinf(table).any()):
             out[key] = table
-    return out
 
 
 def take(batch: Batch, skip: int, count: int, table: NDArray[np.float64] | None = None) -> Part:

@@ -11,9 +11,11 @@ import sys
 from functools import cache
 from typing import Final
 
+M_TRIM_THRESHOLD: Final = -1
 M_MMAP_THRESHOLD: Final = -3
 M_ARENA_MAX: Final = -8
 ARENAS: Final = 2  #: heaps; threads that hold Python's lock hardly ever meet in one
+SPARE: Final = 4 << 20  #: bytes at the end of a heap that stay: the next group takes them again
 MAPPED: Final = 1 << 20  #: bytes from which on an array is mapped by itself, and given back whole
 
 
@@ -30,6 +32,7 @@ def tune() -> None:
     """Bound the heaps, before there are threads."""
     if (library := _glibc()) is not None:
         library.mallopt(M_ARENA_MAX, ARENAS)
+        library.mallopt(M_TRIM_THRESHOLD, SPARE)
         library.mallopt(M_MMAP_THRESHOLD, MAPPED)
 
 

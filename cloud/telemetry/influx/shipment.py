@@ -27,6 +27,7 @@ from models.rows import Block
 
 DAY_NS: Final = 86_400 * 10**9
 JOINED: Final = 4 << 20  #: bytes of bodies that become one
+KEPT: Final = 1 << 20  #: values of a group whose room is kept: fresh pages cost as much
 LATE_ROOM: Final = MINUTE_NS - 1
 _NO_STATES: Final = np.zeros((0, 0), np.uint8)
 _MEASUREMENTS: Final = {MINUTES: names.MINUTE, HOURS: names.HOUR}
@@ -75,6 +76,7 @@ class Builder:
         self._retention = retention
         self._now = now
         self._room = Room()
+        self._cells = NONE  #: of the last group, written over by the next
 
     def build(self, blocks: Sequence[Block], position: int) -> Shipment:
         """Turn blocks into requests. `StoreBusy` when the server must be asked and is away."""
@@ -163,9 +165,18 @@ class Builder:
             whose=np.repeat(whose, lengths),
             columns=np.stack([self._machines.columns(m, group.layout) for m in owners.values()]),
             kinds=_fields(group.layout, group.historical).kinds,
-            cells=_cells(mine, group.layout, int(lengths.sum())),
+            cells=_filled(self._table(len(group.layout), int(lengths.sum())), mine, group.layout),
             states=_states(mine, group.layout, lengths) if group.stated else _NO_STATES,
         )
+
+    def _table(self, columns: int, rows: int) -> NDArray[np.int64]:
+        """Return room for values (columns, rows), with anything in it."""
+        size = columns * rows
+        if size > KEPT:
+            return np.empty((columns, rows), np.int64)
+        if size > len(self._cells):
+            self._cells = np.empty(size, np.int64)
+        return self._cells[:size].reshape(columns, rows)
 
     def _raw(  # noqa: PLR0917 (the parts of one step of `build`)
         self,
@@ -356,8 +367,8 @@ def _fields(layout: Layout, historical: bool) -> Fields:
     return Fields.of(values, states, [code for _, code in layout], row, names.OWN)
 
 
-def _cells(blocks: Sequence[Block], layout: Layout, count: int) -> NDArray[np.int64]:
-    cells = np.empty((len(layout), count), np.int64)
+def _filled(cells: NDArray[np.int64], blocks: Sequence[Block], layout: Layout) -> NDArray[np.int64]:
+    """Fill the columns (k, n) of a layout with those of its blocks; return them."""
     doubles = cells.view(np.float64)
     tables = [block.columns for block in blocks if isinstance(block.columns, np.ndarray)]
     if len(tables) == len(blocks):

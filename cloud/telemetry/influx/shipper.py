@@ -31,6 +31,7 @@ FIRST_WAIT_S: Final = 0.1
 LONGEST_WAIT_S: Final = 10.0
 POSITION_EVERY: Final = 64  #: shipments between two notes of the position in the server
 BODY_BYTES: Final = 4 << 20
+LOOK_BYTES: Final = 4_096  #: looked through at once for the end of a line
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
@@ -284,12 +285,21 @@ def _values(blocks: Sequence[Block]) -> int:
     return sum([len(block.times_ns) * len(block.columns) for block in blocks])
 
 
-def _cut(body: bytes | memoryview) -> Iterator[bytes | memoryview]:
-    """Yield a long body in parts that end where lines end."""
-    while len(body) > BODY_BYTES:
-        part = bytes(body[:BODY_BYTES])
-        end = part.rfind(b"\n") + 1 or BODY_BYTES + bytes(body[BODY_BYTES:]).find(b"\n") + 1
-        yield body[:end]
-        body = body[end:]
-    if len(body):
-        yield body
+def _cut(body: bytes | memoryview) -> Iterator[memoryview]:
+    """Yield a long body in parts that end where lines end; no byte of it is copied."""
+    rest = memoryview(body)
+    while len(rest) > BODY_BYTES:
+        end = _line_end(rest)
+        yield rest[:end]
+        rest = rest[end:]
+    if len(rest):
+        yield rest
+
+
+def _line_end(body: memoryview) -> int:
+    """Return where the last line of a part ends, or the first one where that is longer."""
+    for end in range(BODY_BYTES, 0, -LOOK_BYTES):
+        first = max(end - LOOK_BYTES, 0)
+        if found := bytes(body[first:end]).rfind(b"\n") + 1:
+            return first + found
+    return BODY_BYTES + bytes(body[BODY_BYTES:]).find(b"\n") + 1

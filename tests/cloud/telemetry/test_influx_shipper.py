@@ -28,10 +28,10 @@ class Server:
     def __init__(self) -> None:
         self.lines: list[bytes] = []
 
-    def write(self, _bucket: str, body: bytes) -> None:
-        if b"bad" in body:
+    def write(self, _bucket: str, body: bytes | memoryview) -> None:
+        if b"bad" in (sent := bytes(body)):
             raise Rejected(400, "unable to parse")
-        self.lines += body.splitlines()
+        self.lines += sent.splitlines()
 
 
 class Spool:
