@@ -24,6 +24,7 @@ from models.assessment import Assessment, Life, State
 from models.rows import Block
 
 PERIOD_S: Final = 1.0
+UNWATCHED: Final = 10  #: periods until something is handed out though nobody watches
 AT_MOST: Final = 500  #: machines in one message; the others come with the next
 SIGNALS: Final = 500  #: newest values in one message
 KEPT: Final = 300  #: messages kept for resuming: five minutes
@@ -303,14 +304,17 @@ class Live:
         ]
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Hand out what changed, once a second, until `stop`; then end every stream."""
+        """Hand out what changed, each period (or `UNWATCHED`), until `stop`; end every stream."""
+        periods = 0
         try:
             await asyncio.to_thread(self._begin)
             while not stop.is_set():
                 try:
                     await asyncio.wait_for(stop.wait(), PERIOD_S)
                 except TimeoutError:
-                    self.hand_out(await self.changes())
+                    periods += 1
+                    if self._watchers or periods % UNWATCHED == 0:
+                        self.hand_out(await self.changes())
         finally:
             for watcher in list(self._watchers):
                 self._end(watcher)

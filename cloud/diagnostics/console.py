@@ -53,10 +53,13 @@ class Console:
         self._submit = submit
         self._now = now
         self._tries: dict[str, tuple[int, int]] = {}  #: id -> how often sent, and when last
+        self._newest: str = ""  #: what was asked last
+        self._closed: str | None = None  #: what was asked last when nothing was open any more
 
     def ask(self, asked: Asked) -> CommandRow:
         """Keep a command and send it."""
         row = self._store.command_add(asked)
+        self._newest = row.id
         self._send(row)
         return row
 
@@ -72,8 +75,13 @@ class Console:
                     await stop.wait()
 
     async def look(self) -> None:
-        """Do what is due now."""
+        """Do what is due now; the store is not asked where nothing can be open."""
+        newest = self._newest
+        if newest == self._closed:
+            return
         rows = await asyncio.to_thread(self._store.commands_open)
+        if not rows:
+            self._closed = newest
         now = self._now()
         self._tries = {row.id: self._tries[row.id] for row in rows if row.id in self._tries}
         for row in rows:
