@@ -83,7 +83,7 @@ def step(
         s, c = wears[i], parts[i]
         if s.begun == 0:
             begin(s, c, uses[i], False)
-        if verdict(s, c, uses[i], values[i], s.noise, 0.0) < NEW:
+        if verdict(s, c, uses[i], values[i], s.noise) < NEW:
             read(s, c, uses[i], values[i])
         now[0] = s
         out[i, 0], out[i, 1], out[i, 2] = passage(now[0], c, use)

@@ -84,6 +84,7 @@ class Consumable(_Strict, frozen=True, kw_only=True):
     life_d: float | None = None  #: usual life in days where no counter counts the use
     spread: float | None = None  #: how lives differ: standard deviation of life by usual life
     varies: float = 0.5  #: how the use of single days differs: standard deviation by mean use
+    varies_for_d: float = 0.0  #: days for which use that differs stays alike (correlation time)
     season: float = 0.0  #: use is 1 + season * cos(days since peak_day), by mean use
     peak_day: float = 0.0  #: day of the year with the most use
     norm: Norm | None = None

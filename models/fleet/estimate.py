@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from models.life.compiled import entry, part
 from models.life.online import RAW_NOISE, foresee, taken
-from models.life.replacement import APART, APART_ALONE, NEW, confirms, fall_line, verdict
+from models.life.replacement import NEW, confirms, fall_line, shown_new, verdict
 from models.life.use import (
     DAY_S,
     recent_use,
@@ -34,8 +34,8 @@ HOURS_S: Final = 0.2 * DAY_S  #: a counter's hours of the day are not forecast
 LEAST_LOAD: Final = 0.1  #: of the nominal load: below it an indicator says nothing
 LEAST_S: Final = 3600.0  #: a band moves by a share of at least so much
 
-FELL: Final = 2  #: on trial since the part's own counter fell, and so many points more
-WAITS: Final = 4
+FELL: Final = 2  #: on trial since the part's own counter fell, with so many readings more
+WAITS: Final = 6  #: readings after which the counter was set back: as noisy as a bucket's median
 
 WORN: Final = 0  #: bases: followed here reading by reading,
 TREND: Final = 1  #: by a predictor in Python,
@@ -130,16 +130,18 @@ def _again(lines: Lines, i: int, lanes: Any, histories: Any, share: float) -> bo
         total = _total(f, count, first_s + past.time[0])
         _start(w, f, c, taught, total, lane.spread, past.value[0] * factor, 1.0)
     elif w.begun == 1 and np.isfinite(value):
-        fell = f.renews == 1 and f.counter >= 0 and np.isfinite(count.pending)
+        fell_s = -np.inf
+        if f.renews == 1 and f.counter >= 0 and count.pending <= 0.5 * count.raw:
+            fell_s = (lanes[f.counter].last_ns - past.first_ns) * 1e-9
         seconds = (lane.last_ns - past.first_ns) * 1e-9
-        _look(lines, i, now, seconds, value, fell, lane.spread)
-    if w.trial != 1 and past.points > 0:
+        _look(lines, i, now, seconds, value, fell_s, lane.spread)
+    if w.trial == 0 and past.points > 0:
         load = histories[lanes[f.load].history] if f.load >= 0 else past
         _read(lines, i, past, count, load, lane.spread)
     past.low, past.high = -np.inf, np.inf
     if f.renews == 1 and f.counter >= 0:  # a new part's own counter begins at 0
         count.low = 0.5 * count.raw
-    if w.trial == 1:
+    if w.trial != 0:
         past.low = np.inf
     elif w.begun == 1 and np.isfinite(factor):
         line = fall_line(w, c, (now - w.start) / f.scale) / factor
@@ -223,22 +225,36 @@ def renewed(lines: Lines, i: int) -> None:
 
 @part
 def _look(
-    lines: Lines, i: int, now: float, now_s: float, value: float, fell: bool, spread: float
+    lines: Lines, i: int, now: float, now_s: float, value: float, fell_s: float, spread: float
 ) -> None:
-    """See whether the newest reading is a new part's; the next one confirms or refutes it."""
+    """See whether the newest reading is a new part's; the next one confirms or refutes it.
+
+    `fell_s`: when the part's own counter fell, -inf when it did not.
+    """
     w, f, old = lines.wears[i], lines.followed[i], lines.before[i]
     c, taught = lines.parts[f.kind], lines.taught[f.kind]
+    if w.trial != 0 and now_s <= w.last_s:
+        return  # nothing was read since
     if w.trial == 1:
-        if confirms(old, c, (now - old.start) / f.scale, value, RAW_NOISE * old.noise):
+        new = confirms(old, c, (now - old.start) / f.scale, value, RAW_NOISE * old.noise)
+        if new:
             w.trial = 0
             _teach(old, c, taught)
         else:
             lines.wears[i] = lines.before[i]
+            w.last_s = now_s  # the glitch is in no point that is read
         lines.before[i] = lines.empty[0]
-        return
-    apart = APART if fell else 0.0
-    if verdict(w, c, (now - w.start) / f.scale, value, RAW_NOISE * w.noise, apart) != NEW:
-        w.trial = FELL if fell else w.trial
+        if new:
+            return
+    if w.trial == 0 and fell_s > w.last_s:
+        w.trial, w.since = FELL, 0.0
+    used = (now - w.start) / f.scale
+    if not _fell(w, c, used, now_s, value, fell_s):
+        if verdict(w, c, used, value, RAW_NOISE * w.noise) != NEW:
+            return
+    elif w.trial > FELL + 1:  # several readings are no glitch
+        renewed(lines, i)
+        _start(w, f, c, taught, now, spread, value, RAW_NOISE)
         return
     lines.before[i] = lines.wears[i]
     lines.wears[i] = lines.empty[0]
@@ -247,11 +263,29 @@ def _look(
 
 
 @part
-def _read(lines: Lines, i: int, past: Any, count: Any, load: Any, spread: float) -> None:
-    """Take the points that are newer than the newest that was taken.
+def _fell(w: Any, c: Any, used: float, now_s: float, value: float, fell_s: float) -> bool:
+    """Whether the readings since the part's own counter fell show a new part, with this one.
 
-    After the part's own counter fell they also decide whether the part is new.
+    The mean of a few counts as no surer than the median of a bucket: readings may be alike.
     """
+    if w.trial < FELL:
+        return False
+    w.last_s = now_s
+    if now_s < fell_s:
+        return False  # it was read before
+    w.trial += 1
+    w.since += value
+    n = w.trial - FELL
+    if shown_new(w, c, used, w.since / n, RAW_NOISE / n * w.noise):
+        return True
+    if n >= WAITS:
+        w.trial = 0
+    return False
+
+
+@part
+def _read(lines: Lines, i: int, past: Any, count: Any, load: Any, spread: float) -> None:
+    """Take the points that are newer than the newest that was taken."""
     w, f = lines.wears[i], lines.followed[i]
     c = lines.parts[f.kind]
     first_s = past.first_ns * 1e-9
@@ -263,13 +297,10 @@ def _read(lines: Lines, i: int, past: Any, count: Any, load: Any, spread: float)
         if not np.isfinite(y):
             continue
         total = _total(f, count, first_s + past.time[j])
-        apart = APART_ALONE if w.trial >= FELL else 0.0
-        if w.trial >= FELL:
-            w.trial = w.trial + 1 if w.trial < FELL + WAITS else 0
-        if not taken(w, c, (total - w.start) / f.scale, y, apart):
+        if not taken(w, c, (total - w.start) / f.scale, y):
             renewed(lines, i)
             _start(w, f, c, lines.taught[f.kind], total, spread, y, 1.0)
-            taken(w, c, (total - w.start) / f.scale, y, 0.0)
+            taken(w, c, (total - w.start) / f.scale, y)
         w.last_s = past.time[j]
 
 

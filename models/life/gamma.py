@@ -4,6 +4,10 @@ Wear that only grows crosses its limit later than t just when it is below the li
 gamma process the time then follows the Birnbaum-Saunders distribution (Park and Padgett, Lifetime
 Data Analysis 11, 2005), whose quantiles need roots alone. What is not known of the rate and of the
 use to come adds to its variance; what is not known of the present wear shifts both ends.
+
+A rate that stays alike for a while varies less over a time as short as that: the mean over a time t
+of a process whose correlation falls by e in m has 1 - m/t (1 - exp(-t/m)) of the variance that
+white noise of the same strength has; here t / (t + 2 m), as good for short and for long times.
 """
 
 from typing import Any, Final
@@ -38,7 +42,8 @@ def passage(s: Any, c: Any, use: Any) -> Any:
         return 0.0, 0.0, 0.0
     tau = left / s.r
     likely = tau / per_s
-    rate_var = s.rr + 2.0 * max(s.wr, 0.0) / tau + c.diffusion * s.r * s.r / tau
+    varies = c.diffusion * s.r * s.r / (tau + 2.0 * c.memory)
+    rate_var = s.rr + 2.0 * max(s.wr, 0.0) / tau + varies
     relative = rate_var / (s.r * s.r) + use[2] + use[1] / likely
     x = stretched(min(relative, WIDEST))
     worn_s = np.sqrt(s.ww + c.limit_var) / (s.r * per_s)

@@ -47,16 +47,14 @@ def usual(part: Consumable) -> NDArray[Any]:
     row["rate_var"] = part.lives_differ**2
     if not counted(part) and part.life_d is not None:
         row["diffusion"] = part.varies**2 / part.life_d
+        row["memory"] = part.varies_for_d / part.life_d
     return row
 
 
 @part
-def taken(s: Any, c: Any, used: float, y: float, apart: float) -> bool:
-    """Take a reading of a part used so much; False when it shows a new part instead.
-
-    `apart`: see `replacement.verdict`.
-    """
-    found = verdict(s, c, used, y, s.noise, apart)
+def taken(s: Any, c: Any, used: float, y: float) -> bool:
+    """Take a reading of a part used so much; False when it shows a new part instead."""
+    found = verdict(s, c, used, y, s.noise)
     if found == NEW:
         return False
     if found == DISTURBED:

@@ -4,8 +4,12 @@ A counter that falls was set back, rolled over, or belongs to another controller
 makes a part new. Wear itself never goes back, so an indicator that does, by far more than its noise
 and all the way to that of a new part, shows a new part. One that comes back only partly was
 disturbed (a sensor, a cleaning): the wear is then read anew, what is known of the rate stays.
+
+When a part's own counter falls, either the part is new or somebody set the counter back; all else
+being equal, the readings since then alone can tell. A part is new when their mean is further from
+what the old part would read than chance would have it: the most powerful test there is (Neyman and
+Pearson, Phil. Trans. R. Soc. A 231, 1933).
 """
-# ruff: noqa: PLR0917  compiled code: no keywords, and a call costs a look-up
 
 from typing import Any, Final
 
@@ -19,8 +23,7 @@ BEYOND_SHARE: Final = 0.02  #: and this share of the way to the limit
 LEAST_WEAR: Final = 0.1  #: a fall by less wear is not worth a part
 KNOWN: Final = 4.0  #: standard deviations of the wear itself
 CERTAIN: Final = 4.5  #: standard deviations of the fall
-APART: Final = 5.0  #: spreads between old and new from which one reading, then confirmed, tells
-APART_ALONE: Final = 8.0  #: and one that nothing confirms
+FELL_CERTAIN: Final = 4.0  #: the same when the part's own counter fell: one in 30,000
 NEW_WEAR: Final = 0.12  #: a new part shows less wear than this
 SAME: Final = 0  #: what a reading says of the part
 NEW: Final = 1
@@ -45,15 +48,29 @@ def confirms(s: Any, c: Any, use: float, y: float, noise: float) -> bool:
     y_old, _, share = curve_at(c, min(s.w + s.r * max(use - s.use, 0.0), 1.2))
     y_old += s.b * (1.0 - share)
     nearer = sign * (0.5 * (y_old + c.curve[0]) - y) > 0.0
-    return bool(nearer and verdict(s, c, use, y, noise, 0.0) != OFF)
+    return bool(nearer and verdict(s, c, use, y, noise) != OFF)
 
 
 @part
-def verdict(s: Any, c: Any, use: float, y: float, noise: float, apart: float) -> int:
+def shown_new(s: Any, c: Any, use: float, mean: float, noise: float) -> bool:
+    """Whether the mean of the readings since a part's own counter fell is that of a new part.
+
+    `noise` is the variance of the mean about what the part shows.
+    """
+    sign = 1.0 if c.curve[c.points - 1] > c.curve[0] else -1.0
+    y_old, slope, share = curve_at(c, min(s.w + s.r * max(use - s.use, 0.0), 1.2))
+    rest = 1.0 - share
+    y_old += s.b * rest
+    known = slope * slope * s.ww + 2.0 * slope * rest * s.wb + rest * rest * s.bb
+    far = sign * (y_old - mean) >= FELL_CERTAIN * np.sqrt(noise + max(known, 0.0))
+    return bool(far and confirms(s, c, use, mean, noise))
+
+
+@part
+def verdict(s: Any, c: Any, use: float, y: float, noise: float) -> int:
     """Say whether a reading after `use` is of the same part, a new one, or a disturbed sensor.
 
-    `noise` is the reading's variance. `apart` is above 0 when the part's own counter fell; that
-    alone proves nothing, but of two parts that are so many spreads apart the nearer one is it.
+    `noise` is the reading's variance.
     """
     if s.points < 2 or c.points == 0:
         return SAME
@@ -66,9 +83,6 @@ def verdict(s: Any, c: Any, use: float, y: float, noise: float, apart: float) ->
     way = abs(c.curve[c.points - 1] - c.curve[0])
     if better > BEYOND * np.sqrt(noise + c.offset_var) + BEYOND_SHARE * way:
         return OFF if sign * (expected - y) >= CERTAIN * spread else SAME
-    if apart > 0.0 and sign * (expected - c.curve[0]) >= apart * spread:
-        nearer = sign * (0.5 * (expected + c.curve[0]) - y) > 0.0
-        return NEW if nearer else SAME
     seen = wear_of(c, y)
     least = max(LEAST_WEAR, KNOWN * np.sqrt(s.ww))
     if w - seen < least or sign * (expected - y) < CERTAIN * spread:

@@ -28,6 +28,7 @@ PART: Final = np.dtype(
         ("rate", "f8"),  # prior of the rate: mean and variance
         ("rate_var", "f8"),
         ("diffusion", "f8"),  # variance of wear over one life, by rate²
+        ("memory", "f8"),  # use over which the rate that varies so stays alike
     ]
 )
 
@@ -37,7 +38,8 @@ WEAR: Final = np.dtype(
         ("begun", "i8"),  # 0: nothing read yet
         ("fresh", "i8"),  # 1: it was seen to be new
         ("points", "i8"),  # readings that corrected it
-        ("trial", "i8"),  # 1: a reading looked new, the next decides; 2 to 5: its counter fell
+        ("trial", "i8"),  # 1: a reading looked new, the next decides; `FELL` and more: counter
+        ("since", "f8"),  # sum of the readings since the part's own counter fell
         ("opened", "i8"),  # 1: its wear quickened
         ("last_s", "f8"),  # time of the newest, in the history's time
         ("use", "f8"),  # u there

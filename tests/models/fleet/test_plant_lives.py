@@ -8,7 +8,7 @@ from models.fleet import Fleet
 from models.profile import load_profiles
 from models.rows import Block
 from simulators.plants import PLANTS, Plant, Specimen, true_life_s
-from tests.models.fleet.machines import DAY, START, S
+from tests.models.fleet.machines import DAY, START, S, block
 
 PROFILES = load_profiles()
 PARTS = [
@@ -137,10 +137,74 @@ def test_a_part_in_the_second_half_of_its_life_is_seen_to_be_new_at_once(
         assert (life(fleet, component).fraction or 0.0) > 0.9
 
 
+def drum(used: float, replaced_s: float) -> tuple[Plant, np.ndarray, np.ndarray]:
+    """Return a printer whose drum is replaced, and 12 days of it by the hour."""
+    made = Specimen(key="d", used={"drum": used}, replaced_s={"drum": (replaced_s,)})
+    plant = PLANTS["office-printer"]([made], 15)
+    times = np.arange(12.0 * 24.0) * HOUR
+    return plant, times, plant.sample(times)
+
+
+def feed_some(
+    fleet: Fleet, plant: Plant, rows: tuple[np.ndarray, np.ndarray], names: tuple[str, ...]
+) -> None:
+    """Give the fleet rows of some signals alone."""
+    times, values = rows
+    columns = {name: values[:, 0, plant.signals.index(name)] for name in names}
+    fleet.observe([block("m", START + (times * S).astype(np.int64), columns)])
+
+
+def test_drums_that_are_replaced_early_are_told_by_the_mean_of_a_few_readings() -> None:
+    at = 10.0 * DAY
+    used = np.random.default_rng(17).uniform(0.3, 0.4, UNITS)
+    made = [
+        Specimen(key=f"u{i}", used={"drum": float(used[i])}, replaced_s={"drum": (at,)})
+        for i in range(UNITS)
+    ]
+    plant = PLANTS["office-printer"](made, 18)
+    times = np.arange(12.0 * 24.0) * HOUR
+    values = plant.sample(times)
+    for unit in range(UNITS):
+        fleet = machine("office-printer")
+        feed(fleet, plant, times[:240], values[:240], unit)
+        assert (life(fleet, "drum").fraction or 1.0) < 0.8
+        feed(fleet, plant, times[240:246], values[240:246], unit)
+        assert (life(fleet, "drum").fraction or 0.0) > 0.9
+        feed(fleet, plant, times[246:], values[246:], unit)
+        assert (life(fleet, "drum").fraction or 0.0) > 0.9
+
+
+def test_a_drum_is_told_to_be_new_where_its_counter_and_its_density_come_apart() -> None:
+    plant, times, values = drum(0.6, 10.0 * DAY)
+    fleet = machine("office-printer")
+    for row in range(len(times)):
+        one = (times[row : row + 1], values[row : row + 1])
+        feed_some(fleet, plant, one, ("pages", "drum_pages"))
+        if row == 240:
+            assert (life(fleet, "drum").fraction or 1.0) < 0.5
+        later = (times[row : row + 1] + 60.0, values[row : row + 1])
+        feed_some(fleet, plant, later, ("print_density",))
+        if row >= 240:
+            assert (life(fleet, "drum").fraction or 0.0) > 0.9
+
+
+def test_a_glitch_is_not_confirmed_by_the_rows_of_a_counter() -> None:
+    plant, times, values = drum(0.6, 400.0 * DAY)
+    fleet = machine("office-printer")
+    feed(fleet, plant, times[:240], values[:240])
+    before = life(fleet, "drum").fraction or 0.0
+    glitch = values[240:241].copy()
+    glitch[0, 0, plant.signals.index("print_density")] = 1.45
+    feed(fleet, plant, times[240:241], glitch)
+    feed_some(fleet, plant, (times[241:265], values[241:265]), ("pages", "drum_pages"))
+    feed(fleet, plant, times[265:], values[265:])
+    assert life(fleet, "drum").fraction == pytest.approx(before, abs=0.03)
+
+
 @pytest.mark.parametrize("component", ["drum", "toner", "fuser"])
-@pytest.mark.parametrize("share", [1.0, 0.7])
+@pytest.mark.parametrize(("share", "alone"), [(1.0, False), (0.7, False), (1.0, True)])
 def test_a_counter_that_is_set_back_makes_no_part_new_at_any_age(
-    component: str, share: float
+    component: str, share: float, alone: bool
 ) -> None:
     chance = np.random.default_rng(13)
     made = [
@@ -151,7 +215,8 @@ def test_a_counter_that_is_set_back_makes_no_part_new_at_any_age(
     times = np.arange(13.0 * 24.0) * HOUR
     values = plant.sample(times)
     k = 240
-    columns = [plant.signals.index(name) for name in plant.counters]
+    names = {f"{component}_pages"} if alone else plant.counters
+    columns = [plant.signals.index(name) for name in names]
     values[k:, :, columns] -= share * values[k, :, columns].T
     for unit in range(UNITS):
         fleet = machine("office-printer")

@@ -73,7 +73,7 @@ def follow(
 def take(wears: Any, usual: Any, uses: Iterable[float], values: Iterable[float]) -> int:
     """Take readings after so many usual lives each; return how many come before a new part's."""
     for n, (used, value) in enumerate(zip(uses, values, strict=True)):
-        if not taken(wears[0], usual[0], float(used), float(value), 0.0):
+        if not taken(wears[0], usual[0], float(used), float(value)):
             return n
     return n + 1
 

@@ -11,11 +11,13 @@ from models.life.wiener import WEAR
 from tests.models.life.parts import DAY, FILTER
 
 
-def passage(w: float, rate_var: float, ww: float, diffusion: float) -> np.ndarray:
+def passage(
+    w: float, rate_var: float, ww: float, diffusion: float, memory: float = 0.0
+) -> np.ndarray:
     """Return (p10, p50, p90) in usual lives for a known state."""
     wears, usual = np.zeros(1, WEAR), online.usual(FILTER)
     wears["w"], wears["r"], wears["rr"], wears["ww"] = w, 1.0, rate_var, ww
-    usual["diffusion"] = diffusion
+    usual["diffusion"], usual["memory"] = diffusion, memory
     out = np.zeros(5)
     use = np.array([1.0 / (400 * DAY), 0.0, 0.0, 0.0])
     foresee(wears[0], usual[0], 0.0, use, out)
@@ -30,6 +32,24 @@ def test_a_gamma_process_crosses_when_it_says(diffusion: float) -> None:
     np.testing.assert_allclose(
         passage(0.4, 0.0, 0.0, diffusion), np.quantile(crossed, [0.1, 0.5, 0.9]), rtol=0.06
     )
+
+
+@pytest.mark.parametrize("left", [0.1, 0.3, 1.0])
+def test_a_rate_that_stays_alike_for_a_while_crosses_when_it_says(left: float) -> None:
+    diffusion, memory, step = 0.02, 0.1, 0.005
+    chance = np.random.default_rng(4)
+    alike = np.exp(-step / memory)
+    rate = np.sqrt(diffusion / (2 * memory)) * chance.standard_normal(20_000)
+    worn, crossed = np.zeros(20_000), np.zeros(20_000)
+    while (worn < left).any():
+        crossed += step * (worn < left)
+        worn += step * np.maximum(1.0 + rate, 0.0)
+        fresh = np.sqrt(diffusion / (2 * memory) * (1 - alike**2))
+        rate = alike * rate + fresh * chance.standard_normal(20_000)
+    oracle = np.quantile(crossed, [0.1, 0.5, 0.9])
+    np.testing.assert_allclose(passage(1.0 - left, 0.0, 0.0, diffusion, memory), oracle, rtol=0.08)
+    wide = passage(1.0 - left, 0.0, 0.0, diffusion)
+    assert np.ptp(wide) > np.ptp(oracle)
 
 
 def test_little_diffusion_is_the_inverse_gaussian_of_a_wiener_process() -> None:

@@ -6,21 +6,29 @@ import numpy as np
 import pytest
 
 from models.life.online import RAW_NOISE
-from models.life.replacement import APART, DISTURBED, NEW, OFF, SAME, fall_line, verdict
-from tests.models.life.parts import FALLING, FILTER, follow
+from models.life.replacement import DISTURBED, NEW, OFF, SAME, fall_line, shown_new, verdict
+from models.life.wiener import curve_at
+from tests.models.life.parts import FALLING, FILTER, NOISE, follow
 
 AFTER = 0.001
 
 
-def judge(wears: Any, usual: Any, value: float, *, fell: bool = False) -> int:
+def judge(wears: Any, usual: Any, value: float) -> int:
     """Return the verdict of one raw reading, which is noisier than a bucket's median."""
     used, noise = float(wears[0]["use"]) + AFTER, RAW_NOISE * float(wears[0]["noise"])
-    return int(verdict(wears[0], usual[0], used, value, noise, APART if fell else 0.0))
+    return int(verdict(wears[0], usual[0], used, value, noise))
 
 
-def say(value: float, *, fell: bool = False, last: float = 0.7) -> int:
+def say(value: float, *, last: float = 0.7) -> int:
     wears, usual = follow(FILTER, last=last)
-    return judge(wears, usual, value, fell=fell)
+    return judge(wears, usual, value)
+
+
+def fell(mean: float, *, count: int = 1, last: float = 0.7) -> bool:
+    """Return whether so many readings since the part's own counter fell are a new part's."""
+    wears, usual = follow(FILTER, last=last)
+    noise = RAW_NOISE / count * float(wears[0]["noise"])
+    return shown_new(wears[0], usual[0], float(wears[0]["use"]) + AFTER, mean, noise)
 
 
 @pytest.mark.parametrize(
@@ -44,13 +52,30 @@ def test_a_part_that_is_nearly_new_cannot_be_told_from_a_new_one() -> None:
     assert say(100.0, last=0.12) == SAME
 
 
-@pytest.mark.parametrize("value", [153.0, 150.0, 145.0, 170.0])
+@pytest.mark.parametrize("value", [153.0, 150.0, 145.0, 170.0, 0.0])
 def test_a_counter_that_falls_alone_makes_no_new_part(value: float) -> None:
-    assert say(value, fell=True) == SAME
+    assert not fell(value)
 
 
-def test_a_counter_that_falls_helps_a_doubtful_indicator() -> None:
-    assert say(107.0, fell=True, last=0.4) == NEW
+def test_a_counter_that_falls_lets_a_smaller_step_count() -> None:
+    assert say(103.0, last=0.17) == SAME
+    assert fell(103.0, last=0.17)
+
+
+def test_the_mean_of_readings_since_a_counter_fell_tells_more_than_one() -> None:
+    assert not fell(103.0, last=0.14)
+    assert fell(103.0, count=6, last=0.14)
+
+
+@pytest.mark.parametrize("part", [FILTER, FALLING])
+def test_few_counters_that_are_set_back_are_taken_for_a_part(part: object) -> None:
+    wears, usual = follow(part, last=0.3)  # type: ignore[arg-type]
+    used = float(wears[0]["use"]) + AFTER
+    truth = curve_at(usual[0], 0.3 + AFTER)[0]
+    readings = truth + NOISE * np.random.default_rng(3).standard_normal(20_000)
+    noise = RAW_NOISE * float(wears[0]["noise"])
+    wrong = sum(shown_new(wears[0], usual[0], used, y, noise) for y in readings.tolist())
+    assert wrong <= 2
 
 
 def test_the_line_asks_for_an_estimate_where_a_verdict_is_possible() -> None:
