@@ -23,6 +23,7 @@ from forewarn.tables import (
 app = typer.Typer(add_completion=False)
 HEADS: Final = ("advisory", "machine", "state", "what", "sure", "latest (UTC)")
 OPEN: Final = ("open", "deferred")
+TOLD: Final = ("state", "acknowledged_by", "defer_until", "reason", "ticket_id")  #: by people
 Advisory = Annotated[str, typer.Argument(metavar="ADVISORY", help="its id")]
 Actor = Annotated[str | None, typer.Option("--by", help="who decides (default: you)")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="only say what would be done")]
@@ -112,7 +113,7 @@ def _decide(
     if dry_run:
         print_json({"advisory": advisory, "step": step, "body": body})
         return
-    done = Client(url).change(f"advisories/{part(advisory)}", step, body)
+    done = Client(url).change(f"advisories/{part(advisory)}", step, body, TOLD)
     if as_json:
         print_json(done)
     else:

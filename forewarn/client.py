@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any, Final
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlencode, urlsplit
@@ -24,6 +25,10 @@ Item = dict[str, Any]
 
 class ServiceError(Exception):
     """The service did not do what was asked; the text says what to do."""
+
+    def __init__(self, text: str, status: int | None = None) -> None:
+        super().__init__(text)
+        self.status = status  #: of the answer; None where none came
 
 
 class Client:
@@ -62,10 +67,24 @@ class Client:
         for page in self.pages(path, query):
             yield from page["items"]
 
-    def change(self, path: str, step: str, body: Mapping[str, Any]) -> Item:
-        """Do a step with the newest version of the thing at a path."""
-        _, etag = self._read(_address(path))
-        return self._send(_address(f"{path}/{step}"), body, {"If-Match": etag})
+    def change(self, path: str, step: str, body: Mapping[str, Any], told: Sequence[str]) -> Item:
+        """Do a step with the newest version of the thing at a path.
+
+        `told` names the fields in which people's doings show. Where it changed meanwhile and they
+        did not, only the service moved dates or severity: then the step is taken once more.
+        """
+        seen, etag = self._read(_address(path))
+        address = _address(f"{path}/{step}")
+        try:
+            return self._send(address, body, {"If-Match": etag})
+        except ServiceError as error:
+            if error.status != HTTPStatus.PRECONDITION_FAILED:
+                raise
+            now, etag = self._read(_address(path))
+            if any(now[name] != seen[name] for name in told):
+                text = "somebody changed it meanwhile: `show` it and decide anew"
+                raise ServiceError(text, error.status) from error
+        return self._send(address, body, {"If-Match": etag})
 
     def add(self, path: str, body: Mapping[str, Any]) -> Item:
         """Add something to the list at a path."""
@@ -87,7 +106,7 @@ class Client:
             with self._opener.open(request, timeout=TIMEOUT_S) as reply:
                 return json.loads(reply.read()), reply.headers.get("ETag", "")
         except HTTPError as error:
-            raise ServiceError(_problem(error)) from error
+            raise ServiceError(_problem(error), error.code) from error
         except (URLError, TimeoutError, ConnectionError) as error:
             reason = getattr(error, "reason", error)
             raise ServiceError(

@@ -67,7 +67,13 @@ def show(item: Item) -> None:
     print_facts([*facts, ("times", f"{item['clock']} time"), ("device", item["device"])])
     found = item["assessment"] or {"conditions": [], "lives": []}
     conditions = [
-        (c["signal"], c["check"], number(c["value"]), number(c["expected"]), moment(c["since"]))
+        (
+            c["signal"],
+            c["check"],
+            number(c["value"]),
+            number(c["expected"]),
+            moment(c["since"], item["clock"]),
+        )
         for c in found["conditions"]
         if c["active"]
     ]

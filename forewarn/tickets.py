@@ -21,6 +21,7 @@ from forewarn.tables import (
 app = typer.Typer(add_completion=False)
 HEADS: Final = ("ticket", "machine", "state", "what", "do it between", "and (UTC)")
 OPEN: Final = ("new", "in_progress", "resolved")
+TOLD: Final = ("state", "assignee", "resolved", "verdict", "as_found")  #: what people did to it
 Ticket = Annotated[str, typer.Argument(metavar="TICKET", help="its number or id")]
 Note = Annotated[str | None, typer.Option(help="a remark")]
 Why = Annotated[str, typer.Option("--note", help="why")]
@@ -126,7 +127,7 @@ def _step(
     if step == "comments":
         done = client.add(f"tickets/{item['id']}/{step}", body)
     else:
-        done = client.change(f"tickets/{item['id']}", step, body)
+        done = client.change(f"tickets/{item['id']}", step, body, TOLD)
     if as_json:
         print_json(done)
     else:

@@ -1,9 +1,11 @@
 import json
+from typing import Any
 
 import pytest
 
 from forewarn import advisories, tickets
-from tests.cloud.api.plant import Plant
+from forewarn.client import Client
+from tests.cloud.api.plant import SECOND, T0, Plant
 
 Captured = pytest.CaptureFixture[str]
 
@@ -68,6 +70,40 @@ def test_a_dry_run_changes_nothing(number: str, capsys: Captured) -> None:
 def test_what_the_state_forbids(number: str, capsys: Captured) -> None:
     assert tickets.main(["close", number]) == 1
     assert "acknowledge" in capsys.readouterr().err
+
+
+def test_a_step_is_taken_where_only_the_service_changed_it_and_refused_where_somebody_did(
+    url: str, plant: Plant, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant.register("acme.a", "data")
+    plant.find("acme.a", "pressure", severity=2)
+    ticket = plant.ledger.tickets()[0][0]
+
+    def taken_on() -> None:
+        version = plant.ledger.ticket(ticket.id).version
+        plant.ledger.acknowledge(ticket.id, version, actor="li")
+
+    def more_severe() -> None:
+        plant.find("acme.a", "pressure", T0 + SECOND, severity=3)
+
+    meanwhile = [taken_on, more_severe]
+    send = Client._send
+
+    def late(*args: Any) -> Any:
+        """Send what was read before something happened."""
+        if meanwhile:
+            meanwhile.pop(0)()
+        return send(*args)
+
+    monkeypatch.setattr(Client, "_send", late)
+    words = ["resolve", str(ticket.number), "--verdict", "inconclusive"]
+    assert tickets.main(["ack", str(ticket.number)]) == 1
+    assert plant.ledger.ticket(ticket.id).assignee == "li"
+    assert "somebody" in capsys.readouterr().err
+    assert tickets.main(words) == 0
+    assert meanwhile == []
+    done = plant.ledger.ticket(ticket.id)
+    assert (done.state, done.severity, done.version) == ("resolved", 3, ticket.version + 3)
 
 
 @pytest.mark.parametrize("name", ["99", "nothing"])
