@@ -3,6 +3,7 @@
 Pure text from values, so that every reader gets the same finding in their language.
 """
 
+from decimal import Decimal
 from typing import Final
 
 from models.assessment import (
@@ -184,7 +185,7 @@ def drivers(life: Life, profile: Profile, lang: str = "en") -> list[str]:
         )
     if life.rate is not None:
         words = _USUAL if abs(life.rate - 1.0) < 0.1 else _RATES
-        found.append(words[lang].format(rate=f"{life.rate:.2g}"))
+        found.append(words[lang].format(rate=figure(life.rate, 2)))
     if part.norm is not None and life.basis == "wear":
         load, load_unit = _signal(part.norm.by, profile, lang)
         nominal = quantity(part.norm.nominal, load_unit)
@@ -204,9 +205,15 @@ def quantity(value: float | None, unit: str | None) -> str:
     shown = UNITS.get(unit, unit) if unit else ""
     if shown.startswith("{"):
         shown = shown.strip("{}")
-    number = f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    number = f"{value:.0f}" if abs(value) >= 100 else figure(value, 3)
     space = "" if shown in {"%", ""} else " "
     return f"{number}{space}{shown}"
+
+
+def figure(value: float, digits: int) -> str:
+    """Return a value of so many figures, without a power of ten."""
+    rounded = f"{value:.{digits}g}"
+    return f"{Decimal(rounded):f}" if "e" in rounded else rounded
 
 
 def span(seconds: float, lang: str, *, bare: bool = False) -> str:
@@ -327,7 +334,7 @@ def _life(item: Life, profile: Profile, lang: str) -> str:
     else:
         size = item.p50_s
         low = _span(item.p10_s, size, lang, bare=True)
-        middle = _span(item.p50_s, size, lang, bare=True)
+        middle = _span(item.p50_s, size, lang, bare=lang == "en")
         text = _LIFE[lang].format(
             part=name, low=low, high=_span(item.p90_s, size, lang), middle=middle
         )

@@ -11,7 +11,7 @@ from cloud.api.deps import Deps
 from cloud.api.machines import Clocks
 from cloud.api.pages import Paging, answer, one, single, tagged
 from cloud.api.problems import declared
-from cloud.api.why import explain
+from cloud.api.why import evidence_now, explain
 from cloud.api.wire import Json
 from cloud.api.writes import PROBLEMS, Creation, Signed, Text, Write
 from cloud.ledger import AdvisoryRow, AdvisoryState, EvidenceRow
@@ -28,7 +28,11 @@ class AdvisoryView(AdvisoryRow, frozen=True, kw_only=True):
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
-    """What speaks for an advisory, oldest first."""
+    """What speaks for an advisory, oldest first.
+
+    `value`, `expected` and `witnesses` are those of now while a condition lasts and the advisory
+    waits or is worked on, afterwards those of when it was worst.
+    """
 
     items: list[EvidenceRow]
 
@@ -114,8 +118,7 @@ def advisory_why(deps: Deps, advisory: str) -> Json:
 @router.get("/{advisory}/evidence", responses=answer("Evidence") | declared(404))
 def evidence(deps: Deps, advisory: str) -> Json:
     """Return what speaks for an advisory."""
-    deps.ledger.advisory(advisory)
-    return Json(Evidence(items=deps.ledger.evidence(advisory)))
+    return Json(Evidence(items=evidence_now(deps, deps.ledger.advisory(advisory))))
 
 
 _WRITTEN: Final = tagged("AdvisoryView") | declared(*PROBLEMS)

@@ -7,23 +7,34 @@ forecasts of this one.
 from collections.abc import Mapping, Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from cloud.advisories.hindsight import own, sentences
+from cloud.advisories.modes import lives_by_mode
 from cloud.advisories.reason import reasons
 from cloud.api.deps import ApiDeps
 from cloud.api.machines import Clocks
-from cloud.ledger import AdvisoryRow
+from cloud.ledger import AdvisoryRow, AdvisoryState, EvidenceRow
 from cloud.ledger.records import Clock, Confidence
 from models.assessment import Assessment, Life
 from models.profile import Profile
 from models.words import drivers
 
 LANGUAGES = ("en", "zh")
+STANDING = (
+    AdvisoryState.SHADOW,
+    AdvisoryState.OPEN,
+    AdvisoryState.DEFERRED,
+    AdvisoryState.ACCEPTED,
+)
 FORECASTS = 500  #: newest assessments in which earlier forecasts are looked for
 
 
 class Why(msgspec.Struct, frozen=True, kw_only=True):
     """Sentences by language, heaviest evidence first; the life band as of `life_at`.
+
+    While the advisory waits or is worked on they say what the newest assessment says, afterwards
+    what was known last.
 
     `confidence` says how much to rely on it, `coverage` (0..1) how much of what the profile asks
     for was heard and learned. `life` is null where there is insufficient data. `forecast` says how
@@ -43,20 +54,47 @@ class Why(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def explain(deps: ApiDeps, row: AdvisoryRow) -> Why:
-    """Return the reasons of an advisory as they stand now."""
+    """Return the reasons of an advisory: as they stand now while it waits or is worked on."""
     profile = deps.profiles.get(row.profile) or deps.profiles["generic"]
-    evidence = deps.ledger.evidence(row.id)
+    assessments = recent(deps, row.machine)
+    now = assessments[0] if assessments and row.state in STANDING else None
+    evidence = _as_now(deps.ledger.evidence(row.id), now)
+    life, life_at_ns = row.life, row.life_at_ns
+    known = dict(lives_by_mode(now, profile)).get(row.mode) if now is not None else None
+    if now is not None and known is not None and known.p50_s is not None:
+        life, life_at_ns = known, now.at_ns
     return Why(
         advisory_id=row.id,
         machine=row.machine,
         clock=Clocks(deps).of(row.machine),
-        why={lang: reasons(evidence, row.life, profile, lang) for lang in LANGUAGES},
-        forecast=forecast(deps, row.component, row.life, profile, recent(deps, row.machine)),
-        life=row.life,
-        life_at_ns=row.life_at_ns,
+        why={lang: reasons(evidence, life, profile, lang) for lang in LANGUAGES},
+        forecast=forecast(deps, row.component, life, profile, assessments),
+        life=life,
+        life_at_ns=life_at_ns,
         confidence=row.confidence,
         coverage=row.coverage,
     )
+
+
+def evidence_now(deps: ApiDeps, row: AdvisoryRow) -> list[EvidenceRow]:
+    """Return what speaks for an advisory, oldest first: as it stands now while it is not over."""
+    current = deps.ledger.current(row.machine) if row.state in STANDING else None
+    return _as_now(deps.ledger.evidence(row.id), current.assessment if current else None)
+
+
+def _as_now(rows: list[EvidenceRow], now: Assessment | None) -> list[EvidenceRow]:
+    """Return evidence with what its condition says now; what has ended stays as it was."""
+    active = {(one.signal, one.check): one for one in now.conditions if one.active} if now else {}
+
+    def newer(row: EvidenceRow) -> EvidenceRow:
+        one = (
+            None if row.signal is None or row.check is None else active.get((row.signal, row.check))
+        )
+        if one is None or row.ended_ns is not None:
+            return row
+        return replace(row, value=one.value, expected=one.expected, witnesses=one.witnesses)
+
+    return [newer(row) for row in rows]
 
 
 def recent(deps: ApiDeps, machine: str) -> list[Assessment]:

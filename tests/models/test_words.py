@@ -84,7 +84,7 @@ def test_a_band_of_life() -> None:
         explain(life(6, 9, 14, fraction=0.3), PUMP)
         == "Bearing: limit reached in 6 to 14 days, most likely 9; 30% of its life is left"
     )
-    assert explain(life(6, 9, 14), PUMP, "zh") == "Bearing：预计6至14天后达到极限，最可能为9"
+    assert explain(life(6, 9, 14), PUMP, "zh") == "Bearing：预计6至14天后达到极限，最可能为9天"
     assert explain(life(0, 0, 0), PUMP) == "Bearing: limit reached"
     assert explain(life(None, None, None), PUMP) == (
         "Bearing: not enough data for a remaining life"

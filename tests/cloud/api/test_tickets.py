@@ -3,9 +3,14 @@ from typing import Any
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from cloud.accounts.values import Role
-from tests.cloud.api.plant import BASE, SECOND, T0, Opened, Plant, every
+from cloud.ledger import Verdict
+from models.assessment import Life
+from tests.cloud.api.plant import BASE, PRESS, SECOND, T0, Opened, Plant, every
+
+DAY_S = 86_400
 
 
 @pytest.fixture
@@ -238,3 +243,54 @@ async def test_an_answer_is_kept_over_a_restart_and_for_its_caller_alone(
         headers = {**key, "Authorization": f"Bearer {secret}"}
         other = await client.post(path, json={"text": "x"}, headers=headers)
     assert (other.status_code, other.content == answers[0].content) == (201, False)
+
+
+async def test_the_reasons_are_as_they_stand_now_until_it_is_done(
+    api: httpx.AsyncClient,
+    plant: Plant,
+    ticket: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def told(value: float, days: float, at_ns: int) -> None:
+        plant.n += 1
+        (before,) = plant.ledger.assessments("acme.a", limit=1)[0]
+        (condition,) = before.assessment.conditions
+        life = Life(
+            component="seal",
+            mode="leak",
+            basis="counter",
+            p10_s=0.8 * days * DAY_S,
+            p50_s=days * DAY_S,
+            p90_s=1.3 * days * DAY_S,
+            fraction=None,
+        )
+        now = replace(
+            before.assessment,
+            n=plant.n,
+            at_ns=at_ns,
+            conditions=(replace(condition, value=value, onset=False),),
+            lives=(life,),
+        )
+        plant.ledger.file(plant.n, [now])
+
+    path = f"/api/v1/tickets/{ticket['id']}/why"
+    monkeypatch.setitem(
+        PRESS.failure_modes, "leak", replace(PRESS.failure_modes["leak"], life=True)
+    )
+    told(1.4, 10.0, T0 + SECOND)
+    told(1.2, 9.0, T0 + DAY_S * SECOND)
+    said = (await api.get(path)).json()
+    assert said["why"]["en"] == [
+        "Pressure is 1.2 bar, below its limit of 2 bar; expected about 3 bar",
+        "Seal: limit reached in 7 to 12 days, most likely 9",
+    ]
+    assert (said["life"]["p50_s"], said["life_at"]) == (9.0 * DAY_S, "2023-11-15T22:13:20Z")
+    plant.ledger.resolve(
+        ticket["id"],
+        plant.ledger.ticket(ticket["id"]).version,
+        actor="li",
+        verdict=Verdict.CONFIRMED,
+    )
+    told(2.5, 300.0, T0 + 2 * DAY_S * SECOND)
+    after = (await api.get(path)).json()["why"]["en"]
+    assert "Pressure is 1.5 bar" in after[0]

@@ -203,6 +203,28 @@ export function refreshWork(client: QueryClient): void {
   }
 }
 
+const TRIES = 4;
+
+/**
+ * Write on what was seen, `first`. Where it changed since and the fields that tell of people's doings
+ * did not, only the service moved dates, priority or severity with the machine: write again on that.
+ */
+async function persevering<T>(
+  first: T, write: (seen: T) => Promise<T>, read: () => Promise<T>, told: readonly (keyof T)[],
+): Promise<T> {
+  let seen = first;
+  for (let left = TRIES; ; left -= 1) {
+    try {
+      return await write(seen);
+    } catch (error) {
+      const stale = error instanceof ApiError && error.problem.status === 412;
+      if (!stale || left === 1) throw error;
+      seen = await read();
+      if (told.some((name) => seen[name] !== first[name])) throw error;
+    }
+  }
+}
+
 export type Decision =
   | { kind: 'accept' }
   | { kind: 'acknowledge' }
@@ -210,36 +232,50 @@ export type Decision =
   | { kind: 'defer'; until: string; reason?: string }
   | { kind: 'reject'; reason: string };
 
+interface Deciding {
+  advisory: Advisory;
+  decision: Decision;
+  actor: string;
+}
+
+function sendDecision({ advisory, decision, actor }: Deciding): Promise<Advisory> {
+  const params = { path: { advisory: advisory.id }, ...written(advisory.version) };
+  switch (decision.kind) {
+    case 'accept':
+      return got(api.POST('/api/v1/advisories/{advisory}/accept', { params, body: { actor } }));
+    case 'defer': {
+      const { until, reason } = decision;
+      const body = { actor, until, ...(reason ? { reason } : {}) };
+      return got(api.POST('/api/v1/advisories/{advisory}/defer', { params, body }));
+    }
+    case 'acknowledge':
+      return got(api.POST('/api/v1/advisories/{advisory}/acknowledge', { params, body: { actor } }));
+    case 'shelve': {
+      const body = { actor, reason: decision.reason };
+      return got(api.POST('/api/v1/advisories/{advisory}/shelve', { params, body }));
+    }
+    case 'reject': {
+      const body = { actor, reason: decision.reason };
+      return got(api.POST('/api/v1/advisories/{advisory}/reject', { params, body }));
+    }
+  }
+}
+
+const TOLD_OF_ADVISORIES = ['state', 'acknowledged_by', 'defer_until', 'reason', 'ticket_id'] as const;
+
+const deciding = (doing: Deciding): Promise<Advisory> =>
+  persevering(
+    doing.advisory,
+    (advisory) => sendDecision({ ...doing, advisory }),
+    () =>
+      got(api.GET('/api/v1/advisories/{advisory}', { params: { path: { advisory: doing.advisory.id } } })),
+    TOLD_OF_ADVISORIES,
+  );
+
 export function useDecide() {
   const client = useQueryClient();
   return useMutation({
-    mutationFn: ({ advisory, decision, actor }: {
-      advisory: Advisory;
-      decision: Decision;
-      actor: string;
-    }) => {
-      const params = { path: { advisory: advisory.id }, ...written(advisory.version) };
-      if (decision.kind === 'accept') {
-        return got(
-          api.POST('/api/v1/advisories/{advisory}/accept', { params, body: { actor } }),
-        );
-      }
-      if (decision.kind === 'defer') {
-        const { until, reason } = decision;
-        const body = { actor, until, ...(reason ? { reason } : {}) };
-        return got(api.POST('/api/v1/advisories/{advisory}/defer', { params, body }));
-      }
-      if (decision.kind === 'acknowledge') {
-        return got(
-          api.POST('/api/v1/advisories/{advisory}/acknowledge', { params, body: { actor } }),
-        );
-      }
-      const body = { actor, reason: decision.reason };
-      if (decision.kind === 'shelve') {
-        return got(api.POST('/api/v1/advisories/{advisory}/shelve', { params, body }));
-      }
-      return got(api.POST('/api/v1/advisories/{advisory}/reject', { params, body }));
-    },
+    mutationFn: deciding,
     onSuccess: (done) => client.setQueryData(['advisory', done.id], done),
     onSettled: () => refreshWork(client),
   });
@@ -259,34 +295,15 @@ interface Doing {
   actor: string;
 }
 
-const TRIES = 4;
+const TOLD_OF_TICKETS = ['state', 'assignee', 'resolved', 'verdict', 'as_found'] as const;
 
-/**
- * What a person goes by: what people did. Dates, priority and severity follow the machine, and
- * hinder nobody's work.
- */
-const sameToPeople = (one: Ticket, other: Ticket) =>
-  one.state === other.state &&
-  one.assignee === other.assignee &&
-  one.resolved === other.resolved &&
-  one.verdict === other.verdict &&
-  one.as_found === other.as_found;
-
-/** Take a step; where only the service moved dates or severity since the page was read, again with them. */
-async function stepping(doing: Doing): Promise<Ticket> {
-  let { ticket } = doing;
-  for (let left = TRIES; ; left -= 1) {
-    try {
-      return await send({ ...doing, ticket });
-    } catch (error) {
-      const stale = error instanceof ApiError && error.problem.status === 412;
-      if (!stale || left === 1) throw error;
-      const params = { path: { ticket: ticket.id } };
-      ticket = await got(api.GET('/api/v1/tickets/{ticket}', { params }));
-      if (!sameToPeople(ticket, doing.ticket)) throw error;
-    }
-  }
-}
+const stepping = (doing: Doing): Promise<Ticket> =>
+  persevering(
+    doing.ticket,
+    (ticket) => send({ ...doing, ticket }),
+    () => got(api.GET('/api/v1/tickets/{ticket}', { params: { path: { ticket: doing.ticket.id } } })),
+    TOLD_OF_TICKETS,
+  );
 
 function send({ ticket, step, actor }: Doing): Promise<Ticket> {
   const params = { path: { ticket: ticket.id }, ...written(ticket.version) };

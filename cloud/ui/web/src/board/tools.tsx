@@ -7,7 +7,7 @@ import classes from '../pages/board.module.css';
 import { useAddress } from '../parts/address';
 import { useFormats } from '../parts/format';
 import { StateMark } from '../parts/marks';
-import { STATES, type Filter } from '../parts/rank';
+import { standing, STATES, type Filter } from '../parts/rank';
 import { Search } from '../parts/search';
 
 type Change = (part: Partial<Record<keyof Filter, string>>) => void;
@@ -73,7 +73,7 @@ export function useOffered(rows: BoardRow[]): Offered {
   const kept = useRef<{ key: string; offered: Offered } | null>(null);
   return useMemo(() => {
     const counts = new Map<string, number>();
-    for (const row of rows) counts.set(row.state, (counts.get(row.state) ?? 0) + 1);
+    for (const state of rows.map(standing)) counts.set(state, (counts.get(state) ?? 0) + 1);
     const types = [...new Map(rows.map((row) => [row.profile, formats.text(row.type, row.profile)]))];
     const sites = [...new Set(rows.map((row) => row.device))].sort();
     const key = JSON.stringify([[...counts].sort(), types, sites]);

@@ -52,6 +52,7 @@ export function Plot(props: Props) {
     if (!element || !near) return undefined;
     const made = new uPlot(options(now, element.clientWidth, height), data(now.current), element);
     plot.current = made;
+    show(made, now.current);
     const resize = new ResizeObserver(() => {
       made.setSize({ width: element.clientWidth, height });
     });
@@ -65,8 +66,7 @@ export function Plot(props: Props) {
 
   const { x, range, overlay } = props;
   useEffect(() => {
-    plot.current?.setData(data(now.current), false);
-    plot.current?.setScale('x', { min: range.from / 1000, max: range.to / 1000 });
+    if (plot.current) show(plot.current, now.current);
   }, [x, lines, range.from, range.to, overlay]);
 
   return <div ref={box} role="img" aria-label={props.label} style={{ minHeight: height }} />;
@@ -87,6 +87,12 @@ function useNear(box: RefObject<HTMLDivElement | null>): boolean {
     return () => watch.disconnect();
   }, [box, near]);
   return near;
+}
+
+/** Feed a chart, and show the range of its page: a chart that comes into sight late as well. */
+function show(plot: uPlot, props: Props): void {
+  plot.setData(data(props), false);
+  plot.setScale('x', { min: props.range.from / 1000, max: props.range.to / 1000 });
 }
 
 const data = ({ x, lines }: Props): uPlot.AlignedData =>

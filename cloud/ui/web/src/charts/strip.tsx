@@ -38,7 +38,7 @@ export function StateStrip({ trend, range, end }: { trend: Trend; range: Range; 
       <span className={`dim ${classes.label}`} style={{ width: AXIS }}>{t('machine.states')}</span>
       <svg
         className={classes.strip} viewBox="0 0 1000 10" preserveAspectRatio="none" role="img"
-        aria-label={`${t('machine.states')}: ${words}`} style={{ marginRight: RIGHT }}
+        aria-label={t('common.labelled', { label: t('machine.states'), value: words })} style={{ marginRight: RIGHT }}
       >
         {shown.map((one) => {
           const from = (Math.max(one.from, range.from) - range.from) / width;

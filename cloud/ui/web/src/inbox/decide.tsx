@@ -16,7 +16,7 @@ function SnoozeDialog({ advisory, now, close, decide }: {
   decide: (decision: Decision) => void;
 }) {
   const { t } = useTranslation();
-  const { moment } = useFormats();
+  const formats = useFormats();
   const [span, setSpan] = useState<keyof typeof SPANS>('day1');
   const [reason, setReason] = useState('');
   const until = new Date(now + SPANS[span] * HOUR_MS);
@@ -38,8 +38,7 @@ function SnoozeDialog({ advisory, now, close, decide }: {
             </Stack>
           </Radio.Group>
           <Text size="sm">
-            {moment(until.getTime())}
-            {advisory.clock === 'data' && <span className="dim"> · {t('inbox.onMachineClock')}</span>}
+            {formats.on(advisory.clock, formats.moment(until.getTime()))}
           </Text>
           <TextInput
             label={t('inbox.reason')} description={t('inbox.reasonHint')} value={reason} maxLength={10_000}

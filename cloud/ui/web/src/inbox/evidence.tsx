@@ -13,7 +13,12 @@ import classes from './inbox.module.css';
 
 const CHARTS = 2;
 
-function Row({ item, title, unit }: { item: Evidence; title: string; unit: string | null }) {
+function Row({ item, title, unit, clock }: {
+  item: Evidence;
+  title: string;
+  unit: string | null;
+  clock: Advisory['clock'];
+}) {
   const { t } = useTranslation();
   const formats = useFormats();
   return (
@@ -26,11 +31,11 @@ function Row({ item, title, unit }: { item: Evidence; title: string; unit: strin
       <div className="small">
         {item.value !== null && <span className="strong">{formats.quantity(item.value, unit)}</span>}
         {item.expected !== null && (
-          <span className="dim"> ({t('machine.expected', { value: formats.quantity(item.expected, unit) })})</span>
+          <span className="dim"> {t('machine.expected', { value: formats.quantity(item.expected, unit) })}</span>
         )}
         <span className="dim">
           {item.value === null ? '' : ' · '}
-          {t('inbox.sincePart', { time: formats.moment(item.since) })}
+          {t('inbox.sincePart', { time: formats.on(clock, formats.moment(item.since)) })}
           {item.count > 1 && ` · ${t('inbox.count', { count: item.count })}`}
           {item.ended && ` · ${t('inbox.ended')}`}
         </span>
@@ -85,7 +90,7 @@ export function EvidenceList({ advisory, plots }: { advisory: Advisory; plots: b
         {items.map((one) => (
           <Row
             key={`${one.kind}/${one.signal}/${one.check}`} item={one} title={titleOf(one)}
-            unit={known.get(one.signal ?? '')?.unit ?? null}
+            unit={known.get(one.signal ?? '')?.unit ?? null} clock={advisory.clock}
           />
         ))}
       </ul>

@@ -59,7 +59,7 @@ function Concern({ advisory, row }: { advisory: Advisory; row: BoardRow | undefi
       </div>
       <Sentences advisory={advisory.id} />
       <Text size="sm" c="dimmed">
-        {t('confidence.label')}: {t(`confidence.${advisory.confidence}`)}
+        {t('common.labelled', { label: t('confidence.label'), value: t(`confidence.${advisory.confidence}`) })}
         {row && ` · ${dueText(advisory.due_latest, machineNow(row), formats, t)}`}
       </Text>
     </div>
@@ -106,7 +106,7 @@ export function WhyCard({ machine, row, signals }: {
                   <span className="strong">{formats.quantity(one.value, one.unit)}</span>
                   {one.expected !== null && (
                     <span className="dim">
-                      {' '}({t('machine.expected', { value: formats.quantity(one.expected, one.unit) })})
+                      {' '}{t('machine.expected', { value: formats.quantity(one.expected, one.unit) })}
                     </span>
                   )}
                 </span>
@@ -117,7 +117,7 @@ export function WhyCard({ machine, row, signals }: {
       )}
       {assessment && (
         <Text size="sm" c="dimmed" mt={8} title={t('machine.coverageHint')}>
-          {t('machine.coverage')}: {Math.round(assessment.coverage * 100)}%
+          {t('common.labelled', { label: t('machine.coverage'), value: `${Math.round(assessment.coverage * 100)}%` })}
         </Text>
       )}
     </section>
@@ -146,7 +146,7 @@ function PartRow({ part, at }: { part: Part; at: number }) {
       </div>
       {share !== null && (
         <Progress
-          value={share} size={6} radius="sm" aria-label={`${name}: ${t('machine.fraction')} ${share}%`}
+          value={share} size={6} radius="sm" aria-label={t('common.labelled', { label: name, value: `${t('machine.fraction')} ${share}%` })}
           color={share < 15 ? 'red' : share < 35 ? 'orange' : 'green'}
         />
       )}
@@ -158,7 +158,7 @@ function PartRow({ part, at }: { part: Part; at: number }) {
       {order !== null && order - at < 400 * DAY * 1000 && (
         <div className={`small ${late ? classes.late : ''}`}>
           {t('machine.reorder')} {formats.date(order)}
-          <span className="dim"> ({t('machine.leadTime')} {formats.short(part.lead_time_d * DAY)})</span>
+          <span className="dim"> {t('machine.leadTime', { span: formats.short(part.lead_time_d * DAY) })}</span>
         </div>
       )}
       <Forecast words={part.why} />
@@ -239,7 +239,7 @@ export function QualityCard({ machine, row, signals }: {
         <dt>{t('machine.clock')}</dt>
         <dd>{machine.clock === 'data' ? t('machine.clockData') : t('machine.clockWall')}</dd>
         <dt>{t('machine.lastReading')}</dt>
-        <dd>{row?.data ? formats.moment(row.data) : t('common.none')}</dd>
+        <dd>{row?.data ? formats.on(row.clock, formats.moment(row.data)) : t('common.none')}</dd>
         <dt>{t('machine.signalsHeard')}</dt>
         <dd>{stored} / {signals?.items.length ?? 0}</dd>
         <dt>{t('machine.quarantined')}</dt>

@@ -8,7 +8,7 @@ import { Plot } from '../charts/plot';
 import { points } from '../charts/points';
 import type { Range } from '../charts/range';
 import { useReading } from '../live';
-import { figure, useFormats } from '../parts/format';
+import { isPrefixed, useFormats } from '../parts/format';
 import { Problem } from '../parts/failing';
 import classes from './machine.module.css';
 
@@ -85,15 +85,15 @@ export const SignalChart = memo(function SignalChart(props: Props) {
         x={drawn?.x ?? NONE}
         lines={useMemo(() => [{ y: drawn?.y ?? NONE, label: signal.signal }], [drawn, signal.signal])}
         range={view.range}
-        label={`${t('machine.chartOf', { signal: title })}: ${said}`}
+        label={t('common.labelled', { label: t('machine.chartOf', { signal: title }), value: said })}
         overlay={overlay}
         language={formats.language}
         zone={formats.zone}
-        value={(one) => figure(one, formats.language)}
+        value={formats.tick(signal.unit)}
         onZoom={view.onZoom}
         onReset={view.onReset}
         readout={(text) => {
-          if (readout.current) readout.current.textContent = text === null ? '' : `${text} ${unit}`;
+          if (readout.current) readout.current.textContent = text === null ? '' : isPrefixed(signal.unit) ? text : `${text} ${unit}`;
         }}
       />
       {drawn && drawn.x.length === 0 && <p className={`dim small ${classes.empty}`}>{t('machine.noData')}</p>}
@@ -105,12 +105,12 @@ function limitWords(
   { limits, unit }: SignalView, formats: ReturnType<typeof useFormats>, t: (key: string) => string,
 ): string {
   const one = (low: number | null, high: number | null): string =>
-    [low === null ? '' : `< ${formats.quantity(low, unit)}`, high === null ? '' : `> ${formats.quantity(high, unit)}`]
+    [low === null ? '' : `<\u00a0${formats.quantity(low, unit)}`, high === null ? '' : `>\u00a0${formats.quantity(high, unit)}`]
       .filter(Boolean)
       .join(', ');
   const alert = one(limits.alert_low, limits.alert_high);
   const alarm = one(limits.alarm_low, limits.alarm_high);
-  return [alert && `${t('machine.alertLimit')} ${alert}`, alarm && `${t('machine.alarmLimit')} ${alarm}`]
+  return [alert && `${t('severity.2')}\u00a0${alert}`, alarm && `${t('severity.3')}\u00a0${alarm}`]
     .filter(Boolean)
     .join(' · ');
 }

@@ -39,7 +39,7 @@ function TrendPlot({ title, x, lines, fixed, cap, unit, digits, view, height }: 
         x={x}
         lines={lines}
         range={view.range}
-        label={`${t('machine.chartOf', { signal: title })}: ${said}`}
+        label={t('common.labelled', { label: t('machine.chartOf', { signal: title }), value: said })}
         height={height}
         {...(fixed ? { fixed } : {})}
         {...(cap === undefined ? {} : { cap })}
@@ -101,7 +101,7 @@ export const Trends = memo(function Trends({ trend, type, view }: {
       {lives.map(({ component, basis, lines, cap }) => (
         <TrendPlot
           key={`${component}/${basis}`} cap={cap} x={x} lines={lines}
-          title={`${t('machine.life')}: ${part(component)} (${t(`machine.basis.${basis}`)})`}
+          title={t('machine.lifeOf', { part: part(component), basis: t(`machine.basis.${basis}`) })}
           unit={` ${t('span.d', { n: '' }).trim()}`} view={view} height={124}
         />
       ))}

@@ -9,7 +9,7 @@ import { isFiltered, Tools, useFilter, useOffered } from '../board/tools';
 import { Problem } from '../parts/failing';
 import { useFormats } from '../parts/format';
 import { Ago, DaysLeft, dueText, HealthBar, SeverityMark, Sparkline, StateMark } from '../parts/marks';
-import { matching, ranked, urgency } from '../parts/rank';
+import { matching, ranked, standing, urgency } from '../parts/rank';
 import { machineLink, machineNow, useNarrow } from '../parts/machines';
 import { useTitle } from '../parts/title';
 import { Waiting } from '../parts/waiting';
@@ -106,7 +106,7 @@ const Row = memo(function Row({ row }: { row: BoardRow }) {
   const { title, work } = useParts(row);
   return (
     <>
-      <td><StateMark state={row.state} /></td>
+      <td><StateMark state={standing(row)} /></td>
       <td className={classes.wide}>{title}</td>
       <td><HealthBar health={row.health} /></td>
       <td className={classes.sparkCell}><Sparkline at={row.trail_ms} values={row.trail} /></td>
@@ -121,7 +121,7 @@ const Card = memo(function Card({ row }: { row: BoardRow }) {
   const { title, work } = useParts(row);
   return (
     <>
-      <div className={classes.cardTop}>{title}<StateMark state={row.state} /></div>
+      <div className={classes.cardTop}>{title}<StateMark state={standing(row)} /></div>
       <div className={classes.cardMid}>
         <HealthBar health={row.health} />
         <DaysLeft left={row.left} />

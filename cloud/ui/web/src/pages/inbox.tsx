@@ -3,7 +3,7 @@ import { lazy, Suspense, useEffect, useMemo, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { Link, useNavigate, useParams, useSearchParams } from 'react-router';
 import type { Advisory, AdvisoryState, BoardRow } from '../api/client';
-import { useAdvisories, useAdvisory, useBoard, useDecide, type Decision } from '../api/queries';
+import { useAdvisories, useAdvisory, useBoard, useDecide, useWhy, type Decision } from '../api/queries';
 import { decides, useRole } from '../api/session';
 import { EvidenceList } from '../inbox/evidence';
 import classes from '../inbox/inbox.module.css';
@@ -11,7 +11,7 @@ import { Sentences } from '../machine/cards';
 import { Problem } from '../parts/failing';
 import { useFormats } from '../parts/format';
 import { Icon } from '../parts/icons';
-import { bandWords, dueText, leftText, SeverityMark } from '../parts/marks';
+import { bandWords, counted, dueText, leftText, SeverityMark } from '../parts/marks';
 import { useNotice } from '../parts/notice';
 import { useActor } from '../parts/prefs';
 import { useTitle } from '../parts/title';
@@ -56,7 +56,7 @@ function Item({ advisory, row, current, to }: {
         <span className="strong break">{formats.text(advisory.title, advisory.mode)}</span>
         <span className="small break">{row?.name ?? advisory.machine}</span>
         <span className="dim small">
-          {shelved(advisory) ? t('inbox.shelved') : t(`advisoryState.${advisory.state}`)} · {formats.moment(advisory.opened)}
+          {shelved(advisory) ? t('inbox.shelved') : t(`advisoryState.${advisory.state}`)} · {formats.on(advisory.clock, formats.moment(advisory.opened))}
           {advisory.acknowledged_by && ` · ${t('inbox.acknowledgedBy', { who: advisory.acknowledged_by })}`}
         </span>
       </Link>
@@ -121,7 +121,9 @@ function Detail({ advisory, row, decide, dialogs, busy, folder }: {
   const { t } = useTranslation();
   const formats = useFormats();
   const now = row ? machineNow(row) : Date.now();
-  const life = advisory.life;
+  const { data: why } = useWhy(advisory.id);
+  const over = advisory.verdict !== null || advisory.state === 'closed';
+  const life = counted(why?.life, why?.life_at, over ? Date.parse(advisory.last) : now);
   return (
     <article className={`card ${classes.detail}`} aria-labelledby="advisory">
       <Anchor component={Link} to={`/inbox${folder}`} size="sm" className={classes.back ?? ''}>
@@ -136,28 +138,28 @@ function Detail({ advisory, row, decide, dialogs, busy, folder }: {
       {advisory.acknowledged_by && (
         <Text size="sm" className="break">
           {t('inbox.acknowledgedBy', { who: advisory.acknowledged_by })}
-          {advisory.acknowledged && <span className="dim"> · {formats.moment(advisory.acknowledged)}</span>}
+          {advisory.acknowledged && <span className="dim"> · {formats.on(advisory.clock, formats.moment(advisory.acknowledged))}</span>}
         </Text>
       )}
       {advisory.decided_by && (
         <Text size="sm" className="break">
-          {shelved(advisory) ? t('inbox.shelved') : t(`advisoryState.${advisory.state}`)}{' '}
+          {shelved(advisory) ? t('inbox.shelved') : t(`advisoryState.${advisory.state}`)}
           {t('inbox.by', { who: formats.who(advisory.decided_by) })}
-          {advisory.reason && `: ${advisory.reason}`}
-          {advisory.state === 'deferred' && advisory.defer_until && ` · ${t('inbox.snoozed', { time: formats.moment(advisory.defer_until) })}`}
+          {advisory.reason && t('inbox.because', { reason: advisory.reason })}
+          {advisory.state === 'deferred' && advisory.defer_until && ` · ${t('inbox.snoozed', { time: formats.on(advisory.clock, formats.moment(advisory.defer_until)) })}`}
         </Text>
       )}
       <div className={classes.two}>
         <div>
           <h3>{t('due.window')}</h3>
-          <div>{formats.days(advisory.due_earliest, advisory.due_latest)}</div>
+          <div>{formats.on(advisory.clock, formats.days(advisory.due_earliest, advisory.due_latest))}</div>
           <div className="dim small">{dueText(advisory.due_latest, now, formats, t)}</div>
         </div>
         <div>
           <h3>{t('inbox.life')}</h3>
           <div>{leftText(life, t) ?? t('board.notEnough')}</div>
           <div className="dim small">
-            {life && (life.p90_s ?? 1) > 0 ? `${bandWords(life, formats, t)} · ` : ''}{t('confidence.label')}: {t(`confidence.${advisory.confidence}`)}
+            {life && (life.p90_s ?? 1) > 0 ? `${bandWords(life, formats, t)} · ` : ''}{t('common.labelled', { label: t('confidence.label'), value: t(`confidence.${advisory.confidence}`) })}
           </div>
         </div>
         <div>
@@ -237,7 +239,7 @@ export default function Inbox() {
           if (decision.kind === 'accept') say(t('inbox.accepted'));
           else if (decision.kind === 'reject') say(t('inbox.dismissed'));
           else if (decision.kind === 'shelve') say(t('inbox.shelvedDone'));
-          else if (decision.kind === 'defer') say(t('inbox.snoozed', { time: formats.moment(done.defer_until ?? decision.until) }));
+          else if (decision.kind === 'defer') say(t('inbox.snoozed', { time: formats.on(done.clock, formats.moment(done.defer_until ?? decision.until)) }));
         },
         onError: fail,
       },
@@ -280,8 +282,8 @@ export default function Inbox() {
           {!list.data && !list.error && <Waiting />}
           {list.data && items.length === 0 && (
             <div className="card">
-              <Text fw={600}>{t('inbox.empty')}</Text>
-              <Text size="sm" c="dimmed">{t('inbox.emptyHint')}</Text>
+              <Text fw={600}>{folder === 'open' ? t('inbox.empty') : t('inbox.emptyFolder')}</Text>
+              {folder === 'open' && <Text size="sm" c="dimmed">{t('inbox.emptyHint')}</Text>}
             </div>
           )}
           {items.length > 0 && (

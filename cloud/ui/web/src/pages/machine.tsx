@@ -17,6 +17,7 @@ import { useAddress } from '../parts/address';
 import { Problem } from '../parts/failing';
 import { DAY, useFormats } from '../parts/format';
 import { Ago, DaysLeft, HealthBar, StateMark } from '../parts/marks';
+import { standing } from '../parts/rank';
 import { useTitle } from '../parts/title';
 import { Waiting } from '../parts/waiting';
 
@@ -152,7 +153,7 @@ export default function Machine() {
       <Anchor component={Link} to="/" size="sm">‹ {t('machine.back')}</Anchor>
       <div className={classes.head}>
         <Title order={1}>{machine.name ?? machine.id}</Title>
-        <StateMark state={row?.state ?? machine.state} />
+        <StateMark state={row ? standing(row) : machine.state} />
         <span className="dim small break">
           {formats.text(type?.title, machine.profile)} · {machine.id}
         </span>
@@ -162,7 +163,7 @@ export default function Machine() {
         <span><span className="dim small">{t('board.left')} </span><DaysLeft left={row?.left ?? null} /></span>
         <span className="small"><span className="dim">{t('board.heard')} </span><Ago at={row?.heard ?? null} /></span>
         {machine.clock === 'data' && row?.data && (
-          <span className="small"><span className="dim">{t('ago.simulated')} </span>{formats.moment(row.data)}</span>
+          <span className="small"><span className="dim">{t('machine.lastReading')} </span>{formats.on(row.clock, formats.moment(row.data))}</span>
         )}
       </div>
       <div className={classes.columns}>

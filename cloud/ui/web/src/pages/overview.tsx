@@ -8,7 +8,7 @@ import { useFormats } from '../parts/format';
 import { Icon } from '../parts/icons';
 import { Ago } from '../parts/marks';
 import marks from '../parts/marks.module.css';
-import { ranked } from '../parts/rank';
+import { ranked, standing } from '../parts/rank';
 import { useTitle } from '../parts/title';
 import { Waiting } from '../parts/waiting';
 import classes from './overview.module.css';
@@ -21,6 +21,7 @@ const WORRY: State[] = ['alarm', 'alert', 'silent'];
 function MachineCard({ row, tickets }: { row: BoardRow; tickets: Ticket[] }) {
   const { t } = useTranslation();
   const formats = useFormats();
+  const state = standing(row);
   return (
     <li className="card">
       <div className={classes.top}>
@@ -30,9 +31,9 @@ function MachineCard({ row, tickets }: { row: BoardRow; tickets: Ticket[] }) {
         </span>
         <span className="dim small"><Ago at={row.heard} /></span>
       </div>
-      <div className={`${classes.words} ${marks[row.state]}`}>
-        <Icon name={row.state} />
-        <span>{t(`overview.${WORDS[row.state]}`)}</span>
+      <div className={`${classes.words} ${marks[state]}`}>
+        <Icon name={state} />
+        <span>{t(`overview.${WORDS[state]}`)}</span>
       </div>
       {tickets.map((one) => (
         <div key={one.id} className={classes.ticket}>
@@ -40,9 +41,13 @@ function MachineCard({ row, tickets }: { row: BoardRow; tickets: Ticket[] }) {
           <div>{t(`ticketStateCustomer.${one.state}`)}</div>
           {(one.state === 'new' || one.state === 'in_progress') && (
             <div className="small">
-              {t('overview.visit')} {formats.days(one.due_earliest, one.due_latest)}
+              {t('common.labelled', {
+                label: t('overview.visit'), value: formats.on(one.clock, formats.days(one.due_earliest, one.due_latest)),
+              })}
               <br />
-              {t('overview.expected')} <span className="strong">{formats.date(one.due_latest)}</span>
+              <span className="strong">
+                {t('common.labelled', { label: t('overview.expected'), value: formats.date(one.due_latest) })}
+              </span>
             </div>
           )}
         </div>
@@ -60,7 +65,7 @@ export default function Overview() {
   useTitle(t('overview.title'));
   if (!data) return error ? <Problem error={error} retry={() => void refetch()} /> : <Waiting />;
   const rows = ranked(data.items);
-  const worry = rows.filter((row) => WORRY.includes(row.state) || row.ticket);
+  const worry = rows.filter((row) => WORRY.includes(standing(row)));
   const fine = rows.filter((row) => !worry.includes(row));
   const of = (row: BoardRow) => (tickets ?? []).filter((one) => one.machine === row.machine);
   return (

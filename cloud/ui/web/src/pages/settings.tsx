@@ -33,7 +33,7 @@ function Type({ type }: { type: MachineType }) {
       {type.signals.length > 0 && (
         <div className={classes.scroll} tabIndex={0} role="region" aria-label={t('settings.signal')}>
           <table className="grid small">
-            <thead><tr><th>{t('settings.signal')}</th><th>{t('settings.unit')}</th><th>{t('machine.alertLimit')}</th><th>{t('machine.alarmLimit')}</th></tr></thead>
+            <thead><tr><th>{t('settings.signal')}</th><th>{t('settings.unit')}</th><th>{t('severity.2')}</th><th>{t('severity.3')}</th></tr></thead>
             <tbody>
               {type.signals.map((one) => (
                 <tr key={one.signal}>

@@ -2,14 +2,14 @@ import { Anchor, Button, Text, Title } from '@mantine/core';
 import { lazy, Suspense, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { Link, useParams } from 'react-router';
-import type { BoardRow, Ticket } from '../api/client';
+import type { BoardRow, Ticket, Why } from '../api/client';
 import { useAdvisory, useBoard, useProfile, useStep, useTicket, useTicketWhy, type Step } from '../api/queries';
 import { decides, useRole, works } from '../api/session';
 import { EvidenceList } from '../inbox/evidence';
 import { Forecast, Reasons } from '../machine/cards';
 import { Problem } from '../parts/failing';
 import { useFormats } from '../parts/format';
-import { dueText, leftText, bandWords, SeverityMark } from '../parts/marks';
+import { bandWords, counted, dueText, leftText, SeverityMark } from '../parts/marks';
 import { useNotice } from '../parts/notice';
 import { useActor } from '../parts/prefs';
 import { useTitle } from '../parts/title';
@@ -74,19 +74,18 @@ function Next({ ticket, profile }: { ticket: Ticket; profile: string | undefined
   );
 }
 
-function Facts({ ticket, row }: { ticket: Ticket; row: BoardRow | undefined }) {
+function Facts({ ticket, row, why }: { ticket: Ticket; row: BoardRow | undefined; why: Why | undefined }) {
   const { t } = useTranslation();
   const formats = useFormats();
-  const { data: advisory } = useAdvisory(ticket.advisory_id);
   const now = row ? machineNow(row) : Date.now();
   const open = ticket.state === 'new' || ticket.state === 'in_progress';
-  const life = advisory?.life ?? null;
+  const life = counted(why?.life, why?.life_at, open ? now : Date.parse(ticket.resolved ?? ticket.closed ?? ticket.opened));
   return (
     <section className="card">
       <div className={classes.key}>
         <div>
           <h3>{t('ticket.due')}</h3>
-          <div className="strong">{formats.days(ticket.due_earliest, ticket.due_latest)}</div>
+          <div className="strong">{formats.on(ticket.clock, formats.days(ticket.due_earliest, ticket.due_latest))}</div>
           {open && <div className="small">{dueText(ticket.due_latest, now, formats, t)}</div>}
         </div>
         <div>
@@ -110,8 +109,7 @@ function Facts({ ticket, row }: { ticket: Ticket; row: BoardRow | undefined }) {
         </div>
         <div>
           <h3>{t('ticket.opened')}</h3>
-          <div>{formats.moment(ticket.opened)}</div>
-          {ticket.clock === 'data' && <div className="dim small">{t('ago.simulated')}</div>}
+          <div>{formats.on(ticket.clock, formats.moment(ticket.opened))}</div>
         </div>
         {ticket.verdict && (
           <div>
@@ -149,7 +147,7 @@ export default function TicketPage() {
       </div>
       <div className={classes.columns}>
         <div className={classes.stack}>
-          <Facts ticket={ticket} row={row} />
+          <Facts ticket={ticket} row={row} why={why} />
           <section className="card" aria-labelledby="why">
             <h2 id="why">{t('ticket.why')}</h2>
             <Reasons why={why} />
@@ -164,7 +162,7 @@ export default function TicketPage() {
         </div>
         <div className={classes.stack}>
           <Next ticket={ticket} profile={row?.profile ?? advisory?.profile} />
-          <Talk ticket={ticket.id} />
+          <Talk ticket={ticket} />
         </div>
       </div>
     </>

@@ -43,6 +43,18 @@ export function figure(value: number, language: string): string {
   return numbers(language, { maximumFractionDigits: digits }).format(value);
 }
 
+
+const PREFIXES = ['', 'k', 'M', 'G', 'T', 'P'];
+
+/** Units that take a prefix, so that each figure carries its own. */
+export const isPrefixed = (unit: string | null | undefined) => unit === 'By' || unit === 'By/s';
+
+/** Three figures and a prefix, behind which the unit stands: `41.6 M`. */
+function prefixed(value: number, language: string): string {
+  const step = Math.min(PREFIXES.length - 1, Math.max(0, Math.floor(Math.log10(Math.abs(value) || 1) / 3)));
+  return `${figure(value / 1000 ** step, language)}\u00a0${PREFIXES[step]}`;
+}
+
 /** What Intl makes is dear: each of them is made once. */
 const NUMBERS = new Map<string, Intl.NumberFormat>();
 
@@ -64,9 +76,11 @@ export interface Formats {
   date: Moment;
   time: Moment;
   moment: Moment;
+  on: (clock: Clock, said: string) => string; // says so where a time is on the machine's own clock
   days: (from: string, to: string) => string;
   who: (actor: string) => string;
   zoneName: string;
+  tick: (unit: string | null | undefined) => (value: number) => string; // on an axis
 }
 
 /** Parts of the service that are written down as who did something. */
@@ -84,6 +98,9 @@ export function useFormats(): Formats {
 }
 
 type Moment = (at: string | number) => string;
+type Clock = 'wall' | 'data';
+
+const H23: Intl.DateTimeFormatOptions = { hourCycle: 'h23' };
 
 /** Times in a language and zone; the maker of texts is itself made at the first use. */
 function moments(language: string, zone: string | undefined) {
@@ -112,8 +129,13 @@ function formats(chosen: string, prefs: Prefs, t: TFunction): Formats {
   const date = format({ year: 'numeric', month: 'short', day: 'numeric' });
   const dayOfYear = format({ month: 'short', day: 'numeric' });
   const year = format({ year: 'numeric' });
+  const zones = new Intl.DateTimeFormat(language, { timeZone: zone, timeZoneName: 'short' });
+  const zoneOf = (at: number) =>
+    zones.formatToParts(at).find((part) => part.type === 'timeZoneName')?.value ?? 'UTC';
+  /** A time of day names its zone as it was on that day, summer time included. */
+  const zoned = (said: Moment): Moment => (at) =>
+    `${said(at)}\u00a0${zoneOf(typeof at === 'string' ? Date.parse(at) : at)}`;
   const convert = (unit: string | null | undefined) => converter(unit, prefs.units);
-  const zoned = new Intl.DateTimeFormat(language, { timeZone: zone, timeZoneName: 'short' });
   return {
     language,
     zone,
@@ -121,6 +143,7 @@ function formats(chosen: string, prefs: Prefs, t: TFunction): Formats {
     convert,
     quantity: (value, unit) => {
       if (value === null || value === undefined) return '–';
+      if (isPrefixed(unit)) return `${prefixed(value, language)}${convert(unit).unit}`;
       const { unit: shown, by } = convert(unit);
       const space = shown === '%' || shown === '' ? '' : '\u00a0';
       return `${figure(by(value), language)}${space}${shown}`;
@@ -141,11 +164,11 @@ function formats(chosen: string, prefs: Prefs, t: TFunction): Formats {
       return yearFirst ? `${date(from)} – ${dayOfYear(to)}` : `${dayOfYear(from)} – ${date(to)}`;
     },
     who: (actor) => (ITSELF.has(actor) ? t('common.itself') : actor),
-    time: format({ hour: '2-digit', minute: '2-digit', second: '2-digit' }),
-    moment: format({
-      year: 'numeric', month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit',
-    }),
-    zoneName:
-      zoned.formatToParts(0).find((part) => part.type === 'timeZoneName')?.value ?? 'UTC',
+    time: zoned(format({ hour: '2-digit', minute: '2-digit', second: '2-digit', ...H23 })),
+    moment: zoned(format({ year: 'numeric', month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', ...H23 })),
+    zoneName: zoneOf(Date.now()),
+    tick: (unit) => (value) =>
+      isPrefixed(unit) ? `${prefixed(value, language)}${convert(unit).unit}` : figure(value, language),
+    on: (clock, said) => (clock === 'data' ? t('ago.own', { time: said }) : said),
   };
 }

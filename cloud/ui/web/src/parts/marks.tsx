@@ -83,14 +83,24 @@ const FAR_D = 365;
 const dayFigure = (days: number): string =>
   days >= 10 || days === 0 ? Math.round(days).toString() : (Math.round(days * 10) / 10).toString();
 
-/** A band such as 9–14 d; `gone` seconds have passed since it was said. */
-export function leftText(
-  left: { p10_s: number | null; p50_s: number | null; p90_s: number | null } | null,
-  t: TFunction,
-  gone = 0,
-): string | null {
+interface Band {
+  p10_s: number | null;
+  p50_s: number | null;
+  p90_s: number | null;
+}
+
+/** A band as of `said`, counted from `now` (ms on the same clock). */
+export function counted(band: Band | null | undefined, said: string | null | undefined, now: number): Band | null {
+  if (!band || !said) return null;
+  const gone = Math.max(0, now - Date.parse(said)) / 1000;
+  const less = (seconds: number | null) => (seconds === null ? null : seconds - gone);
+  return { p10_s: less(band.p10_s), p50_s: less(band.p50_s), p90_s: less(band.p90_s) };
+}
+
+/** A band such as 9–14 d. */
+export function leftText(left: Band | null, t: TFunction): string | null {
   if (!left || left.p50_s === null || left.p10_s === null) return null;
-  const days = (seconds: number) => Math.max(0, (seconds - gone) / DAY);
+  const days = (seconds: number) => Math.max(0, seconds / DAY);
   const middle = days(left.p50_s);
   const high = left.p90_s === null ? Infinity : days(left.p90_s);
   if (high <= 0) return t('left.over');
@@ -120,7 +130,7 @@ export const DaysLeft = memo(function DaysLeft({ left, stacked }: {
 });
 
 export function bandWords(
-  left: { p10_s: number | null; p50_s: number | null; p90_s: number | null },
+  left: Band,
   formats: Formats,
   t: TFunction,
 ): string {

@@ -4,12 +4,21 @@ import { DAY } from './format';
 
 const SOON_D = 14;
 
+/** How a machine stands: what its readings say, and never less than the work that waits on it. */
+export function standing({ state, ticket, advisory }: Pick<BoardRow, 'state' | 'ticket' | 'advisory'>): State {
+  if (state === 'silent') return state;
+  const worst = Math.max(ticket?.severity ?? 0, advisory?.state === 'open' ? advisory.severity : 0);
+  if (state === 'alarm' || worst >= 3) return 'alarm';
+  return worst === 2 ? 'alert' : state;
+}
+
 /** 0 needs action, 1 needs planning, 2 is not heard, 3 is as it should be. */
 export function urgency(row: BoardRow): number {
-  if (row.state === 'alarm' || row.ticket?.severity === 3 || row.advisory?.severity === 3) return 0;
+  const state = standing(row);
+  if (state === 'alarm' || row.ticket?.severity === 3 || row.advisory?.severity === 3) return 0;
   const soon = (row.left?.p10_s ?? Infinity) < SOON_D * DAY;
-  if (row.state === 'alert' || soon || row.ticket || row.advisory?.state === 'open') return 1;
-  if (row.state === 'silent') return 2;
+  if (state === 'alert' || soon || row.ticket || row.advisory?.state === 'open') return 1;
+  if (state === 'silent') return 2;
   return 3;
 }
 
@@ -38,7 +47,7 @@ export interface Filter {
 export function matching(rows: BoardRow[], filter: Filter): BoardRow[] {
   const words = filter.q.toLowerCase().split(/\s+/).filter(Boolean);
   return rows.filter((row) => {
-    if (filter.states.length && !filter.states.includes(row.state)) return false;
+    if (filter.states.length && !filter.states.includes(standing(row))) return false;
     if (filter.type && row.profile !== filter.type) return false;
     if (filter.site && row.device !== filter.site) return false;
     if (!words.length) return true;

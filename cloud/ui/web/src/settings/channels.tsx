@@ -85,7 +85,7 @@ export function Channels() {
               <tr key={one.id}>
                 <td className="nowrap">{formats.moment(one.recorded)}</td>
                 <td>{one.channel}</td>
-                <td className="break">{one.machine}</td>
+                <td className="nowrap">{one.machine}</td>
                 <td><Went error={one.error} /> <span className="break">{one.error}</span></td>
                 <td>{one.attempt}</td>
               </tr>

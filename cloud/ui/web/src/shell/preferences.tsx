@@ -25,7 +25,7 @@ export function Preferences() {
         color="gray"
         variant="subtle"
         size="lg"
-        aria-label={`${t('prefs.theme')}: ${t(`prefs.${other}`)}`}
+        aria-label={t('common.labelled', { label: t('prefs.theme'), value: t(`prefs.${other}`) })}
         onClick={() => setColorScheme(other)}
       >
         <Icon name={dark ? 'sun' : 'moon'} />

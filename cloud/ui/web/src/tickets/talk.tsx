@@ -2,7 +2,7 @@
 import { Button, Text, Textarea } from '@mantine/core';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import type { EventRow } from '../api/client';
+import type { EventRow, Ticket } from '../api/client';
 import { useComment, useHistory } from '../api/queries';
 import { useFormats } from '../parts/format';
 import { useNotice } from '../parts/notice';
@@ -32,7 +32,7 @@ export function folded(events: EventRow[]): Told[] {
   return found.reverse();
 }
 
-export function Talk({ ticket }: { ticket: string }) {
+export function Talk({ ticket: { id: ticket, clock } }: { ticket: Ticket }) {
   const { t, i18n } = useTranslation();
   const formats = useFormats();
   const actor = useActor();
@@ -66,7 +66,9 @@ export function Talk({ ticket }: { ticket: string }) {
             <Text size="sm" component="div" className="break">
               <span className="strong">{formats.who(one.actor)}</span> {verb(one.type)}{times > 1 && ` ×${times}`}
               {typeof one.detail.verdict === 'string' && `: ${t(`ticket.verdict_${one.detail.verdict}`)}`}
-              <span className="dim small"> · <time dateTime={one.recorded}>{formats.moment(one.recorded)}</time></span>
+              <span className="dim small"> · <time dateTime={one.at} title={t('ticket.recorded', { time: formats.moment(one.recorded) })}>
+                {formats.on(clock, formats.moment(one.at))}
+              </time></span>
             </Text>
             {words(one).map((said) => <div key={said} className={classes.said}>{said}</div>)}
           </li>
