@@ -48,12 +48,12 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="end when every source has ended (a recording) and the service has everything",
     )
-    run.add_argument("--verbose", action="store_true", help="say more")
+    run.add_argument("--verbose", action="store_true", help="also log what is of use to developers")
     verb("check", help="check the settings without starting anything")
     status = verb("status", help="what waits in the outbox")
-    status.add_argument("--json", action="store_true", help="as JSON")
+    status.add_argument("--json", action="store_true", help="print JSON, for programs")
     for made in verbs.choices.values():
-        made.add_argument("settings", type=Path, metavar="edge.toml")
+        made.add_argument("settings", type=Path, metavar="edge.toml", help="the device's settings")
     return found
 
 

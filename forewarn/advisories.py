@@ -34,7 +34,11 @@ def advisories(
     context: typer.Context,
     machine: Annotated[str | None, typer.Option(help="only of this machine")] = None,
     state: Annotated[
-        list[str] | None, typer.Option(help="open and deferred if none is given; shadow, …")
+        list[str] | None,
+        typer.Option(
+            help="open, deferred (these two if none is given), shadow, accepted, rejected, "
+            "verified, expired, closed; may be given again"
+        ),
     ] = None,
     lang: Language = None,
     url: Url = None,
@@ -137,7 +141,9 @@ def accept(
 @app.command()
 def defer(
     advisory: Advisory,
-    until: Annotated[str, typer.Option(help="RFC 3339, on the machine's clock")],
+    until: Annotated[
+        str, typer.Option(help="RFC 3339, on the machine's clock: 2026-02-03T15:00:00Z")
+    ],
     *,
     reason: Annotated[str | None, typer.Option(help="why")] = None,
     by: Actor = None,

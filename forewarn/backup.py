@@ -34,15 +34,16 @@ def described(folder: Path, found: Manifest) -> str:
 def main(arguments: list[str]) -> int:
     """Make a backup, or verify one."""
     parser = argparse.ArgumentParser(prog="forewarn backup", description=__doc__)
-    parser.add_argument("settings", type=Path, metavar="cloud.toml")
+    parser.add_argument("settings", type=Path, metavar="cloud.toml", help="the service's settings")
     parser.add_argument(
         "folder", type=Path, help="a folder named by the time is made in it (--verify: that folder)"
     )
-    parser.add_argument("--keep", type=int, metavar="N", help="delete all but the newest N")
+    parser.add_argument("--keep", type=int, metavar="N", help="then delete all but the newest "
+                        "N backups of the folder (default: keep all)")  # fmt: skip
     parser.add_argument(
         "--verify", action="store_true", help="compare a backup with its checksums; make none"
     )
-    parser.add_argument("--json", action="store_true", help="print the manifest")
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
     options = parser.parse_args(arguments)
     if options.keep is not None and options.keep < 1:
         parser.error("--keep: write a number from 1")

@@ -42,9 +42,12 @@ def check(path: Path, kind: str) -> str | None:
 def main(arguments: list[str]) -> int:
     """Check each file; status 1 when one is wrong."""
     parser = argparse.ArgumentParser(prog="forewarn check", description=__doc__)
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="edge.toml, cloud.toml "
+                        "or a machine profile")  # fmt: skip
     parser.add_argument(
-        "--kind", choices=("edge", "cloud", "profile"), help="default: seen from the content"
+        "--kind",
+        choices=("edge", "cloud", "profile"),
+        help="of settings (default: seen from the content)",
     )
     options = parser.parse_args(arguments)
     status = 0

@@ -26,6 +26,7 @@ from cloud.settings import CloudSettings
 from edge_agent.agent import Agent
 from edge_agent.errors import AgentError
 from forewarn import stage, warming
+from forewarn.arguments import count, port, span
 from forewarn.board import Picture, Telling, picture_of, render
 from forewarn.broker import Broker, BrokerError, embedded
 from forewarn.client import Client, ServiceError
@@ -165,37 +166,28 @@ def conclude(show: Performance | None, console: Console) -> int:
     return int(not verdict.right)
 
 
-def _port(text: str) -> int:
-    if not (text.isdecimal() and int(text) < 1 << 16):
-        raise argparse.ArgumentTypeError("a port is a number from 0 to 65535")
-    return int(text)
-
-
-def _span(text: str) -> float:
-    try:
-        found = float(text)
-    except ValueError:
-        found = -1.0
-    if not 0.0 <= found < float("inf"):
-        raise argparse.ArgumentTypeError("expected a number that is not below 0")
-    return found
-
-
 def _options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="forewarn demo", description=__doc__)
-    parser.add_argument("--seconds", type=_span, default=0.0, help="stop after so many; 0: when "
-                        "the story has ended")  # fmt: skip
-    parser.add_argument("--seed", type=int, default=7, help="draws machine, onset and rate")
+    parser.add_argument("--seconds", type=span, default=0.0, help="stop after so many; 0: when "
+                        "the story has ended (default: %(default)g)")  # fmt: skip
+    parser.add_argument("--seed", type=int, default=7, help="any number: draws machine, "
+                        "onset and rate (default: %(default)s)")  # fmt: skip
     parser.add_argument(
-        "--speed", type=_span, help="simulated days a second (default: 1, more if SECONDS is short)"
+        "--speed", type=span, help="simulated days a second (default: 1, more if SECONDS is short)"
     )
-    parser.add_argument("--machines", type=int, default=24, help="size of the simulated fleet")
-    parser.add_argument("--port", type=_port, help="of the pages and the API; 0: a free one "
+    parser.add_argument("--machines", type=count, default=24, help="size of the simulated fleet "
+                        "(default: %(default)s)")  # fmt: skip
+    parser.add_argument("--port", type=port, help="of the pages and the API; 0: a free one "
                         "(default: 8470, or a free one where that is taken)")  # fmt: skip
     parser.add_argument("--picture", type=Path, help="write the last board to this SVG file")
-    parser.add_argument("--broker", choices=("mosquitto", "nats-server"), help="which broker")
+    parser.add_argument("--broker", choices=("mosquitto", "nats-server"),
+                        help="which one (default: mosquitto, else nats-server)")  # fmt: skip
     parser.add_argument(
-        "--store", choices=("sqlite", "influx"), default="sqlite", help="where readings are kept"
+        "--store",
+        choices=("sqlite", "influx"),
+        default="sqlite",
+        help="where readings are kept: a "
+        "file, or an influxd that the demo starts (default: %(default)s)",
     )
     return parser.parse_args(arguments)
 

@@ -15,12 +15,16 @@ from forewarn.client import ServiceError
 from forewarn.directly import Settings, actor, ledger_of, now_ns, settings_of
 from forewarn.tables import AsJson, print_json, print_table, run
 
-app = typer.Typer(add_completion=False, no_args_is_help=True)
+app = typer.Typer(
+    help="The broker's files, and which devices may connect.",
+    add_completion=False,
+    no_args_is_help=True,
+)
 FOLDER: Final = Path("/etc/forewarn/broker")
 Folder = Annotated[
     Path, typer.Option("--broker", metavar="FOLDER", help="where the broker's files are")
 ]
-Device = Annotated[str, typer.Argument(metavar="TENANT.DEVICE")]
+Device = Annotated[str, typer.Argument(metavar="TENANT.DEVICE", help="its id")]
 RELOAD: Final = "Let Mosquitto read the file again: systemctl reload mosquitto, or kill -HUP."
 
 
@@ -30,8 +34,10 @@ def setup(
         list[str], typer.Option(help="name or address at which devices reach the broker")
     ],
     broker: Folder = FOLDER,
-    port: Annotated[int, typer.Option(help="for devices")] = 8883,
-    service_port: Annotated[int, typer.Option(help="for the service, on loopback")] = 8884,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="of the broker, for devices")] = 8883,
+    service_port: Annotated[
+        int, typer.Option(min=1, max=65535, help="of the broker, for the service, on loopback")
+    ] = 8884,
 ) -> None:
     """Write what Mosquitto needs: configuration, certificates, access lists, passwords."""
     with _told():

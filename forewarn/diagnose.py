@@ -19,7 +19,7 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def diagnose(
-    machine: str,
+    machine: Annotated[str, typer.Argument(help="its id, as `forewarn machines` lists it")],
     verb: Annotated[str, typer.Argument(help="snapshot, log, capture, selftest or network")],
     *,
     arg: Annotated[

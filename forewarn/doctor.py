@@ -43,10 +43,16 @@ def described(found: list[Finding], checked: int) -> str:
 def main(arguments: list[str]) -> int:
     """Examine; status 1 when there is a problem."""
     parser = argparse.ArgumentParser(prog="forewarn doctor", description=__doc__)
-    parser.add_argument("settings", type=Path, metavar="cloud.toml|edge.toml")
-    parser.add_argument("--kind", choices=("cloud", "edge"), help="default: seen from the content")
-    parser.add_argument("--backups", type=Path, help="folder in which backups must be young")
-    parser.add_argument("--json", action="store_true", help="print a JSON list")
+    parser.add_argument("settings", type=Path, metavar="cloud.toml|edge.toml",
+                        help="settings of the service or of a device")  # fmt: skip
+    parser.add_argument("--kind", choices=("cloud", "edge"), help="of settings (default: seen "
+                        "from the content)")  # fmt: skip
+    parser.add_argument(
+        "--backups",
+        type=Path,
+        help="folder in which the newest backup must be young enough (default: none is looked for)",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
     options = parser.parse_args(arguments)
     kind = options.kind or kind_of(options.settings)
     which = doctor_edge if kind == "edge" else doctor_cloud

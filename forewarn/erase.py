@@ -44,11 +44,12 @@ def _plan(found: Wanted) -> str:
 def main(arguments: list[str]) -> int:
     """Erase; status 1 when something failed or was still found."""
     parser = argparse.ArgumentParser(prog="forewarn erase", description=__doc__)
-    parser.add_argument("settings", type=Path, metavar="cloud.toml")
+    parser.add_argument("settings", type=Path, metavar="cloud.toml", help="the service's settings")
     which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("--customer", help="all machines that the customer sees, and its accounts")
+    which.add_argument("--customer", help="all machines that this customer sees, and its "
+                       "accounts")  # fmt: skip
     which.add_argument("--tenant", help="all machines whose id begins with TENANT.")
-    which.add_argument("--machine", help="one machine")
+    which.add_argument("--machine", help="one machine, by its id")
     parser.add_argument("--yes", action="store_true", help="do it (else it is only told)")
     parser.add_argument("--backups", type=Path, help="folder of backups: name those that hold it")
     parser.add_argument("--proof", type=Path, help="write the proof as JSON to this file")

@@ -23,7 +23,11 @@ if TYPE_CHECKING:
     from models.life.learned.prognosis import Forecast, Prognosis
     from models.life.learned.renewal import Renewal
 
-app = typer.Typer(add_completion=False, no_args_is_help=True)
+app = typer.Typer(
+    help="Learn remaining life from whole runs, and forecast it.",
+    add_completion=False,
+    no_args_is_help=True,
+)
 HEAD: Final = ("unit", "time", "rul_p05", "rul_p50", "rul_p95")
 SHOWN: Final = 5  #: signals of an explanation
 _LIKE: Final = {
@@ -48,7 +52,9 @@ _SAID: Final = {
 }
 RunsFile = Annotated[Path, typer.Option("--runs", help="CSV: unit,time,<signals…>[,event]")]
 UnitName = Annotated[str, typer.Option("--unit", help="name of the column with the unit")]
-TimeName = Annotated[str, typer.Option("--time", help="name of the column with its age")]
+TimeName = Annotated[
+    str, typer.Option("--time", help="name of the column with its age, in any unit")
+]
 
 
 @app.command()
@@ -57,7 +63,10 @@ def fit(
     runs: RunsFile,
     model: Annotated[Path, typer.Option(help="where the fitted model goes")],
     cap: Annotated[
-        float | None, typer.Option(help="remaining lives above it are learned as it")
+        float | None,
+        typer.Option(
+            help="longer remaining lives are learned as this, in the unit of --time (default: none)"
+        ),
     ] = None,
     unit: UnitName = "unit",
     time: TimeName = "time",

@@ -20,7 +20,7 @@ from forewarn.backup import described
 def main(arguments: list[str]) -> int:
     """Restore into the places that the settings name; they must be empty."""
     parser = argparse.ArgumentParser(prog="forewarn restore", description=__doc__)
-    parser.add_argument("settings", type=Path, metavar="cloud.toml")
+    parser.add_argument("settings", type=Path, metavar="cloud.toml", help="the service's settings")
     parser.add_argument(
         "backup", type=Path, help="folder that `forewarn backup` made; --ledger: the dump"
     )

@@ -29,15 +29,20 @@ NONE: Final = "no readings in that time"
 
 @app.command()
 def series(
-    machine: str,
-    signal: str,
+    machine: Annotated[str, typer.Argument(help="its id, as `forewarn machines` lists it")],
+    signal: Annotated[str, typer.Argument(help="as `forewarn machines MACHINE` lists it")],
     *,
     since: Annotated[
         str | None,
         typer.Option(help="90s, 15m, 1h, 7d: so long before the newest reading (default 24h)"),
     ] = None,
-    start: Annotated[str | None, typer.Option(help="first time, RFC 3339")] = None,
-    end: Annotated[str | None, typer.Option(help="time after the last, RFC 3339")] = None,
+    start: Annotated[
+        str | None, typer.Option(help="first time, RFC 3339: 2026-02-03T15:00:00Z")
+    ] = None,
+    end: Annotated[
+        str | None,
+        typer.Option(help="time after the last, RFC 3339 (default: after the newest reading)"),
+    ] = None,
     width: Annotated[
         str, typer.Option(help="of a bucket, ISO 8601 (PT1M), or how many buckets")
     ] = str(LINES),

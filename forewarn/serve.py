@@ -48,13 +48,17 @@ async def serve(settings: cloud_settings.CloudSettings) -> None:
 def main(arguments: list[str]) -> int:
     """Run the service; status 1 with a reason when it cannot start or had to stop."""
     parser = argparse.ArgumentParser(prog="forewarn serve", description=__doc__)
-    parser.add_argument("settings", type=Path, nargs="?", metavar="cloud.toml")
+    parser.add_argument("settings", type=Path, nargs="?", metavar="cloud.toml",
+                        help="the service's settings (default: a trial on this computer, "
+                        "with its data in ./var/cloud)")  # fmt: skip
     parser.add_argument(
         "--embedded-broker",
         action="store_true",
         help="start a broker of its own on loopback (trial on one machine; no passwords)",
     )
-    parser.add_argument("--verbose", action="store_true", help="say more")
+    parser.add_argument(
+        "--verbose", action="store_true", help="also log what is of use to developers"
+    )
     options = parser.parse_args(arguments)
     try:
         settings = (

@@ -67,7 +67,7 @@ def main(arguments: list[str]) -> int:
     """Set a server up; status 1 with the reason when it could not be done."""
     parser = argparse.ArgumentParser(prog="forewarn setup", description=__doc__)
     parser.add_argument("what", choices=("influx",), help="which server")
-    parser.add_argument("settings", type=Path, metavar="cloud.toml")
+    parser.add_argument("settings", type=Path, metavar="cloud.toml", help="the service's settings")
     parser.add_argument(
         "--first-use", action="store_true", help="the server is new: make user, token, organisation"
     )

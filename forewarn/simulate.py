@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import signal
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,8 @@ import edge_agent.settings as edge
 from edge_agent.agent import Agent
 from edge_agent.errors import AgentError
 from edge_agent.settings import MEMORY
+from forewarn.arguments import count, port, span
+from forewarn.broker import BrokerError
 from forewarn.stage import gateway
 from simulators.driver import SimulatedDriver
 from simulators.fleet import SimulatedFleet, gateways
@@ -21,24 +24,31 @@ from simulators.scenario import DAY_S, Scenario, ScenarioError, load, named
 from simulators.story import DAYS, draw
 
 FAILING_SHARE: Final = 0.02
+KNOCK_S: Final = 5.0
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the command line."""
     found = argparse.ArgumentParser(prog="forewarn simulate", description=__doc__)
     found.add_argument("--scenario", help="name of one of ours, or a TOML file; else --machines")
-    found.add_argument("--machines", type=int, default=100, help="size of a drawn fleet")
+    found.add_argument("--machines", type=count, default=100, help="size of a drawn fleet "
+                       "(default: %(default)s)")  # fmt: skip
     found.add_argument("--failing", type=int, help="how many of them fail (default: 1 in 50)")
-    found.add_argument("--seed", type=int, help="draws the fleet and its noise")
-    found.add_argument("--days", type=float, help=f"simulated days (default: {DAYS:.0f})")
-    found.add_argument("--speed", type=float, default=DAY_S, help="simulated seconds a second; "
-                       "0: as fast as the service takes them")  # fmt: skip
-    found.add_argument("--host", default="127.0.0.1", help="of the broker")
-    found.add_argument("--port", type=int, default=1883)
+    found.add_argument("--seed", type=int, help="any number: draws the fleet and its noise "
+                       "(default: the scenario's, else 0)")  # fmt: skip
+    found.add_argument("--days", type=span, help=f"simulated days (default: {DAYS:.0f})")
+    found.add_argument("--speed", type=span, default=DAY_S, help="simulated seconds a second; "
+                       "0: as fast as they are taken (default: %(default)g, a day)")  # fmt: skip
+    found.add_argument("--host", default="127.0.0.1", help="of the broker (default: %(default)s)")
+    found.add_argument(
+        "--port", type=port, default=1883, help="of the broker (default: %(default)s)"
+    )
     found.add_argument("--mqtt", type=int, choices=(4, 5), default=5, help="4: MQTT 3.1.1, with "
-                       "client ids that nats-server takes")  # fmt: skip
-    found.add_argument("--tenant", default="sim")
-    found.add_argument("--gateway-size", type=int, default=25, help="machines behind one gateway")
+                       "client ids that nats-server takes (default: %(default)s)")  # fmt: skip
+    found.add_argument("--tenant", default="sim", help="whose the machines are, the "
+                       "first part of their ids (default: %(default)s)")  # fmt: skip
+    found.add_argument("--gateway-size", type=count, default=25, help="machines behind one "
+                       "gateway (default: %(default)s)")  # fmt: skip
     found.add_argument("--outbox", type=Path, help="folder for durable outboxes (default: memory)")
     found.add_argument("--truth", type=Path, help="write what fails when to this JSON file")
     return found
@@ -84,6 +94,16 @@ def agents(scenario: Scenario, options: argparse.Namespace) -> Iterator[Agent]:
         yield gateway(settings, SimulatedDriver.of(part, options.speed))
 
 
+def knock(host: str, port: int) -> None:
+    """Raise `BrokerError` where nothing listens: agents would wait for a broker for ever."""
+    try:
+        socket.create_connection((host, port), timeout=KNOCK_S).close()
+    except OSError as error:
+        raise BrokerError(
+            f"no broker answers at {host}:{port} ({error}): start one, or give --host and --port"
+        ) from error
+
+
 async def publish(fleet: list[Agent]) -> None:
     """Run until everything was sent and received, or a signal comes."""
 
@@ -115,6 +135,7 @@ def main(arguments: list[str]) -> int:
     options = parser().parse_args(arguments)
     try:
         scenario = scenario_of(options)
+        knock(options.host, options.port)
         if options.outbox is not None:
             options.outbox.mkdir(parents=True, exist_ok=True)
         fleet = list(agents(scenario, options))
@@ -124,7 +145,7 @@ def main(arguments: list[str]) -> int:
         )
         tell_truth(scenario, options.truth)
         asyncio.run(publish(fleet))
-    except (ScenarioError, AgentError, OSError, ValueError) as error:
+    except (BrokerError, ScenarioError, AgentError, OSError, ValueError) as error:
         print(f"forewarn simulate: {error}", file=sys.stderr)
         return 1
     return 0

@@ -35,7 +35,10 @@ def tickets(
     machine: Annotated[str | None, typer.Option(help="only of this machine")] = None,
     state: Annotated[
         list[str] | None,
-        typer.Option(help="new, in_progress, resolved (these three if none is given), closed_…"),
+        typer.Option(
+            help="new, in_progress, resolved (these three if none is given), closed_confirmed, "
+            "closed_unconfirmed, cancelled; may be given again"
+        ),
     ] = None,
     lang: Language = None,
     url: Url = None,
@@ -217,7 +220,7 @@ def cancel(
 @app.command()
 def comment(
     ticket: Ticket,
-    text: str,
+    text: Annotated[str, typer.Argument(help="the remark")],
     by: Actor = None,
     url: Url = None,
     *,

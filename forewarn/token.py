@@ -11,7 +11,9 @@ from forewarn.client import ServiceError
 from forewarn.directly import Settings, actor, desk_of, settings_of
 from forewarn.tables import AsJson, moment, print_json, print_table, run
 
-app = typer.Typer(add_completion=False, no_args_is_help=True)
+app = typer.Typer(
+    help="Programs that act for somebody.", add_completion=False, no_args_is_help=True
+)
 Owner = Annotated[str, typer.Argument(metavar="NAME", help="for whom the program acts")]
 
 
@@ -20,7 +22,7 @@ def add(
     owner: Owner,
     name: Annotated[str, typer.Option(help="what it is for")],
     scope: Annotated[Scope, typer.Option(help="how much it may do")] = Scope.READ,
-    days: Annotated[int, typer.Option(help="how long it works, at most 365")] = 90,
+    days: Annotated[int, typer.Option(help="days it is valid, 1 to 365")] = 90,
     settings: Settings = None,
 ) -> None:
     """Make a token and print it, once."""
@@ -33,7 +35,10 @@ def add(
 
 
 @app.command()
-def revoke(token: Annotated[str, typer.Argument(metavar="ID")], settings: Settings = None) -> None:
+def revoke(
+    token: Annotated[str, typer.Argument(metavar="ID", help="as `list` shows it")],
+    settings: Settings = None,
+) -> None:
     """End a token at once."""
     with desk_of(settings_of(settings)) as desk:
         desk.revoke(token, actor=actor())
@@ -42,7 +47,9 @@ def revoke(token: Annotated[str, typer.Argument(metavar="ID")], settings: Settin
 
 @app.command("list")
 def list_tokens(
-    owner: Annotated[str | None, typer.Argument(metavar="NAME")] = None,
+    owner: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="whose (default: all)")
+    ] = None,
     settings: Settings = None,
     *,
     as_json: AsJson = False,

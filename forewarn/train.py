@@ -29,21 +29,25 @@ def parser() -> argparse.ArgumentParser:
     anomaly = verbs.add_parser("anomaly", help="train an autoencoder or a forecaster")
     anomaly.add_argument("--data", type=Path, nargs="+", required=True, metavar="FILE",
                          help="CSV of a healthy machine: timestamp, then signals")  # fmt: skip
-    anomaly.add_argument("--out", type=Path, required=True, metavar="NAME.onnx")
-    anomaly.add_argument("--kind", choices=("autoencoder", "forecaster"), default="autoencoder")
-    anomaly.add_argument("--lags", type=int, default=8, help="rows that a forecaster reads")
+    anomaly.add_argument("--out", type=Path, required=True, metavar="NAME.onnx",
+                         help="where the model goes; its card stands beside it")  # fmt: skip
+    anomaly.add_argument("--kind", choices=("autoencoder", "forecaster"), default="autoencoder",
+                         help="what is trained (default: %(default)s)")  # fmt: skip
+    anomaly.add_argument("--lags", type=int, default=8, help="rows that a forecaster reads "
+                         "(default: %(default)s)")  # fmt: skip
     anomaly.add_argument("--signals", help="names, with commas (default: all that change)")
-    anomaly.add_argument("--profile", default="generic", help="whose limits the default has")
-    anomaly.add_argument("--seed", type=int, default=0)
+    anomaly.add_argument("--profile", default="generic", help="machine type whose limits the "
+                         "default detector has (default: %(default)s)")  # fmt: skip
+    anomaly.add_argument("--seed", type=int, default=0, help="of all chance (default: %(default)s)")
     anomaly.add_argument("--trials", type=int, default=24, help="faults put in to compare with "
-                         "the default detector")  # fmt: skip
+                         "the default detector (default: %(default)s)")  # fmt: skip
     show = verbs.add_parser("show", help="check a model's two files and say what is on the card")
     activate = verbs.add_parser("activate", help="let a model out of the shadow, unless it is "
                                 "worse than the default detector")  # fmt: skip
     for verb in (show, activate):
-        verb.add_argument("model", type=Path, metavar="NAME.onnx")
+        verb.add_argument("model", type=Path, metavar="NAME.onnx", help="a trained model")
     for verb in verbs.choices.values():
-        verb.add_argument("--json", action="store_true", help="the card as JSON")
+        verb.add_argument("--json", action="store_true", help="print the card as JSON")
     return found
 
 

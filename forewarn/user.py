@@ -14,7 +14,7 @@ from forewarn.client import ServiceError
 from forewarn.directly import Settings, actor, desk_of, ledger_of, now_ns, settings_of
 from forewarn.tables import AsJson, moment, print_json, print_table, run
 
-app = typer.Typer(add_completion=False, no_args_is_help=True)
+app = typer.Typer(help="People who may sign in.", add_completion=False, no_args_is_help=True)
 Name = Annotated[str, typer.Argument(metavar="NAME", help="with which that person signs in")]
 
 

@@ -40,6 +40,20 @@ def test_an_unknown_scenario_is_refused(capsys):
     assert "there is no scenario 'nothing'" in capsys.readouterr().err
 
 
+def test_says_where_no_broker_answers_instead_of_waiting_for_ever(capsys):
+    port = free_port()
+    assert main(["--machines", "1", "--port", str(port)]) == 1
+    assert f"no broker answers at 127.0.0.1:{port}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--machines", "0"], ["--days", "-1"], ["--port", "x"]])
+def test_a_wrong_number_is_named(words, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 2
+    assert f"argument {words[0]}: " in capsys.readouterr().err
+
+
 async def forewarn(*words):
     return await asyncio.create_subprocess_exec(
         sys.executable,
