@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 from cloud.telemetry.fresh import MISSING, QUALITY
-from cloud.telemetry.influx.lines import BAD, EXPONENT, SINGLE, TRUTH
+from cloud.telemetry.influx.lines import BAD, SINGLE, TRUTH
 from cloud.telemetry.rollup import (
     COUNT,
     FIRST,
@@ -25,7 +25,8 @@ from cloud.telemetry.rollup import (
     add,
     join_into,
 )
-from models.life.compiled import kept
+from models.fleet.vectors import LANES, choose, every, load, some, store, turned
+from models.life.compiled import inlined, kept
 
 NEVER: Final = -(2**63)
 MINUTES, HOURS = 0, 1
@@ -92,59 +93,89 @@ def _take(  # noqa: PLR0917 (a kernel: what it sums up stays in registers)
     floats[SUM, s], lost[s] = total, rest
 
 
+@inlined
+def _taken(x: Any, r: int, state: Any) -> Any:
+    """Return four buckets after row `r`: least, greatest, where they were, sum, loss, if odd."""
+    low, high, low_at, high_at, total, rest, odd = state
+    here = every(float(r))
+    out = total + x
+    taken = out - total
+    return (
+        choose(x < low, x, low),
+        choose(x > high, x, high),
+        choose(x < low, here, low_at),
+        choose(x > high, here, high_at),
+        out,
+        rest + ((total - (out - taken)) + (x - taken)),  # as `rollup.add`
+        odd | ~(abs(out) < np.inf),
+    )
+
+
 @njit(nogil=True)
-def _take_ordered(  # noqa: PLR0917 (a kernel)
+def _take_abreast(  # noqa: PLR0917 (a kernel)
     ints: Any,
     floats: Any,
     lost: Any,
-    s: int,
+    slots: Any,
+    which: Any,
+    count: int,
     begin: int,
     end: int,
     times: Any,
-    cells: Any,
     doubles: Any,
+    room: Any,
 ) -> bool:
-    """Do what `_take` does where rows are all good, in order, and not older than what is there.
+    """Do what `_take` does for up to four columns whose rows are good and in order.
 
-    Returns False, with nothing done, where they are not.
+    Returns False, with nothing done, where one has a row older than what is there, or none finite.
+    `which` (4,): the columns, the last one again in spare places. `room`: 24 numbers to work in.
     """
-    fresh = ints[COUNT, s] == 0
-    if not fresh and times[begin] < ints[LAST_NS, s]:
+    for i in range(LANES):
+        s, first = slots[which[i]], doubles[which[i], begin]
+        fresh = ints[COUNT, s] == 0
+        if not fresh and times[begin] < ints[LAST_NS, s]:
+            return False
+        room[i] = first if fresh else floats[MIN, s]
+        room[LANES + i] = first if fresh else floats[MAX, s]
+        room[2 * LANES + i], room[3 * LANES + i] = floats[SUM, s], lost[s]
+    low, high, never = load(room, 0), load(room, LANES), every(-1.0)
+    state = (low, high, never, never, load(room, 2 * LANES), load(room, 3 * LANES), low > high)
+    a, b, c, d = doubles[which[0]], doubles[which[1]], doubles[which[2]], doubles[which[3]]
+    r = begin
+    while r + LANES <= end:
+        xs = turned(load(a, r), load(b, r), load(c, r), load(d, r))
+        state = _taken(xs[0], r, state)
+        state = _taken(xs[1], r + 1, state)
+        state = _taken(xs[2], r + 2, state)
+        state = _taken(xs[3], r + 3, state)
+        r += LANES
+    while r < end:
+        room[0], room[1], room[2], room[3] = a[r], b[r], c[r], d[r]
+        state = _taken(load(room, 0), r, state)
+        r += 1
+    if some(state[6]):
         return False
-    endless = False
-    for r in range(begin, end):
-        endless |= cells[r] & EXPONENT == EXPONENT
-    if endless:
-        return False
-    if fresh:
-        ints[FIRST_NS, s] = ints[MIN_NS, s] = ints[MAX_NS, s] = times[begin]
-        floats[FIRST, s] = floats[MIN, s] = floats[MAX, s] = doubles[begin]
-    low, high = floats[MIN, s], floats[MAX, s]
-    total, rest = floats[SUM, s], lost[s]
-    for r in range(begin, end):
-        value = doubles[r]
-        low = value if value < low else low
-        high = value if value > high else high
-        total, rest = add(total, rest, value)
-    floats[SUM, s], lost[s] = total, rest
-    if low < floats[MIN, s]:
-        floats[MIN, s] = low
-        ints[MIN_NS, s] = times[_where(doubles, begin, low)]
-    if high > floats[MAX, s]:
-        floats[MAX, s] = high
-        ints[MAX_NS, s] = times[_where(doubles, begin, high)]
-    ints[COUNT, s] += end - begin
-    ints[LAST_NS, s] = times[end - 1]
-    floats[LAST, s] = doubles[end - 1]
+    store(room, 0, state[0])
+    store(room, LANES, state[1])
+    store(room, 2 * LANES, state[2])
+    store(room, 3 * LANES, state[3])
+    store(room, 4 * LANES, state[4])
+    store(room, 5 * LANES, state[5])
+    for i in range(count):
+        s, mine = slots[which[i]], doubles[which[i]]
+        if ints[COUNT, s] == 0:
+            ints[FIRST_NS, s] = ints[MIN_NS, s] = ints[MAX_NS, s] = times[begin]
+            floats[FIRST, s] = mine[begin]
+        low_at, high_at = int(room[2 * LANES + i]), int(room[3 * LANES + i])
+        if low_at >= 0:
+            ints[MIN_NS, s] = times[low_at]
+        if high_at >= 0:
+            ints[MAX_NS, s] = times[high_at]
+        floats[MIN, s], floats[MAX, s] = room[i], room[LANES + i]
+        floats[SUM, s], lost[s] = room[4 * LANES + i], room[5 * LANES + i]
+        floats[LAST, s], ints[LAST_NS, s] = mine[end - 1], times[end - 1]
+        ints[COUNT, s] += end - begin
     return True
-
-
-@njit(nogil=True)
-def _where(doubles: Any, begin: int, value: float) -> int:
-    """Return where a value that is there stands first."""
-    while doubles[begin] != value:
-        begin += 1
-    return begin
 
 
 @njit(nogil=True)
@@ -239,6 +270,7 @@ def advance(  # noqa: PLR0917 (a kernel: one pass, arrays in and out)
     at = 0
     stated = states.shape[0] > 0
     good = np.zeros(0, np.uint8)
+    which, room = np.zeros(LANES, np.int64), np.empty(6 * LANES)
     minute_ints, minute_floats, minute_lost = ints[MINUTES], floats[MINUTES], lost[MINUTES]
     r = begin
     while r < len(times):
@@ -273,28 +305,27 @@ def advance(  # noqa: PLR0917 (a kernel: one pass, arrays in and out)
         while end < len(times) and whose[end] == owner and 0 <= times[end] - minute < MINUTE_NS:
             ordered &= times[end] >= times[end - 1]
             end += 1
+        taken = 0
         for j in range(cells.shape[0]):
-            s, mine, my_doubles = columns[owner, j], cells[j], doubles[j]
-            if (
-                ordered
-                and kinds[j] <= SINGLE
-                and _take_ordered(
-                    minute_ints, minute_floats, minute_lost, s, r, end, times, mine, my_doubles
-                )
-            ):
-                continue
-            _take(
-                minute_ints,
-                minute_floats,
-                minute_lost,
-                s,
-                r,
-                end,
-                times,
-                kinds[j],
-                mine,
-                my_doubles,
-                states[j] if stated else good,
-            )
+            mine = states[j] if stated else good
+            if ordered and kinds[j] <= SINGLE:
+                which[taken:] = j
+                taken += 1
+            else:
+                _take(
+                    minute_ints, minute_floats, minute_lost, columns[owner, j], r, end, times,
+                    kinds[j], cells[j], doubles[j], mine,
+                )  # fmt: skip
+            if taken == LANES or (taken > 0 and j + 1 == cells.shape[0]):
+                if not _take_abreast(
+                    minute_ints, minute_floats, minute_lost, columns[owner], which, taken, r, end,
+                    times, doubles, room,
+                ):  # fmt: skip
+                    for c in which[:taken]:
+                        _take(
+                            minute_ints, minute_floats, minute_lost, columns[owner, c], r, end,
+                            times, kinds[c], cells[c], doubles[c], good,
+                        )  # fmt: skip
+                taken = 0
         r = end
     return len(times), at
