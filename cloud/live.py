@@ -13,10 +13,11 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import accumulate, chain
 from typing import Final, NamedTuple
 
 import msgspec
+import numpy as np
 
 from cloud.errors import StoreError
 from cloud.ledger import EventRow, Key, Ledger
@@ -137,10 +138,12 @@ def longer(
     return (*kept, (at_ns, round(health, 1)))[-TRAIL:]
 
 
-def _newest(block: Block) -> int:
-    """Return the newest time of a block that has rows."""
-    times = block.times_ns
-    return int(times[0] if len(times) == 1 else times.max())
+def _newest(blocks: Sequence[Block]) -> list[int]:
+    """Return the newest time of each block; all have rows. One look costs as much as one block."""
+    times = [block.times_ns for block in blocks]
+    first = list(accumulate(map(len, times[:-1]), initial=0))
+    found: list[int] = np.maximum.reduceat(np.concatenate(times), first).tolist() if times else []
+    return found
 
 
 def after(known: Glance, assessment: Assessment) -> Glance:
@@ -185,13 +188,10 @@ class Live:
         """Take note of readings and of what the models said of them."""
         with self._lock:
             newest: dict[str, tuple[int, int]] = {}  # data and wall time by machine
-            for block in blocks:
-                if not len(block) or block.historical:
-                    continue
-                data_ns, heard_ns = _newest(block), block.received_ns
-                if (known_ns := newest.get(block.machine)) is not None:
-                    data_ns, heard_ns = max(data_ns, known_ns[0]), max(heard_ns, known_ns[1])
-                newest[block.machine] = data_ns, heard_ns
+            live = [block for block in blocks if len(block.times_ns) and not block.historical]
+            for block, data_ns in zip(live, _newest(live), strict=True):
+                before = newest.get(block.machine, (data_ns, 0))
+                newest[block.machine] = max(data_ns, before[0]), max(block.received_ns, before[1])
                 if block.machine in self._watched:
                     self._values(block, int(block.times_ns.argmax()))
             for machine, times_ns in newest.items():

@@ -137,9 +137,9 @@ class Template:
             offsets = array("q", offsets)
             if max(offsets) > MAX_OFFSET or min(offsets) < -MAX_OFFSET:
                 return None
-        known = self._batch
+        known, end = self._batch, memoryview(payload)[self._columns :]
         return Batch(
-            columns=Sheet(self.layout, cells, crc32(payload[self._columns :]), last=True),
+            columns=Sheet(self.layout, cells, crc32(end), last=True),
             count=known.count,
             boot=known.boot,
             seq=seq,

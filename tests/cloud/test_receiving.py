@@ -103,23 +103,25 @@ def test_a_plain_message_in_two_pieces_is_taken_once_the_rest_is_there(behind: b
         assert read.pending() == len(behind)
 
 
-class Dribble:
+class Dribble(socket.socket):
     """A socket that gives few bytes at a time, as small TLS records come."""
 
     def __init__(self, data: bytes, most: int) -> None:
+        super().__init__()
         self.left = memoryview(data)
         self.most = most
 
-    def recv(self, _: int) -> bytes:
+    def recv(self, _bufsize: int, _flags: int = 0) -> bytes:
         part, self.left = bytes(self.left[: self.most]), self.left[self.most :]
         return part
 
 
 def test_a_plain_message_in_thousands_of_pieces_is_taken_whole() -> None:
     sent = packet(b"topic", bytes(40_000), 7, 1, b"\0")
-    read = Buffered(Dribble(sent, 16))
-    assert read.fill()
-    assert read.plain(properties=True) == (b"topic", bytes(40_000), 7, 1, len(sent))
+    with Dribble(sent, 16) as near:
+        read = Buffered(near)
+        assert read.fill()
+        assert read.plain(properties=True) == (b"topic", bytes(40_000), 7, 1, len(sent))
 
 
 @given(st.binary(min_size=1, max_size=40), st.booleans())
