@@ -19,6 +19,7 @@ from models.fleet.layout import (
     REGISTERS,
     SHIFT,
 )
+from models.fleet.reference import most, top
 from models.fleet.vectors import LANES, load, store, turned
 from models.life.compiled import part
 
@@ -69,7 +70,16 @@ def calm(lane: Any, item: Any, contexts: int, share: float) -> bool:
 
 @part
 def fill(
-    s: Any, a: int, k: Any, b: int, lane: Any, ref: Any, contexts: int, t0: int, rules: Any
+    s: Any,
+    a: int,
+    k: Any,
+    b: int,
+    lane: Any,
+    bound: Any,
+    ref: Any,
+    contexts: int,
+    t0: int,
+    rules: Any,
 ) -> None:
     """Copy a signal's state into `s` from `a` on, and what stays into `k` from `b` on."""
     s[a + LAST], s[a + INTERVAL], s[a + STEP] = lane.last, lane.interval_s, lane.step
@@ -79,13 +89,14 @@ def fill(
     s[a + COUNT], s[a + MEAN] = lane.count, lane.mean
     s[a + PRODUCT] = ref.sxx if lane.role == CONDITION else 0.0
     s[a + SAME] = (lane.same_ns - t0) * 1e-9
-    k[b + RATE] = lane.rate
-    k[b + HIGH] = min(lane.alert_high, lane.alarm_high)
-    k[b + LOW] = max(lane.alert_low, lane.alarm_low)
-    k[b + SIGMA], k[b + SLACK], k[b + TOP] = lane.sigma, lane.slack, lane.top
-    k[b + GAIN], k[b + MOST], k[b + SEEN] = lane.gain, lane.most, lane.bad_seen
-    stuck = lane.stuck_ns * (1e-9 - 1e-18) - 1e-6  # rather a little too early
-    k[b + STUCK] = stuck if lane.stuck_ns < NEVER else np.inf
+    k[b + RATE] = bound.rate
+    k[b + HIGH] = min(bound.alert_high, bound.alarm_high)
+    k[b + LOW] = max(bound.alert_low, bound.alarm_low)
+    k[b + SIGMA], k[b + SLACK], k[b + TOP] = lane.sigma, lane.slack, top(lane, rules)
+    k[b + MOST], k[b + SEEN] = most(lane), lane.bad_seen
+    k[b + GAIN] = k[b + MOST] / rules.shift_span_s
+    stuck = bound.stuck_ns * (1e-9 - 1e-18) - 1e-6  # rather a little too early
+    k[b + STUCK] = stuck if bound.stuck_ns < NEVER else np.inf
     scored = lane.role == CONDITION
     k[b + CLIP] = rules.clip if scored else np.inf
     k[b + SUSPICIOUS] = rules.suspicious if scored else np.inf
@@ -107,8 +118,8 @@ def fill(
     k[b + NEAR] = 3.0 * lane.sigma if lane.armed == 1 else np.inf
     k[b + SOLVES] = ref.solve_at if lane.armed == 1 else np.inf
     wears = armed and lane.wears == 1
-    k[b + GOAL_HIGH] = lane.goal_high if wears else np.nan
-    k[b + GOAL_LOW] = lane.goal_low if wears else np.nan
+    k[b + GOAL_HIGH] = bound.goal_high if wears else np.nan
+    k[b + GOAL_LOW] = bound.goal_low if wears else np.nan
     for i in range(contexts):
         wide = 0.25 * (ref.c_high[i] - ref.c_low[i]) if scored else 0.0
         c = b + i * LANES

@@ -1,4 +1,5 @@
 """Checks on one signal, compiled: limits, votes, notices. See `models.fleet.kernel`."""
+# ruff: noqa: PLR0917  compiled code: no keywords, and a call costs a look-up
 
 from typing import Any
 
@@ -37,7 +38,10 @@ def set_condition(lane: Any, check: int, on: bool, t: int) -> None:
     if ((lane.active & bit) != 0) != on:
         lane.active ^= bit
         lane.changed |= bit
-        lane.since_ns[check] = t
+        if check == DROPOUT:
+            lane.dropped_ns = t
+        else:
+            lane.changed_ns = t
 
 
 @part
@@ -63,7 +67,7 @@ def vote(lane: Any, check: int, hit: bool, t: int) -> None:
 
 
 @part
-def timing(lane: Any, t: int, received: int, x: float, seconds: float) -> None:
+def timing(lane: Any, bound: Any, t: int, received: int, x: float, seconds: float) -> None:
     """Learn the usual intervals and the resolution; vote on the rate, find a stuck sensor."""
     d = abs(x - lane.last)
     usual = lane.interval_s
@@ -72,13 +76,13 @@ def timing(lane: Any, t: int, received: int, x: float, seconds: float) -> None:
             lane.interval_s = seconds
         elif seconds != usual:
             lane.interval_s = usual + (min(max(seconds, 0.25 * usual), 4.0 * usual) - usual) / 16.0
-        if lane.rate < np.inf:
-            vote(lane, RATE, d > lane.rate * seconds, t)
+        if bound.rate < np.inf:
+            vote(lane, RATE, d > bound.rate * seconds, t)
     if d > 0.0:
         lane.same_ns = t
         lane.step = min(lane.step, d)
-    if lane.stuck_ns < NEVER:
-        set_condition(lane, STUCK, t - lane.same_ns >= lane.stuck_ns, t)
+    if bound.stuck_ns < NEVER:
+        set_condition(lane, STUCK, t - lane.same_ns >= bound.stuck_ns, t)
     if received > lane.received_ns:
         gap = (received - lane.received_ns) * 1e-9
         usual = lane.group_s if lane.group_s > 0.0 else gap
@@ -87,19 +91,19 @@ def timing(lane: Any, t: int, received: int, x: float, seconds: float) -> None:
 
 
 @part
-def limits(lane: Any, t: int, x: float) -> None:
+def limits(lane: Any, bound: Any, t: int, x: float) -> None:
     """A limit counts as reached at `>=`; while active it ends only clearly inside."""
     back = lane.spread
     if lane.armed == 1:
-        high = min(abs(lane.alert_high - lane.mean), abs(lane.alarm_high - lane.mean))
-        low = min(abs(lane.alert_low - lane.mean), abs(lane.alarm_low - lane.mean))
+        high = min(abs(bound.alert_high - lane.mean), abs(bound.alarm_high - lane.mean))
+        low = min(abs(bound.alert_low - lane.mean), abs(bound.alarm_low - lane.mean))
         back = min(back, 0.25 * min(high, low))
     a = lane.active
-    for check, limit in ((ALERT_HIGH, lane.alert_high), (ALARM_HIGH, lane.alarm_high)):
+    for check, limit in ((ALERT_HIGH, bound.alert_high), (ALARM_HIGH, bound.alarm_high)):
         if limit < np.inf:
             on = (a >> check) & 1
             vote(lane, check, x >= limit - (back if on else 0.0), t)
-    for check, limit in ((ALERT_LOW, lane.alert_low), (ALARM_LOW, lane.alarm_low)):
+    for check, limit in ((ALERT_LOW, bound.alert_low), (ALARM_LOW, bound.alarm_low)):
         if limit > -np.inf:
             on = (a >> check) & 1
             vote(lane, check, x <= limit + (back if on else 0.0), t)
@@ -205,15 +209,15 @@ def known(lane: Any, rules: Any) -> float:
 
 
 @part
-def wear(lane: Any) -> float:
+def wear(lane: Any, bound: Any) -> float:
     """How bad a signal is, 0..1: how far on the way to its limit, and what is active."""
     bad = 0.0
     if lane.armed == 1:
         way = 0.0
-        if not np.isnan(lane.goal_high) and lane.goal_high > lane.mean:
-            way = (lane.fast - lane.mean - lane.sigma) / (lane.goal_high - lane.mean)
-        if not np.isnan(lane.goal_low) and lane.goal_low < lane.mean:
-            way = max(way, (lane.mean - lane.fast - lane.sigma) / (lane.mean - lane.goal_low))
+        if not np.isnan(bound.goal_high) and bound.goal_high > lane.mean:
+            way = (lane.fast - lane.mean - lane.sigma) / (bound.goal_high - lane.mean)
+        if not np.isnan(bound.goal_low) and bound.goal_low < lane.mean:
+            way = max(way, (lane.mean - lane.fast - lane.sigma) / (lane.mean - bound.goal_low))
         way = min(max(way, 0.0), 1.0)
         bad = 0.5 * way * way
     if lane.active & ALARM_BITS:

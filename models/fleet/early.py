@@ -20,6 +20,7 @@ from models.life.compiled import part
 
 BLOCK = 32  #: rows of a block mean
 LAG = 2  #: blocks between the means that are compared
+MOVES = 16  #: so many of them are told apart
 FREE = 3.0  #: moves that are learned as they are: nothing is known to clip them at
 NOISE = 1.25  #: standard deviations in a mean absolute deviation of normal noise
 
@@ -31,14 +32,14 @@ def block_done(o: Any, rules: Any) -> None:
     o.reach = math.sqrt(1.0 + rules.early_growth * math.log(rows))
     mean = o.block_sum / BLOCK
     if o.blocks >= LAG:
-        o.moves += 1.0
+        o.moves = min(o.moves + 1, MOVES)
         move = abs(mean - o.block_mean[o.blocks % LAG])
         if o.moves > FREE:
             move = min(move, 4.0 * o.wander)
         o.wander += max(0.125, 1.0 / o.moves) * (move - o.wander)
     o.block_mean[o.blocks % LAG] = mean
     _new_blocks(o)
-    o.blocks += 1
+    o.blocks = o.blocks + 1 if o.blocks + 1 < 2 * LAG else LAG
 
 
 @part

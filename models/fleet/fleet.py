@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from models.anomaly.detector import Factory
 from models.assessment import Assessment, Comparison
 from models.fleet import kernel, persist
+from models.fleet.bounds import Bounds
 from models.fleet.config import Config
 from models.fleet.gaps import blank
 from models.fleet.lanes import (
@@ -35,9 +36,12 @@ from models.fleet.layout import (
     REFERENCE,
 )
 from models.fleet.lives import Lives, begin_past
+from models.fleet.plans import MACHINES, Plans
 from models.fleet.report import assess
 from models.fleet.room import Room
 from models.fleet.shadow import Shadow
+from models.fleet.signals import Orders, Signals
+from models.fleet.since import Since
 from models.fleet.sisters import Elders, compare, lent
 from models.fleet.trace import Trace
 from models.fleet.watch import watch
@@ -47,8 +51,6 @@ from models.rows import Block, Tick
 
 GENERIC: Final = "generic"
 PORTION: Final = 32_768  #: values at a time: they and what is found of them stay in the cache
-MACHINES: Final = 1 << 32  #: at most
-LAYOUTS: Final = 1 << 15  #: numbers in layouts, besides those of the signals there are, that stay
 _NOTHING_KNOWN: Final = Profile(name=GENERIC, version=0, title={"en": "Machine", "zh": "设备"})
 
 
@@ -71,22 +73,20 @@ class Fleet:
         self._rules = (config or Config()).record()
         self._generic = self._profiles.get(GENERIC, _NOTHING_KNOWN)
         self._lanes: NDArray[Any] = np.zeros(0, LANE)
+        self._bounds, self._since = Bounds(), Since()
         # one a signal that is watched; the kernel looks at some reference of every signal
         self._onsets, self._references = np.zeros(0, ONSET), np.zeros(1, REFERENCE)
         self._machines: NDArray[Any] = np.zeros(0, MACHINE)
         self._histories: NDArray[Any] = np.zeros(0, HISTORY)
         self._lives = Lives(float(self._rules[0]["life_told"]))
         self._elders = Elders()
-        self._lane_count = self._onset_count = self._history_count = self._layout_count = 0
+        self._lane_count = self._onset_count = self._history_count = 0
         self._numbers: dict[str, int] = {}
         self._profile_of: list[Profile] = []
         self._names, self._bound = list[str](), list[str]()  # machines and their profiles
-        self._signals: list[dict[str, int]] = []  # machine number -> signal -> lane
-        self._plans: dict[tuple[str, tuple[str, ...]], int] = {}  # see `_plan`
-        self._sets: dict[tuple[str, ...], tuple[str, ...]] = {}  # each set of signals once
-        self._layout: NDArray[np.int64] = np.zeros(0, np.int64)
+        self._signals, self._orders = list[Signals](), Orders()
+        self._plans, self._room = Plans(), Room()
         self._cursor = np.zeros(2, np.int64)
-        self._room = Room()
 
     def bind(self, machine: str, profile: str, clock: Literal["wall", "data"] = "wall") -> None:
         """Say what type a machine is and whose clock it follows. Unknown profile: generic.
@@ -100,14 +100,14 @@ class Fleet:
             self._names.append(machine)
             self._bound.append(profile)
             self._profile_of.append(self._generic)
-            self._signals.append({})
+            self._signals.append(Signals(self._orders))
             self._machines = grown(self._machines, number)
             self._machines[number : number + 1] = new_machine(clock == "data")
         elif self._bound[number] == profile:
             self._machines[number]["data_clock"] = int(clock == "data")
             return
         else:
-            self._plans = {key: plan for key, plan in self._plans.items() if key[0] != machine}
+            self._plans.forget(machine)
         self._bound[number] = profile
         self._machines[number]["data_clock"] = int(clock == "data")
         self._follow(number)
@@ -131,7 +131,7 @@ class Fleet:
     ) -> int:
         """Take the first blocks and ticks, as many as go well together; return how many."""
         items, times, cells = self._gather(rows)
-        readings = (items, self._layout, times, cells)
+        readings = (items, self._plans.layout, times, cells)
         machines = self._machines[: len(self._names)]
         odds, strengths, scores, flags = self._room.made(len(cells), len(times))
         found = (odds, strengths, flags)
@@ -139,8 +139,10 @@ class Fleet:
         self._cursor[:] = 0
         while True:
             state = (machines, self._histories, self._lives.lines(), self._rules)
+            lanes, references = self._lanes, self._references
             number = kernel.run(
-                self._lanes, self._references, *state, *readings, odds, flags, scores, self._cursor
+                *(lanes, self._bounds.rows, references, *state, *readings),
+                *(odds, flags, scores, self._cursor),
             )
             if number < 0:
                 break
@@ -191,7 +193,7 @@ class Fleet:
         record, mine = self._machines[number], self._signals[number]
         return compare(record, self._lanes, mine, self._family(number))
 
-    def _family(self, number: int) -> list[dict[str, int]]:
+    def _family(self, number: int) -> list[Signals]:
         return [self._signals[other] for other in self._elders.sisters(number)]
 
     def machines(self) -> list[str]:
@@ -216,6 +218,8 @@ class Fleet:
         return self._lives.dump() | persist.dump(
             machines=self._machines[: len(self._names)],
             lanes=self._lanes[: self._lane_count],
+            bounds=self._bounds.dump(),
+            since=self._since.dump(),
             onsets=self._onsets[: self._onset_count],
             references=self._references[: self._onset_count],
             histories=self._histories[: self._history_count],
@@ -242,7 +246,10 @@ class Fleet:
         fleet._lanes, fleet._onsets, fleet._references = state.lanes, state.onsets, state.references
         counted = (state.lanes, state.onsets, state.histories)
         fleet._lane_count, fleet._onset_count, fleet._history_count = map(len, counted)
-        fleet._names, fleet._bound, fleet._signals = state.names, state.bound, state.signals
+        fleet._names, fleet._bound = state.names, state.bound
+        fleet._signals = [Signals(fleet._orders, *known) for known in state.signals]
+        fleet._bounds.load(arrays["bounds"])
+        fleet._since.load(arrays["since"])
         fleet._lives.load(arrays)
         fleet._numbers = {name: i for i, name in enumerate(state.names)}
         fleet._profile_of = [fleet._generic] * len(state.names)
@@ -255,8 +262,10 @@ class Fleet:
         profile = self._profiles.get(self._bound[number], self._generic)
         self._profile_of[number] = profile
         self._machines[number]["contexts"] = len(contexts(profile))
-        for name in [*profile.signals, *self._signals[number]]:
-            lane = self._lane(number, name)
+        mine = self._signals[number]
+        self._take_in(number, [*profile.signals])
+        for name in dict.fromkeys([*profile.signals, *mine]):
+            lane = mine[name]
             self._configure(lane, name, profile)
             if keeps_history(name, profile) and self._lanes[lane]["history"] < 0:
                 self._histories = grown(self._histories, self._history_count)
@@ -266,67 +275,52 @@ class Fleet:
             history = int(self._lanes[lane]["history"])
             if history >= 0:
                 self._histories[history]["counter"] = int(self._lanes[lane]["role"] == COUNTER)
-        self._lives.follow(number, profile, self._signals[number])
+        self._lives.follow(number, profile, mine)
         self._elders.follow(number, profile.name, self._machines[number])
 
     def _configure(self, lane: int, name: str, profile: Profile) -> None:
         configure(self._lanes[lane], name, profile)
+        self._lanes[lane]["bound"] = self._bounds.number(name, profile)
         if self._lanes[lane]["role"] == CONDITION and self._lanes[lane]["onset"] < 0:
             self._onsets = grown(self._onsets, self._onset_count)
             self._references = grown(self._references, self._onset_count)
             self._lanes[lane]["onset"] = self._onset_count
             self._onset_count += 1
 
-    def _lane(self, number: int, name: str) -> int:
-        """Return the lane of a signal, a new one at first sight."""
-        lane = self._signals[number].get(name)
-        if lane is not None:
-            return lane
-        lane = self._lane_count
-        self._lanes = grown(self._lanes, lane)
-        self._lanes[lane : lane + 1] = new_lane()
-        self._lanes[lane]["machine"] = number
-        self._lanes[lane]["next"] = self._machines[number]["first"]
-        self._machines[number]["first"] = lane
-        self._signals[number][name] = lane
-        self._lane_count += 1
-        return lane
+    def _take_in(self, number: int, names: Sequence[str]) -> list[str]:
+        """Give the signals that a machine did not have their lanes; return which these are."""
+        mine, first = self._signals[number], self._lane_count
+        fresh = [name for name in dict.fromkeys(names) if name not in mine]
+        lanes = range(first, first + len(fresh))
+        for lane in lanes:
+            self._lanes = grown(self._lanes, lane)
+            self._lanes[lane : lane + 1] = new_lane()
+            self._lanes[lane]["machine"] = number
+            self._lanes[lane]["next"] = self._machines[number]["first"]
+            self._machines[number]["first"] = lane
+        if fresh:
+            mine.add(fresh, lanes, self._orders)
+            self._lane_count += len(fresh)
+        return fresh
 
     def _plan(self, machine: str, signals: tuple[str, ...]) -> int:
-        """Return the place in the layout of blocks of these signals, and the machine's number."""
+        """Return the plan of blocks of these signals."""
         if machine not in self._numbers:
             self.bind(machine, GENERIC)
         number = self._numbers[machine]
-        profile = self._profile_of[number]
-        pairs = []
-        for column, name in enumerate(signals):
-            known = name in self._signals[number]
-            lane = self._lane(number, name)
-            if not known:
-                self._configure(lane, name, profile)
-            pairs.append((lane, column))
+        mine = self._signals[number]
+        for name in self._take_in(number, signals):
+            self._configure(mine[name], name, self._profile_of[number])
+        pairs = [(mine[name], column) for column, name in enumerate(signals)]
         pairs.sort(key=lambda pair: (self._lanes[pair[0]]["role"] != 1, pair))
-        place = self._layout_count
-        flat = [value for pair in pairs for value in pair]
-        self._layout = grown(self._layout, place + len(flat))
-        self._layout[place : place + len(flat)] = flat
-        self._layout_count += len(flat)
-        key = self._names[number], self._sets.setdefault(signals, signals)
-        self._plans[key] = plan = place * MACHINES + number
-        return plan
-
-    def _tidied(self) -> None:
-        """Let all plans go when there are many: signals that come and go make new ones for ever."""
-        if self._layout_count > LAYOUTS + 4 * self._lane_count:
-            self._plans, self._sets = {}, {}
-            self._layout, self._layout_count = np.zeros(0, np.int64), 0
+        return self._plans.add(self._names[number], number, signals, pairs)
 
     def _gather(
         self, rows: Sequence[Block | Tick]
     ) -> tuple[NDArray[Any], NDArray[np.int64], NDArray[np.float64]]:
         """Lay the columns of the first blocks in a row: items, times (rows,), cells (values,)."""
-        self._tidied()
-        plans = self._plans
+        self._plans.tidy(self._lane_count)
+        plans = self._plans.known
         items: list[tuple[int, int, int, int, int, int, int, int]] = []
         columns: list[NDArray[Any]] = []
         times: list[NDArray[np.int64]] = []
@@ -340,7 +334,6 @@ class Fleet:
             plan = plans.get((block.machine, signals))
             if plan is None:
                 plan = self._plan(block.machine, signals)
-                plans = self._plans
             count, width = len(block.times_ns), len(signals)
             place, number = divmod(plan, MACHINES)
             items.append((number, block.n, block.received_ns, count, row, cell, width, place))
@@ -394,7 +387,9 @@ class Fleet:
         return witnesses(mine, self._lanes, self._references, machine, lambda: self._family(number))
 
     def _assess(self, number: int, said: Mapping[str, tuple[Comparison, ...]]) -> Assessment:
-        lanes = [(name, self._lanes[lane]) for name, lane in self._signals[number].items()]
+        mine = self._signals[number]
+        lanes = [(name, self._lanes[lane]) for name, lane in mine.items()]
         machine, profile = self._machines[number], self._profile_of[number]
         lives = self._lives.read(number, profile, int(machine["at_ns"]))
-        return assess(self._names[number], machine, lanes, profile, lives, said)
+        since = self._since.told(mine, self._lanes)
+        return assess(self._names[number], machine, lanes, profile, lives, said, since)

@@ -16,8 +16,9 @@ MACHINES: Final = ("machines", "names", "bound")
 LANES: Final = ("lanes", "signals", "order")
 ONSETS: Final = ("onsets", "references")
 HISTORIES: Final = ("histories",)
+SINCES: Final = ("since",)
 LIVES: Final = ("lives", "components", "bases", "wears", "wears_before", "ages")
-WHOLE: Final = ("version", "kinds", "taught", "age_kinds", "age_fits", "ended")
+WHOLE: Final = ("version", "bounds", "kinds", "taught", "age_kinds", "age_fits", "ended")
 
 
 def without(arrays: Mapping[str, NDArray[Any]], gone: Collection[str]) -> dict[str, NDArray[Any]]:
@@ -26,7 +27,7 @@ def without(arrays: Mapping[str, NDArray[Any]], gone: Collection[str]) -> dict[s
     Raises:
         SnapshotError: the snapshot holds something that this function does not know.
     """
-    known = {*MACHINES, *LANES, *ONSETS, *HISTORIES, *LIVES, *WHOLE}
+    known = {*MACHINES, *LANES, *ONSETS, *HISTORIES, *SINCES, *LIVES, *WHOLE}
     if set(arrays) != known:
         raise SnapshotError(f"snapshot and program differ in {sorted(set(arrays) ^ known)}")
     stays = np.array([str(name) not in gone for name in arrays["names"]], bool)
@@ -38,7 +39,7 @@ def without(arrays: Mapping[str, NDArray[Any]], gone: Collection[str]) -> dict[s
     life_stays = stays[lives["machine"]]
     masks = (
         (MACHINES, stays), (LANES, lane_stays), (ONSETS, onset_stays), (HISTORIES, history_stays),
-        (LIVES, life_stays),
+        (SINCES, lane_stays[arrays["since"]["lane"]]), (LIVES, life_stays),
     )  # fmt: skip
     out = {name: arrays[name].copy() for name in WHOLE}
     out |= {name: arrays[name][mask].copy() for names, mask in masks for name in names}
@@ -51,6 +52,7 @@ def without(arrays: Mapping[str, NDArray[Any]], gone: Collection[str]) -> dict[s
     out["references"]["peer"] = _moved(out["references"]["peer"] - 1, lane_of) + 1
     out["lanes"]["history"] = _moved(out["lanes"]["history"], _renumbered(history_stays))
     out["lanes"]["onset"] = _moved(out["lanes"]["onset"], _renumbered(onset_stays))
+    out["since"]["lane"] = _moved(out["since"]["lane"], lane_of)
     out["histories"]["lane"] = _moved(out["histories"]["lane"], lane_of)
     out["lives"]["machine"] = _moved(out["lives"]["machine"], machine_of)
     out["lives"]["lane"] = _moved(out["lives"]["lane"], lane_of)

@@ -61,6 +61,7 @@ LASTING_BITS = (1 << SHIFT) | (1 << AGAIN)
 @part
 def _row(
     lane: Any,
+    bound: Any,
     ref: Any,
     m: Any,
     t: int,
@@ -87,9 +88,9 @@ def _row(
         return False
     else:
         seconds = (t - lane.last_ns) * 1e-9
-        timing(lane, t, heard, x, seconds)
-    if lane.limited == 1:
-        limits(lane, t, x)
+        timing(lane, bound, t, heard, x, seconds)
+    if bound.limited == 1:
+        limits(lane, bound, t, x)
     if lane.active & (1 << DROPOUT):
         set_condition(lane, DROPOUT, False, t)
     odds = 0.0
@@ -100,7 +101,7 @@ def _row(
         if lane.active & SENSOR_BITS:
             expect(lane, m)  # a sensor that is not to be trusted: nothing to score or to learn
         else:
-            odds = max(strange, 0.0) + compare(lane, ref, m, t, x, seconds, strange, rules)
+            odds = max(strange, 0.0) + compare(lane, bound, ref, m, t, x, seconds, strange, rules)
     elif lane.role == CONTEXT:
         leapt = follow(lane, x, rules)
         if lane.slot >= 0:
@@ -119,14 +120,14 @@ def _row(
     if lane.role == DETECTOR:
         return False
     if lane.wears == 1 or lane.active & BAD_BITS or lane.bad > 0.0:
-        lane.bad = wear(lane)
+        lane.bad = wear(lane, bound)
         if abs(lane.bad - lane.bad_seen) > 0.02:
             m.flags |= MOVED
     return True
 
 
 @part
-def _silence(lanes: Any, m: Any, now: int, rules: Any) -> None:
+def _silence(lanes: Any, bounds: Any, m: Any, now: int, rules: Any) -> None:
     """Find the signals that have not been heard for too long, and when to look again."""
     due = NEVER
     i = m.first
@@ -135,7 +136,7 @@ def _silence(lanes: Any, m: Any, now: int, rules: Any) -> None:
         i = lane.next
         if lane.rows == 0 or lane.role == DETECTOR or lane.active & (1 << DROPOUT):
             continue
-        wait = lane.dropout_ns
+        wait = bounds[lane.bound].dropout_ns
         if wait == 0:
             usual = lane.interval_s if m.data_clock == 1 else max(lane.interval_s, lane.group_s)
             wait = int(max(rules.dropout_min_s, rules.dropout_intervals * usual) * 1e9)
@@ -220,6 +221,7 @@ def _tell(lanes: Any, m: Any, histories: Any, lines: Lines, first: int, rules: A
 @part
 def _silent_machine(
     lanes: Any,
+    bounds: Any,
     machines: Any,
     histories: Any,
     lines: Lines,
@@ -232,7 +234,7 @@ def _silent_machine(
         m = machines[k]
         if m.data_clock == 1 or item.at_ns <= m.due_ns:
             continue
-        _silence(lanes, m, item.at_ns, rules)
+        _silence(lanes, bounds, m, item.at_ns, rules)
         if m.flags != 0:
             m.at_ns = max(m.at_ns, item.at_ns)
             m.n = item.n
@@ -245,13 +247,14 @@ def _silent_machine(
 @part
 def _telling_row(
     lanes: Any,
+    bounds: Any,
     references: Any,
     m: Any,
     histories: Any,
     lines: Lines,
     rules: Any,
     item: Any,
-    layout: NDArray[np.int64],
+    layout: NDArray[np.int32],
     times: NDArray[np.int64],
     cells: NDArray[np.float64],
     odds_of: NDArray[np.float64],
@@ -270,8 +273,8 @@ def _telling_row(
         if r >= calm:
             taken = r
             r = quiet(
-                lanes, references, m, histories, rules, item, layout, times, cells, odds_of, flags,
-                scores, r, room,
+                lanes, bounds, references, m, histories, rules, item, layout, times, cells,
+                odds_of, flags, scores, r, room,
             )  # fmt: skip
             calm = r + (1 if r > taken else PATIENCE)
             if m.flags != 0 and _tell(lanes, m, histories, lines, life, rules):
@@ -285,12 +288,13 @@ def _telling_row(
         first = item.first_cell + r
         for j in range(begin, end, 2):
             lane = lanes[layout[j]]
+            bound = bounds[lane.bound]
             ref = references[lane.onset]  # -1: the last one, which is not read
             cell = first + layout[j + 1] * rows
             x = cells[cell] + 0.0  # no negative zero
             if not np.isfinite(x):
                 lane.missing += 1
-            elif _row(lane, ref, m, t, item.at_ns, x, odds_of[cell], found, rules):
+            elif _row(lane, bound, ref, m, t, item.at_ns, x, odds_of[cell], found, rules):
                 sums[(j - begin) // 2 % LANES] += lane.odds
                 if lane.history >= 0:
                     remember(histories[lane.history], lane, m, t, x, rules)
@@ -307,7 +311,7 @@ def _telling_row(
         m.at_ns = max(m.at_ns, t)
         m.n = item.n
         if m.data_clock == 1 and m.at_ns > m.due_ns:
-            _silence(lanes, m, m.at_ns, rules)
+            _silence(lanes, bounds, m, m.at_ns, rules)
         if _tell(lanes, m, histories, lines, life, rules):
             return r
         r += 1
@@ -317,13 +321,14 @@ def _telling_row(
 @entry
 def run(
     lanes: NDArray[Any],
+    bounds: NDArray[Any],
     references: NDArray[Any],
     machines: NDArray[Any],
     histories: NDArray[Any],
     lines: Lines,
     constants: NDArray[Any],
     items: NDArray[Any],
-    layout: NDArray[np.int64],
+    layout: NDArray[np.int32],
     times: NDArray[np.int64],
     cells: NDArray[np.float64],
     odds_of: NDArray[np.float64],
@@ -342,13 +347,14 @@ def run(
     while cursor[0] < items.shape[0]:
         item = items[cursor[0]]
         if item.machine < 0:
-            found = _silent_machine(lanes, machines, histories, lines, rules, item, cursor)
+            found = _silent_machine(lanes, bounds, machines, histories, lines, rules, item, cursor)
             if found >= 0:
                 return found
         else:
             m = machines[item.machine]
             row = _telling_row(
                 lanes,
+                bounds,
                 references,
                 m,
                 histories,

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from models.fleet.layout import (
     AGAIN,
+    BOUND,
     CONDITION,
     CONTEXT,
     CONTEXTS,
@@ -28,7 +29,7 @@ DETECTED_AT: Final = 0.95  #: a plug-in's score from here on counts as unusual
 FORGOTTEN: Final = (
     *("learned", "fast", "level", "spread", "armed", "frozen", "first_ns", "count", "mean"),
     *("c_mean", "slope", "beyond_ns", "rest_ns"),
-    *("sigma", "slack", "top", "gain", "most", "expected", "rise", "fall"),
+    *("sigma", "slack", "expected", "rise", "fall"),
 )
 _UNSEEN: Final = Signal()
 
@@ -81,6 +82,7 @@ def forget(lane: Any) -> None:
     gone = int(lane["active"]) & (1 << SHIFT | 1 << AGAIN)
     lane["active"] ^= gone
     lane["changed"] |= gone
+    lane["changed_ns"] = NEVER  # no row did it: both are told as of their beginning
 
 
 def contexts(profile: Profile) -> dict[str, int]:
@@ -92,18 +94,25 @@ def contexts(profile: Profile) -> dict[str, int]:
 def configure(lane: Any, name: str, profile: Profile) -> None:
     """Write what a profile says of a signal into its lane (also again, after a new version)."""
     signal = profile.said(name) or _UNSEEN
-    limits = signal.limits
-    lane["role"] = ROLES[signal.role]
-    if name.startswith(DETECTED):
-        lane["role"] = DETECTOR
-        limits = Limits(alert_high=DETECTED_AT)
+    lane["role"] = DETECTOR if name.startswith(DETECTED) else ROLES[signal.role]
     lane["slot"] = contexts(profile).get(name, -1)
     lane["expected_lane"] = int(name in profile.signals)
     lane["up"] = int(signal.worse != "low")
     lane["down"] = int(signal.worse != "high")
     lane["shifts"] = int(_shift_matters(name, profile))
-    lane["indicates"] = int(any(part.indicator == name for part in profile.consumables.values()))
-    lane["limited"] = int(limits != Limits(rate=limits.rate))
+    high, low = _goals(name, profile)
+    lane["wears"] = int(high is not None or low is not None)
+    lane["need"] = profile.trigger.n
+    lane["window"] = profile.trigger.m
+
+
+def bound_of(name: str, profile: Profile) -> NDArray[Any]:
+    """Return what a profile allows a signal (1,)."""
+    signal = profile.said(name) or _UNSEEN
+    limits = Limits(alert_high=DETECTED_AT) if name.startswith(DETECTED) else signal.limits
+    bound = np.zeros(1, BOUND)
+    bound["indicates"] = any(part.indicator == name for part in profile.consumables.values())
+    bound["limited"] = limits != Limits(rate=limits.rate)
     for key, missing in (
         ("alert_low", -np.inf),
         ("alarm_low", -np.inf),
@@ -112,15 +121,13 @@ def configure(lane: Any, name: str, profile: Profile) -> None:
         ("rate", np.inf),
     ):
         value = getattr(limits, key)
-        lane[key] = missing if value is None else value
+        bound[key] = missing if value is None else value
     high, low = _goals(name, profile)
-    lane["goal_high"] = np.nan if high is None else high
-    lane["goal_low"] = np.nan if low is None else low
-    lane["wears"] = int(high is not None or low is not None)
-    lane["stuck_ns"] = NEVER if signal.stuck_after_s is None else int(signal.stuck_after_s * 1e9)
-    lane["dropout_ns"] = 0 if signal.dropout_after_s is None else int(signal.dropout_after_s * 1e9)
-    lane["need"] = profile.trigger.n
-    lane["window"] = profile.trigger.m
+    bound["goal_high"] = np.nan if high is None else high
+    bound["goal_low"] = np.nan if low is None else low
+    bound["stuck_ns"] = NEVER if signal.stuck_after_s is None else int(signal.stuck_after_s * 1e9)
+    bound["dropout_ns"] = 0 if signal.dropout_after_s is None else int(signal.dropout_after_s * 1e9)
+    return bound
 
 
 def keeps_history(name: str, profile: Profile) -> bool:

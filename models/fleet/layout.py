@@ -13,7 +13,7 @@ CONTEXTS: Final = 4  #: so many context signals of a machine can explain the oth
 PEERS: Final = 6  #: so many signals of a machine are set beside each
 LEVELS: Final = 16
 PER_LEVEL: Final = 8  #: points of one width in a history
-POINTS: Final = LEVELS * PER_LEVEL + 8  #: and one that is being added, rounded up
+POINTS: Final = LEVELS * PER_LEVEL + 1  #: and one that is being added
 SAMPLES: Final = 16  #: most samples kept for the median of one bucket
 
 # Checks as bits of `active`. Alert and alarm of a limit are told as one condition.
@@ -62,6 +62,7 @@ LANE_CONFIG: Final = [
     ("machine", "i4"),
     ("history", "i4"),  # row in the histories, -1 none
     ("onset", "i4"),  # row in the onsets and in the references, -1 none
+    ("bound", "i4"),  # row in the bounds
     ("role", "i1"),
     ("slot", "i1"),  # place among the machine's contexts, -1 none
     ("need", "i1"),
@@ -70,31 +71,23 @@ LANE_CONFIG: Final = [
     ("up", "i1"),
     ("down", "i1"),
     ("expected_lane", "i1"),  # 1 when the profile asks for it
-    ("indicates", "i1"),  # 1 when it shows the wear of a part
     ("wears", "i1"),  # 1 when there is a limit that it runs into
-    ("limited", "i1"),  # 1 when any limit is set
     ("lent", "i1"),  # state: sisters that stand in while its own reference is learned
-    ("alert_low", "f8"),
-    ("alarm_low", "f8"),
-    ("alert_high", "f8"),
-    ("alarm_high", "f8"),
-    ("rate", "f8"),
-    ("goal_high", "f8"),  # the limit that wear runs into, NaN none
-    ("goal_low", "f8"),
-    ("stuck_ns", "i8"),
-    ("dropout_ns", "i8"),  # 0: learned
 ]
 LANE_STATE: Final = [
     # what every row touches comes first: few cache lines a row
+    ("armed", "i1"),  # the healthy reference
+    ("frozen", "i1"),
+    ("next", "i4"),  # next lane of the same machine, -1 last
     ("active", "i2"),
     ("changed", "i2"),
-    ("armed", "i2"),  # the healthy reference
-    ("frozen", "i2"),
+    ("late", "i4"),
+    ("missing", "i4"),
+    ("learned", "i4"),  # rows since the level began, until there are enough
     ("last_ns", "i8"),
     ("received_ns", "i8"),
     ("same_ns", "i8"),
     ("rows", "i8"),
-    ("learned", "i8"),  # rows since the level began
     ("last", "f8"),
     ("interval_s", "f8"),
     ("fast", "f8"),
@@ -109,17 +102,12 @@ LANE_STATE: Final = [
     ("expected", "f8"),
     ("sigma", "f8"),
     ("slack", "f8"),
-    ("top", "f8"),  # a row counts as at most so much
-    ("gain", "f8"),  # 1 / (sigma * shift span)
-    ("most", "f8"),  # 1 / sigma
     ("rise", "f8"),  # the two cumulative sums
     ("fall", "f8"),
     ("register", "u8", (REGISTERS,)),
-    ("next", "i4"),  # next lane of the same machine, -1 last
-    ("late", "i4"),
     ("notice_until", "i8"),  # row of the signal
-    ("missing", "i8"),
-    ("since_ns", "i8", (CHECKS,)),
+    ("changed_ns", "i8"),  # when a check other than DROPOUT began or ended
+    ("dropped_ns", "i8"),  # when DROPOUT did
     ("beyond_ns", "i8", (2,)),  # the last two onsets, alarms or not
     ("rest", "f8"),  # what the contexts left of the last row that was learned
     ("rest_ns", "i8"),
@@ -129,6 +117,26 @@ LANE_STATE: Final = [
     ("slope", "f8", (CONTEXTS,)),
 ]
 LANE: Final = np.dtype(LANE_CONFIG + LANE_STATE)
+
+#: what a profile allows a signal: one for all machines of a type
+BOUND: Final = np.dtype(
+    [
+        ("alert_low", "f8"),
+        ("alarm_low", "f8"),
+        ("alert_high", "f8"),
+        ("alarm_high", "f8"),
+        ("rate", "f8"),
+        ("goal_high", "f8"),  # the limit that wear runs into, NaN none
+        ("goal_low", "f8"),
+        ("stuck_ns", "i8"),
+        ("dropout_ns", "i8"),  # 0: learned
+        ("limited", "i4"),  # 1 when any limit is set
+        ("indicates", "i4"),  # 1 when the signal shows the wear of a part
+    ]
+)
+
+#: when a check of a lane began that is active; DROPOUT's stands in the lane
+SINCE: Final = np.dtype([("lane", "i8"), ("check", "i8"), ("at_ns", "i8")])
 
 #: what a signal's healthy reference is learned from, beside its onset (`models.fleet.reference`)
 REFERENCE: Final = np.dtype(
@@ -150,23 +158,25 @@ REFERENCE: Final = np.dtype(
 
 MACHINE: Final = np.dtype(
     [
-        ("data_clock", "i8"),
-        ("contexts", "i8"),
-        ("first", "i8"),  # its first lane, -1 none
+        ("data_clock", "i1"),
+        ("contexts", "i1"),
+        ("flags", "i1"),
+        ("state", "i1"),
+        ("told_state", "i1"),
+        ("elder", "i1"),  # 1 when it had a healthy reference as it was told of
+        ("slot", "i2"),  # of the watch: part of the day
+        ("first", "i4"),  # its first lane, -1 none
+        ("session", "i4"),  # of the watch: long gaps so far
         ("at_ns", "i8"),
         ("n", "i8"),
         ("rows", "i8"),
-        ("flags", "i8"),
         ("due_ns", "i8"),  # no lane can have dropped out before
         ("report_ns", "i8"),
-        ("state", "i8"),
-        ("told_state", "i8"),
         ("odds", "f8"),
         ("score", "f8"),
         ("health", "f8"),
         ("told_health", "f8"),
         ("coverage", "f8"),
-        ("elder", "i8"),  # 1 when it had a healthy reference as it was told of
         ("context", "f8", (CONTEXTS,)),
         ("context_ns", "i8", (CONTEXTS,)),
         # of the watch alone (`models.fleet.watch`)
@@ -175,10 +185,8 @@ MACHINE: Final = np.dtype(
         ("watched", "i8"),  # rows
         ("alarm_row", "i8"),  # row of the last onset alarm, 0 none
         ("beyond_row", "i8"),  # last row with evidence beyond the limit, 0 none
-        ("session", "i8"),  # long gaps so far
         ("usual_s", "f8"),  # usual interval
         ("day", "i8"),  # since the first row
-        ("slot", "i8"),  # part of the day
         ("slot_end_ns", "i8"),
     ]
 )
@@ -188,11 +196,9 @@ ONSET: Final = np.dtype(
     [
         ("rows", "i8"),
         ("since", "f8"),  # rows since the start or the last long gap
-        ("session", "i8"),
         ("evidence", "f8"),
-        ("last", "f8"),
         ("step", "f8"),  # smallest change ever seen: the resolution
-        ("recent", "f8", (3,)),  # the readings before
+        ("recent", "f8", (3,)),  # the last readings, the newest first
         ("level", "f8"),
         ("spread", "f8"),  # mean absolute deviation
         ("low", "f8"),  # the range that the cells divide
@@ -202,19 +208,20 @@ ONSET: Final = np.dtype(
         ("edge", "f8", (3,)),  # running 95 % quantile of each surprise
         ("scale", "f8", (3,)),  # mean excess over it
         ("seen", "f8", (3,)),
+        ("session", "i4"),
         # the early state
-        ("early", "i8"),
-        ("early_rows", "i8"),
-        ("early_since", "i8"),
+        ("early_rows", "i4"),
+        ("early_since", "i4"),
+        ("early", "i1"),
+        ("blocks", "i1"),  # of the last ones
+        ("moves", "i1"),  # as far as they count
+        ("block_rows", "i1"),
         ("known", "f8"),
         ("base", "f8"),
         ("noise", "f8"),
         ("quick", "f8"),
         ("wander", "f8"),
-        ("moves", "f8"),
         ("reach", "f8"),  # in standard deviations, where the state begins
-        ("blocks", "i8"),
-        ("block_rows", "i8"),
         ("block_sum", "f8"),
         ("block_mean", "f8", (2,)),
         # the day and the pattern
@@ -229,16 +236,16 @@ ONSET: Final = np.dtype(
 
 HISTORY: Final = np.dtype(
     [
-        ("lane", "i8"),
-        ("counter", "i8"),
+        ("lane", "i4"),
+        ("counter", "i2"),
+        ("due", "i2"),
+        ("kept", "i4"),
+        ("points", "i4"),
+        ("levels", "i1", (LEVELS,)),
         ("width_ns", "i8"),
         ("end_ns", "i8"),
         ("first_ns", "i8"),
         ("estimate_ns", "i8"),
-        ("due", "i8"),
-        ("kept", "i8"),
-        ("points", "i8"),
-        ("levels", "i1", (LEVELS,)),
         ("base", "f8"),  # counter: use in all = reading - base
         ("start", "f8"),  # counter: use in all when the part was new
         ("raw", "f8"),

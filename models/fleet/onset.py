@@ -221,7 +221,7 @@ def _pattern(o: Any, cell: int, rules: Any) -> float:
 @part
 def begin(o: Any, x: float) -> None:
     """Set what the first reading of a signal sets."""
-    o.level = o.last = o.low = o.high = o.origin = x
+    o.level = o.low = o.high = o.origin = x
     o.step = np.inf
     for i in range(3):
         o.recent[i] = x
@@ -259,10 +259,9 @@ def surprise(o: Any, slot: int, day: int, x: float, tame: float, rules: Any) -> 
     n = o.rows
     if n == 0:
         begin(o, x)
-    d = abs(x - o.last)
+    d = abs(x - o.recent[0])
     if d > 0.0:
         o.step = min(o.step, d)
-    o.last = x
     least = max(0.5 * o.step if o.step < np.inf else 0.0, 1e-12 * abs(o.level))
     total = 0.0
     s = _level(o, x, tame, least, rules)

@@ -28,7 +28,7 @@ def _place(ref: Any, other: int) -> int:
 
 @part
 def pair_up(
-    lanes: Any, references: Any, layout: NDArray[np.int64], begin: int, end: int, t: int
+    lanes: Any, references: Any, layout: NDArray[np.int32], begin: int, end: int, t: int
 ) -> None:
     """Add a row to the pairs of its signals whose reference has just learned (`rest_ns` is `t`).
 

@@ -3,13 +3,35 @@
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.fleet.lanes import grown
-from models.fleet.layout import HISTORY, LANE, LIFE, MACHINE, ONSET, REFERENCE, VERSION
+from models.fleet.layout import (
+    BOUND,
+    HISTORY,
+    LANE,
+    LIFE,
+    MACHINE,
+    ONSET,
+    REFERENCE,
+    SINCE,
+    VERSION,
+)
+
+#: arrays of a snapshot and what they are of
+KINDS: Final = {
+    "machines": MACHINE,
+    "lanes": LANE,
+    "bounds": BOUND,
+    "since": SINCE,
+    "onsets": ONSET,
+    "references": REFERENCE,
+    "histories": HISTORY,
+    "lives": LIFE,
+}
 
 
 class SnapshotError(ValueError):
@@ -27,13 +49,15 @@ class Saved:
     histories: NDArray[Any]
     names: list[str]
     bound: list[str]
-    signals: list[dict[str, int]]
+    signals: list[tuple[list[str], list[int]]]  #: of each machine, and their lanes
 
 
 def dump(
     *,
     machines: NDArray[Any],
     lanes: NDArray[Any],
+    bounds: NDArray[Any],
+    since: NDArray[Any],
     onsets: NDArray[Any],
     references: NDArray[Any],
     histories: NDArray[Any],
@@ -52,6 +76,8 @@ def dump(
         "version": np.array([VERSION]),
         "machines": machines,
         "lanes": lanes,
+        "bounds": bounds,
+        "since": since,
         "onsets": onsets,
         "references": references,
         "histories": histories,
@@ -64,23 +90,22 @@ def dump(
 
 def load(arrays: Mapping[str, NDArray[Any]]) -> Saved:
     """Read a snapshot; `SnapshotError` says what does not fit."""
-    missing = {"version", "machines", "lanes", "onsets", "histories", "names", "bound", "signals"}
-    missing |= {"references", "order", "lives", "components", "bases"}
+    missing = {"version", "names", "bound", "signals", "order", "components", "bases", *KINDS}
     missing -= set(arrays)
     if missing:
         raise SnapshotError(f"snapshot lacks {sorted(missing)}; rebuild from the journal")
     found = arrays["version"].tolist()
-    names = ("machines", "lanes", "onsets", "references", "histories", "lives")
-    kinds = [arrays[name].dtype for name in names]
-    if found != [VERSION] or kinds != [MACHINE, LANE, ONSET, REFERENCE, HISTORY, LIFE]:
+    if found != [VERSION] or any(arrays[name].dtype != kind for name, kind in KINDS.items()):
         raise SnapshotError(
             f"snapshot has state version {found}, this program {[VERSION]}; "
             "rebuild from the journal"
         )
-    signals: list[dict[str, int]] = [{} for _ in arrays["names"]]
+    signals: list[tuple[list[str], list[int]]] = [([], []) for _ in arrays["names"]]
     owners = arrays["lanes"]["machine"]
     for lane in np.argsort(arrays["order"], kind="stable").tolist():
-        signals[owners[lane]][sys.intern(str(arrays["signals"][lane]))] = lane
+        names, lanes = signals[owners[lane]]
+        names.append(sys.intern(str(arrays["signals"][lane])))
+        lanes.append(lane)
     return Saved(
         machines=arrays["machines"].copy(),
         lanes=arrays["lanes"].copy(),

@@ -231,7 +231,7 @@ def _take(
 
 @part
 def _pairs(
-    rests: Any, lanes: Any, references: Any, layout: NDArray[np.int64], item: Any, r: int, t: int
+    rests: Any, lanes: Any, references: Any, layout: NDArray[np.int32], item: Any, r: int, t: int
 ) -> None:
     """Let the pairs learn from a row what the references learned, as `reference.compare` does."""
     begin, learned = item.first_column, 0
@@ -251,7 +251,7 @@ def _remembered(
     lanes: Any,
     m: Any,
     item: Any,
-    layout: NDArray[np.int64],
+    layout: NDArray[np.int32],
     times: NDArray[np.int64],
     cells: NDArray[np.float64],
     r: int,
@@ -274,12 +274,13 @@ def _remembered(
 @part
 def quiet(
     lanes: Any,
+    bounds: Any,
     references: Any,
     m: Any,
     histories: Any,
     rules: Any,
     item: Any,
-    layout: NDArray[np.int64],
+    layout: NDArray[np.int32],
     times: NDArray[np.int64],
     cells: NDArray[np.float64],
     odds_of: NDArray[np.float64],
@@ -293,7 +294,7 @@ def quiet(
     `room`: what `abreast.rooms` made.
     `m.flags` is set when the last row taken asks for an estimate.
     """
-    columns, rows, contexts = item.columns, item.rows, m.contexts
+    columns, rows, contexts = item.columns, item.rows, int(m.contexts)
     if columns > WIDEST or rows - start < SMALLEST or m.flags != 0:
         return start
     first, begin = item.first_cell, item.first_column
@@ -315,7 +316,7 @@ def quiet(
             if histories[lane.history].width_ns == 0:
                 return start
         wears += lane.wears
-        sticks += lane.stuck_ns < NEVER
+        sticks += bounds[lane.bound].stuck_ns < NEVER
         shifting += lane.active != 0
         if lane.role == CONDITION and lane.frozen == 0:
             learns += 1
@@ -335,7 +336,7 @@ def quiet(
             pad(s, a, k, b)
             continue
         lane = lanes[layout[begin + 2 * j]]
-        fill(s, a, k, b, lane, references[lane.onset], contexts, t0, rules)
+        fill(s, a, k, b, lane, bounds[lane.bound], references[lane.onset], contexts, t0, rules)
         offset[j] = first + layout[begin + 2 * j + 1] * rows
         if lane.role == CONTEXT:
             slot[j] = lane.slot

@@ -18,7 +18,7 @@ def _two(i: int, j: int) -> int:
 
 
 @part
-def _solve(lane: Any, ref: Any, k: int, rules: Any) -> None:
+def _solve(lane: Any, bound: Any, ref: Any, k: int, rules: Any) -> None:
     """Fit what the contexts explain (ridge on standardised contexts) and the spread that is left.
 
     A Gauss elimination of at most 4 equations, written out so that it never depends on a library.
@@ -57,16 +57,25 @@ def _solve(lane: Any, ref: Any, k: int, rules: Any) -> None:
     lane.sigma = sigma if lane.frozen == 1 else sigma * rules.provisional
     lane.slack = rules.slack * lane.sigma
     way = np.inf
-    for limit in (lane.alert_high, lane.alarm_high, lane.alert_low, lane.alarm_low):
+    for limit in (bound.alert_high, bound.alarm_high, bound.alert_low, bound.alarm_low):
         way = min(way, abs(limit - lane.mean))
     if way < np.inf:
         lane.slack = max(lane.slack, min(rules.material * way, 2.0 * lane.slack))
-    if lane.indicates == 1:
-        goal = lane.goal_high if np.isfinite(lane.goal_high) else lane.goal_low
+    if bound.indicates == 1:
+        goal = bound.goal_high if np.isfinite(bound.goal_high) else bound.goal_low
         lane.slack = max(lane.slack, rules.material_wear * abs(goal - lane.mean))
-    lane.top = max(rules.shift_clip * lane.sigma, lane.slack + 3.0 * lane.sigma)
-    lane.most = 1.0 / lane.sigma if lane.sigma > 0.0 else 0.0
-    lane.gain = lane.most / rules.shift_span_s
+
+
+@part
+def top(lane: Any, rules: Any) -> float:
+    """Return how far off a row counts at most."""
+    return float(max(rules.shift_clip * lane.sigma, lane.slack + 3.0 * lane.sigma))
+
+
+@part
+def most(lane: Any) -> float:
+    """Return how much one row counts at most, by how far it is off: 1 / sigma, 0 unknown."""
+    return float(1.0 / lane.sigma if lane.sigma > 0.0 else 0.0)
 
 
 @part
@@ -153,7 +162,15 @@ def expect(lane: Any, m: Any) -> bool:
 
 @part
 def compare(
-    lane: Any, ref: Any, m: Any, t: int, x: float, seconds: float, strange: float, rules: Any
+    lane: Any,
+    bound: Any,
+    ref: Any,
+    m: Any,
+    t: int,
+    x: float,
+    seconds: float,
+    strange: float,
+    rules: Any,
 ) -> float:
     """Follow a row, compare it with the frozen healthy reference, perhaps learn it. Returns odds.
 
@@ -175,10 +192,12 @@ def compare(
         if m.contexts > 0:
             residual = x - lane.expected
             far = _outside(ref, m, min(seconds / 86_400.0, 1.0))
-        residual = min(max(residual, -lane.top), lane.top)
+        reach = top(lane, rules)
+        residual = min(max(residual, -reach), reach)
         if far > 0.0:
             residual /= 1.0 + far
-        weight = min(seconds * lane.gain, lane.most)
+        whole = most(lane)
+        weight = min(seconds * (whole / rules.shift_span_s), whole)
         cap = 2.0 * rules.shift_on
         if residual > lane.slack or lane.rise > 0.0:
             lane.rise = min(cap, max(0.0, lane.rise + weight * (residual - lane.slack)))
@@ -204,12 +223,12 @@ def compare(
     if lane.frozen == 0 or far > 0.0:
         if healthy:
             _learn(lane, ref, m, x)
-        _grow(lane, ref, m, t, rules)
+        _grow(lane, bound, ref, m, t, rules)
     return odds
 
 
 @part
-def _grow(lane: Any, ref: Any, m: Any, t: int, rules: Any) -> None:
+def _grow(lane: Any, bound: Any, ref: Any, m: Any, t: int, rules: Any) -> None:
     """Arm and freeze the reference when rows and time allow, and fit it again now and then."""
     age = (t - lane.first_ns) * 1e-9
     if lane.frozen == 0 and lane.armed == 1 and age >= rules.freeze_span_s:
@@ -220,5 +239,5 @@ def _grow(lane: Any, ref: Any, m: Any, t: int, rules: Any) -> None:
         if arm:
             lane.armed = 1
             m.flags |= MOVED
-        _solve(lane, ref, m.contexts, rules)
+        _solve(lane, bound, ref, m.contexts, rules)
         ref.solve_at = np.floor(lane.count * 1.125) + 1.0

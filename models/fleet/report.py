@@ -50,13 +50,18 @@ def assess(  # noqa: PLR0917  what a machine is made of
     profile: Profile,
     lives: Iterable[Life],
     said: Mapping[str, tuple[Comparison, ...]],
+    since: Mapping[str, Mapping[int, int]],
 ) -> Assessment:
     """Read one machine's assessment out of its state.
 
-    `lanes`: (signal, record) of each; `said`: what others say of some (`witnesses`).
+    `lanes`: (signal, record) of each; `said`: what others say of some (`witnesses`); `since`:
+    when checks of some began or ended.
     """
     conditions = tuple(
-        c for name, lane in lanes for c in _conditions(name, lane, record, said.get(name, ()))
+        c
+        for name, lane in lanes
+        if name in since
+        for c in _conditions(name, lane, record, said.get(name, ()), since[name])
     )
     return Assessment(
         machine=machine,
@@ -93,11 +98,9 @@ def _replaced(lane: Any, record: Any, said: Sequence[Comparison]) -> float | Non
 
 
 def _conditions(
-    name: str, lane: Any, record: Any, said: Sequence[Comparison]
+    name: str, lane: Any, record: Any, said: Sequence[Comparison], since: Mapping[int, int]
 ) -> Iterator[Condition]:
     active, changed = int(lane["active"]), int(lane["changed"])
-    if not active | changed:
-        return
     for (check, bits, severities), mask in zip(TOLD, BITS, strict=True):
         if not (active | changed) & mask:
             continue
@@ -112,7 +115,7 @@ def _conditions(
             signal=name.partition(":")[2] if detector else name,
             check=Check.DETECTOR if detector else check,
             active=now,
-            since_ns=min(int(lane["since_ns"][bits[i]]) for i in shown),
+            since_ns=min(since[bits[i]] for i in shown),
             score=odds / (1.0 + odds),
             severity=1 if detector else max(severities[i] for i in shown),
             onset=now and not (active ^ changed) & mask,

@@ -49,7 +49,6 @@ from models.fleet.watched import (
     FRESH,
     HEARD,
     HIGH,
-    LAST,
     LONGEST,
     LOW,
     NEWS,
@@ -117,7 +116,7 @@ def _readings(
     t: Any, count: int, day: int, early: bool, rules: Any
 ) -> int:  # fmt: skip
     """Take level, season, cell and early state through the rows; return how many were taken."""
-    last, step, slow, spread = load(t, LAST), load(t, STEP), load(t, SLOW), load(t, SPREAD)
+    step, slow, spread = load(t, STEP), load(t, SLOW), load(t, SPREAD)
     recent_1, recent_2, recent_3 = load(t, RECENT_1), load(t, RECENT_2), load(t, RECENT_3)
     low, high, around = load(t, LOW), load(t, HIGH), load(t, AROUND)
     centre, width, visits = load(t, CENTRE), load(t, WIDTH), load(t, VISITS)
@@ -147,8 +146,7 @@ def _readings(
         if some(other):
             break
         quick = next_quick
-        d = abs(x - last)
-        last = x
+        d = abs(x - recent_1)
         step = choose((d > 0.0) & (d < step), d, step)
         least = larger(0.5 * step, 1e-12 * abs(slow))
         if learning:
@@ -211,7 +209,6 @@ def _readings(
             base = base + rules.early_share * rest
             noises = noises + rules.early_share * (abs(rest) - noises)
         r += 1
-    store(t, LAST, last)
     store(t, STEP, step)
     store(t, SLOW, slow)
     store(t, SPREAD, spread)

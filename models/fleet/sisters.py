@@ -46,7 +46,7 @@ class Elders:
         if machine["elder"]:
             insort(self._of.setdefault(profile, []), number)
 
-    def told(self, number: int, machine: Any, armed: NDArray[np.int16]) -> None:
+    def told(self, number: int, machine: Any, armed: NDArray[np.int8]) -> None:
         """See whether a machine, `armed` of each of its signals, has learned by now."""
         if not machine["elder"] and armed.any():
             machine["elder"] = 1

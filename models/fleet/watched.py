@@ -18,10 +18,10 @@ ROWS: Final = 64  #: at a time
 LONGEST: Final = LAGS[1]
 
 # where the fields of four signals begin
-LAST, STEP, RECENT_1, RECENT_2, RECENT_3, SLOW, SPREAD, LOW, HIGH = range(0, 9 * LANES, LANES)
-AROUND, CENTRE, WIDTH, VISITS, HEARD, EVIDENCE = range(9 * LANES, 15 * LANES, LANES)
-BASE, QUICK, NOISES, WANDER, REACH, SUM = range(15 * LANES, 21 * LANES, LANES)
-EDGE: Final = 21 * LANES  # and of each layer
+STEP, RECENT_1, RECENT_2, RECENT_3, SLOW, SPREAD, LOW, HIGH = range(0, 8 * LANES, LANES)
+AROUND, CENTRE, WIDTH, VISITS, HEARD, EVIDENCE = range(8 * LANES, 14 * LANES, LANES)
+BASE, QUICK, NOISES, WANDER, REACH, SUM = range(14 * LANES, 20 * LANES, LANES)
+EDGE: Final = 20 * LANES  # and of each layer
 SCALE: Final = EDGE + LAYERS * LANES
 SEEN: Final = SCALE + LAYERS * LANES
 FRESH: Final = SEEN + LAYERS * LANES
@@ -88,7 +88,7 @@ def ahead(
 @part
 def fill(t: Any, j: int, o: Any, slot: int) -> None:
     """Copy what the watch knows of a signal into column j of the table."""
-    t[LAST + j], t[STEP + j], t[SLOW + j] = o.last, o.step, o.level
+    t[STEP + j], t[SLOW + j] = o.step, o.level
     t[RECENT_1 + j], t[RECENT_2 + j], t[RECENT_3 + j] = o.recent[0], o.recent[1], o.recent[2]
     t[SPREAD + j], t[LOW + j], t[HIGH + j] = o.spread, o.low, o.high
     t[AROUND + j], t[CENTRE + j], t[WIDTH + j] = o.around, o.middle[slot], o.width[slot]
@@ -105,7 +105,7 @@ def fill(t: Any, j: int, o: Any, slot: int) -> None:
 @part
 def keep(t: Any, j: int, o: Any, slot: int, day: int, count: int, early: bool) -> None:
     """Copy column j of the table back, after so many rows."""
-    o.last, o.step, o.level = t[LAST + j], t[STEP + j], t[SLOW + j]
+    o.step, o.level = t[STEP + j], t[SLOW + j]
     o.recent[0], o.recent[1], o.recent[2] = t[RECENT_1 + j], t[RECENT_2 + j], t[RECENT_3 + j]
     o.spread, o.low, o.high = t[SPREAD + j], t[LOW + j], t[HIGH + j]
     o.around, o.middle[slot], o.width[slot] = t[AROUND + j], t[CENTRE + j], t[WIDTH + j]

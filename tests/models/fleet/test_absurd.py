@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from models.assessment import Assessment, Check
 from models.fleet import Fleet, Trace
-from models.fleet.fleet import LAYOUTS
+from models.fleet.plans import LAYOUTS
 from models.profile import parse_profile
 from models.rows import Block
 from tests.models.fleet.machines import START, S, block
@@ -102,9 +102,10 @@ def test_signals_that_come_and_go_take_no_memory_for_ever() -> None:
         there = [name for name in names if rng.random() < 0.9]
         row = {name: np.zeros(1) for name in there}
         fleet.observe([block("m", np.array([START + i * S]), row, n=i)])
-    assert fleet._layout_count <= LAYOUTS + 6 * len(names)
-    assert 2 * len(fleet._plans) <= LAYOUTS
-    assert len(fleet._sets) == len(fleet._plans)
+    plans = fleet._plans
+    assert plans._count <= LAYOUTS + 6 * len(names)
+    assert 2 * len(plans.known) <= LAYOUTS
+    assert len(plans._sets) == len(plans.known)
 
 
 @pytest.mark.parametrize("glitch", [np.nan, 3276.7, 65535.0, 1e140])

@@ -1,0 +1,53 @@
+"""Which lanes a machine's signals have: machines with the same signals share their names."""
+
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from weakref import WeakValueDictionary
+
+
+class Places(dict[str, int]):
+    """Signal -> place, of all machines whose signals are these in this order."""
+
+    __slots__ = ("__weakref__",)
+
+
+class Orders:
+    """The orders of signals that some machine has, each once."""
+
+    def __init__(self) -> None:
+        self._known: WeakValueDictionary[tuple[str, ...], Places] = WeakValueDictionary()
+
+    def of(self, names: tuple[str, ...]) -> Places:
+        """Return the places of signals in this order."""
+        found = self._known.get(names)
+        if found is None:
+            found = self._known[names] = Places(zip(names, range(len(names)), strict=True))
+        return found
+
+
+class Signals(Mapping[str, int]):
+    """Signal -> lane of one machine, in the order in which they became known."""
+
+    __slots__ = ("_lanes", "_places")
+
+    def __init__(
+        self, orders: Orders, names: Sequence[str] = (), lanes: Sequence[int] = ()
+    ) -> None:
+        self._places, self._lanes = orders.of(tuple(names)), array("i", lanes)
+
+    def add(self, names: Sequence[str], lanes: Sequence[int], orders: Orders) -> None:
+        """Take new signals and their lanes."""
+        self._places = orders.of((*self._places, *names))
+        self._lanes = self._lanes + array("i", lanes)  # no room for more
+
+    def __getitem__(self, name: str) -> int:
+        return self._lanes[self._places[name]]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._places
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._lanes)
