@@ -10,11 +10,9 @@ repeat is recognised from there.
 """
 
 import sys
-from array import array
-from base64 import b64decode, b64encode
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from itertools import islice
 from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
@@ -22,10 +20,10 @@ from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 import msgspec
 
 from cloud.intervals import Intervals, holes
+from cloud.marks import Marks, Undo
 
 HOLD_NS: Final = 2_000_000_000
 HOLD_BATCHES: Final = 64
-REMEMBERED: Final = 64  #: batches of a stream whose content is remembered, to see conflicts
 MAX_HELD: Final = 4096  #: batches of all streams that may wait; beyond it all are let go
 MAX_ISLANDS: Final = 10_000  #: intervals of one stream beyond its first hole
 MAX_HOLES: Final = 1000  #: named in one receipt; the rest comes with the next
@@ -33,8 +31,7 @@ SILENT_NS: Final = 86_400 * 10**9  #: a whole stream silent for so long is put o
 GONE_NS: Final = 90 * SILENT_NS  #: one with holes: what lacks is then taken for lost
 MAX_STREAMS: Final = 10_000  #: of one device that are not on the shelf
 
-_COUNT, _PRINT = (1 << 16) - 1, (1 << 48) - 1  #: bits of a `_mark`
-
+OF_STREAM: Final = 2  #: parts of a stream in `Sequencer.dump` behind its numbers
 _NONE: Final = Intervals()  #: of a stream without holes, as nearly all are; never added to
 
 T = TypeVar("T")
@@ -87,14 +84,11 @@ _Memo = tuple[int, int, Intervals | None, list[_Held[T]] | None]
 
 
 @dataclass(slots=True)
-class _Stream(Generic[T]):
+class _Stream(Marks, Generic[T]):
     expected: int = 0
     above: Intervals = _NONE
     heard_ns: int = 0  #: when a batch of it last came
     held: Sequence[_Held[T]] = ()  #: in the order of their numbers
-    #: first number of each remembered batch, and `_mark` of it
-    marks: "array[int]" = field(default_factory=lambda: array("Q"))
-    cursor: int = 0
 
     def memo(self) -> _Memo[T]:
         """Return what `recall` needs to undo all that follows but `remember`."""
@@ -135,46 +129,6 @@ class _Stream(Generic[T]):
         else:
             self.expected = self.above.take_below(max(self.expected, end))
 
-    def remember(self, seq: int, end: int, fingerprint: int) -> tuple[int, int] | None:
-        """Note a batch's content; return what had to be forgotten for it."""
-        marks, mark = self.marks, _mark(end - seq, fingerprint)
-        if len(marks) < 2 * REMEMBERED:
-            marks.append(seq)
-            marks.append(mark)
-            return None
-        at = self.cursor
-        old = marks[at], marks[at + 1]
-        marks[at], marks[at + 1] = seq, mark
-        self.cursor = (at + 2) % (2 * REMEMBERED)
-        return old
-
-    def newest_is(self, seq: int, end: int, fingerprint: int) -> bool:
-        """Whether this batch was remembered last: the journal may have it in several parts."""
-        at = (self.cursor or len(self.marks)) - 2
-        return self.marks[at : at + 2].tolist() == [seq, _mark(end - seq, fingerprint)]
-
-    def forget(self, old: tuple[int, int] | None) -> None:
-        """Undo the newest `remember`, which returned `old`."""
-        if old is None:
-            del self.marks[-2:]
-            return
-        self.cursor = at = (self.cursor - 2) % (2 * REMEMBERED)
-        self.marks[at], self.marks[at + 1] = old
-
-    def differs(self, seq: int, end: int, fingerprint: int) -> bool:
-        """Whether the remembered batches with any of these numbers had other content.
-
-        A device sends a batch again as it was, so that one cut anew counts as other content.
-        """
-        pairs = zip(self.marks[::2], self.marks[1::2], strict=True)
-        known = [m >> 16 for s, m in pairs if s < end and s + (m & _COUNT) + 1 > seq]
-        return bool(known) and fingerprint & _PRINT not in known
-
-
-def _mark(count: int, fingerprint: int) -> int:
-    """Return 48 bits of a batch's fingerprint and 16 of its count, which is 1 to 65,536."""
-    return (fingerprint & _PRINT) << 16 | (count - 1)
-
 
 class Shelf(Protocol):
     """Keeps the first number that is not here of streams that fell silent without holes."""
@@ -196,7 +150,7 @@ class Sequencer(Generic[T]):
         self._streams: dict[Key, _Stream[T]] = {}
         self._counts: Counter[str] = Counter()  #: streams of each device
         self._before: dict[Key, tuple[_Stream[T], _Memo[T]] | None] = {}
-        self._remembered: list[tuple[_Stream[T], tuple[int, int] | None]] = []
+        self._remembered: list[tuple[_Stream[T], Undo]] = []
         self._holding: dict[Key, None] = {}  #: streams that may have held batches
 
     def begin(self) -> None:
@@ -206,8 +160,8 @@ class Sequencer(Generic[T]):
 
     def rollback(self) -> None:
         """Undo all since `begin`: what was decided did not become durable."""
-        for stream, old in reversed(self._remembered):
-            stream.forget(old)
+        for stream, undo in reversed(self._remembered):
+            stream.forget(undo)
         for key, before in self._before.items():
             if before is None:
                 if self._streams.pop(key, None) is not None:
@@ -375,12 +329,9 @@ class Sequencer(Generic[T]):
         return len(rows)
 
     def dump(self) -> list[list[Any]]:
-        """Return the state without held batches (they have no receipt and come again).
-
-        Marks are one text: as numbers they would take eight times the memory.
-        """
+        """Return the state without held batches (they have no receipt and come again)."""
         return [
-            [*key, s.expected, list(s.above), b64encode(s.marks).decode(), s.cursor, s.heard_ns]
+            [*key, s.expected, list(s.above), s.heard_ns, Marks.dump(s)]
             for key, s in self._streams.items()
         ]
 
@@ -390,10 +341,11 @@ class Sequencer(Generic[T]):
     ) -> "Sequencer[T]":
         """Return a sequencer from `dump`; without `prints` where another version made those."""
         self = cls(shelf)
-        for identity, boot, stream, expected, above, marks, at, heard_ns in rows:
-            ours = prints and isinstance(marks, str)  # of this version
-            known: _Stream[T] = _Stream(expected, Intervals(above) or _NONE, heard_ns)
-            known.marks = array("Q", b64decode(marks) if ours else ())
-            known.cursor = at if ours else 0
+        for identity, boot, stream, expected, above, *rest in rows:
+            ours = len(rest) == OF_STREAM  # of this version
+            known: _Stream[T] = _Stream(expected=expected, above=Intervals(above) or _NONE)
+            known.heard_ns = rest[0] if ours else rest[-1]
+            if ours and prints:
+                known.load(*rest[1])
             self._add(Key(sys.intern(identity), boot, sys.intern(stream)), known)
         return self

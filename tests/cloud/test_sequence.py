@@ -226,6 +226,13 @@ def test_a_batch_in_several_parts_is_remembered_once_in_a_replay_too() -> None:
     assert again.dump() == live.dump()
 
 
+def test_a_snapshot_of_an_earlier_version_still_says_which_numbers_are_here() -> None:
+    s: Sequencer[int] = Sequencer.load([[*KEY, 30, [], "AAAA", 0, SILENT_NS]])
+    assert s.position(KEY) == (29, ())
+    assert offer(s, numbered(20, content=999)) is Verdict.REPEAT  # its content is not known
+    assert offer(s, numbered(30)) is Verdict.ACCEPT
+
+
 def test_after_an_upgrade_that_tells_content_apart_anew_repeats_are_no_conflicts() -> None:
     s: Sequencer[int] = Sequencer()
     for i in range(70):
