@@ -79,20 +79,38 @@ def _shared(machines: Mapping[str, MachineRef]) -> Mapping[str, MachineRef]:
     return _sole(*next(iter(machines.items()))) if len(machines) == 1 else machines
 
 
+_Dictionaries = Mapping[str, Mapping[str, MachineRef]]
+
+
+@lru_cache(maxsize=4_096)
+def _of_one(dictionary: str, key: str, ref: MachineRef) -> _Dictionaries:
+    return {dictionary: _sole(key, ref)}
+
+
+def _alone(dictionary: str, machines: Mapping[str, MachineRef]) -> _Dictionaries:
+    """Return a device's only dictionary: it too is the same for thousands of a type."""
+    if len(machines) != 1:
+        return {dictionary: machines}
+    return _of_one(dictionary, *next(iter(machines.items())))
+
+
 @dataclass(slots=True)
 class _Device:
     """What is known of a device: its newest machines, and those of each dictionary it had."""
 
     machines: Mapping[str, MachineRef] = field(default_factory=lambda: _sole("", MachineRef()))
-    dictionaries: dict[str, Mapping[str, MachineRef]] = field(default_factory=dict)
+    dictionaries: _Dictionaries = field(default_factory=dict)
 
     def learn(self, birth: Birth) -> None:
         """Take over a birth; the oldest of too many dictionaries is forgotten."""
         self.machines = _shared(birth.machines)
-        self.dictionaries.pop(birth.dictionary, None)
-        self.dictionaries[sys.intern(birth.dictionary)] = self.machines
-        if len(self.dictionaries) > MAX_DICTIONARIES:
-            del self.dictionaries[next(iter(self.dictionaries))]
+        name = sys.intern(birth.dictionary)
+        others = [item for item in self.dictionaries.items() if item[0] != name]
+        if others:
+            others = others[-(MAX_DICTIONARIES - 1) :]
+            self.dictionaries = dict([*others, (name, self.machines)])
+        else:
+            self.dictionaries = _alone(name, self.machines)
 
 
 def _set_aside(record: Record, reason: Reason, detail: str, payload: bytes) -> Aside:
@@ -296,7 +314,11 @@ class Decoder:
             read = msgspec.convert(
                 {"machines": machines, "dictionaries": dict(dictionaries)}, _Device
             )
-            known = {sys.intern(name): _shared(of) for name, of in read.dictionaries.items()}
+            known: _Dictionaries = {
+                sys.intern(name): _shared(of) for name, of in read.dictionaries.items()
+            }
+            if len(known) == 1:
+                known = _alone(*next(iter(known.items())))
             self._devices[sys.intern(identity)] = _Device(_shared(read.machines), known)
             for dictionary, n in parked:
                 if n in records:

@@ -272,7 +272,7 @@ class Link:
             except ContractError:
                 log.exception("receipt for %s left out", identity)
                 continue
-            messages.append((topics.down(identity, "ack").encode(), payload))
+            messages.append((topics.receipts(identity).encode(), payload))
         if self.connected.is_set():
             self._client.tell(messages)
 

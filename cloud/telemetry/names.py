@@ -14,6 +14,7 @@ from cloud.telemetry.database import MACHINE_BITS
 from cloud.telemetry.fresh import Layout
 
 REMEMBERED: Final = 200_000  #: entries a table; then it begins anew
+LAYOUTS: Final = 1 << 40  #: no id of a layout is larger
 COLUMNS: Final = 500_000  #: of the layouts remembered
 Source = tuple[str, str, str]  #: device, boot, stream
 
@@ -59,7 +60,7 @@ class Names:
         self._layouts: dict[Layout, int] = {}
         self._columns = 0  #: of `_layouts`
         self._sources: dict[Source, int] = {}
-        self._signed: set[tuple[int, int]] = set()
+        self._signed: set[int] = set()  #: machine * `LAYOUTS` + layout
         self.forgotten = 0  #: how often layouts were
 
     def forget(self) -> None:
@@ -126,7 +127,8 @@ class Names:
 
     def sign(self, machine: int, layout_id: int, layout: Layout) -> None:
         """See to it that each signal of the layout is known for the machine."""
-        if (machine, layout_id) in self._signed:
+        signed = machine * LAYOUTS + layout_id
+        if signed in self._signed:
             return
         self._db.executemany(
             "INSERT OR IGNORE INTO signal (machine, name) VALUES (?, ?)",
@@ -134,7 +136,7 @@ class Names:
         )
         if len(self._signed) >= REMEMBERED:
             self._signed.clear()
-        self._signed.add((machine, layout_id))
+        self._signed.add(signed)
 
     def source(self, source: Source) -> int:
         """Return the id of a (device, boot, stream), made if it is new."""

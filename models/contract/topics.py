@@ -108,6 +108,14 @@ def up(identity: str, *channel: str) -> str:
     return _of(identity, "up", channel)
 
 
+def receipts(identity: str) -> str:
+    """Return the topic of a device's receipts, `down(identity, "ack")`, and remember nothing.
+
+    `identity`: of a topic that was read, so it is not looked at again.
+    """
+    return f"{ROOT}/{identity}/down/ack"
+
+
 def down(identity: str, *channel: str) -> str:
     """Return a topic from the cloud to a device, e.g. `down("acme.pump1", "ack")`."""
     return _of(identity, "down", channel)

@@ -33,6 +33,7 @@ def test_no_device_is_under_anothers_access_pattern(one: Topic, other: Topic) ->
 def test_up_and_down_take_the_identity(topic: Topic) -> None:
     make = topics.up if topic.direction == "up" else topics.down
     assert make(topic.identity, *topic.channel) == topic.text
+    assert topics.receipts(topic.identity) == topics.down(topic.identity, "ack")
 
 
 @given(st.one_of(st.text(), st.lists(st.text(max_size=8), max_size=9).map("/".join)))
