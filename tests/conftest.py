@@ -7,6 +7,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Generator
+from types import FrameType
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -21,8 +22,10 @@ settings.register_profile(
 settings.load_profile("patient")
 
 
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Do what Ctrl-C does: a loop that runs ends its task, anything else is broken off."""
+    handler = signal.getsignal(signal.SIGINT)
+    (handler if callable(handler) else signal.default_int_handler)(number, frame)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -1,5 +1,5 @@
 import os
-import signal
+from contextlib import closing
 from pathlib import Path
 from zlib import crc32
 
@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from cloud.errors import StoreBusy, StoreCorrupt
 from cloud.journal import Entry, Kind, SegmentJournal
 from models.contract.checksum import Shift, Tail
+from tests.children import Child
 
 entries = st.lists(
     st.builds(
@@ -147,20 +148,13 @@ def _write_until_killed(folder: Path, pipe: int) -> None:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_a_kill_loses_nothing_that_was_confirmed(tmp_path: Path, seed: int) -> None:
-    read, write = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(read)
-        _write_until_killed(tmp_path, write)
-    os.close(write)
     confirmed = -1
-    for _ in range(5 + seed * 7):
-        confirmed = int.from_bytes(os.read(read, 8), "little")
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    while rest := os.read(read, 8):
-        confirmed = int.from_bytes(rest, "little")
-    os.close(read)
+    with closing(Child(_write_until_killed, tmp_path)) as child:
+        for _ in range(5 + seed * 7):
+            confirmed = int.from_bytes(child.read(8), "little")
+        child.kill()
+        if rest := child.rest():
+            confirmed = int.from_bytes(rest[-8:], "little")
     journal = SegmentJournal(tmp_path, segment_bytes=4096)
     kept = list(journal.since(-1))
     assert [r.n for r in kept] == list(range(len(kept)))

@@ -48,8 +48,12 @@ class Part:
         self.process = subprocess.Popen(
             self.words, stdout=self._out, stderr=self._out, env=environment, start_new_session=True
         )
-        if self.ready:
-            self._await_line(begin)
+        try:
+            if self.ready:
+                self._await_line(begin)
+        except BaseException:
+            self.kill()
+            raise
 
     def _await_line(self, begin: int) -> None:
         assert self.process is not None
@@ -64,7 +68,6 @@ class Part:
                 if self.process.poll() is not None:
                     break
                 time.sleep(0.02)
-        self.kill()
         raise AssertionError(f"{self.words} did not become ready:\n{seen.decode()[-3000:]}")
 
     def kill(self) -> None:

@@ -22,6 +22,7 @@ from models.contract import codec, topics
 from models.contract.ids import key_id
 from models.contract.messages import Answer, Command
 from models.contract.wire import CommandText
+from tests.children import Child
 from tests.edge_agent.conftest import Broker
 
 ID = "acme.gw1"
@@ -257,7 +258,7 @@ async def test_the_real_host_answers_every_verb(broker: Broker, tmp_path: Path) 
     assert "seconds" in str(wrong.text)
 
 
-def _executes_then_dies(path: Path) -> None:
+def _executes_then_dies(path: Path, _out: int) -> None:
     """Execute one command, and die by SIGKILL before the answer can go out."""
 
     class Deadly(Heard):
@@ -275,14 +276,8 @@ def _executes_then_dies(path: Path) -> None:
 
 
 def test_killed_after_execution_the_answer_goes_out_after_the_restart(tmp_path: Path) -> None:
-    child = os.fork()
-    if child == 0:
-        try:
-            _executes_then_dies(tmp_path / "c.db")
-        finally:
-            os._exit(1)
-    _, status = os.waitpid(child, 0)
-    assert os.WTERMSIG(status) == signal.SIGKILL
+    with contextlib.closing(Child(_executes_then_dies, tmp_path / "c.db")) as child:
+        assert child.ended() == -signal.SIGKILL
     verb = Counting()
 
     async def look() -> Answer:

@@ -1,4 +1,4 @@
-"""kill -9 at random moments. A fork server: no interpreter starts, so that thousands are cheap.
+"""kill -9 at random moments. No interpreter starts, so that thousands are cheap.
 
 The child appends and reports each acknowledgement on a pipe; the parent kills it, opens the file
 as the next start would, and looks for every acknowledged sample.
@@ -6,7 +6,7 @@ as the next start would, and looks for every acknowledged sample.
 
 import os
 import random
-import signal
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,13 +14,14 @@ import pytest
 from edge_agent.outbox import Outbox
 from models.contract import codec, topics
 from models.contract.messages import Batch
+from tests.children import Child
 from tests.edge_agent.made import batch
 
 MIB = 1024 * 1024
 TOPIC = topics.parse("pm/1/a.b/up/t/live")
 
 
-def child(path: Path, boot: str, out: int) -> None:
+def appending(path: Path, boot: str, out: int) -> None:
     """Append groups of one to three batches for ever; one byte on the pipe for each group."""
     outbox = Outbox(path, boot, max_bytes=4 * MIB)
     os.write(out, b"o")
@@ -33,28 +34,16 @@ def child(path: Path, boot: str, out: int) -> None:
 
 def one_kill(path: Path, boot: str, chance: random.Random) -> int:
     """Run a child, kill it, return how many groups it reported as durable."""
-    reading, writing = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            os.close(reading)
-            child(path, boot, writing)
-        finally:
-            os._exit(1)
-    os.close(writing)
-    assert os.read(reading, 1) == b"o"
-    wanted = chance.randrange(12)  # after so many acknowledgements, and a little more
-    seen = 0
-    while seen < wanted:
-        seen += len(os.read(reading, wanted - seen))
-    for _ in range(chance.randrange(2000)):
-        pass
-    os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
-    while more := os.read(reading, 4096):
-        seen += len(more)
-    os.close(reading)
-    return seen
+    with closing(Child(appending, path, boot)) as child:
+        assert child.read(1) == b"o"
+        wanted = chance.randrange(12)  # after so many acknowledgements, and a little more
+        seen = 0
+        while seen < wanted:
+            seen += len(child.read(wanted - seen))
+        for _ in range(chance.randrange(2000)):
+            pass
+        child.kill()
+        return seen + len(child.rest())
 
 
 def check(path: Path, boot: str, groups: int) -> None:

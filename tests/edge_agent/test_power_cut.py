@@ -8,16 +8,16 @@ import fcntl
 import os
 import random
 import shutil
-import signal
 import struct
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from edge_agent.outbox import Outbox
+from tests.children import Child
 from tests.edge_agent.made import batch
 
 MIB = 1024 * 1024
@@ -74,27 +74,18 @@ def write(kind: type[Outbox], path: Path, boot: str, out: int) -> None:
 
 def cut(image: Path, kind: type[Outbox], boot: str, wait_acks: int) -> int:
     """Write until the power goes; return how many appends were acknowledged before."""
-    reading, writing = os.pipe()
-    with mounted(image) as place:
-        pid = os.fork()
-        if pid == 0:
-            try:
-                write(kind, place / "outbox.db", boot, writing)
-            finally:
-                os._exit(1)
-        os.close(writing)
+    with (
+        mounted(image) as place,
+        closing(Child(write, kind, place / "outbox.db", boot)) as child,
+    ):
         seen = 0
         while seen < wait_acks:
-            seen += len(os.read(reading, wait_acks - seen))
-        os.set_blocking(reading, False)
-        with suppress(BlockingIOError):
-            seen += len(os.read(reading, 65_536))
+            seen += len(child.read(wait_acks - seen))
+        if child.says():
+            seen += len(child.read(65_536))
         root = os.open(place, os.O_RDONLY)
         fcntl.ioctl(root, SHUTDOWN, struct.pack("I", NOLOGFLUSH))
         os.close(root)
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-        os.close(reading)
     return seen
 
 

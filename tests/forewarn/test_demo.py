@@ -34,7 +34,27 @@ def test_the_story_fits_into_the_seconds_that_are_given():
     assert (FAILURE.fails_s + AFTER_S) / fitting < 30
 
 
-async def demo(tmp_path, *words):
+@pytest.fixture
+async def demo(tmp_path):
+    """Starts a demo; at the end none is left, whatever became of the test."""
+    started = []
+
+    async def start(*words):
+        started.append(await _started(tmp_path, *words))
+        return started[-1]
+
+    yield start
+    for process in started:
+        if process.returncode is None:
+            process.send_signal(signal.SIGINT)
+        try:
+            await asyncio.wait_for(process.communicate(), 120)
+        except TimeoutError:
+            process.kill()
+            await process.communicate()
+
+
+async def _started(tmp_path, *words):
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -68,8 +88,8 @@ def _command(path):
 
 @broker
 @needs_broker
-async def test_a_ticket_comes_before_the_failure(tmp_path):
-    process = await demo(tmp_path, "--seed", "3", "--speed", "8", "--machines", "12")
+async def test_a_ticket_comes_before_the_failure(demo, tmp_path):
+    process = await demo("--seed", "3", "--speed", "8", "--machines", "12")
     said, _ = await process.communicate()
     text = said.decode()
     assert process.returncode == 0, text
@@ -80,10 +100,10 @@ async def test_a_ticket_comes_before_the_failure(tmp_path):
 
 @broker
 @needs_broker
-async def test_a_machine_whose_ticket_is_resolved_is_repaired_and_does_not_fail(tmp_path):
+async def test_a_machine_whose_ticket_is_resolved_is_repaired_and_does_not_fail(demo, tmp_path):
     port = free_port()
     words = ("--seed", "1", "--speed", "1", "--machines", "8", "--port", str(port))
-    process = await demo(tmp_path, *words)  # 16 days are left then: 16 s
+    process = await demo(*words)  # 16 days are left then: 16 s
     assert process.stdout is not None
     said = b""
     while b"] ticket: " not in said:
@@ -116,8 +136,8 @@ def _resolve(client):
 
 @broker
 @needs_broker
-async def test_ctrl_c_leaves_nothing_behind(tmp_path):
-    process = await demo(tmp_path, "--seed", "3")
+async def test_ctrl_c_leaves_nothing_behind(demo, tmp_path):
+    process = await demo("--seed", "3")
     assert process.stdout is not None
     while b"learn what is healthy" not in await process.stdout.readline():
         assert not process.stdout.at_eof()
@@ -128,8 +148,8 @@ async def test_ctrl_c_leaves_nothing_behind(tmp_path):
     assert left_behind(process, tmp_path) == []
 
 
-async def test_an_impossible_fleet_is_refused(tmp_path):
-    process = await demo(tmp_path, "--machines", "0")
+async def test_an_impossible_fleet_is_refused(demo, tmp_path):
+    process = await demo("--machines", "0")
     said, _ = await process.communicate()
     assert process.returncode == 1
     assert b"at least 1 machine" in said
@@ -142,7 +162,7 @@ def test_two_demos_at_once_never_listen_at_the_same_port():
 
 async def test_a_port_that_is_taken_is_refused_with_the_way_out(tmp_path):
     with stage.api_socket(0) as taken:
-        process = await demo(tmp_path, "--port", str(taken.getsockname()[1]))
+        process = await demo("--port", str(taken.getsockname()[1]))
         said, _ = await process.communicate()
     assert process.returncode == 1
     assert b"is taken; choose another with --port" in said
