@@ -23,10 +23,10 @@ import numpy as np
 from cloud.telemetry.sqlite import SqliteTelemetry
 from forewarn.broker import free_port
 from tests.e2e.devices import FAULTY_EVERY
-from tests.e2e.parts import Part, Service, mosquitto, service
+from tests.e2e.parts import READY_S, Part, Service, mosquitto, service
 
 KINDS = {"receipt": "bsd", "puback-auto": "bsd", "puback-manual": "b"}
-DRAIN_S = 300
+DRAIN_S = 1800  #: what 50 devices could not send between the kills, one process sends
 
 
 @dataclass
@@ -55,7 +55,8 @@ def devices(folder: Path, port: int, count: int, incarnation: str, variant: str)
     words = [sys.executable, "-m", "tests.e2e.devices", str(port), str(folder), str(count)]
     ready = "devices drained" if incarnation == "drain" else "devices started"
     how = "receipt" if variant == "receipt" else "puback"
-    return Part([*words, incarnation, how], folder / "devices.log", ready)
+    within = DRAIN_S if incarnation == "drain" else READY_S
+    return Part([*words, incarnation, how], folder / "devices.log", ready, within)
 
 
 def run(folder: Path, *, kills: int, seed: int, variant: str, count: int = 50) -> Report:
