@@ -31,7 +31,7 @@ from models.contract.messages import MAX_PAYLOAD, Receipt
 GROUP: Final = 256  #: messages handled together at most
 QUEUE_BYTES: Final = 64 << 20  #: waiting to be taken; then the broker has to wait
 WAIT_S: Final = (
-    0.25  #: how long to wait for a group's first message; each look costs as much as one
+    0.5  #: how long to wait for a group's first message; each look costs as much as one
 )
 GATHER_S: Final = 0.04  #: how long it may gather then: one sync and one transaction are for all
 PAUSE_S: Final = 0.008  #: without a message ends it: the broker may wait for acknowledgements
