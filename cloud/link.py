@@ -30,9 +30,7 @@ from models.contract.messages import MAX_PAYLOAD, Receipt
 
 GROUP: Final = 256  #: messages handled together at most
 QUEUE_BYTES: Final = 64 << 20  #: waiting to be taken; then the broker has to wait
-WAIT_S: Final = (
-    0.5  #: how long to wait for a group's first message; each look costs as much as one
-)
+WAIT_S: Final = 0.5  #: how long to wait for a group's first message; each look costs as much as one
 GATHER_S: Final = 0.04  #: how long it may gather then: one sync and one transaction are for all
 PAUSE_S: Final = 0.008  #: without a message ends it: the broker may wait for acknowledgements
 REST_S: Final = 0.003  #: after what was there is read: then more is there, and costs as little

@@ -10,12 +10,12 @@ A file is `magic u32 · crc32 u32 · length u64 · position i64`, then for each 
 import fcntl
 import os
 import struct
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from cloud.errors import StoreBusy, StoreFull
+from cloud.telemetry.influx.crc import crc32
 from cloud.telemetry.influx.shipment import Shipment
 
 _HEAD: Final = struct.Struct("<IIQq")
@@ -63,7 +63,7 @@ class ShipmentLog:
             parts += [_BODY.pack(len(name), len(body)), name, body]
         crc = length = 0
         for part in parts:
-            crc = zlib.crc32(part, crc)
+            crc = crc32(part, crc)
             length += len(part)
         head = _HEAD.pack(_MAGIC, crc, length, shipment.position)
         turn = 1 - self._turn
@@ -91,7 +91,7 @@ def _read(path: Path) -> Shipment | None:
         return None
     magic, crc, length, position = _HEAD.unpack_from(data)
     rest = data[_HEAD.size : _HEAD.size + length]
-    if magic != _MAGIC or len(rest) != length or zlib.crc32(rest) != crc:
+    if magic != _MAGIC or len(rest) != length or crc32(rest) != crc:
         return None
     bodies: list[tuple[str, bytes | memoryview]] = []
     at = 8

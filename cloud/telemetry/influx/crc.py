@@ -1,0 +1,99 @@
+"""The CRC-32 of zlib for large bodies, several times as fast where the processor multiplies bits.
+
+V. Gopal et al., "Fast CRC computation for generic polynomials using PCLMULQDQ instruction" (Intel,
+2009): 64 bytes at a time are folded onto the next ones, four times 128 bits side by side. What is
+left, 16 bytes and an end, has the same CRC and goes through zlib, as all does on other processors.
+"""
+
+import platform
+from collections.abc import Callable
+from functools import cache
+from typing import Any, Final
+from zlib import crc32 as of_zlib
+
+import llvmlite.binding
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.core.cgutils import alloca_once, for_range, get_or_insert_function
+from numba.extending import intrinsic
+
+from models.life.compiled import kept
+
+LEAST: Final = 16_384  #: bytes for which a call of compiled code pays
+_STEP: Final = 64
+_ALL: Final = 0xFFFFFFFF
+_BYTE, _WORD = ir.IntType(8), ir.IntType(64)
+_PAIR: Final = ir.VectorType(_WORD, 2)
+_BY_64: Final = ir.Constant(_PAIR, [0x0154442BD4, 0x01C6E41596])  #: x^(8·64 ± 32), reflected
+_BY_16: Final = ir.Constant(_PAIR, [0x01751997D0, 0x00CCAA009E])  #: x^(8·16 ± 32), reflected
+
+
+def _compiled(build: Callable[..., Any]) -> Any:
+    """Return what compiled code calls: `build` says its types and makes its instructions."""
+    return intrinsic(build)
+
+
+def _read(builder: Any, at: Any, offset: int) -> Any:
+    place = builder.add(at, _WORD(offset))
+    return builder.load(builder.inttoptr(place, _PAIR.as_pointer()), align=1)
+
+
+def _folded(builder: Any, pair: Any, by: Any, onto: Any) -> Any:
+    """Return 128 bits moved on by what `by` stands for, and added to those that are there."""
+    kind = ir.FunctionType(_PAIR, [_PAIR, _PAIR, _BYTE])
+    multiply = get_or_insert_function(builder.module, kind, "llvm.x86.pclmulqdq")
+    low = builder.call(multiply, [pair, by, _BYTE(0x00)])
+    high = builder.call(multiply, [pair, by, _BYTE(0x11)])
+    return builder.xor(builder.xor(low, high), onto)
+
+
+@_compiled
+def _fold(_typing: Any, _at: Any, _steps: Any, _before: Any) -> Any:
+    """Return 16 bytes (two uint64) with the CRC of `steps` times 64 bytes behind CRC `before`."""
+
+    def code(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        at, steps, before = values
+        begin = builder.insert_element(ir.Constant(_PAIR, [0, 0]), before, ir.IntType(32)(0))
+        rooms = [alloca_once(builder, _PAIR) for _ in range(4)]
+        for i, room in enumerate(rooms):
+            first = _read(builder, at, 16 * i)
+            builder.store(builder.xor(first, begin) if i == 0 else first, room)
+        with for_range(builder, builder.sub(steps, _WORD(1))) as loop:
+            here = builder.add(at, builder.mul(builder.add(loop.index, _WORD(1)), _WORD(_STEP)))
+            for i, room in enumerate(rooms):
+                onto = _read(builder, here, 16 * i)
+                builder.store(_folded(builder, builder.load(room), _BY_64, onto), room)
+        left = builder.load(rooms[0])
+        for room in rooms[1:]:
+            left = _folded(builder, left, _BY_16, builder.load(room))
+        words = [builder.extract_element(left, ir.IntType(32)(i)) for i in range(2)]
+        return context.make_tuple(builder, signature.return_type, words)
+
+    pair: Any = types.UniTuple(types.uint64, 2)
+    return pair(types.int64, types.int64, types.uint64), code
+
+
+@kept
+@njit(nogil=True)
+def _left(data: Any, steps: int, before: int) -> Any:
+    return _fold(data.ctypes.data, steps, np.uint64(before))
+
+
+@cache
+def _multiplies() -> bool:
+    """Whether this processor has the instruction."""
+    intel = platform.machine().lower() in {"x86_64", "amd64"}
+    return intel and bool(llvmlite.binding.get_host_cpu_features().get("pclmul"))
+
+
+def crc32(data: bytes | bytearray | memoryview, before: int = 0) -> int:
+    """Return what `zlib.crc32` does."""
+    if len(data) < LEAST or not _multiplies():
+        return of_zlib(data, before)
+    whole = np.frombuffer(data, np.uint8)
+    whole.flags.writeable = False  # one type of array, so compiled once
+    steps = len(whole) // _STEP
+    low, high = _left(whole, steps, before ^ _ALL)
+    words = int(low).to_bytes(8, "little") + int(high).to_bytes(8, "little")
+    return of_zlib(whole[steps * _STEP :].data, of_zlib(words, _ALL))
