@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Annotated, Final
+from typing import IO, Annotated, Final, Literal
 
 import msgspec
 import typer
@@ -24,7 +24,7 @@ Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="CSV, first
 Out = Annotated[Path, typer.Option("--out", help="folder for one CSV a file", file_okay=False)]
 Plot = Annotated[bool, typer.Option("--plot", help="also write one HTML page a file")]
 Json = Annotated[bool, typer.Option("--json", help="print a summary as JSON")]
-Lang = Annotated[str, typer.Option("--lang", help="of the reasons: en or zh")]
+Lang = Annotated[Literal["en", "zh"], typer.Option("--lang", help="language of the reasons")]
 
 
 class Alarm(msgspec.Struct, frozen=True, kw_only=True):

@@ -138,6 +138,10 @@ def _opener(*, direct: bool) -> OpenerDirector:
 def _problem(error: HTTPError) -> str:
     try:
         problem = json.loads(error.read())
-        return f"{problem['title']}: {problem['detail']}"
+        places = [
+            f"{one['pointer'].removeprefix('/') or one['in']}: {one['detail']}"
+            for one in problem["errors"]
+        ]
+        return f"{problem['title']}: {'; '.join(places) or problem['detail']}"
     except (ValueError, KeyError, TypeError):
         return f"{error.url} answers {error.code} {error.reason}; is this a forewarn service?"

@@ -2,7 +2,7 @@
 
 import json
 import time
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import typer
 
@@ -20,7 +20,10 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def diagnose(
     machine: Annotated[str, typer.Argument(help="its id, as `forewarn machines` lists it")],
-    verb: Annotated[str, typer.Argument(help="snapshot, log, capture, selftest or network")],
+    verb: Annotated[
+        Literal["snapshot", "log", "capture", "selftest", "network"],
+        typer.Argument(help="what to ask"),
+    ],
     *,
     arg: Annotated[
         list[str] | None,

@@ -7,7 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import typer
 from rich import box
@@ -23,9 +23,11 @@ Url = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON, for programs")]
 Language = Annotated[
-    str | None, typer.Option("--lang", help="language of the texts: en, zh (default: LANG)")
+    Literal["en", "zh"] | None,
+    typer.Option("--lang", help="language of the texts (default: LANG)", show_default=False),
 ]
 DAY_S: Final = 86_400.0
+ITSELF: Final = ("policy", "triage")  #: what parts of the service are called in histories
 NARROW: Final = 27  #: characters of a column that is never broken: a time, a short name
 STYLES: Final = {
     "alarm": "bold red",
@@ -132,6 +134,11 @@ def spoken(language: str | None) -> str:
 def in_words(texts: dict[str, str], language: str | None) -> str:
     """Return a text in the language asked for, or in one that there is."""
     return texts.get(spoken(language)) or next(iter(texts.values()), "")
+
+
+def who(actor: str) -> str:
+    """Return who did something; parts of the service are the service."""
+    return "forewarn" if actor in ITSELF else actor
 
 
 def me() -> str | None:

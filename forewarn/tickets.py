@@ -1,6 +1,6 @@
 """`forewarn tickets [show|ack|resolve|reopen|close|cancel|comment]`."""
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import typer
 
@@ -16,6 +16,7 @@ from forewarn.tables import (
     print_json,
     print_table,
     run,
+    who,
 )
 
 app = typer.Typer(add_completion=False)
@@ -100,7 +101,7 @@ def show(
         ]
     )
     print()
-    rows = [(moment(e["recorded"]), e["actor"], e["type"], _detail(e)) for e in history]
+    rows = [(moment(e["recorded"]), who(e["actor"]), e["type"], _detail(e)) for e in history]
     print_table(("recorded (UTC)", "who", "what", "detail"), rows, none="no history")
 
 
@@ -153,7 +154,10 @@ def ack(
 @app.command()
 def resolve(
     ticket: Ticket,
-    verdict: Annotated[str, typer.Option(help="confirmed, no_fault_found or inconclusive")],
+    verdict: Annotated[
+        Literal["confirmed", "no_fault_found", "inconclusive"],
+        typer.Option(help="whether the fault was there"),
+    ],
     *,
     as_found: Annotated[str | None, typer.Option(help="what was found")] = None,
     note: Note = None,

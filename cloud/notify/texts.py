@@ -62,7 +62,7 @@ TEMPLATES: Final[Mapping[Language, Mapping[str, str]]] = {
         "medium": "中",
         "low": "低",
         "urgency_3": "报警",
-        "urgency_2": "预警",
+        "urgency_2": "警告",
         "urgency_1": "提示",
     },
 }
@@ -78,7 +78,7 @@ class Text(msgspec.Struct, frozen=True, kw_only=True):
 #: what "send test" sends
 TEST: Final[Mapping[Language, Text]] = {
     "en": Text(title="forewarn: test", body="This is a test. Alerts will reach you this way."),
-    "zh": Text(title="forewarn:测试", body="这是一条测试消息。告警将以此方式送达。"),
+    "zh": Text(title="forewarn：测试", body="这是一条测试消息。告警将以此方式送达。"),
 }
 
 #: what the operator gets about the service itself

@@ -71,3 +71,8 @@ def test_wrong_spans(url: str, capsys: Captured, span: str) -> None:
 def test_an_unknown_signal(readings: list[int], capsys: Captured, words: list[str]) -> None:
     assert series.main(["acme.gw1:b", *words]) == 1
     assert "nothing" in capsys.readouterr().err
+
+
+def test_what_the_service_refuses_is_named(readings: list[int], capsys: Captured) -> None:
+    assert series.main(["acme.gw1:b", "axis/x", "--width", "0"]) == 1
+    assert "width: from 1 to 10000 buckets" in capsys.readouterr().err

@@ -294,3 +294,13 @@ async def test_the_reasons_are_as_they_stand_now_until_it_is_done(
     told(2.5, 300.0, T0 + 2 * DAY_S * SECOND)
     after = (await api.get(path)).json()["why"]["en"]
     assert "Pressure is 1.5 bar" in after[0]
+
+
+async def test_a_wrong_word_is_answered_with_the_right_ones(
+    api: httpx.AsyncClient, ticket: dict[str, Any]
+) -> None:
+    refused = await step(api, ticket, "resolve", verdict="yes")
+    assert refused.status_code == 422
+    (fault,) = refused.json()["errors"]
+    assert (fault["in"], fault["pointer"]) == ("body", "/verdict")
+    assert fault["detail"].endswith("write one of confirmed, no_fault_found, inconclusive")

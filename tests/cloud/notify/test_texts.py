@@ -66,7 +66,7 @@ def _alert(ledger: Ledger, clock: Clock) -> AlertRow:
         ),
         (
             "zh",
-            "【预警】Pump 1：轴承磨损",
+            "【警告】Pump 1：轴承磨损",
             [
                 "新工单 #1：轴承磨损（轴承）。",
                 "依据：轴承：预计4至9天后达到极限，最可能为6天",
