@@ -340,7 +340,8 @@ def test_a_look_that_takes_too_long_holds_up_ingest_no_longer_and_is_tried_again
 ) -> None:
     monkeypatch.setattr(review, "LOOK_S", 0.05)
     free = threading.Event()
-    late = threading.Timer(20, free.set)  # else a service without the limit would hang here
+    late = threading.Timer(120, free.set)  # else a service without the limit would hang here
+    late.daemon = True
     late.start()
     rows(path, 0, HEALTHY, 0)
     rows(path, 60, HEALTHY, HOUR)
