@@ -276,7 +276,7 @@ def _fell(w: Any, c: Any, used: float, now_s: float, value: float, fell_s: float
     w.trial += 1
     w.since += value
     n = w.trial - FELL
-    if shown_new(w, c, used, w.since / n, RAW_NOISE / n * w.noise):
+    if shown_new(w, c, used, w.since / n, n, RAW_NOISE * w.noise):
         return True
     if n >= WAITS:
         w.trial = 0

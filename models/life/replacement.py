@@ -10,6 +10,7 @@ being equal, the readings since then alone can tell. A part is new when their me
 what the old part would read than chance would have it: the most powerful test there is (Neyman and
 Pearson, Phil. Trans. R. Soc. A 231, 1933).
 """
+# ruff: noqa: PLR0917  compiled code: no keywords, and a call costs a look-up
 
 from typing import Any, Final
 
@@ -23,7 +24,7 @@ BEYOND_SHARE: Final = 0.02  #: and this share of the way to the limit
 LEAST_WEAR: Final = 0.1  #: a fall by less wear is not worth a part
 KNOWN: Final = 4.0  #: standard deviations of the wear itself
 CERTAIN: Final = 4.5  #: standard deviations of the fall
-FELL_CERTAIN: Final = 4.0  #: the same when the part's own counter fell: one in 30,000
+FELL_CERTAIN: Final = 4.0  #: of the first reading after the part's own counter fell
 NEW_WEAR: Final = 0.12  #: a new part shows less wear than this
 SAME: Final = 0  #: what a reading says of the part
 NEW: Final = 1
@@ -52,17 +53,19 @@ def confirms(s: Any, c: Any, use: float, y: float, noise: float) -> bool:
 
 
 @part
-def shown_new(s: Any, c: Any, use: float, mean: float, noise: float) -> bool:
+def shown_new(s: Any, c: Any, use: float, mean: float, count: int, noise: float) -> bool:
     """Whether the mean of the readings since a part's own counter fell is that of a new part.
 
-    `noise` is the variance of the mean about what the part shows.
+    `count` readings of variance `noise`. The first alone is wrong about one counter in 30,000, and
+    the next one then takes it back; the means are five more looks, and final.
     """
     sign = 1.0 if c.curve[c.points - 1] > c.curve[0] else -1.0
     y_old, slope, share = curve_at(c, min(s.w + s.r * max(use - s.use, 0.0), 1.2))
     rest = 1.0 - share
     y_old += s.b * rest
     known = slope * slope * s.ww + 2.0 * slope * rest * s.wb + rest * rest * s.bb
-    far = sign * (y_old - mean) >= FELL_CERTAIN * np.sqrt(noise + max(known, 0.0))
+    certain = FELL_CERTAIN if count == 1 else CERTAIN
+    far = sign * (y_old - mean) >= certain * np.sqrt(noise / count + max(known, 0.0))
     return bool(far and confirms(s, c, use, mean, noise))
 
 
@@ -89,4 +92,16 @@ def verdict(s: Any, c: Any, use: float, y: float, noise: float) -> int:
         return SAME
     near = c.curve[0] + sign * (4.0 * np.sqrt(c.offset_var) + CERTAIN * np.sqrt(noise))
     new = seen < NEW_WEAR or sign * (near - y) > 0.0
-    return NEW if new else DISTURBED
+    return NEW if new and _fell_back(s, c, seen, y, noise, least) else DISTURBED
+
+
+@part
+def _fell_back(s: Any, c: Any, seen: float, y: float, noise: float, least: float) -> bool:
+    """Whether a reading, and the wear `seen` in it, is better than what was read before it.
+
+    Else it is better than the use since then lets expect, and that may be a counter that jumped.
+    """
+    sign = 1.0 if c.curve[c.points - 1] > c.curve[0] else -1.0
+    before, slope, share = curve_at(c, min(s.w, 1.2))
+    fall = sign * (before + s.b * (1.0 - share) - y)
+    return bool(s.w - seen >= least and fall >= CERTAIN * np.sqrt(noise + slope * slope * s.ww))

@@ -107,6 +107,22 @@ def test_counters_of_a_printer_that_are_set_back_replace_nothing() -> None:
         assert (one.fraction or 0.0) <= (before[one.component] or 0.0) + 0.01
 
 
+def test_a_counter_that_jumps_ahead_makes_no_part_new() -> None:
+    used = {"toner": 0.2, "drum": 0.33, "fuser": 0.3}
+    plant = PLANTS["office-printer"]([Specimen(key="j", used=used)], 2)
+    times = np.arange(15.0 * 24.0) * HOUR
+    values = plant.sample(times)
+    for name in plant.counters:
+        values[300:, 0, plant.signals.index(name)] += 150_000.0
+    fleet = machine("office-printer")
+    feed(fleet, plant, times[:300], values[:300])
+    before = {one.component: one.fraction or 0.0 for one in fleet.current("m").lives}
+    for row in range(300, len(times)):
+        feed(fleet, plant, times[row : row + 1], values[row : row + 1])
+        for one in fleet.current("m").lives:
+            assert (one.fraction or 0.0) < before[one.component] + 0.1
+
+
 UNITS = 20
 
 

@@ -27,8 +27,8 @@ def say(value: float, *, last: float = 0.7) -> int:
 def fell(mean: float, *, count: int = 1, last: float = 0.7) -> bool:
     """Return whether so many readings since the part's own counter fell are a new part's."""
     wears, usual = follow(FILTER, last=last)
-    noise = RAW_NOISE / count * float(wears[0]["noise"])
-    return shown_new(wears[0], usual[0], float(wears[0]["use"]) + AFTER, mean, noise)
+    used, noise = float(wears[0]["use"]) + AFTER, RAW_NOISE * float(wears[0]["noise"])
+    return shown_new(wears[0], usual[0], used, mean, count, noise)
 
 
 @pytest.mark.parametrize(
@@ -50,6 +50,14 @@ def test_what_a_reading_says_of_a_part(value: float, verdict: int) -> None:
 
 def test_a_part_that_is_nearly_new_cannot_be_told_from_a_new_one() -> None:
     assert say(100.0, last=0.12) == SAME
+
+
+@pytest.mark.parametrize("part", [FILTER, FALLING])
+def test_a_counter_that_jumps_ahead_makes_no_new_part(part: object) -> None:
+    wears, usual = follow(part, last=0.15)  # type: ignore[arg-type]
+    truth = curve_at(usual[0], 0.15)[0]
+    used, noise = float(wears[0]["use"]) + 3.0, RAW_NOISE * float(wears[0]["noise"])
+    assert verdict(wears[0], usual[0], used, truth, noise) == DISTURBED
 
 
 @pytest.mark.parametrize("value", [153.0, 150.0, 145.0, 170.0, 0.0])
@@ -74,7 +82,7 @@ def test_few_counters_that_are_set_back_are_taken_for_a_part(part: object) -> No
     truth = curve_at(usual[0], 0.3 + AFTER)[0]
     readings = truth + NOISE * np.random.default_rng(3).standard_normal(20_000)
     noise = RAW_NOISE * float(wears[0]["noise"])
-    wrong = sum(shown_new(wears[0], usual[0], used, y, noise) for y in readings.tolist())
+    wrong = sum(shown_new(wears[0], usual[0], used, y, 1, noise) for y in readings.tolist())
     assert wrong <= 2
 
 
