@@ -21,6 +21,7 @@ import numpy as np
 
 from cloud.errors import StoreError
 from cloud.ledger import EventRow, Key, Ledger
+from cloud.trail import POINTS, Trail, longer, points
 from models.assessment import Assessment, Life, State
 from models.rows import Block
 
@@ -30,9 +31,6 @@ AT_MOST: Final = 500  #: machines in one message; the others come with the next
 SIGNALS: Final = 500  #: newest values in one message
 KEPT: Final = 300  #: messages kept for resuming: five minutes
 BACKLOG: Final = 10  #: messages a slow watcher may be behind before it is let go
-TRAIL: Final = 48  #: points of a machine's trail of health
-TRAIL_NS: Final = 30 * 86_400 * 10**9  #: how far back the trail reaches
-STEP_NS: Final = TRAIL_NS // TRAIL
 EVENTS: Final = 1_000  #: changes of the ledger in one message
 log = logging.getLogger(__name__)
 
@@ -42,7 +40,7 @@ class Glance(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     `seen_ns` is the time of its newest assessment and `data_ns` of its newest reading, both on its
     own clock; `heard_ns` is when the service last received something of it, on the wall's. `first`
-    is the life that ends first. `trail` are points (time on the machine's clock, health 0..100).
+    is the life that ends first. `trail`: its health of the last month (`cloud.trail`).
     """
 
     machine: str
@@ -54,7 +52,7 @@ class Glance(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     health: float | None = None
     coverage: float | None = None
     first: Life | None = None
-    trail: tuple[tuple[int, float], ...] = ()
+    trail: Trail = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,22 +118,6 @@ def first_life(lives: Sequence[Life]) -> Life | None:
     """Return the life that is most likely to end first, if any is known."""
     known = [(life.p50_s, life.component, life) for life in lives if life.p50_s is not None]
     return min(known, key=lambda one: one[:2])[2] if known else None
-
-
-def longer(
-    trail: tuple[tuple[int, float], ...], at_ns: int, health: float
-) -> tuple[tuple[int, float], ...]:
-    """Return a trail with one more point; a point follows the one before by a step at least.
-
-    The newest point always stands at the end; it gives way to the next one while it is less than a
-    step (`TRAIL_NS / TRAIL`) after its predecessor.
-    """
-    if trail and at_ns <= trail[-1][0]:
-        return trail
-    kept = trail
-    if len(trail) > 1 and trail[-1][0] - trail[-2][0] < STEP_NS:
-        kept = trail[:-1]
-    return (*kept, (at_ns, round(health, 1)))[-TRAIL:]
 
 
 def _newest(blocks: Sequence[Block]) -> list[int]:
@@ -248,7 +230,7 @@ class Live:
                 )
             elif glance.trail:
                 trail = glance.trail
-                for at_ns, health in known.trail:
+                for at_ns, health in points(known.trail):
                     trail = longer(trail, at_ns, health)
                 self._glances[glance.machine] = msgspec.structs.replace(known, trail=trail)
 
@@ -393,7 +375,7 @@ class Live:
 
 def past(ledger: Ledger, machine: str) -> Glance:
     """Return a machine at a glance as its kept assessments show it."""
-    rows, _ = ledger.assessments(machine, limit=TRAIL * 4)
+    rows, _ = ledger.assessments(machine, limit=POINTS * 4)
     glance = Glance(machine=machine)
     for row in reversed(rows):
         glance = msgspec.structs.replace(after(glance, row.assessment), heard_ns=row.recorded_ns)

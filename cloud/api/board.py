@@ -13,6 +13,7 @@ from cloud.api.wire import Json
 from cloud.ledger import AdvisoryRow, AdvisoryState, Key, MachineRow, TicketRow, TicketState
 from cloud.ledger.records import Clock
 from cloud.live import Glance, first_life
+from cloud.trail import points
 from models.assessment import Life, State
 from models.profile import Words
 
@@ -105,6 +106,7 @@ def left_view(deps: ApiDeps, profile: str, life: Life | None) -> LifeLeft | None
 
 def glance_view(deps: ApiDeps, profile: str, glance: Glance) -> GlanceView:
     """Return a glance as people get it."""
+    trail = points(glance.trail)
     return GlanceView(
         machine=glance.machine,
         state=glance.state,
@@ -115,8 +117,8 @@ def glance_view(deps: ApiDeps, profile: str, glance: Glance) -> GlanceView:
         data_ns=glance.data_ns,
         heard_ns=glance.heard_ns,
         left=left_view(deps, profile, glance.first),
-        trail_ms=[at_ns // 1_000_000 for at_ns, _ in glance.trail],
-        trail=[health for _, health in glance.trail],
+        trail_ms=[at_ns // 1_000_000 for at_ns, _ in trail],
+        trail=[health for _, health in trail],
     )
 
 

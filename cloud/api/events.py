@@ -21,6 +21,7 @@ from cloud.api.problems import HttpProblem, declared
 from cloud.api.wire import encode
 from cloud.errors import NotFound
 from cloud.live import Change, Live, Message, Reading
+from cloud.trail import newest
 
 HEARTBEAT_S: Final = 15.0
 FORGOTTEN: Final = 10  #: messages after which it is looked up again whose a machine is
@@ -136,7 +137,7 @@ def _shower(
             now_ns=message.at_ns,
             machines=[
                 glance_view(
-                    deps, profile(g.machine), msgspec.structs.replace(g, trail=g.trail[-1:])
+                    deps, profile(g.machine), msgspec.structs.replace(g, trail=newest(g.trail))
                 )
                 for g in message.machines
             ],

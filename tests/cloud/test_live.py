@@ -15,15 +15,13 @@ from cloud.live import (
     AT_MOST,
     BACKLOG,
     KEPT,
-    STEP_NS,
-    TRAIL,
     Change,
     Glance,
     Live,
     first_life,
-    longer,
     past,
 )
+from cloud.trail import POINTS, STEP_NS, longer, points
 from models.assessment import Assessment, Life, State
 from models.profile import Profile
 from models.rows import Block
@@ -207,20 +205,21 @@ def test_what_the_ledger_kept_stands_behind_what_is_heard_now(live: Live, ledger
     found = live.glance("a.m")
     assert found is not None
     assert (found.health, found.data_ns) == (50.0, T0 + 9 * STEP_NS)
-    assert [health for _, health in found.trail] == [100.0, 99.0, 98.0, 97.0, 96.0, 50.0]
+    assert [health for _, health in points(found.trail)] == [100.0, 99.0, 98.0, 97.0, 96.0, 50.0]
 
 
 @given(st.lists(st.integers(0, 40 * STEP_NS), max_size=200))
 def test_a_trail_is_short_in_order_and_ends_with_the_newest(times: list[int]) -> None:
-    trail: tuple[tuple[int, float], ...] = ()
+    trail = b""
     newest = None
     for at_ns in times:
         trail = longer(trail, at_ns, 50.0)
         newest = at_ns if newest is None else max(newest, at_ns)
-        assert trail[-1][0] == newest
-    stamps = [at_ns for at_ns, _ in trail]
+        assert points(trail)[-1] == (newest, 50.0)
+    assert len(trail) == 16 * len(points(trail))
+    stamps = [at_ns for at_ns, _ in points(trail)]
     assert stamps == sorted(set(stamps))
-    assert len(trail) <= TRAIL
+    assert len(stamps) <= POINTS
     gaps = [b - a for a, b in pairwise(stamps)]
     assert all(gap >= STEP_NS for gap in gaps[1:-1])
 
