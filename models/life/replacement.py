@@ -90,6 +90,8 @@ def verdict(s: Any, c: Any, use: float, y: float, noise: float) -> int:
     least = max(LEAST_WEAR, KNOWN * np.sqrt(s.ww))
     if w - seen < least or sign * (expected - y) < CERTAIN * spread:
         return SAME
+    if sign * (expected - c.curve[0]) < CERTAIN * spread:
+        return SAME  # it is better than a new part by chance, and so may be the next
     near = c.curve[0] + sign * (4.0 * np.sqrt(c.offset_var) + CERTAIN * np.sqrt(noise))
     new = seen < NEW_WEAR or sign * (near - y) > 0.0
     return NEW if new and _fell_back(s, c, seen, y, noise, least) else DISTURBED

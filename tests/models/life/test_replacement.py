@@ -65,6 +65,10 @@ def test_a_counter_that_falls_alone_makes_no_new_part(value: float) -> None:
     assert not fell(value)
 
 
+def test_noise_makes_no_new_part_of_one_that_reads_nearly_like_it() -> None:
+    assert say(92.0, last=0.14) == SAME
+
+
 def test_a_counter_that_falls_lets_a_smaller_step_count() -> None:
     assert say(103.0, last=0.17) == SAME
     assert fell(103.0, last=0.17)
