@@ -148,9 +148,9 @@ export function Users() {
         {data.map((one) => (
           <tr key={one.id}>
             <td><span className="strong">{one.name}</span> <span className="dim">{one.full_name}</span></td>
-            <td>{t(`role.${one.role}`)}{one.customer && <span className="dim"> · {one.customer}</span>}</td>
+            <td className="nowrap">{t(`role.${one.role}`)}{one.customer && <span className="dim"> · {one.customer}</span>}</td>
             <td>{!one.active ? t('users.off') : one.has_password ? t('users.active') : t('users.invited')}</td>
-            <td className="nowrap">{one.signed_in ? formats.moment(one.signed_in) : t('ago.never')}</td>
+            <td>{one.signed_in ? formats.moment(one.signed_in) : t('ago.never')}</td>
             <td>
               <Group gap={6} wrap="nowrap">
                 <Button size="compact-sm" variant="default" onClick={() => setEdited(one)}>{t('users.change')}</Button>
