@@ -160,7 +160,7 @@ def test_two_demos_at_once_never_listen_at_the_same_port():
         assert first.getsockname()[1] != second.getsockname()[1]
 
 
-async def test_a_port_that_is_taken_is_refused_with_the_way_out(tmp_path):
+async def test_a_port_that_is_taken_is_refused_with_the_way_out(demo, tmp_path):
     with stage.api_socket(0) as taken:
         process = await demo("--port", str(taken.getsockname()[1]))
         said, _ = await process.communicate()
