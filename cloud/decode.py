@@ -6,7 +6,7 @@ how far their clocks are off. Everything comes from the records, so a replay dec
 
 import sys
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final, Literal
@@ -293,6 +293,14 @@ class Decoder:
         """Return whether a birth has explained the columns of such batches."""
         device = self._devices.get(identity)
         return device is not None and dictionary in device.dictionaries
+
+    def announced(self) -> Iterator[tuple[str, str, Literal["wall", "data"]]]:
+        """Yield (machine, profile, clock) as births said it, the newest word on a machine last."""
+        for identity, device in self._devices.items():
+            clock: Literal["wall", "data"] = "data" if self.data_time(identity) else "wall"
+            for machines in device.dictionaries.values():
+                for key, ref in machines.items():
+                    yield machine_id(identity, key), ref.profile, clock
 
     def dump(self) -> list[list[Any]]:
         """Return what must be remembered; records that wait are named by position."""

@@ -163,14 +163,6 @@ class Service:
         snapshot.sweep(self._snapshots)
         stored = self._telemetry.position()
         found = snapshot.load(self._snapshots, stored)
-        fleet = Fleet(self._profiles, detectors=self._detectors)
-        if found:
-            try:
-                arrays = dict(found.arrays)
-                fleet = Fleet.restore(self._profiles, arrays, detectors=self._detectors)
-            except SnapshotError as error:
-                # Numbers and births still hold; only what was learned begins anew.
-                log.warning("snapshot at %d: %s", found.n, error)
         start = found.n if found else -1
         known = max(stored, self._ledger.position(), start)
         if self.journal.end() < known:
@@ -194,6 +186,7 @@ class Service:
                 self._waited[found.n] = min(waiting)
             decoder.load(found.values["decoder"], self._parked(waiting))
         self.ingest = Ingest(self.journal, sequencer, self._quota)
+        fleet = self._fleet(found, decoder)
         self.pipeline = Pipeline(decoder, fleet, self._telemetry, self._ledger)
         if found and "reviews" in found.values:  # none in a snapshot of an earlier version
             kept = found.values
@@ -202,6 +195,19 @@ class Service:
         self.ingest.explained = decoder.knows
         count = self._replay(start)
         log.info("started from position %d, replayed %d records", start, count)
+
+    def _fleet(self, found: snapshot.Snapshot | None, decoder: Decoder) -> Fleet:
+        """Return the fleet of a snapshot; of one it cannot go on with only machines and types."""
+        if found:
+            try:
+                arrays = dict(found.arrays)
+                return Fleet.restore(self._profiles, arrays, detectors=self._detectors)
+            except SnapshotError as error:
+                log.warning("snapshot at %d: %s", found.n, error)
+        fleet = Fleet(self._profiles, detectors=self._detectors)
+        for machine, profile, clock in decoder.announced():
+            fleet.bind(machine, profile, clock)
+        return fleet
 
     def _replay(self, start: int) -> int:
         group: list[Record] = []

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.fleet.lanes import grown
-from models.fleet.persist import SnapshotError
+from models.fleet.persist import ANEW, SnapshotError
 from models.life import hazard
 from models.life.predictor import Band
 from models.life.use import DAY_S
@@ -95,7 +95,7 @@ class Ages:
         if "age_kinds" not in arrays or any(
             name not in arrays or arrays[name].dtype != dtype for name, dtype in dtypes.items()
         ):
-            raise SnapshotError("snapshot has other ages of parts; rebuild from the journal")
+            raise SnapshotError(f"snapshot has other ages of parts; {ANEW}")
         self._ages, self._fits = arrays["ages"].copy(), arrays["age_fits"].copy()
         self._ended, self._rows = arrays["ended"].copy(), len(arrays["ages"])
         self._kinds = []

@@ -32,10 +32,11 @@ KINDS: Final = {
     "histories": HISTORY,
     "lives": LIFE,
 }
+ANEW: Final = "what was learned of the machines begins anew"
 
 
 class SnapshotError(ValueError):
-    """The arrays are not a snapshot of this version; rebuild the state from the journal."""
+    """The arrays are not a snapshot of this version: what was learned begins anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,13 +94,10 @@ def load(arrays: Mapping[str, NDArray[Any]]) -> Saved:
     missing = {"version", "names", "bound", "signals", "order", "components", "bases", *KINDS}
     missing -= set(arrays)
     if missing:
-        raise SnapshotError(f"snapshot lacks {sorted(missing)}; rebuild from the journal")
+        raise SnapshotError(f"snapshot lacks {sorted(missing)}; {ANEW}")
     found = arrays["version"].tolist()
     if found != [VERSION] or any(arrays[name].dtype != kind for name, kind in KINDS.items()):
-        raise SnapshotError(
-            f"snapshot has state version {found}, this program {[VERSION]}; "
-            "rebuild from the journal"
-        )
+        raise SnapshotError(f"snapshot has state version {found}, this program {[VERSION]}; {ANEW}")
     signals: list[tuple[list[str], list[int]]] = [([], []) for _ in arrays["names"]]
     owners = arrays["lanes"]["machine"]
     for lane in np.argsort(arrays["order"], kind="stable").tolist():

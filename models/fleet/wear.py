@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from models.fleet.estimate import AGED, FOLLOWED, TAUGHT, TREND, WORN, Lines, renew
 from models.fleet.lanes import grown
-from models.fleet.persist import SnapshotError
+from models.fleet.persist import ANEW, SnapshotError
 from models.life import online
 from models.life.use import DAY_S
 from models.life.wiener import PART, WEAR
@@ -119,7 +119,7 @@ class Wears:
         """Take the arrays of `dump`; `SnapshotError` when they are of another version."""
         missing = {"wears", "wears_before", "kinds", "taught"} - set(arrays)
         if missing or arrays["wears"].dtype != WEAR or arrays["taught"].dtype != TAUGHT:
-            raise SnapshotError("snapshot has other states of wear; rebuild from the journal")
+            raise SnapshotError(f"snapshot has other states of wear; {ANEW}")
         self._wears, self._before = arrays["wears"].copy(), arrays["wears_before"].copy()
         self._taught = arrays["taught"].copy()
         self._kinds = []

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
 from cloud import snapshot
@@ -17,9 +18,9 @@ from cloud.service import Service
 from cloud.settings import BrokerSettings
 from cloud.telemetry.sqlite import SqliteTelemetry
 from models.contract import codec
-from models.contract.messages import Metric
+from models.contract.messages import MachineRef, Metric
 from models.profile import load_profiles
-from tests.cloud.wires import T0, S, batch, birth, up
+from tests.cloud.wires import DEVICE, T0, S, batch, birth, up
 
 PROFILES = load_profiles()
 
@@ -203,3 +204,38 @@ def test_what_waited_and_is_gone_is_said(made: Made, caplog: pytest.LogCaptureFi
     made.service.journal.forget(0)
     made.again()
     assert "1 batches that waited for a birth are no longer in the journal" in caplog.text
+
+
+def test_machines_keep_their_type_and_clock_where_the_models_state_is_of_another_version(
+    made: Made, caplog: pytest.LogCaptureFixture
+) -> None:
+    pump = {"": MachineRef(profile="centrifugal-pump")}
+    announced = up(birth(pump, time="data"), "birth")
+    made.take(announced)
+    made.take(up(batch(0, [1.0], dictionary="0badcafe"), device="acme.unannounced"))
+    for seq in range(6):
+        made.take(up(batch(seq, [4.0])))
+        if seq % 3 == 2:
+            made.save()
+    before = made.service.pipeline.fleet
+    lives = [(life.component, life.basis) for life in before.current(DEVICE).lives]
+    paths = list((made.folder / "snapshots").glob("*.npz"))
+    assert len(paths) == 2
+    for path in paths:
+        with np.load(path) as file:
+            arrays = dict(file)
+        arrays["fleet/version"] -= 1
+        np.savez(path, allow_pickle=False, **arrays)
+    made.again()
+    fleet = made.service.pipeline.fleet
+    assert fleet.machines() == [DEVICE]
+    assert fleet.profile(DEVICE).name == "centrifugal-pump"
+    assert fleet.state()["machines"]["data_clock"].tolist() == [1]
+    assert lives
+    made.take(up(batch(6, [4.0])))
+    assert [(life.component, life.basis) for life in fleet.current(DEVICE).lives] == lives
+    assert fleet.state()["machines"]["rows"].tolist() == [1]
+    made.take(announced)
+    assert fleet.profile(DEVICE).name == "centrifugal-pump"
+    assert fleet.state()["machines"]["rows"].tolist() == [1]
+    assert "what was learned of the machines begins anew" in caplog.text
