@@ -53,13 +53,15 @@ class Console:
         self._submit = submit
         self._now = now
         self._tries: dict[str, tuple[int, int]] = {}  #: id -> how often sent, and when last
-        self._newest: str = ""  #: what was asked last
-        self._closed: str | None = None  #: what was asked last when nothing was open any more
+        self._newest = object()  #: stands for what was asked last
+        self._closed: object = None  #: what was asked last when nothing was open any more
 
     def ask(self, asked: Asked) -> CommandRow:
         """Keep a command and send it."""
-        row = self._store.command_add(asked)
-        self._newest = row.id
+        try:
+            row = self._store.command_add(asked)
+        finally:  # a database that goes away may have kept it all the same
+            self._newest = object()
         self._send(row)
         return row
 
@@ -77,7 +79,7 @@ class Console:
     async def look(self) -> None:
         """Do what is due now; the store is not asked where nothing can be open."""
         newest = self._newest
-        if newest == self._closed:
+        if newest is self._closed:
             return
         rows = await asyncio.to_thread(self._store.commands_open)
         if not rows:

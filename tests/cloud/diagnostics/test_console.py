@@ -12,7 +12,7 @@ import pytest
 from cloud.diagnostics.console import GRACE_NS, LONGEST_WAIT_NS, SILENT, UNFINISHED, Console
 from cloud.diagnostics.signing import Signer
 from cloud.diagnostics.values import Answered, Asked, CommandRow
-from cloud.errors import NotFound, SettingsError
+from cloud.errors import NotFound, SettingsError, StoreBusy
 from cloud.ledger import Ledger, open_ledger
 from edge_agent.signature import checker
 from models.contract import codec, topics
@@ -170,6 +170,26 @@ def test_a_restart_of_the_service_goes_on_with_what_is_open(desk: Desk) -> None:
     desk.look(1)
     assert len(desk.wire.sent) == 2
     desk.look(80)
+    assert desk.ledger.command(row.id).state == "expired"
+
+
+def test_a_command_is_ended_also_where_its_commit_was_never_confirmed(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.look()
+    add = desk.ledger.command_add
+
+    def torn(asked: Asked) -> CommandRow:
+        add(asked)
+        raise StoreBusy("connection lost")
+
+    monkeypatch.setattr(desk.ledger, "command_add", torn)
+    with pytest.raises(StoreBusy):
+        desk.ask()
+    (row,) = desk.ledger.commands_open()
+    desk.look(1)
+    assert [text.id for _, text, _, _ in desk.wire.sent] == [row.id]
+    desk.look(60 + GRACE_NS / S)
     assert desk.ledger.command(row.id).state == "expired"
 
 
