@@ -68,6 +68,16 @@ _FINDINGS: Final[dict[Check, Words]] = {
         "zh": "信号组合异常（{signal}）",
     },
 }
+_PASSED: Final[dict[Check, Words]] = {
+    Check.LIMIT_HIGH: {
+        "en": "{signal} is {value} and was above its limit{limit} shortly before",
+        "zh": "{signal}为{value}，此前不久高于限值{limit}",
+    },
+    Check.LIMIT_LOW: {
+        "en": "{signal} is {value} and was below its limit{limit} shortly before",
+        "zh": "{signal}为{value}，此前不久低于限值{limit}",
+    },
+}
 _UNEXPLAINED: Final = {
     "en": "{signal} is {value}, {gap} {side} what {contexts}, and stays there",
     "zh": "{signal}为{value}，比{contexts}所能解释的{side}{gap}，且持续存在",
@@ -236,16 +246,23 @@ def _signal(name: str, profile: Profile, lang: str) -> tuple[str, str | None]:
     return (title(signal.title, name, lang), signal.unit) if signal else (name, None)
 
 
-def _limit(item: Condition, profile: Profile, lang: str) -> str:
-    """Return ` of 7.1 mm/s` for a limit that the profile names."""
+def _limit(item: Condition, profile: Profile) -> tuple[float | None, bool]:
+    """Return the limit of the profile that a condition names, and whether its value is beyond it.
+
+    N of M holds a condition while single values are not beyond its limit: where only the milder one
+    is passed at the moment, it is named. None where the profile has no limit.
+    """
     signal = profile.signals.get(item.signal)
     if signal is None or item.check not in {Check.LIMIT_HIGH, Check.LIMIT_LOW}:
-        return ""
-    side = "high" if item.check is Check.LIMIT_HIGH else "low"
-    limits = signal.limits
-    alarm, alert = getattr(limits, f"alarm_{side}"), getattr(limits, f"alert_{side}")
-    limit = alarm if alert is None or (item.severity > 2 and alarm is not None) else alert
-    return "" if limit is None else _OF[lang].format(limit=quantity(limit, signal.unit))
+        return None, True
+    side, sign = ("high", 1.0) if item.check is Check.LIMIT_HIGH else ("low", -1.0)
+    alert = getattr(signal.limits, f"alert_{side}")
+    alarm = getattr(signal.limits, f"alarm_{side}")
+    both = (alarm, alert) if item.severity > 2 or alert is None else (alert,)
+    limits = [limit for limit in both if limit is not None]
+    value = item.value
+    passed = [one for one in limits if value is None or sign * (value - one) > 0.0]
+    return (*passed, *limits, None)[0], bool(passed) or not limits
 
 
 def _condition(item: Condition, profile: Profile, lang: str) -> str:
@@ -267,8 +284,10 @@ def _seen(item: Condition, profile: Profile, lang: str) -> str:
             contexts=contexts,
         )
     again = item.check is Check.LEVEL and item.severity > NOTICE
-    words = _AGAIN if again else _FINDINGS[item.check]
-    text = words[lang].format(signal=name, value=value, limit=_limit(item, profile, lang))
+    limit, beyond = _limit(item, profile)
+    words = _AGAIN if again else _FINDINGS[item.check] if beyond else _PASSED[item.check]
+    said = "" if limit is None else _OF[lang].format(limit=quantity(limit, unit))
+    text = words[lang].format(signal=name, value=value, limit=said)
     if item.check in SENSOR_CHECKS:
         text += "" if item.check is Check.DROPOUT else _LEFT_OUT[lang]
         text += "" if item.expected is None else _SAID[lang].format(expected=expected)

@@ -30,8 +30,8 @@ class AdvisoryView(AdvisoryRow, frozen=True, kw_only=True):
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """What speaks for an advisory, oldest first.
 
-    `value`, `expected` and `witnesses` are those of now while a condition lasts and the advisory
-    waits or is worked on, afterwards those of when it was worst.
+    `severity`, `value`, `expected` and `witnesses` are those of now while a condition lasts and the
+    advisory waits or is worked on, afterwards those of when it was worst.
     """
 
     items: list[EvidenceRow]

@@ -92,7 +92,13 @@ def _as_now(rows: list[EvidenceRow], now: Assessment | None) -> list[EvidenceRow
         )
         if one is None or row.ended_ns is not None:
             return row
-        return replace(row, value=one.value, expected=one.expected, witnesses=one.witnesses)
+        return replace(
+            row,
+            severity=one.severity,
+            value=one.value,
+            expected=one.expected,
+            witnesses=one.witnesses,
+        )
 
     return [newer(row) for row in rows]
 

@@ -2,7 +2,7 @@ import msgspec
 import pytest
 
 from models.assessment import Assessment, Check, Condition, Contribution, Life, State
-from models.profile import Norm, load_profiles, parse_profile
+from models.profile import Limits, Norm, Profile, Signal, load_profiles, parse_profile
 from models.words import drivers, explain, quantity, span
 from tests.models.fleet.machines import DAY, PUMP
 
@@ -77,6 +77,44 @@ def test_changes_that_come_back_read_unlike_one() -> None:
     again = explain(condition(Check.LEVEL), PUMP)
     assert again.startswith("Vibration (RMS) keeps changing suddenly, now to 7.4 mm/s")
     assert explain(condition(Check.LEVEL), PUMP, "zh").startswith("振动（有效值）反复突变")
+
+
+@pytest.mark.parametrize(
+    ("severity", "value", "en", "zh"),
+    [
+        (3, 7.4, "is 7.4 mm/s, above its limit of 7.1 mm/s", "为7.4 mm/s，高于限值（7.1 mm/s）"),
+        (3, 5.63, "is 5.63 mm/s, above its limit of 4.5 mm/s", "为5.63 mm/s，高于限值（4.5 mm/s）"),
+        (2, 5.63, "is 5.63 mm/s, above its limit of 4.5 mm/s", "为5.63 mm/s，高于限值（4.5 mm/s）"),
+        (
+            3,
+            4.2,
+            "is 4.2 mm/s and was above its limit of 7.1 mm/s shortly before",
+            "为4.2 mm/s，此前不久高于限值（7.1 mm/s）",
+        ),
+        (
+            2,
+            4.2,
+            "is 4.2 mm/s and was above its limit of 4.5 mm/s shortly before",
+            "为4.2 mm/s，此前不久高于限值（4.5 mm/s）",
+        ),
+    ],
+)
+def test_a_limit_is_named_that_the_value_is_beyond(
+    severity: int, value: float, en: str, zh: str
+) -> None:
+    signal = Signal(unit="mm/s", title={"en": "V", "zh": "V"})
+    high = msgspec.structs.replace(signal, limits=Limits(alert_high=4.5, alarm_high=7.1))
+    low = msgspec.structs.replace(signal, limits=Limits(alert_low=-4.5, alarm_low=-7.1))
+    item = msgspec.structs.replace(
+        condition(Check.LIMIT_HIGH, value=value), severity=severity, expected=None
+    )
+    of = Profile(name="p", version=1, title={"en": "P"}, signals={"vibration": high})
+    assert explain(item, of) == f"V {en}"
+    assert explain(item, of, "zh") == f"V{zh}"
+    mirrored = msgspec.structs.replace(item, check=Check.LIMIT_LOW, value=-value)
+    of = Profile(name="p", version=1, title={"en": "P"}, signals={"vibration": low})
+    turned = en.replace("above", "below").replace("is ", "is -").replace("of ", "of -")
+    assert explain(mirrored, of) == f"V {turned}"
 
 
 def test_a_band_of_life() -> None:

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from cloud.accounts.values import Role
 from cloud.ledger import Verdict
 from models.assessment import Life
+from models.profile import Limits
 from tests.cloud.api.plant import BASE, PRESS, SECOND, T0, Opened, Plant, every
 
 DAY_S = 86_400
@@ -294,6 +295,32 @@ async def test_the_reasons_are_as_they_stand_now_until_it_is_done(
     told(2.5, 300.0, T0 + 2 * DAY_S * SECOND)
     after = (await api.get(path)).json()["why"]["en"]
     assert "Pressure is 1.5 bar" in after[0]
+
+
+async def test_reasons_name_the_limit_that_is_passed_now(
+    api: httpx.AsyncClient, plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = Limits(alert_low=2.0, alarm_low=1.6)
+    monkeypatch.setitem(
+        PRESS.signals, "pressure", replace(PRESS.signals["pressure"], limits=limits)
+    )
+    plant.register("acme.a")
+    plant.find("acme.a", "pressure", severity=3)
+    ticket = plant.ledger.tickets()[0][0]
+    before = plant.ledger.assessments("acme.a", limit=1)[0][0].assessment
+    for value, severity, said in (
+        (1.8, 3, "is 1.8 bar, below its limit of 2 bar"),
+        (1.8, 2, "is 1.8 bar, below its limit of 2 bar"),
+        (2.2, 2, "is 2.2 bar and was below its limit of 2 bar shortly before"),
+    ):
+        plant.n += 1
+        condition = replace(before.conditions[0], value=value, severity=severity, onset=False)
+        now = replace(before, n=plant.n, at_ns=T0 + plant.n * SECOND, conditions=(condition,))
+        plant.ledger.file(plant.n, [now])
+        why = (await api.get(f"/api/v1/tickets/{ticket.id}/why")).json()["why"]["en"]
+        assert why[0].startswith(f"Pressure {said}")
+        proof = (await api.get(f"/api/v1/advisories/{ticket.advisory_id}/evidence")).json()
+        assert (proof["items"][0]["value"], proof["items"][0]["severity"]) == (value, severity)
 
 
 async def test_a_wrong_word_is_answered_with_the_right_ones(
