@@ -23,7 +23,16 @@ from forewarn.tables import (
 app = typer.Typer(add_completion=False)
 HEADS: Final = ("advisory", "machine", "state", "what", "sure", "latest (UTC)")
 OPEN: Final = ("open", "deferred")
-TOLD: Final = ("state", "acknowledged_by", "defer_until", "reason", "ticket_id")  #: by people
+DECIDED: Final = (  #: all that people write on it
+    "state",
+    "acknowledged_by",
+    "acknowledged",
+    "decided_by",
+    "reason",
+    "defer_until",
+    "ticket_id",
+    "verdict",
+)
 Advisory = Annotated[str, typer.Argument(metavar="ADVISORY", help="its id")]
 Actor = Annotated[str | None, typer.Option("--by", help="who decides (default: you)")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="only say what would be done")]
@@ -110,6 +119,10 @@ def show(
     print_table(heads, rows, none="no evidence")
 
 
+def _acted(seen: Item, now: Item) -> bool:
+    return any(now[name] != seen[name] for name in DECIDED)
+
+
 def _decide(
     url: str | None, advisory: str, step: str, body: dict[str, Any], *, dry_run: bool, as_json: bool
 ) -> None:
@@ -117,7 +130,7 @@ def _decide(
     if dry_run:
         print_json({"advisory": advisory, "step": step, "body": body})
         return
-    done = Client(url).change(f"advisories/{part(advisory)}", step, body, TOLD)
+    done = Client(url).change(f"advisories/{part(advisory)}", step, body, _acted)
     if as_json:
         print_json(done)
     else:

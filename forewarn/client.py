@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.error import HTTPError, URLError
@@ -20,6 +20,7 @@ TOKEN: Final = "FOREWARN_TOKEN"  # noqa: S105 - the name of the variable
 DEFAULT_URL: Final = "http://127.0.0.1:8470"
 LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 TIMEOUT_S: Final = 30.0
+PUTS_AWAY: Final = frozenset({"reject", "shelve", "defer", "cancel"})  #: steps that end attention
 Item = dict[str, Any]
 
 
@@ -68,24 +69,31 @@ class Client:
             yield from page["items"]
 
     def change(
-        self, path: str, step: str, body: Mapping[str, Any], told: Sequence[str] = ()
+        self,
+        path: str,
+        step: str,
+        body: Mapping[str, Any],
+        acted: Callable[[Item, Item], bool] | None = None,
     ) -> Item:
         """Do a step with the newest version of the thing at a path.
 
-        `told` names the fields in which people's doings show. Where it changed meanwhile and they
-        did not, only the service moved dates or severity: then the step is taken once more.
-        Without `told` any change refuses it.
+        `acted` says of what was read first and what is there now whether somebody did something in
+        between. Where it changed meanwhile and nobody did, only the service moved dates or
+        severity: then the step is taken once more, but for one that puts away what is more severe
+        by now. Without `acted` any change refuses it.
         """
         seen, etag = self._read(_address(path))
         address = _address(f"{path}/{step}")
         try:
             return self._send(address, body, {"If-Match": etag})
         except ServiceError as error:
-            if error.status != HTTPStatus.PRECONDITION_FAILED or not told:
+            if error.status != HTTPStatus.PRECONDITION_FAILED or acted is None:
                 raise
             now, etag = self._read(_address(path))
-            if any(now[name] != seen[name] for name in told):
-                text = "somebody changed it meanwhile: `show` it and decide anew"
+            worse = step in PUTS_AWAY and now["severity"] > seen["severity"]
+            if worse or acted(seen, now):
+                what = "it became more severe" if worse else "somebody changed it"
+                text = f"{what} meanwhile: `show` it and decide anew"
                 raise ServiceError(text, error.status) from error
         return self._send(address, body, {"If-Match": etag})
 

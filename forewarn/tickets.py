@@ -6,6 +6,7 @@ import typer
 
 from forewarn.client import Client, Item, ServiceError, part
 from forewarn.tables import (
+    ITSELF,
     AsJson,
     Language,
     Url,
@@ -22,7 +23,7 @@ from forewarn.tables import (
 app = typer.Typer(add_completion=False)
 HEADS: Final = ("ticket", "machine", "state", "what", "do it between", "and (UTC)")
 OPEN: Final = ("new", "in_progress", "resolved")
-TOLD: Final = ("state", "assignee", "resolved", "verdict", "as_found")  #: what people did to it
+REMARKS: Final = ("commented", "noted")  #: events that leave a ticket's version as it is
 Ticket = Annotated[str, typer.Argument(metavar="TICKET", help="its number or id")]
 Note = Annotated[str | None, typer.Option(help="a remark")]
 Why = Annotated[str, typer.Option("--note", help="why")]
@@ -119,6 +120,16 @@ def _find(client: Client, ticket: str) -> Item:
     raise ServiceError(f"there is no ticket {ticket}; `forewarn tickets --all` lists them")
 
 
+def _acted(client: Client, seen: Item, now: Item) -> bool:
+    """Return whether anybody but the service made one of a ticket's versions since one was read.
+
+    Each version is written with one event; what was read last is older than its history here.
+    """
+    events = client.items(f"tickets/{now['id']}/history", {"limit": 200})
+    steps = [one for one in events if one["type"] not in REMARKS]
+    return any(one["actor"] not in ITSELF for one in steps[seen["version"] - now["version"] :])
+
+
 def _step(
     url: str | None, ticket: str, step: str, body: dict[str, Any], *, dry_run: bool, as_json: bool
 ) -> None:
@@ -131,7 +142,9 @@ def _step(
     if step == "comments":
         done = client.add(f"tickets/{item['id']}/{step}", body)
     else:
-        done = client.change(f"tickets/{item['id']}", step, body, TOLD)
+        done = client.change(
+            f"tickets/{item['id']}", step, body, lambda seen, now: _acted(client, seen, now)
+        )
     if as_json:
         print_json(done)
     else:

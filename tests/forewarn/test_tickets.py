@@ -1,13 +1,27 @@
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from cloud.ledger import Verdict
 from forewarn import advisories, tickets
 from forewarn.client import Client
 from tests.cloud.api.plant import SECOND, T0, Plant
 
 Captured = pytest.CaptureFixture[str]
+
+
+def late(monkeypatch: pytest.MonkeyPatch, meanwhile: list[Callable[[], None]]) -> None:
+    """Let the next thing happen between what a verb reads and what it sends."""
+    send = Client._send
+
+    def sent(*args: Any) -> Any:
+        if meanwhile:
+            meanwhile.pop(0)()
+        return send(*args)
+
+    monkeypatch.setattr(Client, "_send", sent)
 
 
 @pytest.fixture
@@ -87,15 +101,7 @@ def test_a_step_is_taken_where_only_the_service_changed_it_and_refused_where_som
         plant.find("acme.a", "pressure", T0 + SECOND, severity=3)
 
     meanwhile = [taken_on, more_severe]
-    send = Client._send
-
-    def late(*args: Any) -> Any:
-        """Send what was read before something happened."""
-        if meanwhile:
-            meanwhile.pop(0)()
-        return send(*args)
-
-    monkeypatch.setattr(Client, "_send", late)
+    late(monkeypatch, meanwhile)
     words = ["resolve", str(ticket.number), "--verdict", "inconclusive"]
     assert tickets.main(["ack", str(ticket.number)]) == 1
     assert plant.ledger.ticket(ticket.id).assignee == "li"
@@ -104,6 +110,72 @@ def test_a_step_is_taken_where_only_the_service_changed_it_and_refused_where_som
     assert meanwhile == []
     done = plant.ledger.ticket(ticket.id)
     assert (done.state, done.severity, done.version) == ("resolved", 3, ticket.version + 3)
+
+
+def test_nothing_is_put_away_that_became_more_severe(
+    url: str, plant: Plant, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def more_severe() -> None:
+        plant.find("acme.a", "axis/x", T0 + SECOND, severity=3)
+        plant.find("acme.a", "pressure", T0 + SECOND, severity=3)
+
+    plant.register("acme.a", "data")
+    meanwhile: list[Callable[[], None]] = []
+    late(monkeypatch, meanwhile)
+    plant.find("acme.a", "axis/x", severity=2)
+    plant.find("acme.a", "pressure", severity=2)
+    advisory = next(one for one in plant.ledger.advisories()[0] if one.mode == "play")
+    ticket = plant.ledger.tickets()[0][0]
+    meanwhile.append(more_severe)
+    assert advisories.main(["reject", advisory.id, "--reason", "known"]) == 1
+    assert "more severe" in capsys.readouterr().err
+    now = plant.ledger.advisory(advisory.id)
+    assert (now.state, now.severity) == ("open", 3)
+    assert plant.ledger.ticket(ticket.id).severity == 3
+    assert advisories.main(["reject", advisory.id, "--reason", "known"]) == 0  # knowing it
+
+
+def test_a_ticket_is_not_cancelled_that_became_more_severe(
+    url: str, plant: Plant, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant.register("acme.a", "data")
+    plant.find("acme.a", "pressure", severity=2)
+    ticket = plant.ledger.tickets()[0][0]
+    late(monkeypatch, [lambda: plant.find("acme.a", "pressure", T0 + SECOND, severity=3)])
+    assert tickets.main(["cancel", str(ticket.number), "--note", "sold"]) == 1
+    assert "more severe" in capsys.readouterr().err
+    now = plant.ledger.ticket(ticket.id)
+    assert (now.state, now.severity) == ("new", 3)
+
+
+@pytest.mark.parametrize("note", [None, "do not close it before Friday"])
+def test_what_a_colleague_did_again_is_not_closed_unseen(
+    url: str,
+    plant: Plant,
+    capsys: Captured,
+    monkeypatch: pytest.MonkeyPatch,
+    note: str | None,
+) -> None:
+    plant.register("acme.a", "data")  # its clock stands still: times of steps tell nothing
+    plant.find("acme.a", "pressure")
+    ledger = plant.ledger
+    ticket = ledger.tickets()[0][0]
+
+    def version() -> int:
+        return ledger.ticket(ticket.id).version
+
+    def again() -> None:
+        ledger.reopen(ticket.id, version(), actor="wu", note="still leaks")
+        ledger.resolve(
+            ticket.id, version(), actor="wu", verdict=Verdict.CONFIRMED, replaced="seal", note=note
+        )
+        ledger.comment(ticket.id, actor="wu", text="see the note")
+
+    ledger.resolve(ticket.id, version(), actor="li", verdict=Verdict.CONFIRMED, replaced="seal")
+    late(monkeypatch, [again])
+    assert tickets.main(["close", str(ticket.number)]) == 1
+    assert "somebody" in capsys.readouterr().err
+    assert ledger.ticket(ticket.id).state == "resolved"
 
 
 @pytest.mark.parametrize("name", ["99", "nothing"])
