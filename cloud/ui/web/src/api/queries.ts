@@ -2,6 +2,7 @@ import { keepPreviousData, useMutation, useQuery, useQueryClient } from '@tansta
 import type { QueryClient } from '@tanstack/react-query';
 import { api, ApiError, got, whole } from './client';
 import { isStaff, useRole } from './session';
+import { ITSELF } from '../parts/format';
 import type { Advisory, AdvisoryState, Ticket, TicketState } from './client';
 
 const LONG = 1000 * 60 * 60;
@@ -171,18 +172,17 @@ export const useTicket = (ticket: string | undefined) =>
     enabled: Boolean(ticket),
   });
 
+const history = (ticket: string) =>
+  whole(
+    got(
+      api.GET('/api/v1/tickets/{ticket}/history', {
+        params: { path: { ticket }, query: { limit: 200 } },
+      }),
+    ),
+  );
+
 export const useHistory = (ticket: string) =>
-  useQuery({
-    queryKey: ['history', ticket],
-    queryFn: () =>
-      whole(
-        got(
-          api.GET('/api/v1/tickets/{ticket}/history', {
-            params: { path: { ticket }, query: { limit: 200 } },
-          }),
-        ),
-      ),
-  });
+  useQuery({ queryKey: ['history', ticket], queryFn: () => history(ticket) });
 
 export const useQuarantineCounts = () =>
   useQuery({
@@ -204,13 +204,16 @@ export function refreshWork(client: QueryClient): void {
 }
 
 const TRIES = 4;
+const PUTS_AWAY = new Set(['reject', 'shelve', 'defer', 'cancel']);
 
 /**
- * Write on what was seen, `first`. Where it changed since and the fields that tell of people's doings
- * did not, only the service moved dates, priority or severity with the machine: write again on that.
+ * Write on what was seen, `first`. Where it changed since and nobody `acted`, only the service moved
+ * dates, priority or severity with the machine: write again on that, but never put away what is more
+ * severe than what was seen.
  */
-async function persevering<T>(
-  first: T, write: (seen: T) => Promise<T>, read: () => Promise<T>, told: readonly (keyof T)[],
+async function persevering<T extends { severity: number }>(
+  first: T, kind: string, write: (seen: T) => Promise<T>, read: () => Promise<T>,
+  acted: (first: T, seen: T) => boolean | Promise<boolean>,
 ): Promise<T> {
   let seen = first;
   for (let left = TRIES; ; left -= 1) {
@@ -220,7 +223,8 @@ async function persevering<T>(
       const stale = error instanceof ApiError && error.problem.status === 412;
       if (!stale || left === 1) throw error;
       seen = await read();
-      if (told.some((name) => seen[name] !== first[name])) throw error;
+      const worse = PUTS_AWAY.has(kind) && seen.severity > first.severity;
+      if (worse || (await acted(first, seen))) throw error;
     }
   }
 }
@@ -261,15 +265,19 @@ function sendDecision({ advisory, decision, actor }: Deciding): Promise<Advisory
   }
 }
 
-const TOLD_OF_ADVISORIES = ['state', 'acknowledged_by', 'defer_until', 'reason', 'ticket_id'] as const;
+/** All that people write on an advisory. */
+const DECIDED = [
+  'state', 'acknowledged_by', 'acknowledged', 'decided_by', 'reason', 'defer_until', 'ticket_id', 'verdict',
+] as const;
 
 const deciding = (doing: Deciding): Promise<Advisory> =>
   persevering(
     doing.advisory,
+    doing.decision.kind,
     (advisory) => sendDecision({ ...doing, advisory }),
     () =>
       got(api.GET('/api/v1/advisories/{advisory}', { params: { path: { advisory: doing.advisory.id } } })),
-    TOLD_OF_ADVISORIES,
+    (first, seen) => DECIDED.some((name) => seen[name] !== first[name]),
   );
 
 export function useDecide() {
@@ -295,14 +303,21 @@ interface Doing {
   actor: string;
 }
 
-const TOLD_OF_TICKETS = ['state', 'assignee', 'resolved', 'verdict', 'as_found'] as const;
+/** Events that leave a ticket's version as it is; each version is written with one of the others. */
+const REMARKS = new Set(['commented', 'noted']);
+
+const actedOn = async (first: Ticket, seen: Ticket): Promise<boolean> => {
+  const steps = (await history(seen.id)).filter((event) => !REMARKS.has(event.type));
+  return steps.slice(first.version - seen.version).some((event) => !ITSELF.has(event.actor));
+};
 
 const stepping = (doing: Doing): Promise<Ticket> =>
   persevering(
     doing.ticket,
+    doing.step.kind,
     (ticket) => send({ ...doing, ticket }),
     () => got(api.GET('/api/v1/tickets/{ticket}', { params: { path: { ticket: doing.ticket.id } } })),
-    TOLD_OF_TICKETS,
+    actedOn,
   );
 
 function send({ ticket, step, actor }: Doing): Promise<Ticket> {

@@ -84,7 +84,7 @@ export interface Formats {
 }
 
 /** Parts of the service that are written down as who did something. */
-const ITSELF = new Set(['policy', 'triage']);
+export const ITSELF = new Set(['policy', 'triage']);
 const FORMATS = new Map<string, Formats>();
 
 /** The formats of a language, a zone and units: made once, however many parts of a page ask. */
