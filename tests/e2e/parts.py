@@ -25,10 +25,13 @@ T = TypeVar("T")
 class Part:
     """One process: started, killed without warning, or asked to stop."""
 
-    def __init__(self, words: list[str], log: Path, ready: str | None = None) -> None:
+    def __init__(
+        self, words: list[str], log: Path, ready: str | None = None, within_s: float = READY_S
+    ) -> None:
         self.words = words
         self.log = log
         self.ready = ready
+        self.within_s = within_s
         self.process: subprocess.Popen[bytes] | None = None
         self.port = 0
         self._out: IO[bytes] | None = None
@@ -57,7 +60,7 @@ class Part:
 
     def _await_line(self, begin: int) -> None:
         assert self.process is not None
-        deadline = time.monotonic() + READY_S
+        deadline = time.monotonic() + self.within_s
         with self.log.open("rb") as log:
             log.seek(begin)
             seen = b""
