@@ -1,5 +1,6 @@
 """What changes is seen to change; a cut is said and mended."""
 
+import json
 import re
 
 from playwright.sync_api import BrowserContext, expect
@@ -49,3 +50,29 @@ def test_the_page_says_that_the_service_is_gone_and_recovers_by_itself(
         running.service.part.start()  # the other tests need it
     expect(page.get_by_text("The service has not been heard since")).to_be_hidden()
     expect(value).not_to_have_text(shown)
+
+
+def test_reasons_are_read_anew_with_the_machines_next_assessment(
+    watched: Watched, running: Running
+) -> None:
+    page = watched.page
+    ticket = running.first("/tickets", state="new", clock="data")
+    board = running.service.get("/board")
+    row = next(one for one in board["items"] if one["machine"] == ticket["machine"])
+    told = {"now": board["now"], "machines": [row], "changes": []}
+    body = f"event: changes\ndata: {json.dumps(told)}\n\n"
+    page.route("**/api/v1/events*", lambda _: None)  # nothing is told yet
+    page.goto(f"{running.url}/tickets/{ticket['id']}")
+    page.get_by_role("button", name="Take it on").wait_for()
+    page.wait_for_load_state("networkidle")
+    page.unroute("**/api/v1/events*")
+    page.route(
+        "**/api/v1/events*", lambda r: r.fulfill(content_type="text/event-stream", body=body)
+    )
+    paths = [f"/tickets/{ticket['id']}/why", f"/advisories/{ticket['advisory_id']}/evidence"]
+    with (
+        page.expect_response(lambda r: r.url.endswith(paths[0]), timeout=60_000),
+        page.expect_response(lambda r: r.url.endswith(paths[1]), timeout=60_000),
+    ):
+        page.evaluate("dispatchEvent(new Event('online'))")  # connects again
+    page.unroute_all(behavior="ignoreErrors")

@@ -1,6 +1,6 @@
 /** Brings what the stream says into what the pages have read. */
 import type { QueryClient } from '@tanstack/react-query';
-import type { Board, BoardRow, LifeLeft, State } from '../api/client';
+import type { Board, BoardRow, LifeLeft, State, Why } from '../api/client';
 import type { SseEvent } from './protocol';
 
 export interface GlanceView {
@@ -111,6 +111,7 @@ export function taker(
         for (const key of ['trend', 'machine', 'parts']) {
           void client.invalidateQueries({ queryKey: [key, one.machine] });
         }
+        reasonsAnew(client, one.machine);
       }
       changed(client, message);
     } else if (event === 'values') {
@@ -121,6 +122,15 @@ export function taker(
       void client.invalidateQueries();
     }
   };
+}
+
+/** A machine's newest assessment says the reasons of its tickets and advisories anew. */
+function reasonsAnew(client: QueryClient, machine: string): void {
+  for (const [key, why] of client.getQueriesData<Why>({ queryKey: ['why'] })) {
+    if (why?.machine !== machine) continue;
+    void client.invalidateQueries({ queryKey: key });
+    void client.invalidateQueries({ queryKey: ['evidence', why.advisory_id] });
+  }
 }
 
 function changed(client: QueryClient, message: Changes): void {
