@@ -30,7 +30,7 @@ TEMPLATES: Final[Mapping[Language, Mapping[str, str]]] = {
         "machine": "Machine: {name} ({machine})",
         "reason": "Reason: {reason}.",
         "action": "To do: {action}",
-        "part": "Part: {part}, order by {order_by}.",
+        "part": "Part: {part}, order by {order_by}{clock}.",
         "due": "Visit between {earliest} and {latest}{clock}.",
         "data_clock": " (the machine's own clock)",
         "confidence": "Confidence: {confidence}; {coverage} % of its signals are heard.",
@@ -52,7 +52,7 @@ TEMPLATES: Final[Mapping[Language, Mapping[str, str]]] = {
         "machine": "设备：{name}（{machine}）",
         "reason": "依据：{reason}。",
         "action": "处理建议：{action}",
-        "part": "备件：{part}，请在 {order_by} 前订购。",
+        "part": "备件：{part}，请在 {order_by}{clock} 前订购。",
         "due": "建议上门时间：{earliest} 至 {latest}{clock}。",
         "data_clock": "（设备时钟）",
         "confidence": "置信度：{confidence}；信号覆盖 {coverage}%。",
@@ -156,16 +156,17 @@ def _lines(alert: AlertRow, language: Language, profile: Profile) -> list[str]:
         else ticket.component,
     }
     lines = [fill(words[alert.kind], head)]
+    clock = words["data_clock"] if alert.clock == "data" else ""
     why = reasons(alert.evidence, advisory.life, profile, language)
     lines += [fill(words["reason"], {"reason": reason}) for reason in why]
     lines.append(fill(words["action"], {"action": title(ticket.action, "", language)}))
     if ticket.part and ticket.order_by_ns is not None:
-        part = {"part": ticket.part, "order_by": moment(ticket.order_by_ns)}
+        part = {"part": ticket.part, "order_by": moment(ticket.order_by_ns), "clock": clock}
         lines.append(fill(words["part"], part))
     due = {
         "earliest": moment(ticket.due_earliest_ns),
         "latest": moment(ticket.due_latest_ns),
-        "clock": words["data_clock"] if alert.clock == "data" else "",
+        "clock": clock,
     }
     lines.append(fill(words["due"], due))
     sure = {"confidence": words[advisory.confidence], "coverage": round(advisory.coverage * 100)}

@@ -1,7 +1,7 @@
 /** The states of a machine over time, as a strip above its charts. */
 import { useMemo } from 'react';
 import { useTranslation } from 'react-i18next';
-import type { State, Trend } from '../api/client';
+import type { MachineDetail, State, Trend } from '../api/client';
 import { useFormats } from '../parts/format';
 import { AXIS, RIGHT } from './plot';
 import type { Range } from './range';
@@ -24,15 +24,20 @@ export function pieces(trend: Trend, end: number): Piece[] {
   return found;
 }
 
-export function StateStrip({ trend, range, end }: { trend: Trend; range: Range; end: number }) {
+export function StateStrip({ trend, range, end, clock }: {
+  trend: Trend;
+  range: Range;
+  end: number;
+  clock: MachineDetail['clock'];
+}) {
   const { t } = useTranslation();
-  const { moment } = useFormats();
+  const { moment, on } = useFormats();
   const shown = useMemo(
     () => pieces(trend, end).filter((one) => one.to > range.from && one.from < range.to),
     [trend, end, range.from, range.to],
   );
   const width = range.to - range.from;
-  const words = shown.map((one) => `${t(`state.${one.state}`)} ${moment(one.from)}`).join(', ');
+  const words = on(clock, shown.map((one) => `${t(`state.${one.state}`)} ${moment(one.from)}`).join(', '));
   return (
     <div className={classes.row}>
       <span className={`dim ${classes.label}`} style={{ width: AXIS }}>{t('machine.states')}</span>
@@ -48,7 +53,7 @@ export function StateStrip({ trend, range, end }: { trend: Trend; range: Range; 
               key={one.from} x={from * 1000} width={Math.max(1.5, (to - from) * 1000)} height="10"
               className={classes[one.state]}
             >
-              <title>{`${t(`state.${one.state}`)} · ${moment(one.from)} – ${moment(one.to)}`}</title>
+              <title>{`${t(`state.${one.state}`)} · ${on(clock, `${moment(one.from)} – ${moment(one.to)}`)}`}</title>
             </rect>
           );
         })}

@@ -126,7 +126,7 @@ export function WhyCard({ machine, row, signals }: {
 
 const BASES = ['wear', 'counter', 'trend', 'hazard', 'prior'] as const;
 
-function PartRow({ part, at }: { part: Part; at: number }) {
+function PartRow({ part, at, clock }: { part: Part; at: number; clock: MachineDetail['clock'] }) {
   const { t } = useTranslation();
   const formats = useFormats();
   const name = formats.text(part.title, part.component);
@@ -157,7 +157,7 @@ function PartRow({ part, at }: { part: Part; at: number }) {
       </div>
       {order !== null && order - at < 400 * DAY * 1000 && (
         <div className={`small ${late ? classes.late : ''}`}>
-          {t('machine.reorder')} {formats.date(order)}
+          {t('machine.reorder')} {formats.on(clock, formats.date(order))}
           <span className="dim"> {t('machine.leadTime', { span: formats.short(part.lead_time_d * DAY) })}</span>
         </div>
       )}
@@ -176,7 +176,7 @@ export function PartsCard({ machine }: { machine: string }) {
     <section className="card" aria-labelledby="parts">
       <h2 id="parts">{t('machine.consumables')}</h2>
       <ul className={classes.parts}>
-        {data.items.map((one) => <PartRow key={one.component} part={one} at={at} />)}
+        {data.items.map((one) => <PartRow key={one.component} part={one} at={at} clock={data.clock} />)}
       </ul>
     </section>
   );
@@ -203,7 +203,7 @@ export function HistoryCard({ machine, type }: { machine: string; type: MachineT
               #{one.number} {formats.text(one.title, one.mode)}
             </Anchor>
             <div className="dim small">
-              {t(`ticketState.${one.state}`)} · {formats.date(one.opened)}
+              {t(`ticketState.${one.state}`)} · {formats.on(one.clock, formats.date(one.opened))}
               {one.verdict && ` · ${t(`ticket.verdict_${one.verdict}`)}`}
               {one.replaced && ` · ${t('machine.replaced', { part: part(one) })}`}
             </div>

@@ -50,7 +50,7 @@ function Item({ advisory, row, current, to }: {
         <span className={classes.itemTop}>
           <SeverityMark severity={advisory.severity} />
           <span className="dim small nowrap">
-            {row ? dueText(advisory.due_latest, machineNow(row), formats, t) : formats.date(advisory.due_latest)}
+            {row ? dueText(advisory.due_latest, machineNow(row), formats, t) : formats.on(advisory.clock, formats.date(advisory.due_latest))}
           </span>
         </span>
         <span className="strong break">{formats.text(advisory.title, advisory.mode)}</span>
@@ -170,7 +170,7 @@ function Detail({ advisory, row, decide, dialogs, busy, folder }: {
           <h3>{t('ticket.part')}</h3>
           <div className="break">{advisory.part ?? t('common.none')}</div>
           <div className="dim small">
-            {advisory.order_by && `${t('due.order')} ${formats.date(advisory.order_by)} · `}
+            {advisory.order_by && `${t('due.order')} ${formats.on(advisory.clock, formats.date(advisory.order_by))} · `}
             {t('ticket.duration')} {t('ticket.hours', { n: advisory.duration_h })}
           </div>
         </div>

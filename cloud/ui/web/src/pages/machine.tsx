@@ -121,7 +121,7 @@ function Charts({ machine, signals, trend, row }: {
         </div>
         <Text size="xs" c="dimmed" visibleFrom="sm">{t('machine.zoomHint')}</Text>
       </div>
-      {trend && <StateStrip trend={trend} range={range} end={end} />}
+      {trend && <StateStrip trend={trend} range={range} end={end} clock={machine.clock} />}
       {shown.length === 0 && <Text c="dimmed">{t('machine.noSignals')}</Text>}
       {shown.map((one) => (
         <SignalChart

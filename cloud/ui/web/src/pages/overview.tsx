@@ -46,7 +46,7 @@ function MachineCard({ row, tickets }: { row: BoardRow; tickets: Ticket[] }) {
               })}
               <br />
               <span className="strong">
-                {t('common.labelled', { label: t('overview.expected'), value: formats.date(one.due_latest) })}
+                {t('common.labelled', { label: t('overview.expected'), value: formats.on(one.clock, formats.date(one.due_latest)) })}
               </span>
             </div>
           )}

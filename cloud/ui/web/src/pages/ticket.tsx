@@ -101,7 +101,7 @@ function Facts({ ticket, row, why }: { ticket: Ticket; row: BoardRow | undefined
         <div>
           <h3>{t('ticket.part')}</h3>
           <div className="break">{ticket.part ?? t('common.none')}</div>
-          {ticket.order_by && <div className="small">{t('due.order')} {formats.date(ticket.order_by)}</div>}
+          {ticket.order_by && <div className="small">{t('due.order')} {formats.on(ticket.clock, formats.date(ticket.order_by))}</div>}
         </div>
         <div>
           <h3>{t('ticket.assignee')}</h3>

@@ -191,7 +191,7 @@ export default function Tickets() {
           row,
           title: formats.text(ticket.title, ticket.mode),
           name: row?.name ?? ticket.machine,
-          due: done || !row ? formats.date(ticket.due_latest) : dueText(ticket.due_latest, machineNow(row), formats, t),
+          due: done || !row ? formats.on(ticket.clock, formats.date(ticket.due_latest)) : dueText(ticket.due_latest, machineNow(row), formats, t),
         };
       })
       .filter(({ ticket, title, name }) => {

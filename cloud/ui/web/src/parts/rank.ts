@@ -6,7 +6,6 @@ const SOON_D = 14;
 
 /** How a machine stands: what its readings say, and never less than the work that waits on it. */
 export function standing({ state, ticket, advisory }: Pick<BoardRow, 'state' | 'ticket' | 'advisory'>): State {
-  if (state === 'silent') return state;
   const worst = Math.max(ticket?.severity ?? 0, advisory?.state === 'open' ? advisory.severity : 0);
   if (state === 'alarm' || worst >= 3) return 'alarm';
   return worst === 2 ? 'alert' : state;
