@@ -87,18 +87,18 @@ def show(
     place = f"advisories/{part(advisory)}"
     item = client.get(place)
     evidence = client.get(f"{place}/evidence")["items"]
+    why = client.get(f"{place}/why")
     if as_json:
-        print_json({**item, "evidence": evidence})
+        now = {name: why[name] for name in ("life", "life_at")}
+        print_json({**item, **now, "evidence": evidence})
         return
-    life = item["life"] or {}
-    band = [days(life.get(name)) for name in ("p10_s", "p50_s", "p90_s")]
     print_facts(
         [
             *zip(HEADS, _line(item, lang), strict=True),
             ("component", item["component"]),
             ("action", in_words(item["action"], lang)),
             ("part", item["part"]),
-            ("life left", " .. ".join(band) + " (p10 .. p50 .. p90)" if any(band) else None),
+            ("life left", _left(why)),
             ("ticket", item["ticket_id"]),
             ("reason", item["reason"]),
         ]
@@ -117,6 +117,15 @@ def show(
     ]
     heads = ("signal", "found", "value", "expected", "since (UTC)", "until")
     print_table(heads, rows, none="no evidence")
+
+
+def _left(why: Item) -> str | None:
+    """Return a remaining life with the time from which it counts; None where none is known."""
+    band = [days((why["life"] or {}).get(name)) for name in ("p10_s", "p50_s", "p90_s")]
+    if not any(band):
+        return None
+    at = moment(why["life_at"], why["clock"])
+    return f"{' .. '.join(band)} (p10 .. p50 .. p90) from {at}"
 
 
 def _acted(seen: Item, now: Item) -> bool:

@@ -34,7 +34,8 @@ class Why(msgspec.Struct, frozen=True, kw_only=True):
     """Sentences by language, heaviest evidence first; the life band as of `life_at`.
 
     While the advisory waits or is worked on they say what the newest assessment says, afterwards
-    what was known last.
+    what the advisory keeps: conditions as they were when worst, and the last life band that was
+    written down with it.
 
     `confidence` says how much to rely on it, `coverage` (0..1) how much of what the profile asks
     for was heard and learned. `life` is null where there is insufficient data. `forecast` says how

@@ -3,12 +3,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from cloud.ledger import Verdict
 from forewarn import advisories, tickets
 from forewarn.client import Client
-from tests.cloud.api.plant import SECOND, T0, Plant
+from models.assessment import Life
+from tests.cloud.api.plant import PRESS, SECOND, T0, Plant
 
+DAY_S = 86_400
 Captured = pytest.CaptureFixture[str]
 
 
@@ -182,6 +185,28 @@ def test_what_a_colleague_did_again_is_not_closed_unseen(
 def test_an_unknown_ticket(number: str, capsys: Captured, name: str) -> None:
     assert tickets.main(["show", name]) == 1
     assert name in capsys.readouterr().err
+
+
+def test_an_advisory_shows_the_life_of_now_with_its_time(
+    url: str, plant: Plant, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mode = replace(PRESS.failure_modes["leak"], life=True)
+    monkeypatch.setitem(PRESS.failure_modes, "leak", mode)
+    plant.register("acme.a", "data")
+    plant.find("acme.a", "pressure")
+    before = plant.ledger.assessments("acme.a", limit=1)[0][0].assessment
+    for left_d, at_ns in ((10.0, T0 + SECOND), (9.5, T0 + DAY_S * SECOND)):
+        band = {"p10_s": 8 * DAY_S, "p50_s": left_d * DAY_S, "p90_s": 13 * DAY_S}
+        life = Life(component="seal", mode="leak", basis="counter", fraction=None, **band)
+        plant.n += 1
+        plant.ledger.file(plant.n, [replace(before, n=plant.n, at_ns=at_ns, lives=(life,))])
+    advisory = plant.ledger.advisories()[0][0]
+    assert advisories.main(["show", advisory.id]) == 0
+    said = capsys.readouterr().out
+    assert "8 d .. 10 d .. 13 d (p10 .. p50 .. p90) from 2023-11-15 22:13:20Z (data)" in said
+    assert advisories.main(["show", advisory.id, "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["life"]["p50_s"], shown["life_at"][:10]) == (9.5 * DAY_S, "2023-11-15")
 
 
 def test_advisories_are_decided(url: str, plant: Plant, capsys: Captured) -> None:
