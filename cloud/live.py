@@ -102,6 +102,7 @@ class Delivery:
 
     message: Message
     readings: tuple[Reading, ...] = ()
+    whole: bool = True  #: else changes are left out of it: read everything anew
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
@@ -235,7 +236,13 @@ class Live:
                 self._glances[glance.machine] = msgspec.structs.replace(known, trail=trail)
 
     def watch(self, machines: frozenset[str]) -> Watcher:
-        """Begin to hand out messages, with the newest values of these machines."""
+        """Begin to hand out messages, with the newest values of these machines.
+
+        More than a message holds that waited while nobody watched would delay what comes now: it is
+        left to what the watcher reads by itself.
+        """
+        if not self._watchers and len(self._changed) > AT_MOST:
+            self.hand_out(())
         watcher = Watcher(machines=machines)
         self._watchers.add(watcher)
         self._look()
@@ -306,9 +313,13 @@ class Live:
         return await asyncio.to_thread(self._written)
 
     def hand_out(self, changes: tuple[Change, ...]) -> None:
-        """Make a message of what changed and give it to every watcher; none if nothing did."""
+        """Make a message of what changed and give it to every watcher; none if nothing did.
+
+        Changes beyond `EVENTS` are left out, and machines beyond `AT_MOST` wait, but not where
+        nobody watches. Who was away then is told to read everything anew.
+        """
         with self._lock:
-            names = list(self._changed)[:AT_MOST]
+            names = list(self._changed)[: AT_MOST if self._watchers else None]
             for name in names:
                 del self._changed[name]
             glances = tuple(self._glances[name] for name in names)
@@ -319,13 +330,17 @@ class Live:
             if change.subject == "machine":
                 self.profiles.pop(change.subject_id, None)
         self.n += 1
+        whole, changes = max(len(names) - AT_MOST, len(changes) - EVENTS) <= 0, changes[-EVENTS:]
         message = Message(n=self.n, at_ns=self._now(), machines=glances, changes=changes)
-        self._kept.append(Kept(self.n, tuple(names), changes))
+        if whole:
+            self._kept.append(Kept(self.n, tuple(names), changes))
+        else:
+            self._kept.clear()
         for old in [n for n in tuple(self.shown) if n < self.n - BACKLOG]:
             del self.shown[old]
         for watcher in list(self._watchers):
             mine = [one for name in watcher.machines for one in readings.get(name, {}).values()]
-            delivery = Delivery(message=message, readings=tuple(mine[:SIGNALS]))
+            delivery = Delivery(message=message, readings=tuple(mine[:SIGNALS]), whole=whole)
             if watcher.queue.qsize() >= BACKLOG:
                 self.dropped += 1
                 self._end(watcher)
@@ -355,8 +370,8 @@ class Live:
             log.warning("ledger: %s; trails begin now", error)
 
     def _written(self) -> tuple[Change, ...]:
-        """Return what was written since the last call; the newest ones where it was too much."""
-        found: deque[EventRow] = deque(maxlen=EVENTS)
+        """Return what was written since the last call, but the oldest of more than `EVENTS` + 1."""
+        found: deque[EventRow] = deque(maxlen=EVENTS + 1)
         try:
             while True:
                 rows, more = self._ledger.events(after=self._events, limit=EVENTS)

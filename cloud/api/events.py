@@ -114,6 +114,8 @@ async def _stream(
             yield await asyncio.to_thread(show, delivery.message)
             if delivery.readings:
                 yield event("values", Values(readings=list(delivery.readings)))
+            if not delivery.whole:
+                yield event("reset", Hello(now_ns=deps.health().now_ns))
     finally:
         live.leave(watcher)
 

@@ -14,6 +14,7 @@ from cloud.ledger import Ledger, open_ledger
 from cloud.live import (
     AT_MOST,
     BACKLOG,
+    EVENTS,
     KEPT,
     Change,
     Glance,
@@ -147,6 +148,7 @@ def test_who_comes_back_gets_what_was_missed_or_a_reset(live: Live) -> None:
 
 def test_what_was_missed_of_a_large_fleet_comes_in_pieces(live: Live) -> None:
     start, count = live.place(), 2 * AT_MOST + 1
+    live.watch(frozenset())
     for n in range(count):
         live.heard([block(f"a.m{n}", T0)], [])
     for n in range(3):
@@ -157,6 +159,53 @@ def test_what_was_missed_of_a_large_fleet_comes_in_pieces(live: Live) -> None:
     assert len({g.machine for message in seen for g in message.machines}) == count
     assert [c for message in seen for c in message.changes] == [change(n) for n in range(3)]
     assert [live.place(message.n) for message in seen] == [start, start, live.place()]
+
+
+def test_what_waited_while_nobody_watched_delays_no_news(live: Live) -> None:
+    start = live.place()
+    live.heard([block(f"a.m{n}", T0) for n in range(3 * AT_MOST)], [])
+    watcher = live.watch(frozenset())
+    assert live.since(start) is None  # too much: it is read anew
+    live.heard([block("a.m7", T0 + 1)], [])
+    live.hand_out(())
+    delivery = watcher.queue.get_nowait()
+    assert delivery is not None
+    assert [(g.machine, g.data_ns) for g in delivery.message.machines] == [("a.m7", T0 + 1)]
+    place = live.place()
+    live.leave(watcher)
+    live.heard([block("a.m8", T0 + 1)], [])
+    watcher = live.watch(frozenset())
+    assert live.since(place) == []  # it comes with the next message
+    live.hand_out(())
+    delivery = watcher.queue.get_nowait()
+    assert delivery is not None
+    assert [g.machine for g in delivery.message.machines] == ["a.m8"]
+
+
+@pytest.mark.parametrize("handed_out", ["before", "after"])
+async def test_who_comes_back_to_more_changes_than_a_message_takes_reads_anew(
+    live: Live, ledger: Ledger, handed_out: str
+) -> None:
+    live.hand_out((change(0),))
+    place = live.place()
+    for n in range(EVENTS + 1):
+        ledger.register(
+            machine=f"a.m{n}", device="a", profile="generic", name="Fan", clock="wall", at_ns=T0
+        )
+    if handed_out == "before":
+        live.hand_out(await live.changes())
+        assert live.since(place) is None
+        return
+    watcher = live.watch(frozenset())
+    assert live.since(place) == []
+    live.hand_out(await live.changes())
+    delivery = watcher.queue.get_nowait()
+    assert delivery is not None
+    assert (len(delivery.message.changes), delivery.whole) == (EVENTS, False)
+    live.hand_out((change(0),))
+    delivery = watcher.queue.get_nowait()
+    assert delivery is not None
+    assert delivery.whole
 
 
 def test_a_slow_watcher_is_let_go_and_the_others_stay(live: Live) -> None:

@@ -9,7 +9,7 @@ from fastapi import Request
 from cloud.accounts.values import Principal, Reach, Role
 from cloud.api.deps import admit, welcome
 from cloud.api.events import _shower, _stream, router
-from cloud.live import Change, Live
+from cloud.live import EVENTS, Change, Live
 from models.assessment import Assessment, State
 from tests.cloud.api.plant import T0, Opened, Plant
 
@@ -90,6 +90,24 @@ async def test_what_was_missed_is_not_pushed_again_and_nothing_goes_back(
     said = [(await anext(stream)).decode() for _ in range(2)]
     assert [text.count("later") for text in said] == [0, 1]
     assert [text.partition("\n")[0] for text in said] == [f"id: {live.place(n)}" for n in (1, 2)]
+    await stream.aclose()  # type: ignore[attr-defined]
+
+
+async def test_a_message_that_leaves_changes_out_is_followed_by_a_reset(
+    opened: Opened, live: Live
+) -> None:
+    deps = opened.app(live=live).state.deps.of(PLANNER)
+
+    async def stays() -> bool:
+        return True
+
+    stream = _stream(deps, live, frozenset(), None, stays)
+    await anext(stream)
+    live.hand_out(changes() * EVENTS)
+    live.hand_out(changes())
+    said = [(await anext(stream)).decode() for _ in range(3)]
+    kinds = [text.partition("event: ")[2].partition("\n")[0] for text in said]
+    assert kinds == ["changes", "reset", "changes"]
     await stream.aclose()  # type: ignore[attr-defined]
 
 
