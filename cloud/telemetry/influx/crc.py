@@ -5,17 +5,16 @@ V. Gopal et al., "Fast CRC computation for generic polynomials using PCLMULQDQ i
 left, 16 bytes and an end, has the same CRC and goes through zlib, as all does on other processors.
 """
 
-import platform
 from collections.abc import Callable
 from functools import cache
 from typing import Any, Final
 from zlib import crc32 as of_zlib
 
-import llvmlite.binding
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.core.cgutils import alloca_once, for_range, get_or_insert_function
+from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
 from models.life.compiled import kept
@@ -82,13 +81,14 @@ def _left(data: Any, steps: int, before: int) -> Any:
 
 @cache
 def _multiplies() -> bool:
-    """Whether this processor has the instruction."""
-    intel = platform.machine().lower() in {"x86_64", "amd64"}
-    return intel and bool(llvmlite.binding.get_host_cpu_features().get("pclmul"))
+    """Whether compiled code may use the instruction: numba can be told of a lesser processor."""
+    _triple, _processor, features = cpu_target.target_context.codegen().magic_tuple()
+    return "+pclmul" in features.split(",")
 
 
 def crc32(data: bytes | bytearray | memoryview, before: int = 0) -> int:
-    """Return what `zlib.crc32` does."""
+    """Return what `zlib.crc32` does; of `before`, too, the low 32 bits count."""
+    before &= _ALL
     if len(data) < LEAST or not _multiplies():
         return of_zlib(data, before)
     whole = np.frombuffer(data, np.uint8)

@@ -1,6 +1,10 @@
 """The quick CRC-32 beside zlib's."""
 
+import os
+import subprocess
+import sys
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +14,7 @@ from cloud.telemetry.influx.crc import LEAST, crc32
 BYTES = np.random.default_rng(3).integers(0, 256, 4 * LEAST, np.uint8).tobytes()
 
 
-@pytest.mark.parametrize("before", [0, 1, 0x12345678, 0xFFFFFFFF])
+@pytest.mark.parametrize("before", [0, 1, 0x12345678, 0xFFFFFFFF, -1, 1 << 40 | 7])
 @pytest.mark.parametrize(
     "size", [0, LEAST - 1, LEAST, LEAST + 1, LEAST + 63, LEAST + 64, 4 * LEAST - 16]
 )
@@ -19,6 +23,25 @@ def test_it_is_zlibs_from_any_byte_on_and_behind_any_other(size: int, before: in
         part = memoryview(BYTES)[first : first + size]
         assert crc32(part, before) == zlib.crc32(part, before)
         assert crc32(bytearray(part), before) == zlib.crc32(part, before)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"NUMBA_CPU_NAME": "generic"},
+        {"NUMBA_CPU_NAME": "x86-64", "NUMBA_CPU_FEATURES": "+sse2,-pclmul"},
+    ],
+)
+def test_numba_may_be_told_of_a_lesser_processor(told: dict[str, str], tmp_path: Path) -> None:
+    program = (
+        "import zlib; from cloud.telemetry.influx.crc import LEAST, crc32;"
+        "assert crc32(bytes(LEAST)) == zlib.crc32(bytes(LEAST))"
+    )
+    folders = {"NUMBA_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=False, env=os.environ | folders | told
+    )
+    assert done.returncode == 0
 
 
 def test_a_body_in_parts_has_the_same_as_in_one() -> None:
