@@ -26,3 +26,18 @@ def span(text: str) -> float:
     if not 0.0 <= found < float("inf"):
         raise argparse.ArgumentTypeError("expected a number that is not below 0")
     return found
+
+
+def days(text: str) -> float:
+    """Read a length of time that is not nothing."""
+    found = span(text)
+    if not found:
+        raise argparse.ArgumentTypeError("expected a number above 0")
+    return found
+
+
+def seed(text: str) -> int:
+    """Read what random numbers are drawn from."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError("expected a whole number from 0")
+    return int(text)

@@ -15,7 +15,7 @@ import edge_agent.settings as edge
 from edge_agent.agent import Agent
 from edge_agent.errors import AgentError
 from edge_agent.settings import MEMORY
-from forewarn.arguments import count, port, span
+from forewarn.arguments import count, days, port, seed, span
 from forewarn.broker import BrokerError
 from forewarn.stage import gateway
 from simulators.driver import SimulatedDriver
@@ -34,9 +34,9 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--machines", type=count, default=100, help="size of a drawn fleet "
                        "(default: %(default)s)")  # fmt: skip
     found.add_argument("--failing", type=int, help="how many of them fail (default: 1 in 50)")
-    found.add_argument("--seed", type=int, help="any number: draws the fleet and its noise "
+    found.add_argument("--seed", type=seed, help="a whole number: draws the fleet and its noise "
                        "(default: the scenario's, else 0)")  # fmt: skip
-    found.add_argument("--days", type=span, help=f"simulated days (default: {DAYS:.0f})")
+    found.add_argument("--days", type=days, help=f"simulated days (default: {DAYS:.0f})")
     found.add_argument("--speed", type=span, default=DAY_S, help="simulated seconds a second; "
                        "0: as fast as they are taken (default: %(default)g, a day)")  # fmt: skip
     found.add_argument("--host", default="127.0.0.1", help="of the broker (default: %(default)s)")

@@ -29,7 +29,12 @@ UNITS: Final = {
     "/min": "1/min",
     "mOhm": "mΩ",
     "Ohm": "Ω",
+    "By": "B",
+    "By/s": "B/s",
 }
+PREFIXED: Final = ("By", "By/s")  #: units that take one of these, so that each figure has its own
+PREFIXES: Final = ("", "k", "M", "G", "T", "P")
+PLAIN: Final = (1e-9, 1e15)  #: sizes between which no power of ten is written
 MINUTE, HOUR, DAY, YEAR = 60.0, 3600.0, 86_400.0, 365.25 * 86_400.0
 
 _STATES: Final[dict[State, Words]] = {
@@ -215,15 +220,24 @@ def quantity(value: float | None, unit: str | None) -> str:
     shown = UNITS.get(unit, unit) if unit else ""
     if shown.startswith("{"):
         shown = shown.strip("{}")
-    number = f"{value:.0f}" if abs(value) >= 100 else figure(value, 3)
+    if unit in PREFIXED:
+        value = float(f"{value:.3g}")
+        steps = min((len(f"{abs(value):.0f}") - 1) // 3, len(PREFIXES) - 1)
+        value, shown = value / 1000.0**steps, PREFIXES[steps] + shown
+    number = f"{value:.0f}" if 100 <= abs(value) < PLAIN[1] else figure(value, 3)
     space = "" if shown in {"%", ""} else " "
     return f"{number}{space}{shown}"
 
 
 def figure(value: float, digits: int) -> str:
-    """Return a value of so many figures, without a power of ten."""
+    """Return a value of so many figures; only what is very small or large has a power of ten."""
     rounded = f"{value:.{digits}g}"
-    return f"{Decimal(rounded):f}" if "e" in rounded else rounded
+    if "e" not in rounded:
+        return rounded
+    if PLAIN[0] <= abs(value) < PLAIN[1]:
+        return f"{Decimal(rounded):f}"
+    mantissa, power = rounded.split("e")
+    return f"{mantissa}e{int(power)}"
 
 
 def span(seconds: float, lang: str, *, bare: bool = False) -> str:

@@ -177,6 +177,7 @@ async def test_a_port_that_is_taken_is_refused_with_the_way_out(demo, tmp_path):
         ("--seconds", "nan"),
         ("--seconds", "-5"),
         ("--speed", "-1"),
+        ("--seed", "-1"),
     ],
 )
 def test_a_number_that_is_none_is_refused_by_the_name_of_its_option(option, value, capsys):

@@ -46,7 +46,10 @@ def test_says_where_no_broker_answers_instead_of_waiting_for_ever(capsys):
     assert f"no broker answers at 127.0.0.1:{port}" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("words", [["--machines", "0"], ["--days", "-1"], ["--port", "x"]])
+@pytest.mark.parametrize(
+    "words",
+    [["--machines", "0"], ["--days", "-1"], ["--days", "0"], ["--seed", "-1"], ["--port", "x"]],
+)
 def test_a_wrong_number_is_named(words, capsys):
     with pytest.raises(SystemExit) as ended:
         main(words)

@@ -153,6 +153,15 @@ def test_spans(seconds: float, en: str, zh: str) -> None:
         (1.18, "1", "1.18"),
         (12.0, "{page}", "12 page"),
         (None, "bar", "–"),
+        (41.6e6, "By/s", "41.6 MB/s"),
+        (999_999.0, "By", "1 MB"),
+        (512.0, "By", "512 B"),
+        (0.0, "By/s", "0 B/s"),
+        (-2500.0, "By/s", "-2.5 kB/s"),
+        (157.0, "bar", "157 bar"),
+        (0.00012, "bar", "0.00012 bar"),
+        (1e-300, "bar", "1e-300 bar"),
+        (-1.234e300, "bar", "-1.23e300 bar"),
     ],
 )
 def test_quantities(value: float | None, unit: str, text: str) -> None:
