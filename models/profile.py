@@ -186,6 +186,9 @@ def _check_wear(where: str, part: Consumable) -> None:
         raise ValueError(f"{where}.spread must be above 0 and at most 1, is {part.spread}")
     if part.life_d is not None and part.life_d <= 0.0:
         raise ValueError(f"{where}.life_d must be above 0, is {part.life_d}")
+    for name, value in (("varies", part.varies), ("varies_for_d", part.varies_for_d)):
+        if not 0.0 <= value < float("inf"):
+            raise ValueError(f"{where}.{name} must be a number and at least 0, is {value}")
     if not 0.0 <= part.season < 1.0:
         raise ValueError(f"{where}.season must be at least 0 and below 1, is {part.season}")
     if not part.curve:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from models.life.compiled import entry, part
 from models.life.online import RAW_NOISE, foresee, taken
-from models.life.replacement import NEW, confirms, fall_line, shown_new, verdict
+from models.life.replacement import NEW, OFF, alike, confirms, fall_line, shown_new, verdict
 from models.life.use import (
     DAY_S,
     recent_use,
@@ -135,6 +135,7 @@ def _again(lines: Lines, i: int, lanes: Any, histories: Any, share: float) -> bo
             fell_s = (lanes[f.counter].last_ns - past.first_ns) * 1e-9
         seconds = (lane.last_ns - past.first_ns) * 1e-9
         _look(lines, i, now, seconds, value, fell_s, lane.spread)
+        _withhold(w, c, (now - w.start) / f.scale, value, past, lane.last)
     if w.trial == 0 and past.points > 0:
         load = histories[lanes[f.load].history] if f.load >= 0 else past
         _read(lines, i, past, count, load, lane.spread)
@@ -218,9 +219,9 @@ def renewed(lines: Lines, i: int) -> None:
     """Let the fleet learn from the old part, and begin with a new one."""
     w, kind = lines.wears[i], lines.followed[i].kind
     _teach(w, lines.parts[kind], lines.taught[kind])
-    last_s = w.last_s
+    last_s, looked_s = w.last_s, w.looked_s
     lines.wears[i] = lines.empty[0]
-    w.fresh, w.last_s = 1, last_s
+    w.fresh, w.last_s, w.looked_s = 1, last_s, looked_s
 
 
 @part
@@ -233,50 +234,72 @@ def _look(
     """
     w, f, old = lines.wears[i], lines.followed[i], lines.before[i]
     c, taught = lines.parts[f.kind], lines.taught[f.kind]
-    if w.trial != 0 and now_s <= w.last_s:
+    if w.trial != 0 and now_s <= w.looked_s:
         return  # nothing was read since
     if w.trial == 1:
-        new = confirms(old, c, (now - old.start) / f.scale, value, RAW_NOISE * old.noise)
+        noise = RAW_NOISE * old.noise
+        new = confirms(old, c, (now - old.start) / f.scale, value, noise)
+        new = new and alike(c.curve[0] + w.b, 1, value, noise)
         if new:
             w.trial = 0
             _teach(old, c, taught)
         else:
             lines.wears[i] = lines.before[i]
-            w.last_s = now_s  # the glitch is in no point that is read
         lines.before[i] = lines.empty[0]
         if new:
             return
-    if w.trial == 0 and fell_s > w.last_s:
-        w.trial, w.since = FELL, 0.0
+    if w.trial == 0 and fell_s > w.looked_s:
+        w.trial, w.since, w.fell = FELL, 0.0, now
     used = (now - w.start) / f.scale
-    if not _fell(w, c, used, now_s, value, fell_s):
+    if not _fell(w, c, (w.fell - w.start) / f.scale, now_s, value, fell_s):
         if verdict(w, c, used, value, RAW_NOISE * w.noise) != NEW:
             return
     elif w.trial > FELL + 1:  # several readings are no glitch
+        count, fell = w.trial - FELL, w.fell
+        mean = w.since / count
         renewed(lines, i)
-        _start(w, f, c, taught, now, spread, value, RAW_NOISE)
+        _start(w, f, c, taught, fell, spread, mean, RAW_NOISE / count)
+        w.last_s = now_s
         return
     lines.before[i] = lines.wears[i]
     lines.wears[i] = lines.empty[0]
-    w.fresh, w.trial, w.last_s = 1, 1, now_s
+    w.fresh, w.trial, w.last_s, w.looked_s = 1, 1, now_s, now_s
     _start(w, f, c, taught, now, spread, value, RAW_NOISE)
+
+
+@part
+def _withhold(w: Any, c: Any, used: float, value: float, past: Any, last: float) -> None:
+    """Keep a reading on trial, or one that no part reads like, out of the points.
+
+    Beside a few of those the median of a bucket is between the part's readings and theirs.
+    """
+    odd = w.trial == 1 or verdict(w, c, used, value, RAW_NOISE * w.noise) == OFF
+    if odd and past.kept > 0 and past.sample[past.kept - 1] == last:
+        past.kept -= 1
 
 
 @part
 def _fell(w: Any, c: Any, used: float, now_s: float, value: float, fell_s: float) -> bool:
     """Whether the readings since the part's own counter fell show a new part, with this one.
 
-    The mean of a few counts as no surer than the median of a bucket: readings may be alike.
+    One that no part reads like does not count, and readings that differ show nothing: a machine
+    that starts again climbs back to what it read. The mean of a few counts as no surer than the
+    median of a bucket: readings may be alike. `used` is that when it fell, lest a counter that
+    comes back counts as use.
     """
     if w.trial < FELL:
         return False
-    w.last_s = now_s
-    if now_s < fell_s:
-        return False  # it was read before
+    w.looked_s = now_s
+    n, noise = w.trial - FELL, RAW_NOISE * w.noise
+    if now_s < fell_s or verdict(w, c, used, value, noise) == OFF:
+        return False  # it was read before, or says nothing
+    if n > 0 and not alike(w.since / n, n, value, noise):
+        w.trial = 0
+        return False
     w.trial += 1
     w.since += value
-    n = w.trial - FELL
-    if shown_new(w, c, used, w.since / n, n, RAW_NOISE * w.noise):
+    n += 1
+    if shown_new(w, c, used, w.since / n, n, noise):
         return True
     if n >= WAITS:
         w.trial = 0

@@ -53,6 +53,12 @@ def confirms(s: Any, c: Any, use: float, y: float, noise: float) -> bool:
 
 
 @part
+def alike(mean: float, count: int, y: float, noise: float) -> bool:
+    """Whether a reading is of the same part as the mean of `count` others of such variance."""
+    return bool(abs(y - mean) <= CERTAIN * np.sqrt(noise * (1.0 + 1.0 / count)))
+
+
+@part
 def shown_new(s: Any, c: Any, use: float, mean: float, count: int, noise: float) -> bool:
     """Whether the mean of the readings since a part's own counter fell is that of a new part.
 

@@ -40,6 +40,8 @@ WEAR: Final = np.dtype(
         ("points", "i8"),  # readings that corrected it
         ("trial", "i8"),  # 1: a reading looked new, the next decides; `FELL` and more: counter
         ("since", "f8"),  # sum of the readings since the part's own counter fell
+        ("fell", "f8"),  # use in all when it fell
+        ("looked_s", "f8"),  # time of the newest reading on trial, in the history's time
         ("opened", "i8"),  # 1: its wear quickened
         ("last_s", "f8"),  # time of the newest, in the history's time
         ("use", "f8"),  # u there

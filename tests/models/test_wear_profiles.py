@@ -36,6 +36,9 @@ def test_the_sample_of_the_how_to_is_a_part() -> None:
         ("spread = 0.0", "spread must be"),
         ("life_d = 0.0", "life_d must be"),
         ("season = 1.0", "season must be"),
+        ("varies = -1.0", "varies must be"),
+        ("varies_for_d = -1.0", "varies_for_d must be"),
+        ("varies_for_d = inf", "varies_for_d must be"),
         ('norm = { by = "load", nominal = 1.0 }', "no signal 'load'"),
     ],
 )

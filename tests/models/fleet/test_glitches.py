@@ -1,0 +1,98 @@
+"""A filter whose own counter falls while its sensor is off, climbs back, or flickers."""
+
+import numpy as np
+import pytest
+
+from models.fleet import Fleet
+from models.profile import Consumable, Profile, Signal
+from tests.models.fleet.machines import START, S, block
+
+HOUR = 3600 * S
+CURVE = (100.0, 120.0, 150.0, 200.0)
+ROWS, FALLS = 700, 600
+FILTER = Consumable(
+    title={},
+    part="f",
+    indicator="drop",
+    limit=CURVE[-1],
+    curve=CURVE,
+    new_spread=2.0,
+    counter="hours",
+    rated=1000.0,
+    life_d=400.0,
+    spread=0.2,
+    renews=True,
+)
+PROFILE = Profile(
+    name="p",
+    version=1,
+    title={},
+    signals={"drop": Signal(role="condition"), "hours": Signal(role="counter")},
+    consumables={"filter": FILTER},
+)
+
+
+def readings(wears: float = 1.0) -> dict[str, np.ndarray]:
+    """Return the hours and the pressure drop of a filter, a row an hour."""
+    hours = np.arange(1.0, ROWS + 1.0)
+    worn = np.interp(wears * hours / 1000.0, np.linspace(0.0, 1.0, len(CURVE)), CURVE)
+    return {"drop": worn + 0.5 * np.random.default_rng(1).standard_normal(ROWS), "hours": hours}
+
+
+def follow(columns: dict[str, np.ndarray], rows: int = ROWS) -> tuple[float, np.void]:
+    """Return (share of life left, what is known of the part) after so many rows, fed one by one."""
+    fleet = Fleet({"p": PROFILE})
+    fleet.bind("m", "p", "data")
+    for i in range(rows):
+        one = {name: column[i : i + 1] for name, column in columns.items()}
+        fleet.observe([block("m", np.array([START + i * HOUR]), one)])
+    return fleet.current("m").lives[0].fraction or 0.0, fleet.snapshot()["wears"][0]
+
+
+@pytest.mark.parametrize("comes_back", [True, False])
+@pytest.mark.parametrize("count", range(1, 7))
+@pytest.mark.parametrize("off", [0.0, 70.0])
+def test_a_sensor_that_is_off_while_the_counter_falls_makes_no_part_new(
+    off: float, count: int, comes_back: bool
+) -> None:
+    columns = readings()
+    columns["drop"][FALLS : FALLS + count] = off
+    columns["hours"][FALLS : FALLS + count if comes_back else ROWS] -= FALLS + 1.0
+    left, part = follow(columns)
+    assert part["fresh"] == 0
+    assert left < 0.6
+
+
+@pytest.mark.parametrize(
+    "climbs", [(90.0, 130.0), (60.0, 110.0, 140.0), (0.0,), (101.0,), (75.0, 89.0, 111.0)]
+)
+def test_a_machine_that_climbs_back_after_its_counter_was_set_back_has_the_old_part(
+    climbs: tuple[float, ...],
+) -> None:
+    columns = readings()
+    columns["drop"][FALLS : FALLS + len(climbs)] = climbs
+    columns["hours"][FALLS:] -= FALLS + 1.0
+    left, part = follow(columns)
+    assert part["fresh"] == 0
+    assert left < 0.35
+
+
+@pytest.mark.parametrize("every", [4, 5, 8])
+@pytest.mark.parametrize("name", ["drop", "hours"])
+def test_glitches_that_come_again_and_again_cost_no_points(name: str, every: int) -> None:
+    columns = readings(1.35)
+    left, part = follow(columns)
+    columns[name][100::every] = {"drop": 101.0, "hours": 0.0}[name]
+    again, read = follow(columns)
+    assert read["points"] >= part["points"] - 2
+    assert again == pytest.approx(left, abs=0.02)
+
+
+def test_a_new_part_that_several_readings_show_is_as_old_as_its_counter() -> None:
+    columns, falls = readings(), 110
+    columns["drop"][falls:] = readings()["drop"][: ROWS - falls] + 3.0
+    columns["hours"][falls:] -= falls + 1.0
+    assert follow(columns, falls + 3)[1]["fresh"] == 0
+    left, part = follow(columns, falls + 6)
+    assert left > 0.95
+    assert part["start"] == pytest.approx(falls, abs=1.0)
