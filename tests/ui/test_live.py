@@ -2,8 +2,9 @@
 
 import json
 import re
+from collections.abc import Callable
 
-from playwright.sync_api import BrowserContext, expect
+from playwright.sync_api import BrowserContext, Response, Route, expect
 
 from tests.ui.conftest import Watched
 from tests.ui.plant import PROBE, Running
@@ -61,18 +62,20 @@ def test_reasons_are_read_anew_with_the_machines_next_assessment(
     row = next(one for one in board["items"] if one["machine"] == ticket["machine"])
     told = {"now": board["now"], "machines": [row], "changes": []}
     body = f"event: changes\ndata: {json.dumps(told)}\n\n"
-    page.route("**/api/v1/events*", lambda _: None)  # nothing is told yet
-    page.goto(f"{running.url}/tickets/{ticket['id']}")
+    streams: list[Route] = []
+
+    def keep(route: Route) -> None:
+        streams.append(route)  # nothing is told yet
+
+    page.route("**/api/v1/events*", keep)
+    paths = (f"/tickets/{ticket['id']}/why", f"/advisories/{ticket['advisory_id']}/evidence")
+
+    def read(place: str) -> Callable[[Response], bool]:
+        return lambda answer: answer.url.endswith(place)
+
+    with page.expect_response(read(paths[0])), page.expect_response(read(paths[1])):
+        page.goto(f"{running.url}/tickets/{ticket['id']}")
     page.get_by_role("button", name="Take it on").wait_for()
-    page.wait_for_load_state("networkidle")
-    page.unroute("**/api/v1/events*")
-    page.route(
-        "**/api/v1/events*", lambda r: r.fulfill(content_type="text/event-stream", body=body)
-    )
-    paths = [f"/tickets/{ticket['id']}/why", f"/advisories/{ticket['advisory_id']}/evidence"]
-    with (
-        page.expect_response(lambda r: r.url.endswith(paths[0]), timeout=60_000),
-        page.expect_response(lambda r: r.url.endswith(paths[1]), timeout=60_000),
-    ):
-        page.evaluate("dispatchEvent(new Event('online'))")  # connects again
+    with page.expect_response(read(paths[0])), page.expect_response(read(paths[1])):
+        streams[-1].fulfill(content_type="text/event-stream", body=body)
     page.unroute_all(behavior="ignoreErrors")
