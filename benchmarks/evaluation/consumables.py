@@ -205,16 +205,16 @@ def replaced(
     hours: float,
     seed: int,
     worn: tuple[float, float] = (0.7, 0.98),
-) -> tuple[int, ...]:
-    """Return (units, seen at the first reading, by the second, the sixth, where there was none).
+) -> tuple[NDArray[np.float64], tuple[int, ...]]:
+    """Return (wear of the old parts, (seen at the first reading, by the second, the sixth, false)).
 
-    A part that is worn so far is replaced after ten days. Beside it all counters of an equal unit,
-    or the part's own one alone, are set back to 0 at the same time, which must not be taken for a
-    new part.
+    Units are simulated by the `GROUP`, so `units` is rounded up to whole groups. A part that is
+    worn so far is replaced after ten days. Beside it all counters of an equal unit, or the part's
+    own one alone, are set back to 0 at the same time, which must not be taken for a new part.
     """
     chance = np.random.default_rng(seed)
     own = PROFILES[profile].consumables[component].counter
-    false, looks = 0, np.zeros(4, int)
+    false, looks, wear = 0, np.zeros(4, int), []
     for start in range(0, units, GROUP):
         at = int(240 / hours) + chance.integers(0, 24, GROUP)
         made = [
@@ -230,6 +230,7 @@ def replaced(
         values = plant.sample(times)
         kept = PLANTS[profile]([Specimen(key=m.key, used=m.used) for m in made], seed)
         resets = kept.sample(times)
+        wear.append(kept.wear(component, times)[at, np.arange(GROUP)])
         for i in range(GROUP):
             k = int(at[i])
             looks += np.array(fractions(profile, plant, times, values[:, i], component, k)) > NEW
@@ -238,7 +239,7 @@ def replaced(
             resets[k:, i, columns] -= resets[k, i, columns]
             false += max(fractions(profile, plant, times, resets[:, i], component, k)) > NEW
     first, second, sixth, _ = looks.tolist()
-    return units, first, second, sixth, false
+    return np.concatenate(wear), (first, second, sixth, false)
 
 
 def early(worn: tuple[float, float], units: int) -> str:
@@ -249,19 +250,18 @@ def early(worn: tuple[float, float], units: int) -> str:
     and it takes one such counter in a thousand for a new drum (Neyman and Pearson, Phil. Trans. R.
     Soc. A 231, 1933).
     """
-    count, first, second, sixth, false = replaced(
+    wear, (*seen, false) = replaced(
         "office-printer", "drum", units, PARTS["office-printer", "drum"], SEED, worn
     )
     noise = next(one.noise for one in printer.SENSORS if one.signal == "print_density")
     new = np.array(printer.NEW_DENSITY)
-    wear = np.linspace(*worn, 101)
     apart = (float(new) - printer.density_od(wear, new)) / noise
     law = NormalDist()
     share = law.inv_cdf(FALSE)
     most = [np.mean([law.cdf(np.sqrt(k) * d + share) for d in apart]) for k in (1, 2, 6)]
-    seen = zip((first, second, sixth), most, strict=True)
-    shares = " | ".join(f"{k / count:.3f} | {bound:.3f}" for k, bound in seen)
-    return f"| {worn[0]:.0%} to {worn[1]:.0%} | {count} | {shares} | {false} |"
+    both = zip(seen, most, strict=True)
+    shares = " | ".join(f"{k / len(wear):.3f} | {bound:.3f}" for k, bound in both)
+    return f"| {worn[0]:.0%} to {worn[1]:.0%} | {len(wear)} | {shares} | {false} |"
 
 
 FALSE: Final = 0.001  #: drums with a counter set to 0 that the ideal rule may take for new ones
@@ -316,7 +316,8 @@ def _kept(keep: Path, name: str, part: Any, units: int) -> str:
 def _line(table: str, part: tuple[str, str], units: int) -> str:
     name, hours = ": ".join(part), PARTS[part]
     if table == "new":
-        count, first, second, _, false = replaced(*part, max(GROUP, units // 4), hours, SEED)
+        wear, (first, second, _, false) = replaced(*part, max(GROUP, units // 4), hours, SEED)
+        count = len(wear)
         return f"| {name} | {count} | {first / count:.3f} | {second / count:.3f} | {false} |"
     quick = table == "quick"
     found = list(judge(*part, units, hours=hours, fault=quick, seed=SEED))
@@ -370,10 +371,12 @@ def text(units: int, worn: list[str], quick: list[str], new: list[str], drums: l
             "of 0.015. *At most*: a new drum and a drum whose own counter was set to 0 by hand",
             "differ in their density alone; so many new ones could be told by a rule that knows to",
             "the digit where both stand and takes one such counter in a thousand for a new drum.",
-            "No rule can do better. Ours has to learn where the old drum stands and how noisy the",
-            "readings are, and takes one in 30,000, because its first verdict is shown at once.",
+            "No rule can do better. That share is of these very drums, at their wear when they",
+            "are replaced, ten days after the wear in the first column. Ours has to learn where",
+            "the old drum stands and how noisy the readings are, and takes one in 30,000, because",
+            "its first verdict is shown at once.",
             "",
-            "| Wear | Units | At the first reading | At most | By the second | At most | "
+            "| Wear at first | Units | At the first reading | At most | By the second | At most | "
             "By the sixth | At most | A counter taken for a part |",
             "|---|---|---|---|---|---|---|---|---|",
             *drums,
