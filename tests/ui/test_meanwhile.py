@@ -70,3 +70,36 @@ def test_a_step_is_refused_when_somebody_acted_and_taken_when_only_the_service_d
     expect(page.get_by_text("It changed meanwhile.")).to_be_visible()
     assert running.service.get(path)["state"] == "resolved"
     page.unroute_all(behavior="ignoreErrors")  # the page asks on while it is closed
+
+
+def test_an_advisory_is_not_shelved_that_became_more_severe(
+    watched: Watched, running: Running
+) -> None:
+    page = watched.page
+    refused: list[str] = []
+    advisory = running.first("/advisories", state="open")
+    path = f"/advisories/{advisory['id']}"
+    watched.may_be_late = True
+    page.route("**/api/v1/events*", lambda _: None)  # never answered: the page is not told
+
+    def older(route: Route) -> None:
+        """Answer as before it was raised, until a step was refused."""
+        answer = route.fetch()
+        found = answer.json()
+        before = {"version": found["version"] - 1, "severity": found["severity"] - 1}
+        route.fulfill(response=answer, json=found | ({} if refused else before))
+
+    def note(response: Response) -> None:
+        if response.status == 412:
+            refused.append(response.url)
+
+    page.route(f"**/api/v1{path}", older)
+    page.on("response", note)
+    page.goto(f"{running.url}/inbox/{advisory['id']}")
+    page.get_by_role("button", name="Shelve").click()
+    page.get_by_role("dialog").get_by_label("Reason").fill("known")
+    page.get_by_role("dialog").get_by_role("button", name="Shelve").click()
+    expect(page.get_by_text("It changed meanwhile.")).to_be_visible()
+    assert len(refused) == 1
+    assert running.service.get(path)["state"] == "open"
+    page.unroute_all(behavior="ignoreErrors")
