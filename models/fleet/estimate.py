@@ -250,21 +250,21 @@ def _look(
             return
     if w.trial == 0 and fell_s > w.looked_s:
         w.trial, w.since, w.fell = FELL, 0.0, now
-    used = (now - w.start) / f.scale
-    if not _fell(w, c, (w.fell - w.start) / f.scale, now_s, value, fell_s):
-        if verdict(w, c, used, value, RAW_NOISE * w.noise) != NEW:
-            return
-    elif w.trial > FELL + 1:  # several readings are no glitch
-        count, fell = w.trial - FELL, w.fell
+    begun = now
+    if _fell(w, c, (w.fell - w.start) / f.scale, now_s, value, fell_s):
+        begun, count = w.fell, w.trial - FELL
         mean = w.since / count
-        renewed(lines, i)
-        _start(w, f, c, taught, fell, spread, mean, RAW_NOISE / count)
-        w.last_s = now_s
+        if count > 1:  # several readings are no glitch
+            renewed(lines, i)
+            _start(w, f, c, taught, begun, spread, mean, RAW_NOISE / count)
+            w.last_s = now_s
+            return
+    elif verdict(w, c, (now - w.start) / f.scale, value, RAW_NOISE * w.noise) != NEW:
         return
     lines.before[i] = lines.wears[i]
     lines.wears[i] = lines.empty[0]
     w.fresh, w.trial, w.last_s, w.looked_s = 1, 1, now_s, now_s
-    _start(w, f, c, taught, now, spread, value, RAW_NOISE)
+    _start(w, f, c, taught, begun, spread, value, RAW_NOISE)
 
 
 @part

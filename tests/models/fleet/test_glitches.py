@@ -88,6 +88,16 @@ def test_glitches_that_come_again_and_again_cost_no_points(name: str, every: int
     assert again == pytest.approx(left, abs=0.02)
 
 
+def test_a_new_part_that_is_seen_after_a_stop_is_as_old_as_its_counter() -> None:
+    columns = readings()
+    columns["drop"][FALLS:] = readings()["drop"][: ROWS - FALLS]
+    columns["drop"][FALLS : FALLS + 10] = 0.0
+    columns["hours"][FALLS:] -= FALLS + 1.0
+    left, part = follow(columns, FALLS + 40)
+    assert left > 0.9
+    assert part["start"] == pytest.approx(FALLS, abs=1.0)
+
+
 def test_a_new_part_that_several_readings_show_is_as_old_as_its_counter() -> None:
     columns, falls = readings(), 110
     columns["drop"][falls:] = readings()["drop"][: ROWS - falls] + 3.0
