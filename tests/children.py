@@ -6,6 +6,7 @@ fork server has none, and each child comes from it in a few milliseconds.
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
@@ -31,8 +32,10 @@ class Child:
             self._process.start()
 
     def read(self, size: int) -> bytes:
-        """Wait for something that it wrote, at most `size` bytes; b"" after its end."""
-        return os.read(self._said.fileno(), size)
+        """Wait for something that it wrote, at most `size` bytes; `EOFError` after its end."""
+        if not (found := os.read(self._said.fileno(), size)):
+            raise EOFError("the child has ended by itself; its error is above")
+        return found
 
     def says(self) -> bool:
         """Whether something can be read at once."""
@@ -41,14 +44,15 @@ class Child:
     def rest(self) -> bytes:
         """Return what it wrote and nobody has read, once it has ended."""
         found = b""
-        while more := self.read(65_536):
+        while more := os.read(self._said.fileno(), 65_536):
             found += more
         return found
 
     def kill(self) -> None:
-        """SIGKILL, at once."""
+        """SIGKILL, at once; `AssertionError` where it had ended before."""
         self._process.kill()
-        self._process.join()
+        code = self.ended()
+        assert code == -signal.SIGKILL, f"the child has ended by itself, with {code}"
 
     def ended(self) -> int:
         """Wait until it ends by itself; return its exit code, negative for a signal."""
@@ -57,7 +61,8 @@ class Child:
 
     def close(self) -> None:
         """Kill it, if it still runs, and let everything go."""
-        self.kill()
+        self._process.kill()
+        self._process.join()
         self._said.close()
         self._process.close()
 
