@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import signal
-import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from edge_agent.errors import AgentError
 from edge_agent.settings import MEMORY
 from forewarn.arguments import count, days, port, seed, span
 from forewarn.broker import BrokerError
+from forewarn.findings import reaches
 from forewarn.stage import gateway
 from simulators.driver import SimulatedDriver
 from simulators.fleet import SimulatedFleet, gateways
@@ -24,7 +24,6 @@ from simulators.scenario import DAY_S, Scenario, ScenarioError, load, named
 from simulators.story import DAYS, draw
 
 FAILING_SHARE: Final = 0.02
-KNOCK_S: Final = 5.0
 
 
 def parser() -> argparse.ArgumentParser:
@@ -96,12 +95,11 @@ def agents(scenario: Scenario, options: argparse.Namespace) -> Iterator[Agent]:
 
 def knock(host: str, port: int) -> None:
     """Raise `BrokerError` where nothing listens: agents would wait for a broker for ever."""
-    try:
-        socket.create_connection((host, port), timeout=KNOCK_S).close()
-    except OSError as error:
+    failed = reaches(host, port)
+    if failed:
         raise BrokerError(
-            f"no broker answers at {host}:{port} ({error}): start one, or give --host and --port"
-        ) from error
+            f"no broker answers at {host}:{port} ({failed}): start one, or give --host and --port"
+        )
 
 
 async def publish(fleet: list[Agent]) -> None:

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from cloud.accounts.values import ITSELF
 from forewarn.client import TOKEN, ServiceError
 
 Url = Annotated[
@@ -27,7 +28,6 @@ Language = Annotated[
     typer.Option("--lang", help="language of the texts (default: LANG)", show_default=False),
 ]
 DAY_S: Final = 86_400.0
-ITSELF: Final = ("policy", "triage")  #: what parts of the service are called in histories
 NARROW: Final = 27  #: characters of a column that is never broken: a time, a short name
 STYLES: Final = {
     "alarm": "bold red",

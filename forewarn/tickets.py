@@ -4,9 +4,9 @@ from typing import Annotated, Any, Final, Literal
 
 import typer
 
+from cloud.accounts.values import ITSELF
 from forewarn.client import Client, Item, ServiceError, part
 from forewarn.tables import (
-    ITSELF,
     AsJson,
     Language,
     Url,

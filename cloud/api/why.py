@@ -16,7 +16,7 @@ from cloud.api.deps import ApiDeps
 from cloud.api.machines import Clocks
 from cloud.ledger import AdvisoryRow, AdvisoryState, EvidenceRow
 from cloud.ledger.records import Clock, Confidence
-from models.assessment import Assessment, Life
+from models.assessment import Assessment, Check, Condition, Life
 from models.profile import Profile
 from models.words import drivers
 
@@ -85,12 +85,12 @@ def evidence_now(deps: ApiDeps, row: AdvisoryRow) -> list[EvidenceRow]:
 
 def _as_now(rows: list[EvidenceRow], now: Assessment | None) -> list[EvidenceRow]:
     """Return evidence with what its condition says now; what has ended stays as it was."""
-    active = {(one.signal, one.check): one for one in now.conditions if one.active} if now else {}
+    active: dict[tuple[str | None, Check | None], Condition] = {
+        (one.signal, one.check): one for one in (now.conditions if now else ()) if one.active
+    }
 
     def newer(row: EvidenceRow) -> EvidenceRow:
-        one = (
-            None if row.signal is None or row.check is None else active.get((row.signal, row.check))
-        )
+        one = active.get((row.signal, row.check))
         if one is None or row.ended_ns is not None:
             return row
         return replace(

@@ -5,7 +5,6 @@ V. Gopal et al., "Fast CRC computation for generic polynomials using PCLMULQDQ i
 left, 16 bytes and an end, has the same CRC and goes through zlib, as all does on other processors.
 """
 
-from collections.abc import Callable
 from functools import cache
 from typing import Any, Final
 from zlib import crc32 as of_zlib
@@ -15,8 +14,8 @@ from llvmlite import ir
 from numba import njit, types
 from numba.core.cgutils import alloca_once, for_range, get_or_insert_function
 from numba.core.registry import cpu_target
-from numba.extending import intrinsic
 
+from cloud.telemetry.influx.words import compiled
 from models.life.compiled import kept
 
 LEAST: Final = 16_384  #: bytes for which a call of compiled code pays
@@ -26,11 +25,6 @@ _BYTE, _WORD = ir.IntType(8), ir.IntType(64)
 _PAIR: Final = ir.VectorType(_WORD, 2)
 _BY_64: Final = ir.Constant(_PAIR, [0x0154442BD4, 0x01C6E41596])  #: x^(8·64 ± 32), reflected
 _BY_16: Final = ir.Constant(_PAIR, [0x01751997D0, 0x00CCAA009E])  #: x^(8·16 ± 32), reflected
-
-
-def _compiled(build: Callable[..., Any]) -> Any:
-    """Return what compiled code calls: `build` says its types and makes its instructions."""
-    return intrinsic(build)
 
 
 def _read(builder: Any, at: Any, offset: int) -> Any:
@@ -47,7 +41,7 @@ def _folded(builder: Any, pair: Any, by: Any, onto: Any) -> Any:
     return builder.xor(builder.xor(low, high), onto)
 
 
-@_compiled
+@compiled
 def _fold(_typing: Any, _at: Any, _steps: Any, _before: Any) -> Any:
     """Return 16 bytes (two uint64) with the CRC of `steps` times 64 bytes behind CRC `before`."""
 

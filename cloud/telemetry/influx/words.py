@@ -14,7 +14,7 @@ from numba.extending import intrinsic
 _BYTE, _WORD = ir.IntType(8), ir.IntType(64)
 
 
-def _compiled(build: Callable[..., Any]) -> Any:
+def compiled(build: Callable[..., Any]) -> Any:
     """Return what compiled code calls: `build` says its types and makes its instructions."""
     return intrinsic(build)
 
@@ -28,19 +28,19 @@ def _store(size: Any) -> Any:
     return code
 
 
-@_compiled
+@compiled
 def put_word(_typing: Any, _at: Any, _word: Any) -> Any:
     """Store a uint64 in the eight bytes at an address."""
     return types.void(types.int64, types.uint64), _store(_WORD)
 
 
-@_compiled
+@compiled
 def put_byte(_typing: Any, _at: Any, _byte: Any) -> Any:
     """Store a uint8 at an address."""
     return types.void(types.int64, types.uint8), _store(_BYTE)
 
 
-@_compiled
+@compiled
 def get_word(_typing: Any, _at: Any) -> Any:
     """Return the eight bytes at an address as a uint64."""
 
@@ -50,7 +50,7 @@ def get_word(_typing: Any, _at: Any) -> Any:
     return types.uint64(types.int64), code
 
 
-@_compiled
+@compiled
 def first_bit(_typing: Any, _word: Any) -> Any:
     """Return the place of the lowest bit that is set in a uint64 other than 0, as an int64."""
 

@@ -42,12 +42,13 @@ def changes() -> tuple[Change, ...]:
     return (*found, account)
 
 
+async def stays() -> bool:
+    return True
+
+
 async def heard(opened: Opened, live: Live, who: Principal) -> str:
     """Return what somebody hears of one message, live and after a cut."""
     deps = opened.app(live=live).state.deps.of(who)
-
-    async def stays() -> bool:
-        return True
 
     stream: AsyncIterator[bytes] = _stream(deps, live, frozenset(), None, stays)
     said = [await anext(stream)]
@@ -78,9 +79,6 @@ async def test_what_was_missed_is_not_pushed_again_and_nothing_goes_back(
 ) -> None:
     deps = opened.app(live=live).state.deps.of(PLANNER)
 
-    async def stays() -> bool:
-        return True
-
     live.hand_out(changes())
     stream = _stream(deps, live, frozenset(), live.place(0), stays)
     hello = await anext(stream)
@@ -97,9 +95,6 @@ async def test_a_message_that_leaves_changes_out_is_followed_by_a_reset(
     opened: Opened, live: Live
 ) -> None:
     deps = opened.app(live=live).state.deps.of(PLANNER)
-
-    async def stays() -> bool:
-        return True
 
     stream = _stream(deps, live, frozenset(), None, stays)
     await anext(stream)

@@ -14,7 +14,7 @@ export function standing({ state, ticket, advisory }: Pick<BoardRow, 'state' | '
 /** 0 needs action, 1 needs planning, 2 is not heard, 3 is as it should be. */
 export function urgency(row: BoardRow): number {
   const state = standing(row);
-  if (state === 'alarm' || row.ticket?.severity === 3 || row.advisory?.severity === 3) return 0;
+  if (state === 'alarm' || row.advisory?.severity === 3) return 0;
   const soon = (row.left?.p10_s ?? Infinity) < SOON_D * DAY;
   if (state === 'alert' || soon || row.ticket || row.advisory?.state === 'open') return 1;
   if (state === 'silent') return 2;
