@@ -1,14 +1,19 @@
 """The past of a signal in few points, compiled; what lives are estimated from."""
 # ruff: noqa: PLR0917  compiled code: no keywords, and a call costs a look-up
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from models.fleet.layout import ESTIMATE, LEVELS, PER_LEVEL, SAMPLES
 from models.life.compiled import part
+from models.life.use import WEEK_S, recent_use
 
 ROLLS = (2.0**16, 2.0**24, 2.0**32, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9)  #: where counters begin again
+WEEK_NS: Final = int(WEEK_S * 1e9)
+BUSIEST: Final = 5.0  #: without a pause a machine does so many times as much as in office hours
+UNLIKELY: Final = 10.0  #: standard deviations of use beyond which a counter was set ahead
+VARIES: Final = 0.5  #: of a day's use by the mean, until weeks have told
 
 
 @part
@@ -22,11 +27,18 @@ def remember(h: Any, lane: Any, m: Any, t: int, x: float, rules: Any) -> None:
         h.due = 1
         m.flags |= ESTIMATE
     if h.counter == 1:
+        # one reading that does not follow may be a glitch, two that count on are not
         if x < h.raw:
-            if not x >= h.pending:  # one lower reading may be a glitch, two that count on are not
+            if not x >= h.pending:
                 h.pending = x
                 return
             _step_back(h, x)
+        elif _leapt(h, t, x - h.raw):
+            if not h.raw < h.pending <= x:
+                h.pending = x
+                return
+            if not _leapt(h, t, x - h.pending):  # else it goes on so: that is use
+                _step_ahead(h, t, x)
         h.pending = np.inf
         h.raw = x
         x -= h.base
@@ -56,6 +68,34 @@ def _step_back(h: Any, x: float) -> None:
     h.base = x - used
     if x <= 0.5 * h.raw:
         h.start = used - x
+
+
+@part
+def _leapt(h: Any, t: int, grown: float) -> bool:
+    """Whether a counter grew by more since its last reading than use explains: it was set ahead.
+
+    Use explains what the machine does without a pause, and a week's work at once, as far as its
+    weeks so far differed. Nothing is said before a week is known, or of a counter that stood still.
+    """
+    n = h.points
+    if n < 2 or grown * (t - h.first_ns) <= (h.raw - h.base - h.value[0]) * WEEK_NS:
+        return False  # not a week's use at once: most readings
+    if h.time[n - 1] - h.time[0] < WEEK_S:
+        return False
+    rate, varies, unsure = recent_use(h.time[:n], h.value[:n], VARIES)
+    since_s = (t - (h.end_ns - h.width_ns)) * 1e-9  # the bucket of the last reading began
+    likely_s = BUSIEST * since_s + WEEK_S
+    spread_s = np.sqrt(varies * likely_s + unsure * likely_s * likely_s)
+    return bool(rate > 0.0 and grown > rate * (likely_s + UNLIKELY * spread_s))
+
+
+@part
+def _step_ahead(h: Any, t: int, x: float) -> None:
+    """Go on counting after a counter was set ahead, with the usual use for the time in between."""
+    n = h.points
+    rate, _, _ = recent_use(h.time[:n], h.value[:n], VARIES)
+    used = h.value[n - 1] + rate * ((t - h.first_ns) * 1e-9 - h.time[n - 1])
+    h.base = x - max(used, h.raw - h.base)
 
 
 @part

@@ -1,0 +1,143 @@
+"""Counters that are set ahead or read absurdly high: no use; a burst of work is."""
+
+import numpy as np
+import pytest
+
+from models.assessment import Life
+from models.fleet import Fleet
+from models.profile import parse_profile
+from tests.models.fleet.machines import START, S, block
+
+HOUR = 3600
+RATED = 50_000.0
+PROFILE = parse_profile(
+    """
+name = "press"
+version = 1
+title = { en = "Press" }
+
+[signals.strokes]
+role = "counter"
+
+[consumables.die]
+title = { en = "Die" }
+part = "D"
+counter = "strokes"
+rated = 50000.0
+"""
+)
+AT = 30 * 24  #: row at which something happens
+
+
+def strokes(days: int = 44, per_day: float = 240.0, seed: int = 0) -> np.ndarray:
+    """Return a counter by the hour: two shifts on five days a week, and no hour like another."""
+    hour = np.arange(days * 24)
+    works = (hour % 24 >= 6) & (hour % 24 < 22) & (hour // 24 % 7 < 5)
+    counts = np.random.default_rng(seed).poisson(per_day * 7 / 5 / 16, len(hour)) * works
+    total: np.ndarray = np.cumsum(counts).astype(float)
+    return total
+
+
+def die(values: np.ndarray, hours: np.ndarray | None = None, *, cut: int = 24) -> Life:
+    """Return the life of the die after a counter, in messages of `cut` readings."""
+    fleet = Fleet({"press": PROFILE})
+    fleet.bind("m", "press", "data")
+    at = np.arange(len(values)) if hours is None else hours
+    for first in range(0, len(values), cut):
+        part = slice(first, first + cut)
+        fleet.observe([block("m", START + at[part] * HOUR * S, {"strokes": values[part]})])
+    [found] = fleet.current("m").lives
+    return found
+
+
+def width(life: Life) -> float:
+    assert life.p10_s is not None
+    assert life.p90_s is not None
+    return life.p90_s - life.p10_s
+
+
+@pytest.mark.parametrize("cut", [1, 24, 1000])
+@pytest.mark.parametrize("ahead", [9_000.0, 30_000.0, 1e6])
+def test_a_counter_that_is_set_ahead_by_hand_counts_no_use(ahead: float, cut: int) -> None:
+    values = strokes()
+    plain = die(values)
+    values[AT:] += ahead
+    found = die(values, cut=cut)
+    assert found.fraction == pytest.approx(plain.fraction, abs=0.001)
+    assert found.p50_s == pytest.approx(plain.p50_s, rel=0.02)
+    assert width(found) == pytest.approx(width(plain), rel=0.05)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_odd_high_readings_of_a_counter_are_glitches(count: int) -> None:
+    values = strokes()
+    plain = die(values)
+    values[AT : AT + 10 * count : 10] = (9e5, 7e5)[:count]
+    found = die(values)
+    assert found.fraction == plain.fraction
+    assert found.p50_s == pytest.approx(plain.p50_s, rel=0.001)
+    assert width(found) == pytest.approx(width(plain), rel=0.001)
+
+
+def test_a_burst_of_work_is_use() -> None:
+    """Two weeks' strokes within an hour."""
+    values = strokes()
+    plain = die(values)
+    values[AT:] += 14 * 240.0
+    found = die(values)
+    assert plain.fraction is not None
+    assert found.fraction == pytest.approx(plain.fraction - 14 * 240.0 / RATED, abs=0.002)
+
+
+def test_work_that_goes_on_much_faster_is_use() -> None:
+    """A press that stood in a shop for weeks and is then put to work."""
+    idle = strokes(30, per_day=2.0)
+    values = np.concatenate([idle, idle[-1] + strokes(14, per_day=2_000.0)])
+    found = die(values)
+    assert found.fraction == pytest.approx(1.0 - values[-1] / RATED, abs=0.01)
+
+
+@pytest.mark.parametrize("busy", [1.0, 4.0])
+def test_what_was_done_in_a_gap_of_days_is_use(busy: float) -> None:
+    values, hours = strokes(), np.arange(44 * 24)
+    gap = slice(AT, AT + 10 * 24)
+    more = (busy - 1.0) * (values[gap.stop - 1] - values[gap.start])
+    values[gap.stop :] += more
+    left = np.r_[0 : gap.start, gap.stop : len(values)]
+    found = die(values[left], hours[left])
+    assert found.fraction == pytest.approx(1.0 - values[-1] / RATED, abs=0.005)
+
+
+def test_a_counter_that_is_set_ahead_in_a_gap_of_days_has_the_usual_use() -> None:
+    values, hours = strokes(), np.arange(44 * 24)
+    plain = die(values)
+    left = np.r_[0:AT, AT + 7 * 24 : len(values)]
+    values[AT:] += 40_000.0
+    found = die(values[left], hours[left])
+    assert found.fraction == pytest.approx(plain.fraction, abs=0.005)
+
+
+def test_a_counter_that_rolls_over_or_is_set_back_is_as_before() -> None:
+    values = strokes()
+    plain = die(values)
+    before = 10_000.0 - values[AT]
+    assert plain.fraction is not None
+    rolls = die((values + before) % 10_000.0)
+    assert rolls.fraction == pytest.approx(plain.fraction - before / RATED, abs=0.002)
+    back = values.copy()
+    back[AT:] -= values[AT]
+    assert die(back).fraction == pytest.approx(plain.fraction, abs=0.002)
+
+
+def test_a_counter_that_is_set_ahead_before_it_is_known_is_taken_at_its_word() -> None:
+    values = strokes()
+    values[48:] += 20_000.0
+    found = die(values)
+    assert found.fraction == pytest.approx(1.0 - values[-1] / RATED, abs=0.002)
+
+
+def test_a_counter_that_is_told_in_coarse_steps_is_use() -> None:
+    values = np.floor(strokes(120) / 12_000.0) * 12_000.0
+    found = die(values)
+    assert values[-1] == 24_000.0
+    assert found.fraction == pytest.approx(1.0 - values[-1] / RATED, abs=0.01)
