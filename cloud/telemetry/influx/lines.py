@@ -13,13 +13,14 @@ from numba import njit
 from numpy.typing import NDArray
 
 from cloud.telemetry.fresh import MISSING, QUALITY
-from cloud.telemetry.influx.digits import MOST, SLACK, put_float, put_int
+from cloud.telemetry.influx.digits import MOST, SLACK, UNROUND, put_float, put_int, short_texts
 from cloud.telemetry.influx.words import get_word, put_byte, put_word
 from models.life.compiled import kept
 
 DOUBLE, SINGLE, WHOLE, TRUTH = range(4)
 KINDS: Final = {"d": DOUBLE, "f": SINGLE, "q": WHOLE, "?": TRUTH}
 SPACE, NEWLINE, INTEGER, TRUE, FALSE = (ord(c) for c in " \nitf")
+TILE: Final = 64  #: rows whose short texts are made at once
 KEPT: Final = 64 << 20  #: bytes of a room; lines take about a third of what they might
 SLICE: Final = 16 << 20  #: of what the lines made at once might take
 BAD: Final = 2  #: quality of what was infinite
@@ -126,6 +127,15 @@ def _put_whole(at: int, data: int, ends: Any, which: int, value: int) -> int:
     return at + 1
 
 
+@njit(nogil=True)
+def _short(values: Any, bits: Any, decimals: int, texts: Any, sizes: Any) -> None:
+    """Make the texts of a column's next rows that are short, if any are to be expected."""
+    if decimals == UNROUND:
+        sizes[:] = 0
+    else:
+        short_texts(values, bits, decimals, texts, sizes)
+
+
 @kept
 @njit(nogil=True)
 def _write(  # noqa: PLR0917 (a kernel: one pass, arrays in and out)
@@ -155,11 +165,26 @@ def _write(  # noqa: PLR0917 (a kernel: one pass, arrays in and out)
     start: Any = np.int64(out.ctypes.data)
     at: Any = start
     stated = states.shape[0] > 0
+    texts = np.empty((len(kinds), TILE), np.uint64)
+    sizes = np.zeros((len(kinds), TILE), np.int64)
+    tiled = 0
     for r in range(len(times)):
+        if r == tiled:  # the first row alone: it tells how many decimals there are
+            tile, tiled = r, min(r + TILE, len(times)) if r else 1
+            for j in range(len(kinds)):
+                if kinds[j] == DOUBLE:
+                    mine = slice(tile, tiled)
+                    _short(doubles[j, mine], cells[j, mine], decimals[j], texts[j], sizes[j])
         begin = at
         # Each field begins with a comma; that of the first one takes the place of the space.
         fields = at = _put_text(at, head_data, head_ends, head[r]) - 1
         for j in range(cells.shape[0]):
+            size = sizes[j, r - tile]
+            if size and not stated:
+                at = _put_text(at, name_data, name_ends, j)
+                put_word(at, texts[j, r - tile])
+                at += size
+                continue
             bits = cells[j, r]
             state: Any = np.int64(states[j, r]) if stated else 0
             kind = kinds[j]

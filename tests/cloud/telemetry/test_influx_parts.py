@@ -12,7 +12,7 @@ from cloud.errors import StoreBusy
 from cloud.telemetry import rollup
 from cloud.telemetry.checks import T0, block
 from cloud.telemetry.influx import lines, names, shipper
-from cloud.telemetry.influx.digits import MOST, UNROUND, put_float, put_int
+from cloud.telemetry.influx.digits import MOST, UNROUND, put_float, put_int, short_texts
 from cloud.telemetry.influx.filling import HOURS, MINUTES
 from cloud.telemetry.influx.lines import KEPT, Fields, Room, Rows, Texts, pieces, write
 from cloud.telemetry.influx.log import ShipmentLog
@@ -57,6 +57,20 @@ doubles = st.one_of(
     st.integers(-(2**53), 2**53).map(float),
     st.builds(lambda whole, decimals: whole / 10**decimals, st.integers(-(10**9), 10**9), digits),
 )
+
+
+@untimed
+@given(st.lists(doubles, min_size=1, max_size=100), st.integers(0, 6))
+def test_short_texts_made_abreast_are_those_made_one_by_one(values, decimals: int) -> None:
+    array = np.array([*values, np.nan, np.inf])
+    texts, sizes = np.zeros(len(array), np.uint64), np.zeros(len(array), np.int64)
+    short_texts(array, array.view(np.int64), decimals, texts, sizes)
+    assert sizes[-2:].tolist() == [0, 0]
+    for value, word, size in zip(values, texts.tolist(), sizes.tolist(), strict=False):
+        end, found = put_float(AT, value, bits_of(value), decimals, False)
+        text = OUT[: end - AT].tobytes()
+        short = found == decimals and len(text) <= 8 and text != b"99999999"
+        assert word.to_bytes(8, "little")[:size] == (text if short else b"")
 
 
 @untimed
