@@ -124,7 +124,7 @@ def _decompose(bits: int) -> tuple[int, int]:
 
 
 @njit(nogil=True, inline="always")
-def _eight(value: int) -> Any:
+def _eight(value: Any) -> Any:
     """Return the eight digits of a whole number below 10^8, the first in the lowest byte."""
     whole = np.uint64(value)
     four = (whole * np.uint64(109_951_163)) >> np.uint64(40)  # by 10,000

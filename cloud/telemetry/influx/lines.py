@@ -128,12 +128,62 @@ def _put_whole(at: int, data: int, ends: Any, which: int, value: int) -> int:
 
 
 @njit(nogil=True)
-def _short(values: Any, bits: Any, decimals: int, texts: Any, sizes: Any) -> None:
-    """Make the texts of a column's next rows that are short, if any are to be expected."""
-    if decimals == UNROUND:
-        sizes[:] = 0
-    else:
-        short_texts(values, bits, decimals, texts, sizes)
+def _shorten(  # noqa: PLR0917 (a kernel)
+    begin: int,
+    end: int,
+    kinds: Any,
+    doubles: Any,
+    cells: Any,
+    decimals: Any,
+    texts: Any,
+    sizes: Any,
+) -> None:
+    """Make the short texts of some rows of all columns, where any are to be expected."""
+    for j in range(len(kinds)):
+        if kinds[j] != DOUBLE or decimals[j] == UNROUND:
+            sizes[j] = 0
+        else:
+            values, bits = doubles[j, begin:end], cells[j, begin:end]
+            short_texts(values, bits, decimals[j], texts[j], sizes[j])
+
+
+@njit(nogil=True)
+def _put_value(  # noqa: PLR0917 (a kernel)
+    at: int,
+    names: int,
+    name_ends: Any,
+    state_names: int,
+    state_ends: Any,
+    j: int,
+    kind: int,
+    value: float,
+    bits: int,
+    state: int,
+    decimals: int,
+) -> tuple[int, int]:
+    """Write a value and its state, those of both that are there.
+
+    Returns the next place and the decimals to try first next time.
+    """
+    gone = state & MISSING
+    if kind <= SINGLE and not gone and bits & EXPONENT == EXPONENT:
+        gone = MISSING
+        endless = bits & _FRACTION == 0
+        state = MISSING | (max(state & QUALITY, BAD) if endless else state)
+    if not gone:
+        at = _put_text(at, names, name_ends, j)
+        if kind <= SINGLE:
+            at, decimals = put_float(at, value, bits, decimals, kind == SINGLE)
+        elif kind == WHOLE:
+            at = put_int(at, bits)
+            put_byte(at, INTEGER)
+            at += 1
+        else:
+            put_byte(at, TRUE if bits else FALSE)
+            at += 1
+    if state and state_ends[j + 1] > state_ends[j]:
+        at = _put_whole(at, state_names, state_ends, j, state)
+    return at, decimals
 
 
 @kept
@@ -171,10 +221,7 @@ def _write(  # noqa: PLR0917 (a kernel: one pass, arrays in and out)
     for r in range(len(times)):
         if r == tiled:  # the first row alone: it tells how many decimals there are
             tile, tiled = r, min(r + TILE, len(times)) if r else 1
-            for j in range(len(kinds)):
-                if kinds[j] == DOUBLE:
-                    mine = slice(tile, tiled)
-                    _short(doubles[j, mine], cells[j, mine], decimals[j], texts[j], sizes[j])
+            _shorten(tile, tiled, kinds, doubles, cells, decimals, texts, sizes)
         begin = at
         # Each field begins with a comma; that of the first one takes the place of the space.
         fields = at = _put_text(at, head_data, head_ends, head[r]) - 1
@@ -185,28 +232,11 @@ def _write(  # noqa: PLR0917 (a kernel: one pass, arrays in and out)
                 put_word(at, texts[j, r - tile])
                 at += size
                 continue
-            bits = cells[j, r]
             state: Any = np.int64(states[j, r]) if stated else 0
-            kind = kinds[j]
-            gone = state & MISSING
-            if kind <= SINGLE and not gone and bits & EXPONENT == EXPONENT:
-                gone = MISSING
-                endless = bits & _FRACTION == 0
-                state = MISSING | (max(state & QUALITY, BAD) if endless else state)
-            if not gone:
-                at = _put_text(at, name_data, name_ends, j)
-                if kind <= SINGLE:
-                    value, single = doubles[j, r], kind == SINGLE
-                    at, decimals[j] = put_float(at, value, bits, decimals[j], single)
-                elif kind == WHOLE:
-                    at = put_int(at, bits)
-                    put_byte(at, INTEGER)
-                    at += 1
-                else:
-                    put_byte(at, TRUE if bits else FALSE)
-                    at += 1
-            if state and state_ends[j + 1] > state_ends[j]:
-                at = _put_whole(at, state_data, state_ends, j, state)
+            at, decimals[j] = _put_value(
+                at, name_data, name_ends, state_data, state_ends, j, kinds[j], doubles[j, r],
+                cells[j, r], state, decimals[j],
+            )  # fmt: skip
         if len(ids):
             at = _put_whole(at, extra_data, extra_ends, 0, ids[r])
         if len(own) and own[r] != times[r]:
