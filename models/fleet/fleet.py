@@ -86,7 +86,7 @@ class Fleet:
         self._names, self._bound = list[str](), list[str]()  # machines and their profiles
         self._signals, self._orders = list[Signals](), Orders()
         self._plans, self._room = Plans(), Room()
-        self._cursor = np.zeros(2, np.int64)
+        self._cursor = np.zeros(3, np.int64)
 
     def bind(self, machine: str, profile: str, clock: Literal["wall", "data"] = "wall") -> None:
         """Say what type a machine is and whose clock it follows. Unknown profile: generic.

@@ -54,6 +54,7 @@ from models.fleet.vectors import LANES
 from models.life.compiled import entry, part
 
 PATIENCE = 16  #: rows until quiet ones are looked for again
+AT_ONCE = 128  #: silent machines told of at one tick
 BAD_BITS = LIMIT_BITS | (1 << SHIFT)
 LASTING_BITS = (1 << SHIFT) | (1 << AGAIN)
 
@@ -229,8 +230,12 @@ def _silent_machine(
     item: Any,
     cursor: NDArray[np.int64],
 ) -> int:
-    """Let a tick pass over the machines on the wall clock, from the cursor on."""
-    for k in range(cursor[1], machines.shape[0]):
+    """Let a tick pass over the machines on the wall clock, from the cursor on.
+
+    When a whole site falls silent, each machine takes a while to be told of and to be filed: more
+    than `AT_ONCE` of them wait for the next ticks, and the readings of the others do not.
+    """
+    for k in range(cursor[1], machines.shape[0] if cursor[2] < AT_ONCE else 0):
         m = machines[k]
         if m.data_clock == 1 or item.at_ns <= m.due_ns:
             continue
@@ -240,6 +245,7 @@ def _silent_machine(
             m.n = item.n
             if _tell(lanes, m, histories, lines, lines.first[k], rules):
                 cursor[1] = k + 1
+                cursor[2] += 1
                 return k
     return -1
 
@@ -336,7 +342,7 @@ def run(
     scores: NDArray[np.float64],
     cursor: NDArray[np.int64],
 ) -> int:
-    """Go on from the cursor (item, row) to the next row that tells something.
+    """Go on from the cursor (item, row, silent ones told) to the next row that tells something.
 
     Returns the machine's number, or -1 when all items are done. `cells` holds an item's columns
     one after the other; `layout` its lane numbers, contexts first, and the column of each.
@@ -374,5 +380,5 @@ def run(
                 cursor[1] = row + 1
                 return int(item.machine)
         cursor[0] += 1
-        cursor[1] = 0
+        cursor[1:] = 0
     return -1

@@ -7,6 +7,7 @@ import pytest
 
 from models.assessment import Assessment, Check, Condition, State
 from models.fleet import Config, Fleet
+from models.fleet.kernel import AT_ONCE
 from models.fleet.lanes import contexts
 from models.profile import Limits, Profile, Rule, Signal, load_profiles
 from models.rows import Tick
@@ -104,6 +105,18 @@ def test_a_silent_machine_on_the_wall_clock_is_noticed_by_ticks() -> None:
     assert [(c.check, c.active, c.value) for c in told.conditions] == [(Check.DROPOUT, True, None)]
     [back] = feed(fleet, [2.0], 65, step_ns=S)
     assert [(c.check, c.active) for c in back.conditions] == [(Check.DROPOUT, False)]
+
+
+def test_of_a_site_that_falls_silent_some_machines_are_told_at_each_tick() -> None:
+    fleet = Fleet(profile(Signal()))
+    names = [f"m{number}" for number in range(2 * AT_ONCE + 1)]
+    for name in names:
+        fleet.bind(name, "p", "wall")
+    fleet.observe([block(name, [START], {"x": [1.0]}) for name in names])
+    told = fleet.observe([Tick(n=n, at_ns=START + (61 + n) * S) for n in range(4)])
+    assert [a.machine for a in told] == names
+    assert [a.n for a in told] == [0] * AT_ONCE + [1] * AT_ONCE + [2]
+    assert {a.state for a in told} == {State.SILENT}
 
 
 def test_batches_that_come_seldom_are_no_silence() -> None:
