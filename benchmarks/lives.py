@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from benchmarks.report import Figure, cpu
 from models.fleet import Fleet
-from models.fleet.estimate import Lines, estimate
+from models.fleet.estimate import estimate
 from models.fleet.lives import Lives
+from models.fleet.renewal import Lines
 from models.life import online
 from models.life.compiled import entry
 from models.life.gamma import passage

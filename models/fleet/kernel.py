@@ -25,7 +25,7 @@ from models.fleet.checks import (
     timing,
     wear,
 )
-from models.fleet.estimate import Lines, estimate
+from models.fleet.estimate import estimate
 from models.fleet.history import remember
 from models.fleet.layout import (
     AGAIN,
@@ -50,6 +50,7 @@ from models.fleet.layout import (
 from models.fleet.pairs import pair_up
 from models.fleet.quiet import quiet
 from models.fleet.reference import begin_again, compare, expect
+from models.fleet.renewal import Lines
 from models.fleet.vectors import LANES
 from models.life.compiled import entry, part
 

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from models.assessment import Life
 from models.fleet.ages import Ages
-from models.fleet.estimate import HELD, Lines, moved
+from models.fleet.estimate import HELD, moved
 from models.fleet.lanes import grown
 from models.fleet.layout import LIFE
+from models.fleet.renewal import Lines
 from models.fleet.wear import Wears
 from models.life import online
 from models.life.predictor import GROUP, PREDICTORS, Band, LifePredictor, Past

@@ -9,9 +9,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.fleet.estimate import AGED, FOLLOWED, TAUGHT, TREND, WORN, Lines, renew
+from models.fleet.estimate import AGED, TREND, WORN, renew
 from models.fleet.lanes import grown
 from models.fleet.persist import ANEW, SnapshotError
+from models.fleet.renewal import FOLLOWED, TAUGHT, Lines
 from models.life import online
 from models.life.use import DAY_S
 from models.life.wiener import PART, WEAR

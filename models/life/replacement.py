@@ -43,13 +43,32 @@ def fall_line(s: Any, c: Any, use: float) -> Any:
 
 
 @part
+def _expected(s: Any, c: Any, use: float) -> tuple[float, float]:
+    """Return what a part would read after `use`, and the variance of what is known of that."""
+    y, slope, share = curve_at(c, min(s.w + s.r * max(use - s.use, 0.0), 1.2))
+    rest = 1.0 - share
+    known = slope * slope * s.ww + 2.0 * slope * rest * s.wb + rest * rest * s.bb
+    return y + s.b * rest, max(known, 0.0)
+
+
+@part
 def confirms(s: Any, c: Any, use: float, y: float, noise: float) -> bool:
     """Whether a second reading is nearer to a new part than to the old one (`s`)."""
     sign = 1.0 if c.curve[c.points - 1] > c.curve[0] else -1.0
-    y_old, _, share = curve_at(c, min(s.w + s.r * max(use - s.use, 0.0), 1.2))
-    y_old += s.b * (1.0 - share)
+    y_old, _ = _expected(s, c, use)
     nearer = sign * (0.5 * (y_old + c.curve[0]) - y) > 0.0
     return bool(nearer and verdict(s, c, use, y, noise) != OFF)
+
+
+@part
+def comes_back(
+    old: Any, new: Any, c: Any, use_old: float, use_new: float, y: float, noise: float
+) -> bool:
+    """Whether a reading is the old part's and cannot be that of the part taken for a new one."""
+    y_old, known = _expected(old, c, use_old)
+    y_new, _ = _expected(new, c, use_new)
+    same = abs(y - y_old) <= CERTAIN * np.sqrt(noise + known)
+    return bool(same and not alike(y_new, 1, y, noise))
 
 
 @part
@@ -66,12 +85,9 @@ def shown_new(s: Any, c: Any, use: float, mean: float, count: int, noise: float)
     the next one then takes it back; the means are five more looks, and final.
     """
     sign = 1.0 if c.curve[c.points - 1] > c.curve[0] else -1.0
-    y_old, slope, share = curve_at(c, min(s.w + s.r * max(use - s.use, 0.0), 1.2))
-    rest = 1.0 - share
-    y_old += s.b * rest
-    known = slope * slope * s.ww + 2.0 * slope * rest * s.wb + rest * rest * s.bb
+    y_old, known = _expected(s, c, use)
     certain = FELL_CERTAIN if count == 1 else CERTAIN
-    far = sign * (y_old - mean) >= certain * np.sqrt(noise / count + max(known, 0.0))
+    far = sign * (y_old - mean) >= certain * np.sqrt(noise / count + known)
     return bool(far and confirms(s, c, use, mean, noise))
 
 

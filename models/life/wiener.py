@@ -38,7 +38,7 @@ WEAR: Final = np.dtype(
         ("begun", "i8"),  # 0: nothing read yet
         ("fresh", "i8"),  # 1: it was seen to be new
         ("points", "i8"),  # readings that corrected it
-        ("trial", "i8"),  # 1: a reading looked new, the next decides; `FELL` and more: counter
+        ("trial", "i8"),  # whether it is a new part: see `models.fleet.renewal`
         ("since", "f8"),  # sum of the readings since the part's own counter fell
         ("fell", "f8"),  # use in all when it fell
         ("looked_s", "f8"),  # time of the newest reading on trial, in the history's time

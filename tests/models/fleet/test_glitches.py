@@ -39,13 +39,19 @@ def readings(wears: float = 1.0) -> dict[str, np.ndarray]:
     return {"drop": worn + 0.5 * np.random.default_rng(1).standard_normal(ROWS), "hours": hours}
 
 
-def follow(columns: dict[str, np.ndarray], rows: int = ROWS) -> tuple[float, np.void]:
-    """Return (share of life left, what is known of the part) after so many rows, fed one by one."""
+def fed(columns: dict[str, np.ndarray], rows: int) -> Fleet:
+    """Return a fleet of one machine after so many rows, fed one by one."""
     fleet = Fleet({"p": PROFILE})
     fleet.bind("m", "p", "data")
     for i in range(rows):
         one = {name: column[i : i + 1] for name, column in columns.items()}
         fleet.observe([block("m", np.array([START + i * HOUR]), one)])
+    return fleet
+
+
+def follow(columns: dict[str, np.ndarray], rows: int = ROWS) -> tuple[float, np.void]:
+    """Return (share of life left, what is known of the part) after so many rows."""
+    fleet = fed(columns, rows)
     return fleet.current("m").lives[0].fraction or 0.0, fleet.snapshot()["wears"][0]
 
 
@@ -75,6 +81,54 @@ def test_a_machine_that_climbs_back_after_its_counter_was_set_back_has_the_old_p
     left, part = follow(columns)
     assert part["fresh"] == 0
     assert left < 0.35
+
+
+SLOW = [
+    (96.0, 101.0, 103.0, 111.0),
+    (100.0, 100.3, 100.5, 120.0),
+    (101.0, 103.0, 111.0, 125.0, 140.0),
+    (100.0, 100.2, 100.1, 100.4, 100.3, 100.5, 101.0, 118.0),
+]
+
+
+@pytest.mark.parametrize("falls", [True, False])
+@pytest.mark.parametrize("climbs", SLOW)
+def test_a_machine_that_starts_slowly_has_the_old_part_again(
+    climbs: tuple[float, ...], falls: bool
+) -> None:
+    """Two like readings near those of a new part show one, until it reads as the old one."""
+    columns = readings()
+    plain, part = follow(columns, FALLS + 60)
+    columns["drop"][FALLS : FALLS + len(climbs)] = climbs
+    if falls:
+        columns["hours"][FALLS:] -= FALLS + 1.0
+    assert follow(columns, FALLS + 4)[0] > 0.9
+    left, again = follow(columns, FALLS + 60)
+    assert (again["fresh"], again["trial"]) == (0, 0)
+    assert left == pytest.approx(plain, abs=0.01)
+    assert again["points"] >= part["points"] - 3
+
+
+@pytest.mark.parametrize("odd", [60.0, 144.0, 190.0])
+def test_an_odd_reading_of_a_new_part_does_not_bring_the_old_one_back(odd: float) -> None:
+    columns = readings()
+    columns["drop"][FALLS:] = readings()["drop"][: ROWS - FALLS]
+    columns["drop"][FALLS + 6] = odd
+    columns["hours"][FALLS:] -= FALLS + 1.0
+    left, part = follow(columns, FALLS + 60)
+    assert (part["fresh"], part["trial"]) == (1, 0)
+    assert left == pytest.approx(0.94, abs=0.02)
+
+
+@pytest.mark.parametrize("rows", [3, 60])
+def test_the_old_part_teaches_once_when_the_new_one_is_believed_or_reported(rows: int) -> None:
+    columns = readings()
+    columns["drop"][FALLS:] = readings()["drop"][: ROWS - FALLS]
+    columns["hours"][FALLS:] -= FALLS + 1.0
+    fleet = fed(columns, FALLS + rows)
+    assert (fleet.snapshot()["taught"]["parts"][0] > 0.0) == (rows == 60)
+    fleet.restart("m", "filter", START + (FALLS + rows) * HOUR)
+    assert 0.0 < fleet.snapshot()["taught"]["parts"][0] <= 1.0
 
 
 @pytest.mark.parametrize("every", [4, 5, 8])
