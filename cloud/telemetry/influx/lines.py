@@ -23,6 +23,7 @@ SPACE, NEWLINE, INTEGER, TRUE, FALSE = (ord(c) for c in " \nitf")
 TILE: Final = 64  #: rows whose short texts are made at once
 KEPT: Final = 64 << 20  #: bytes of a room; lines take about a third of what they might
 SLICE: Final = 16 << 20  #: of what the lines made at once might take
+BLOCK: Final = 4_096  #: of a file; what a room makes begins where a block may
 BAD: Final = 2  #: quality of what was infinite
 NONE: Final = np.zeros(0, np.int64)
 EXPONENT: Final = 0x7FF << 52  #: all of it: not a finite double
@@ -270,14 +271,22 @@ class Room:
         """Return so many bytes at least behind what is used, with anything in them."""
         if len(self._bytes) - self._used < size:
             twice = min(2 * max(size, len(self._bytes)), KEPT)
-            self._bytes, self._used = np.empty(max(size, twice), np.uint8), 0
+            self._bytes, self._used = _aligned(max(size, twice)), 0
         return self._bytes[self._used :]
 
     def use(self, size: int) -> memoryview:
         """Return the first bytes of what is free, which are used from now on."""
-        self._used += size
-        self._made += size
-        return self._bytes[self._used - size : self._used].data
+        made = self._bytes[self._used : self._used + size].data
+        taken = -(-size // BLOCK) * BLOCK
+        self._used += taken
+        self._made += taken
+        return made
+
+
+def _aligned(size: int) -> NDArray[np.uint8]:
+    """Return room that begins where a block may."""
+    room = np.empty(size + BLOCK, np.uint8)
+    return room[-room.ctypes.data % BLOCK :][:size]
 
 
 def pieces(rows: Rows, fields: Fields, room: Room) -> Iterator[memoryview]:

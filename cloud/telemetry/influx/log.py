@@ -3,24 +3,37 @@
 A repeated request changes nothing in InfluxDB when its bytes are the same; roll-ups computed anew
 from half of them would. Two files take turns: one always holds a whole shipment.
 
-A file is `magic u32 · crc32 u32 · length u64 · position i64`, then for each body `bucket length u16
-· body length u32`, the bucket's name and the body. Little-endian.
+A file is `magic u32 · crc32 u32 · length u64 · position i64`, then `length` bytes that say what
+there is: `position i64 · bytes outside u64`, and for each body `bucket length u16 · body length
+inside u32 · outside u32`, the bucket's name and the body's end. Zeros fill the last block of that.
+Outside follow the bodies' beginnings, whole blocks, which the disk fetches from where they lie in
+memory. The sum is of all but the first 24 bytes and the zeros. Little-endian. Before, all of a body
+was inside, without a second length; such a file is still read.
 """
 
+import errno
 import fcntl
+import mmap
 import os
 import struct
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
 from cloud.errors import StoreBusy, StoreFull
 from cloud.telemetry.influx.crc import crc32
+from cloud.telemetry.influx.lines import BLOCK
 from cloud.telemetry.influx.shipment import Shipment
 
 _HEAD: Final = struct.Struct("<IIQq")
-_BODY: Final = struct.Struct("<HI")
-_MAGIC: Final = 0xF0E1_0001
+_REST: Final = struct.Struct("<qQ")
+_BODY: Final = struct.Struct("<HII")
+_OLD_BODY: Final = struct.Struct("<HI")
+_MAGIC: Final = 0xF0E1_0002
+_OLD: Final = 0xF0E1_0001
+_DIRECT: Final = getattr(os, "O_DIRECT", 0)
 GUARD: Final = "shipping.lock"
 
 
@@ -41,6 +54,7 @@ class ShipmentLog:
         )
         self.last: Shipment | None = whole[-1][2] if whole else None
         self._turn = self._paths.index(whole[-1][1]) if whole else 1
+        self._inside = mmap.mmap(-1, BLOCK)
 
     def seize(self) -> int:
         """Return a descriptor that keeps other processes from shipping or copying until closed.
@@ -57,22 +71,35 @@ class ShipmentLog:
 
     def note(self, shipment: Shipment) -> None:
         """Make a shipment safe before it is sent. `StoreFull` names the path."""
-        parts: list[bytes | memoryview] = [shipment.position.to_bytes(8, "little", signed=True)]
-        for bucket, body in shipment.bodies:
+        outside = [body[: _whole(body)] for _, body in shipment.bodies]
+        parts = [_REST.pack(shipment.position, sum(len(part) for part in outside))]
+        for (bucket, body), out in zip(shipment.bodies, outside, strict=True):
             name = bucket.encode()
-            parts += [_BODY.pack(len(name), len(body)), name, body]
-        crc = length = 0
-        for part in parts:
+            parts += [_BODY.pack(len(name), len(body) - len(out), len(out)), name, body[len(out) :]]
+        outside = [part for part in outside if len(part)]
+        length, crc = sum(len(part) for part in parts), 0
+        for part in (*parts, *outside):
             crc = crc32(part, crc)
-            length += len(part)
-        head = _HEAD.pack(_MAGIC, crc, length, shipment.position)
+        inside = self._joined([_HEAD.pack(_MAGIC, crc, length, shipment.position), *parts])
         turn = 1 - self._turn
         path = self._paths[turn]
         try:
-            _overwrite(path, [head, *parts])
+            _overwrite(path, [inside, *outside])
         except OSError as error:
             raise StoreFull(f"{path}: {error.strerror} ({length} bytes)") from error
         self._turn = turn
+
+    def _joined(self, parts: Sequence[bytes | memoryview]) -> memoryview:
+        """Return parts in whole blocks at a place where a block may lie."""
+        size = _blocks(sum(len(part) for part in parts))
+        if len(self._inside) < size:
+            self._inside = mmap.mmap(-1, size)
+        at = 0
+        for part in parts:
+            self._inside[at : at + len(part)] = part
+            at += len(part)
+        self._inside[at:size] = bytes(size - at)
+        return memoryview(self._inside)[:size]
 
     def wipe(self, position: int) -> None:
         """Forget the bytes of both shipments, keep the position."""
@@ -91,26 +118,58 @@ def _read(path: Path) -> Shipment | None:
         return None
     magic, crc, length, position = _HEAD.unpack_from(data)
     rest = data[_HEAD.size : _HEAD.size + length]
-    if magic != _MAGIC or len(rest) != length or crc32(rest) != crc:
+    if magic not in {_MAGIC, _OLD} or len(rest) != length:
+        return None
+    at, outside = 8, b""
+    if magic == _MAGIC:
+        _, size = _REST.unpack_from(rest)
+        at, begin = _REST.size, _blocks(_HEAD.size + length)
+        outside = data[begin : begin + size]
+    if crc32(outside, crc32(rest)) != crc:
         return None
     bodies: list[tuple[str, bytes | memoryview]] = []
-    at = 8
+    kind, taken = _BODY if magic == _MAGIC else _OLD_BODY, 0
     while at < length:
-        name_bytes, body_bytes = _BODY.unpack_from(rest, at)
-        at += _BODY.size
+        name_bytes, *sizes = kind.unpack_from(rest, at)
+        at += kind.size
         bucket = rest[at : at + name_bytes].decode()
         at += name_bytes
-        bodies.append((bucket, rest[at : at + body_bytes]))
-        at += body_bytes
+        out = sizes[1] if magic == _MAGIC else 0
+        bodies.append((bucket, outside[taken : taken + out] + rest[at : at + sizes[0]]))
+        taken += out
+        at += sizes[0]
     return Shipment(position, bodies)
 
 
-def _overwrite(path: Path, parts: Sequence[bytes | memoryview]) -> None:
-    """Write over what a file has from its start on; what is behind may stay."""
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+def _blocks(size: int) -> int:
+    """Return as many bytes as whole blocks have that hold `size`."""
+    return -(-size // BLOCK) * BLOCK
+
+
+def _whole(body: bytes | memoryview) -> int:
+    """Return how many bytes of a body the disk can fetch from where they lie, in whole blocks."""
+    there = np.frombuffer(body, np.uint8).ctypes.data % BLOCK == 0 if len(body) >= BLOCK else False
+    return len(body) // BLOCK * BLOCK if there else 0
+
+
+def _overwrite(path: Path, parts: Sequence[memoryview | bytes]) -> None:
+    """Write blocks over what a file has from its start on; what is behind may stay.
+
+    Where the file system lets us they do not go through its cache: nobody reads them there.
+    """
     try:
-        with open(fd, "wb", closefd=False) as file:
-            file.writelines(parts)
+        _write(path, parts, _DIRECT)
+    except OSError as error:
+        if error.errno != errno.EINVAL or not _DIRECT:
+            raise
+        _write(path, parts, 0)
+
+
+def _write(path: Path, parts: Sequence[memoryview | bytes], flags: int) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | flags, 0o600)
+    try:
+        if os.pwritev(fd, parts, 0) < sum(len(part) for part in parts):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         os.fdatasync(fd)
     finally:
         os.close(fd)
