@@ -72,6 +72,7 @@ class ShipmentLog:
     def note(self, shipment: Shipment) -> None:
         """Make a shipment safe before it is sent. `StoreFull` names the path."""
         outside = [body[: _whole(body)] for _, body in shipment.bodies]
+        parts: list[bytes | memoryview]
         parts = [_REST.pack(shipment.position, sum(len(part) for part in outside))]
         for (bucket, body), out in zip(shipment.bodies, outside, strict=True):
             name = bucket.encode()

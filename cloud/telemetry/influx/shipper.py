@@ -25,12 +25,12 @@ from cloud.telemetry.influx.shipment import Builder, Shipment
 from cloud.telemetry.influx.spool import Spool
 from models.rows import Block
 
-MERGED_VALUES: Final = 200_000  #: about how many values go into one shipment
+MERGED_VALUES: Final = 500_000  #: about how many values go into one shipment
 LINGER_S: Final = 0.2  #: how long a small shipment waits for more, unless somebody waits for it
 FIRST_WAIT_S: Final = 0.1
 LONGEST_WAIT_S: Final = 10.0
 POSITION_EVERY: Final = 64  #: shipments between two notes of the position in the server
-BODY_BYTES: Final = 4 << 20
+BODY_BYTES: Final = 8 << 20
 LOOK_BYTES: Final = 4_096  #: looked through at once for the end of a line
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -150,11 +150,11 @@ class Shipper:
         first = self._spool.take()
         if first is None:
             return False
-        blocks, position = first
-        if _values(blocks) < MERGED_VALUES:
+        blocks, position = self._merged(*first)
+        if _values(blocks) < MERGED_VALUES and not self._hurry.is_set():
             self._hurry.wait(LINGER_S)
+            blocks, position = self._merged(blocks, position)
         self._hurry.clear()
-        blocks, position = self._merged(blocks, position)
         with self.hands_on, self._alone():
             shipment = self._again(lambda: self._builder.build(blocks, position), refusals=False)
             self._again(lambda: self._shipments.note(shipment))
