@@ -6,8 +6,11 @@ import typer
 
 from forewarn.client import Client, Item, part
 from forewarn.tables import (
+    Actor,
     AsJson,
+    DryRun,
     Language,
+    OfMachine,
     Url,
     days,
     in_words,
@@ -34,14 +37,12 @@ DECIDED: Final = (  #: all that people write on it
     "verdict",
 )
 Advisory = Annotated[str, typer.Argument(metavar="ADVISORY", help="its id")]
-Actor = Annotated[str | None, typer.Option("--by", help="who decides (default: you)")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="only say what would be done")]
 
 
 @app.callback(invoke_without_command=True)
 def advisories(
     context: typer.Context,
-    machine: Annotated[str | None, typer.Option(help="only of this machine")] = None,
+    machine: OfMachine = None,
     state: Annotated[
         list[str] | None,
         typer.Option(

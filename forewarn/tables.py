@@ -27,6 +27,9 @@ Language = Annotated[
     Literal["en", "zh"] | None,
     typer.Option("--lang", help="language of the texts (default: LANG)", show_default=False),
 ]
+OfMachine = Annotated[str | None, typer.Option("--machine", help="only of this machine")]
+Actor = Annotated[str | None, typer.Option("--by", help="who does it (default: you)")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="only say what would be done")]
 DAY_S: Final = 86_400.0
 NARROW: Final = 27  #: characters of a column that is never broken: a time, a short name
 STYLES: Final = {

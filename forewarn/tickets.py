@@ -7,8 +7,11 @@ import typer
 from cloud.accounts.values import ITSELF
 from forewarn.client import Client, Item, ServiceError, part
 from forewarn.tables import (
+    Actor,
     AsJson,
+    DryRun,
     Language,
+    OfMachine,
     Url,
     in_words,
     me,
@@ -27,14 +30,12 @@ REMARKS: Final = ("commented", "noted")  #: events that leave a ticket's version
 Ticket = Annotated[str, typer.Argument(metavar="TICKET", help="its number or id")]
 Note = Annotated[str | None, typer.Option(help="a remark")]
 Why = Annotated[str, typer.Option("--note", help="why")]
-Actor = Annotated[str | None, typer.Option("--by", help="who acts (default: you)")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="only say what would be done")]
 
 
 @app.callback(invoke_without_command=True)
 def tickets(
     context: typer.Context,
-    machine: Annotated[str | None, typer.Option(help="only of this machine")] = None,
+    machine: OfMachine = None,
     state: Annotated[
         list[str] | None,
         typer.Option(

@@ -14,7 +14,7 @@ from simulators.plants.climate import Climate
 from simulators.plants.plant import Array, Specimen
 from simulators.plants.sensor import Sensor, read_all
 from simulators.plants.usage import DAY_S, PERIOD_DAYS, Usage, daily
-from simulators.plants.wear import Wear
+from simulators.plants.wear import Wear, Wearing
 
 LIMIT_PERCENT = 80.0  #: state of health at the end of life
 RATED_S = 9 * 365.25 * DAY_S
@@ -37,7 +37,7 @@ SENSORS = (
 )
 
 
-class BatteryPack:
+class BatteryPack(Wearing):
     """m packs of a solar store, one cycle a day of varying depth."""
 
     signals = (*(s.signal for s in SENSORS), "cycles")
@@ -55,29 +55,17 @@ class BatteryPack:
         self._discharge = Usage(depth, _DISCHARGE)
         cycles = self._discharge
         rated = cycles.mean_per_s * lognormal(build, RATED_S, 0.12)
-        self._cells = Wear("cells", specimens, cycles, rated)
+        self._parts = {"cells": Wear("cells", specimens, cycles, rated)}
         self._climate = Climate(
             streams(seed, keys, "battery-air"), mean=20.0, season=5.0, day=2.0, weather=1.0
         )
         self._noise = Noise(streams(seed, keys, "battery-sensors"), len(SENSORS))
 
-    def wear(self, component: str, times_s: Array) -> Array:
-        """Return the wear of the cells at times (n,) -> (n, m)."""
-        return self._part(component).at(times_s[:, None])
-
-    def fails_at(self, component: str) -> Array:
-        """Return when each pack falls to the end-of-life capacity, s (m,)."""
-        return self._part(component).fails_at()
-
-    def lasts_until(self, component: str, times_s: Array) -> Array:
-        """Return when the parts in place at times (n,) reach their limit, s (n, m)."""
-        return self._part(component).lasts_until(times_s[:, None])
-
     def sample(self, times_s: Array) -> Array:
         """Read all sensors and the cycle counter at times (n,) -> (n, m, signals)."""
         normal = self._noise.draw(len(times_s))
         at = times_s[:, None]
-        lost = loss_percent(self._cells.at(at))
+        lost = loss_percent(self.wear("cells", times_s))
         health = 100.0 - lost
         current = (self._charge.per_s(at) - self._discharge.per_s(at)) * 3600.0 * CAPACITY_AH
         charge = 25.0 + 100.0 * (self._charge.total(at) - self._discharge.total(at) + 0.20)
@@ -87,11 +75,8 @@ class BatteryPack:
         air = self._climate.temperature(times_s)
         warm = air + 2.0 + current**2 * resistance / 1000.0 * 0.4
         read = read_all(SENSORS, (health, resistance, voltage, current, charge, warm, air), normal)
-        cycles = np.floor(self._cells.use_at(at))
+        cycles = np.floor(self._parts["cells"].use_at(at))
         return np.concatenate([read, cycles[..., None]], axis=-1)
-
-    def _part(self, component: str) -> Wear:
-        return {"cells": self._cells}[component]
 
 
 def loss_percent(wear: Array) -> Array:

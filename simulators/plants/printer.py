@@ -14,7 +14,7 @@ from simulators.plants.climate import Climate
 from simulators.plants.plant import Array, Specimen
 from simulators.plants.sensor import Sensor, read_all
 from simulators.plants.usage import PERIOD_DAYS, Usage, daily
-from simulators.plants.wear import Wear
+from simulators.plants.wear import Wear, Wearing
 
 PAGES_A_DAY = 240.0  #: median of a business day
 RATED_PAGES = {"toner": 16_000.0, "drum": 120_000.0, "fuser": 300_000.0}
@@ -33,7 +33,7 @@ SENSORS = (
 COUNTERS = ("pages", "toner_pages", "drum_pages", "fuser_pages")
 
 
-class OfficePrinter:
+class OfficePrinter(Wearing):
     """m printers in offices that work from Monday to Friday."""
 
     signals = (*(s.signal for s in SENSORS), *COUNTERS)
@@ -55,18 +55,6 @@ class OfficePrinter:
             streams(seed, keys, "printer-air"), mean=22.0, season=1.0, day=1.0, weather=0.3
         )
         self._noise = Noise(streams(seed, keys, "printer-sensors"), len(SENSORS))
-
-    def wear(self, component: str, times_s: Array) -> Array:
-        """Return the wear of toner, drum or fuser at times (n,) -> (n, m)."""
-        return self._parts[component].at(times_s[:, None])
-
-    def fails_at(self, component: str) -> Array:
-        """Return when each part is used up, s (m,)."""
-        return self._parts[component].fails_at()
-
-    def lasts_until(self, component: str, times_s: Array) -> Array:
-        """Return when the parts in place at times (n,) are used up, s (n, m)."""
-        return self._parts[component].lasts_until(times_s[:, None])
 
     def sample(self, times_s: Array) -> Array:
         """Read all sensors and counters at times (n,) -> (n, m, signals)."""

@@ -15,7 +15,7 @@ from simulators.plants.climate import Climate
 from simulators.plants.plant import Array, Specimen
 from simulators.plants.sensor import Sensor, read_all
 from simulators.plants.usage import DAY_S, PERIOD_DAYS, Usage, daily
-from simulators.plants.wear import Wear
+from simulators.plants.wear import Wear, Wearing
 
 LIMIT_MM_S = 7.1  #: overall vibration at the failure limit, at nominal load
 RATED_S = 6 * 365.25 * DAY_S  #: median life of a bearing at mean load
@@ -39,7 +39,7 @@ SENSORS = (
 )
 
 
-class CentrifugalPump:
+class CentrifugalPump(Wearing):
     """m pumps that run day and night at a load that follows the hour, the weekday and demand."""
 
     signals = tuple(s.signal for s in SENSORS)
@@ -60,29 +60,17 @@ class CentrifugalPump:
         damage = loads**3 * np.mean(hours**3) * DAY_S
         stress = Usage(damage, (hours**3).tolist())
         rated = stress.mean_per_s * lognormal(build, RATED_S, 0.2)
-        self._bearing = Wear("bearing", specimens, stress, rated)
+        self._parts = {"bearing": Wear("bearing", specimens, stress, rated)}
         self._climate = Climate(
             streams(seed, keys, "pump-air"), mean=22.0, season=6.0, day=2.0, weather=1.0
         )
         self._noise = Noise(streams(seed, keys, "pump-sensors"), len(SENSORS) + 1)
 
-    def wear(self, component: str, times_s: Array) -> Array:
-        """Return the wear of the bearing at times (n,) -> (n, m)."""
-        return self._part(component).at(times_s[:, None])
-
-    def fails_at(self, component: str) -> Array:
-        """Return when each bearing crosses the vibration limit, s (m,)."""
-        return self._part(component).fails_at()
-
-    def lasts_until(self, component: str, times_s: Array) -> Array:
-        """Return when the parts in place at times (n,) reach their limit, s (n, m)."""
-        return self._part(component).lasts_until(times_s[:, None])
-
     def sample(self, times_s: Array) -> Array:
         """Read all sensors at times (n,) -> (n, m, signals)."""
         normal = self._noise.draw(len(times_s))
         load = self._load.per_s(times_s[:, None]) * (1 + 0.015 * normal[..., -1])
-        spall = spall_mm_s(self._bearing.at(times_s[:, None]), self._new, self._worn)
+        spall = spall_mm_s(self.wear("bearing", times_s), self._new, self._worn)
         worn = spall / self._worn
         speed = 2985.0 - 40.0 * load
         running = self._balance * (speed / 2950.0) ** 2 * (0.96 + 0.05 * load)
@@ -95,9 +83,6 @@ class CentrifugalPump:
         rms = np.hypot(running, bearing)
         true = (rms, running, bearing, air + rise, rise, flow, head, current, speed, air)
         return read_all(SENSORS, true, normal[..., :-1])
-
-    def _part(self, component: str) -> Wear:
-        return {"bearing": self._bearing}[component]
 
 
 def spall_mm_s(wear: Array, new: Array, worn: Array) -> Array:

@@ -15,7 +15,7 @@ from simulators.plants.climate import Climate
 from simulators.plants.plant import Array, Specimen
 from simulators.plants.sensor import Sensor, read_all
 from simulators.plants.usage import DAY_S, PERIOD_DAYS, Usage, daily
-from simulators.plants.wear import Wear
+from simulators.plants.wear import Wear, Wearing
 
 LIMIT_PA = 250.0  #: final resistance at nominal flow
 NEW_PA = 90.0
@@ -39,7 +39,7 @@ SENSORS = (
 )
 
 
-class AirPurifier:
+class AirPurifier(Wearing):
     """m purifiers that run slower at night; winter and bad days bring more dust."""
 
     signals = tuple(s.signal for s in SENSORS)
@@ -58,28 +58,16 @@ class AirPurifier:
         caught = np.asarray(_DUST) * np.asarray(_FLOW)
         load = Usage(dust, caught.tolist())
         rated = load.mean_per_s * lognormal(build, RATED_S, 0.15)
-        self._filter = Wear("filter", specimens, load, rated)
+        self._parts = {"filter": Wear("filter", specimens, load, rated)}
         self._climate = Climate(
             streams(seed, keys, "purifier-air"), mean=22.0, season=2.0, day=1.0, weather=0.4
         )
         self._noise = Noise(streams(seed, keys, "purifier-sensors"), len(SENSORS) + 1)
 
-    def wear(self, component: str, times_s: Array) -> Array:
-        """Return the dust load of the filter at times (n,) -> (n, m), 1 = final resistance."""
-        return self._part(component).at(times_s[:, None])
-
-    def fails_at(self, component: str) -> Array:
-        """Return when each filter reaches its final resistance, s (m,)."""
-        return self._part(component).fails_at()
-
-    def lasts_until(self, component: str, times_s: Array) -> Array:
-        """Return when the parts in place at times (n,) reach their limit, s (n, m)."""
-        return self._part(component).lasts_until(times_s[:, None])
-
     def sample(self, times_s: Array) -> Array:
         """Read all sensors at times (n,) -> (n, m, signals)."""
         normal = self._noise.draw(len(times_s))
-        wear = self._filter.at(times_s[:, None])
+        wear = self.wear("filter", times_s)
         hour = (times_s % DAY_S / 3600.0).astype(np.int64)
         share = np.asarray(_FLOW)[hour][:, None] * (1 + 0.01 * normal[..., -1])
         resistance = resistance_pa(wear, self._new)
@@ -93,9 +81,6 @@ class AirPurifier:
         flow = NOMINAL_M3_H * share
         true = (drop, resistance, flow, speed, power, outside, through, air)
         return np.maximum(read_all(SENSORS, true, normal[..., :-1]), 0.0)
-
-    def _part(self, component: str) -> Wear:
-        return {"filter": self._filter}[component]
 
 
 def resistance_pa(wear: Array, new: Array) -> Array:

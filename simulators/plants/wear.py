@@ -3,7 +3,7 @@
 A replaced part begins at 0 again; a fault belongs to the part that is in place at its onset.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,3 +91,21 @@ class Wear:
             worn = self._worn(part, middle) >= 1.0
             low, high = np.where(worn, low, middle), np.where(worn, middle, high)
         return np.where(out_of_sight, np.inf, high)
+
+
+class Wearing:
+    """What a plant of m machines knows of its parts: each by its name in `_parts`."""
+
+    _parts: Mapping[str, Wear]
+
+    def wear(self, component: str, times_s: Array) -> Array:
+        """Return the true wear of a component at times (n,) -> (n, m), 1 = at its limit."""
+        return self._parts[component].at(times_s[:, None])
+
+    def fails_at(self, component: str) -> Array:
+        """Return when each machine's component first reaches its limit, s (m,)."""
+        return self._parts[component].fails_at()
+
+    def lasts_until(self, component: str, times_s: Array) -> Array:
+        """Return when the parts in place at times (n,) reach their limit, s (n, m)."""
+        return self._parts[component].lasts_until(times_s[:, None])

@@ -78,13 +78,7 @@ def test_a_device_on_a_second_computer(
     site = Site(tmp_path, host=HERE)
     password = site.add("acme.pump1", "--time", "data")
     with ExitStack() as stack:
-        broker = site.broker()
-        broker.words = here.words(*broker.words)
-        broker.start()
-        stack.callback(broker.stop)
-        service = _service(here, site, tmp_path)
-        service.start()
-        stack.callback(service.stop)
+        service = _running(stack, here, site, tmp_path)
         device = _device(tmp_path / "device", site, "pump1", password)
         sent = there.run(sys.executable, "-m", "edge_agent", "run", "--until-sent", str(device))
         assert sent.returncode == 0, sent.stderr
@@ -103,13 +97,7 @@ def test_a_device_that_is_not_registered_keeps_its_readings(
     site.run("remove", "acme.pump1")
     (site.folder / "devices.passwd").write_text(kept)  # the broker lets it in, the service does not
     with ExitStack() as stack:
-        broker = site.broker()
-        broker.words = here.words(*broker.words)
-        broker.start()
-        stack.callback(broker.stop)
-        service = _service(here, site, tmp_path)
-        service.start()
-        stack.callback(service.stop)
+        service = _running(stack, here, site, tmp_path)
         device = _device(tmp_path / "device", site, "pump1", password)
         words = there.words(sys.executable, "-m", "edge_agent", "run", "--until-sent", str(device))
         agent = Part(words, tmp_path / "agent.log")
@@ -132,6 +120,18 @@ def test_a_device_that_is_not_registered_keeps_its_readings(
         assert "device setup" in with_ledger.stderr
         found = _until(lambda: _readings(here, service.port, "acme.pump1"))
         assert found == [i / 8 for i in range(ROWS)]
+
+
+def _running(stack: ExitStack, here: Computer, site: Site, folder: Path) -> Part:
+    """Start broker and service on one computer, until `stack` ends; return the service."""
+    broker = site.broker()
+    broker.words = here.words(*broker.words)
+    broker.start()
+    stack.callback(broker.stop)
+    service = _service(here, site, folder)
+    service.start()
+    stack.callback(service.stop)
+    return service
 
 
 def _service(here: Computer, site: Site, folder: Path) -> Part:

@@ -1,8 +1,11 @@
 """Batches and readings for the agent's tests."""
 
+import asyncio
+import contextlib
 from array import array
 from collections.abc import Sequence
 
+from edge_agent.drivers import Driver, Reading
 from models.contract.messages import Batch, Column
 
 T0_NS = 1_790_000_000_000_000_000
@@ -14,3 +17,14 @@ def batch(values: Sequence[float], t0_ns: int = T0_NS, pad: int = 0) -> Batch:
     for i in range(pad // 1000):
         columns[f"pad{i:0>1000}"] = columns["temp"]
     return Batch(columns=columns, count=len(values), t0_ns=t0_ns, offsets_ns=1_000_000_000)
+
+
+async def take(driver: Driver, count: int | None = None) -> list[Reading]:
+    """A driver's first `count` readings, or all until it ends."""
+    taken: list[Reading] = []
+    async with asyncio.timeout(120), contextlib.aclosing(driver.readings()) as stream:
+        async for reading in stream:
+            taken.append(reading)
+            if len(taken) == count:
+                break
+    return taken

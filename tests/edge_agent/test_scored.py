@@ -12,11 +12,12 @@ import psutil
 import pytest
 
 from edge_agent.agent import feed_of
-from edge_agent.drivers import Driver, Options, Reading, checks
+from edge_agent.drivers import Options, Reading, checks
 from edge_agent.errors import DriverError
 from edge_agent.scored import scored
 from edge_agent.settings import SourceSettings, check
 from models.contract.messages import Metric
+from tests.edge_agent.made import take
 from tests.models.anomaly.trained import MINUTE, SIGNALS, START, plant, saved
 
 SCORE = "plant-autoencoder.score"
@@ -38,11 +39,6 @@ class Plant:
     async def readings(self) -> AsyncGenerator[Reading, None]:
         for i, row in enumerate(self.rows):
             yield Reading(values=row, wall_ns=START + i * MINUTE)
-
-
-async def take(driver: Driver) -> list[Reading]:
-    async with asyncio.timeout(120), contextlib.aclosing(driver.readings()) as stream:
-        return [reading async for reading in stream]
 
 
 async def test_it_keeps_the_promises_of_a_driver(tmp_path: Path) -> None:

@@ -5,15 +5,7 @@ from edge_agent.errors import DriverError
 from simulators.driver import Options, SimulatedDriver
 from simulators.fleet import SimulatedFleet
 from simulators.scenario import named
-
-
-async def take(driver, count):
-    got = []
-    async for reading in driver.readings():
-        got.append(reading)
-        if len(got) == count:
-            break
-    return got
+from tests.edge_agent.made import take
 
 
 async def test_it_keeps_every_promise_of_a_driver():

@@ -8,6 +8,7 @@ from simulators.driver import SimulatedDriver
 from simulators.fleet import Failure, SimulatedFleet
 from simulators.scenario import DAY_S, Expectation, MachineEntry, Scenario, WearEntry, repaired
 from simulators.verdict import Raised, judge
+from tests.edge_agent.made import take
 
 YEAR_S = 365 * DAY_S
 FAULTY = {
@@ -28,13 +29,6 @@ def scenario(profile="centrifugal-pump", **more):
             MachineEntry(key="well", profile=profile, count=2),
         ),
     )
-
-
-async def take(driver, count):
-    readings = driver.readings()
-    got = [await anext(readings) for _ in range(count)]
-    await readings.aclose()
-    return got
 
 
 @pytest.mark.parametrize("profile", FAULTY)

@@ -12,12 +12,13 @@ import numpy as np
 import psutil
 import pytest
 
-from edge_agent.drivers import Driver, Reading, checks
+from edge_agent.drivers import checks
 from edge_agent.drivers.highrate import HighRateDriver, HighRateOptions
 from edge_agent.drivers.highrate_file import HighRateFileDriver, HighRateFileOptions
 from edge_agent.errors import DriverError
 from edge_agent.settings import check
 from models.contract.times import instant_ns
+from tests.edge_agent.made import take
 
 RATE = 2_000.0
 START = "2026-01-01T00:00:00Z"
@@ -55,16 +56,6 @@ def file(path: Path, interval_s: float = 1.0, **options: Any) -> HighRateFileDri
         path.write_bytes(samples(5.5).astype("<f4").tobytes())
     made = HighRateFileOptions(file=str(path), start=START, rate_hz=RATE, **options)
     return HighRateFileDriver(made, interval_s=interval_s)
-
-
-async def take(driver: Driver, count: int) -> list[Reading]:
-    taken: list[Reading] = []
-    async with asyncio.timeout(120), contextlib.aclosing(driver.readings()) as stream:
-        async for reading in stream:
-            taken.append(reading)
-            if len(taken) == count:
-                break
-    return taken
 
 
 def children() -> list[psutil.Process]:

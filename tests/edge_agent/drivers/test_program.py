@@ -1,5 +1,4 @@
 import asyncio
-import contextlib
 import os
 import sys
 from pathlib import Path
@@ -9,6 +8,7 @@ import pytest
 from edge_agent.clock import Now
 from edge_agent.drivers import Reading, checks
 from edge_agent.drivers.program import BadLine, ProgramDriver, ProgramOptions, read_line
+from tests.edge_agent.made import take
 
 MOMENT = Now(wall_ns=1_790_000_000_000_000_000, mono_ns=5)
 COUNT = """
@@ -26,16 +26,6 @@ def program(text: str, *words: str) -> ProgramDriver:
     driver = ProgramDriver(options, interval_s=1.0)
     driver.first_wait_s = 0.01
     return driver
-
-
-async def take(driver: ProgramDriver, count: int) -> list[Reading]:
-    taken: list[Reading] = []
-    async with asyncio.timeout(120), contextlib.aclosing(driver.readings()) as stream:
-        async for reading in stream:
-            taken.append(reading)
-            if len(taken) == count:
-                break
-    return taken
 
 
 async def test_it_keeps_the_promises_of_a_driver() -> None:
