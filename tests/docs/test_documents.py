@@ -22,6 +22,13 @@ def test_every_relative_link_leads_somewhere(path: Path) -> None:
             assert (path.parent / target).exists(), f"{path.name}: {target}"
 
 
+def test_the_first_page_leads_to_every_other() -> None:
+    index = ROOT / "docs" / "index.md"
+    led = {index.parent / target for target in LINK.findall(index.read_text("utf-8"))}
+    pages = {*(ROOT / "docs" / "how-to").iterdir(), *(ROOT / "docs" / "reference").glob("*.md")}
+    assert pages <= led
+
+
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: str(p.relative_to(ROOT)))
 def test_every_verb_that_is_named_exists(path: Path) -> None:
     text = path.read_text("utf-8")
