@@ -21,7 +21,7 @@ from models.fleet.layout import (
 )
 from models.fleet.reference import most, top
 from models.fleet.vectors import LANES, load, store, turned
-from models.life.compiled import part
+from models.life.compiled import lean, part
 
 TILE: Final = 32  #: rows at a time
 WIDEST: Final = 64  #: signals of a block
@@ -44,7 +44,7 @@ FIXED = C_HIGH + CONTEXTS * LANES
 STOPS: Final = ONSET_ALARM | BEYOND | MARKED  #: rows that are taken one by one
 
 
-@part
+@lean
 def calm(lane: Any, item: Any, contexts: int, share: float) -> bool:
     """Whether a signal is in a state that the tables can hold."""
     shifting = lane.active == 1 << SHIFT  # it lasts; for how long the sums say
@@ -68,7 +68,7 @@ def calm(lane: Any, item: Any, contexts: int, share: float) -> bool:
     return bool(calm)
 
 
-@part
+@lean
 def fill(
     s: Any,
     a: int,
@@ -129,7 +129,7 @@ def fill(
         k[c + C_HIGH] = ref.c_high[i] + wide if wide > 0.0 else np.inf
 
 
-@part
+@lean
 def pad(s: Any, a: int, k: Any, b: int) -> None:
     """Fill the place of no signal with one that stands still."""
     for i in range(0, STATE, LANES):
@@ -145,7 +145,7 @@ def pad(s: Any, a: int, k: Any, b: int) -> None:
         k[b + C_LOW + i], k[b + C_HIGH + i] = -np.inf, np.inf
 
 
-@part
+@lean
 def lay(
     tile: Any, group: int, offset: NDArray[np.int64], r: int, count: int, cells: Any, odds: Any
 ) -> None:
@@ -173,7 +173,7 @@ def lay(
         i += 1
 
 
-@part
+@lean
 def keep(s: Any, a: int, lane: Any, ref: Any, contexts: int) -> None:
     """Copy a signal's state back."""
     lane.last, lane.interval_s, lane.step = s[a + LAST], s[a + INTERVAL], s[a + STEP]
@@ -186,7 +186,7 @@ def keep(s: Any, a: int, lane: Any, ref: Any, contexts: int) -> None:
         lane.count, lane.mean, ref.sxx = s[a + COUNT], s[a + MEAN], s[a + PRODUCT]
 
 
-@part
+@lean
 def ahead(
     item: Any,
     times: NDArray[np.int64],

@@ -21,7 +21,7 @@ from models.fleet.layout import (
     SHIFT,
     STUCK,
 )
-from models.life.compiled import part
+from models.life.compiled import lean
 
 ALARM_BITS = (1 << ALARM_HIGH) | (1 << ALARM_LOW)
 ALERT_BITS = (1 << ALERT_HIGH) | (1 << ALERT_LOW)
@@ -31,7 +31,7 @@ FIRST = 4  #: readings of a context that explain nothing yet
 SENSOR_BITS = (1 << RATE) | (1 << STUCK) | (1 << DROPOUT)
 
 
-@part
+@lean
 def set_condition(lane: Any, check: int, on: bool, t: int) -> None:
     """Begin or end a condition."""
     bit = 1 << check
@@ -44,7 +44,7 @@ def set_condition(lane: Any, check: int, on: bool, t: int) -> None:
             lane.changed_ns = t
 
 
-@part
+@lean
 def vote(lane: Any, check: int, hit: bool, t: int) -> None:
     """N of the last M rows begin a condition, as many end it; a shift register remembers them."""
     active = (lane.active >> check) & 1
@@ -66,7 +66,7 @@ def vote(lane: Any, check: int, hit: bool, t: int) -> None:
         set_condition(lane, check, False, t)
 
 
-@part
+@lean
 def timing(lane: Any, bound: Any, t: int, received: int, x: float, seconds: float) -> None:
     """Learn the usual intervals and the resolution; vote on the rate, find a stuck sensor."""
     d = abs(x - lane.last)
@@ -90,7 +90,7 @@ def timing(lane: Any, bound: Any, t: int, received: int, x: float, seconds: floa
         lane.received_ns = received
 
 
-@part
+@lean
 def limits(lane: Any, bound: Any, t: int, x: float) -> None:
     """A limit counts as reached at `>=`; while active it ends only clearly inside."""
     back = lane.spread
@@ -109,7 +109,7 @@ def limits(lane: Any, bound: Any, t: int, x: float) -> None:
             vote(lane, check, x <= limit + (back if on else 0.0), t)
 
 
-@part
+@lean
 def learning(lane: Any, x: float, rules: Any) -> float:
     """Return the share of a reading in the level, which begins at the first one learned."""
     known = lane.learned
@@ -121,7 +121,7 @@ def learning(lane: Any, x: float, rules: Any) -> float:
     return float(1.0 / (known + 1.0))
 
 
-@part
+@lean
 def follow(lane: Any, x: float, rules: Any) -> bool:
     """Follow the level of a context, wherever it goes; return whether the reading leapt there.
 
@@ -140,7 +140,7 @@ def follow(lane: Any, x: float, rules: Any) -> bool:
     return bool(leapt)
 
 
-@part
+@lean
 def level(lane: Any, x: float, absurd: bool, rules: Any) -> bool:
     """Follow the adaptive level and the fast mean; a reading counts as at most `clip` sigma off.
 
@@ -171,7 +171,7 @@ def level(lane: Any, x: float, absurd: bool, rules: Any) -> bool:
     return bool(leapt)
 
 
-@part
+@lean
 def notice(lane: Any, t: int, odds: float, flags: int, rules: Any) -> None:
     """Begin the notice of an onset on the signals beyond the limit; end it after a while.
 
@@ -193,7 +193,7 @@ def notice(lane: Any, t: int, odds: float, flags: int, rules: Any) -> None:
         set_condition(lane, AGAIN, False, t)
 
 
-@part
+@lean
 def known(lane: Any, rules: Any) -> float:
     """How much is known of a signal, 0..1: nothing of a bad sensor, a quarter of one just heard.
 
@@ -208,7 +208,7 @@ def known(lane: Any, rules: Any) -> float:
     return float(0.25 + 0.75 * max(own, rules.lent if lane.lent > 0 else 0.0))
 
 
-@part
+@lean
 def wear(lane: Any, bound: Any) -> float:
     """How bad a signal is, 0..1: how far on the way to its limit, and what is active."""
     bad = 0.0

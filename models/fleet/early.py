@@ -16,7 +16,7 @@ step that is small beside what the signal does by itself is no news, however rar
 import math
 from typing import Any
 
-from models.life.compiled import part
+from models.life.compiled import lean
 
 BLOCK = 32  #: rows of a block mean
 LAG = 2  #: blocks between the means that are compared
@@ -25,7 +25,7 @@ FREE = 3.0  #: moves that are learned as they are: nothing is known to clip them
 NOISE = 1.25  #: standard deviations in a mean absolute deviation of normal noise
 
 
-@part
+@lean
 def block_done(o: Any, rules: Any) -> None:
     """Learn how far the means of blocks move, and how far away is too far from now on."""
     rows = max(o.early_rows, 1000) * 1e-3
@@ -42,13 +42,13 @@ def block_done(o: Any, rules: Any) -> None:
     o.blocks = o.blocks + 1 if o.blocks + 1 < 2 * LAG else LAG
 
 
-@part
+@lean
 def _new_blocks(o: Any) -> None:
     o.block_sum = 0.0
     o.block_rows = 0
 
 
-@part
+@lean
 def stay(o: Any, x: float, tame: float, rules: Any) -> float:
     """Take a reading: enter the state, hold it or leave it (`o.early`), and learn if healthy.
 

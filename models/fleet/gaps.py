@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.life.compiled import part
+from models.life.compiled import lean
 from models.rows import Block
 
 BAD_QUALITY: Final = 2
@@ -13,7 +13,7 @@ LARGEST: Final = 1e150  #: beyond it no reading: its square, summed over years, 
 SMALLEST: Final = 1e-150  #: below it 0: no spread of a signal may come near the smallest number
 
 
-@part
+@lean
 def plain(cells: NDArray[np.float64]) -> None:
     """Make readings so large that they cannot be NaN, and those next to nothing 0.
 

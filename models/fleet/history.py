@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 
 from models.fleet.layout import ESTIMATE, LEVELS, PER_LEVEL, SAMPLES
-from models.life.compiled import part
+from models.life.compiled import lean
 from models.life.use import WEEK_S, recent_use
 
 ROLLS = (2.0**16, 2.0**24, 2.0**32, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9)  #: where counters begin again
@@ -16,7 +16,7 @@ UNLIKELY: Final = 10.0  #: standard deviations of use beyond which a counter was
 VARIES: Final = 0.5  #: of a day's use by the mean, until weeks have told
 
 
-@part
+@lean
 def remember(h: Any, lane: Any, m: Any, t: int, x: float, rules: Any) -> None:
     """Keep the past of a signal as medians of buckets that get wider with age.
 
@@ -57,7 +57,7 @@ def remember(h: Any, lane: Any, m: Any, t: int, x: float, rules: Any) -> None:
         h.kept += 1
 
 
-@part
+@lean
 def _step_back(h: Any, x: float) -> None:
     """Go on counting after a counter fell: it rolled over, was set back, or the part is new."""
     for full in ROLLS:
@@ -70,7 +70,7 @@ def _step_back(h: Any, x: float) -> None:
         h.start = used - x
 
 
-@part
+@lean
 def _leapt(h: Any, t: int, grown: float) -> bool:
     """Whether a counter grew by more since its last reading than use explains: it was set ahead.
 
@@ -89,7 +89,7 @@ def _leapt(h: Any, t: int, grown: float) -> bool:
     return bool(rate > 0.0 and grown > rate * (likely_s + UNLIKELY * spread_s))
 
 
-@part
+@lean
 def _step_ahead(h: Any, t: int, x: float) -> None:
     """Go on counting after a counter was set ahead, with the usual use for the time in between."""
     n = h.points
@@ -98,7 +98,7 @@ def _step_ahead(h: Any, t: int, x: float) -> None:
     h.base = x - max(used, h.raw - h.base)
 
 
-@part
+@lean
 def _close(h: Any, m: Any, t: int, rules: Any) -> None:
     """Add the median of the finished bucket; ask for an estimate once 1/128 of the past is new."""
     k = h.kept

@@ -52,7 +52,7 @@ from models.fleet.quiet import quiet
 from models.fleet.reference import begin_again, compare, expect
 from models.fleet.renewal import Lines
 from models.fleet.vectors import LANES
-from models.life.compiled import entry, part
+from models.life.compiled import entry, lean, part
 
 PATIENCE = 16  #: rows until quiet ones are looked for again
 AT_ONCE = 128  #: silent machines told of at one tick
@@ -60,7 +60,7 @@ BAD_BITS = LIMIT_BITS | (1 << SHIFT)
 LASTING_BITS = (1 << SHIFT) | (1 << AGAIN)
 
 
-@part
+@lean
 def _row(
     lane: Any,
     bound: Any,
@@ -128,7 +128,7 @@ def _row(
     return True
 
 
-@part
+@lean
 def _silence(lanes: Any, bounds: Any, m: Any, now: int, rules: Any) -> None:
     """Find the signals that have not been heard for too long, and when to look again."""
     due = NEVER
@@ -153,7 +153,7 @@ def _silence(lanes: Any, bounds: Any, m: Any, now: int, rules: Any) -> None:
     m.due_ns = due
 
 
-@part
+@lean
 def _judge(lanes: Any, m: Any, rules: Any) -> None:
     """Sum up a machine from its signals: state, health, coverage. Health moves in steps."""
     active, heard, dropped, conditions, armed = 0, 0, 0, 0, 0
@@ -197,7 +197,7 @@ def _judge(lanes: Any, m: Any, rules: Any) -> None:
         m.state = NORMAL
 
 
-@part
+@lean
 def _tell(lanes: Any, m: Any, histories: Any, lines: Lines, first: int, rules: Any) -> bool:
     """Decide whether this row of a machine has something to tell; estimate its lives if asked to.
 
@@ -220,7 +220,7 @@ def _tell(lanes: Any, m: Any, histories: Any, lines: Lines, first: int, rules: A
     return bool(asks != 0)
 
 
-@part
+@lean
 def _silent_machine(
     lanes: Any,
     bounds: Any,

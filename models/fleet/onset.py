@@ -26,7 +26,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from models.life.compiled import part
+from models.life.compiled import lean
 
 LAYERS: Final = 3
 SEASONS: Final = 48  #: parts of a day
@@ -46,13 +46,13 @@ HUGE: Final = 3e38  #: the most that is kept of a part of the day, in single pre
 TOP: Final = 3.75  #: three standard deviations of normal noise, in mean absolute deviations
 
 
-@part
+@lean
 def _share(rows: float, least: float) -> float:
     """Return the share of the next row in a mean: of all rows at first, later at least `least`."""
     return least if (rows + 1.0) * least >= 1.0 else 1.0 / (rows + 1.0)
 
 
-@part
+@lean
 def tamed(o: Any, x: float, rules: Any) -> float:
     """Return a reading as it is learned where nothing is known to clip it at.
 
@@ -70,7 +70,7 @@ def tamed(o: Any, x: float, rules: Any) -> float:
     return float(min(max(x, o.level - reach), o.level + reach))
 
 
-@part
+@lean
 def falsely_begun(o: Any, x: float, rules: Any) -> bool:
     """Whether a signal's first readings prove absurd; then all begins again at this one.
 
@@ -94,12 +94,12 @@ def falsely_begun(o: Any, x: float, rules: Any) -> bool:
     return True
 
 
-@part
+@lean
 def _range(a: float, b: float, c: float) -> float:
     return max(a, b, c) - min(a, b, c)
 
 
-@part
+@lean
 def _tail(o: Any, layer: int, s: float, least: float, rules: Any) -> float:
     """Return the exponent of a surprise under an exponential tail, then learn quantile and scale.
 
@@ -132,7 +132,7 @@ def _tail(o: Any, layer: int, s: float, least: float, rules: Any) -> float:
     return float(excess * twice / (scale * twice + excess))
 
 
-@part
+@lean
 def _season(o: Any, slot: int, day: int, x: float, tame: float, least: float, rules: Any) -> float:
     """Return the distance from what this part of the day is like, in its spread, and learn.
 
@@ -161,7 +161,7 @@ def _season(o: Any, slot: int, day: int, x: float, tame: float, least: float, ru
     return float(s)
 
 
-@part
+@lean
 def _cell(o: Any, x: float, rules: Any) -> int:
     """Return the cell of the signal's range that a reading falls into; the range grows with it.
 
@@ -184,13 +184,13 @@ def _cell(o: Any, x: float, rules: Any) -> int:
     return int(MIDDLE + away if off > 0.0 else MIDDLE - away)
 
 
-@part
+@lean
 def triple(cell: int, first: int, second: int) -> int:
     """Return the number of a triple of cells."""
     return (int(cell) * CELLS + int(first)) * CELLS + int(second)
 
 
-@part
+@lean
 def unseen(o: Any, number: int) -> bool:
     """Keep a triple; return whether it was never seen before."""
     place = number >> 6
@@ -202,7 +202,7 @@ def unseen(o: Any, number: int) -> bool:
     return True
 
 
-@part
+@lean
 def _pattern(o: Any, cell: int, rules: Any) -> float:
     """Return the share of triples never seen before among the last few, and keep this one."""
     n = o.rows
@@ -218,7 +218,7 @@ def _pattern(o: Any, cell: int, rules: Any) -> float:
     return float(fresh)
 
 
-@part
+@lean
 def begin(o: Any, x: float) -> None:
     """Set what the first reading of a signal sets."""
     o.level = o.low = o.high = o.origin = x
@@ -227,7 +227,7 @@ def begin(o: Any, x: float) -> None:
         o.recent[i] = x
 
 
-@part
+@lean
 def _level(o: Any, x: float, tame: float, least: float, rules: Any) -> float:
     """Return how far the mean of four readings is off the slow mean, -1 unknown, and learn."""
     sigma = max(o.spread, least)
@@ -248,7 +248,7 @@ def _level(o: Any, x: float, tame: float, least: float, rules: Any) -> float:
     return float(s)
 
 
-@part
+@lean
 def surprise(o: Any, slot: int, day: int, x: float, tame: float, rules: Any) -> float:
     """Return the evidence after a reading that something changed, and learn the reading.
 

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.fleet.layout import PEERS
-from models.life.compiled import part
+from models.life.compiled import lean
 
 
-@part
+@lean
 def _place(ref: Any, other: int) -> int:
     """Return the place of a peer, a free one at first sight, or -1. Peers are kept plus one."""
     for i in range(PEERS):
@@ -26,7 +26,7 @@ def _place(ref: Any, other: int) -> int:
     return -1
 
 
-@part
+@lean
 def pair_up(
     lanes: Any, references: Any, layout: NDArray[np.int32], begin: int, end: int, t: int
 ) -> None:

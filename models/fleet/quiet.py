@@ -95,12 +95,12 @@ from models.fleet.vectors import (
     store,
     total,
 )
-from models.life.compiled import part
+from models.life.compiled import lean
 
 SMALLEST: Final = 8  #: rows for which filling the tables pays
 
 
-@part
+@lean
 def _take(
     s: Any,
     n: Any,
@@ -229,7 +229,7 @@ def _take(
     return r
 
 
-@part
+@lean
 def _pairs(
     rests: Any, lanes: Any, references: Any, layout: NDArray[np.int32], item: Any, r: int, t: int
 ) -> None:
@@ -245,7 +245,7 @@ def _pairs(
         pair_up(lanes, references, layout, begin, begin + 2 * item.columns, t)
 
 
-@part
+@lean
 def _remembered(
     histories: Any,
     lanes: Any,
@@ -271,7 +271,7 @@ def _remembered(
     return count
 
 
-@part
+@lean
 def quiet(
     lanes: Any,
     bounds: Any,

@@ -7,10 +7,10 @@ import numpy as np
 
 from models.fleet.checks import level, set_condition
 from models.fleet.layout import ABSURD, CONTEXTS, MOVED, SHIFT
-from models.life.compiled import part
+from models.life.compiled import lean, part
 
 
-@part
+@lean
 def _two(i: int, j: int) -> int:
     """Return the place of two contexts' sum of products, whichever comes first."""
     first, second = min(i, j), max(i, j)
@@ -66,19 +66,19 @@ def _solve(lane: Any, bound: Any, ref: Any, k: int, rules: Any) -> None:
         lane.slack = max(lane.slack, rules.material_wear * abs(goal - lane.mean))
 
 
-@part
+@lean
 def top(lane: Any, rules: Any) -> float:
     """Return how far off a row counts at most."""
     return float(max(rules.shift_clip * lane.sigma, lane.slack + 3.0 * lane.sigma))
 
 
-@part
+@lean
 def most(lane: Any) -> float:
     """Return how much one row counts at most, by how far it is off: 1 / sigma, 0 unknown."""
     return float(1.0 / lane.sigma if lane.sigma > 0.0 else 0.0)
 
 
-@part
+@lean
 def _learn(lane: Any, ref: Any, m: Any, x: float) -> None:
     """Add one healthy row to the reference: mean, products with the contexts, their range."""
     lane.count += 1.0
@@ -114,7 +114,7 @@ def _learn(lane: Any, ref: Any, m: Any, x: float) -> None:
             lane.c_mean[i] += di / n
 
 
-@part
+@lean
 def begin_again(lane: Any, ref: Any, rules: Any) -> None:
     """Forget what the first readings of a signal taught: they were absurd."""
     if lane.learned >= 2.0 * rules.warm_rows:
@@ -126,7 +126,7 @@ def begin_again(lane: Any, ref: Any, rules: Any) -> None:
     ref.sxc[:], ref.scc[:] = 0.0, 0.0
 
 
-@part
+@lean
 def _outside(ref: Any, m: Any, day: float) -> float:
     """How far the contexts are outside of what the reference has seen, in quarters of its range.
 
@@ -145,7 +145,7 @@ def _outside(ref: Any, m: Any, day: float) -> float:
     return far
 
 
-@part
+@lean
 def expect(lane: Any, m: Any) -> bool:
     """Set what the healthy reference expects now; False when a context that it needs is unknown."""
     known = True
@@ -160,7 +160,7 @@ def expect(lane: Any, m: Any) -> bool:
     return known
 
 
-@part
+@lean
 def compare(
     lane: Any,
     bound: Any,
@@ -227,7 +227,7 @@ def compare(
     return odds
 
 
-@part
+@lean
 def _grow(lane: Any, bound: Any, ref: Any, m: Any, t: int, rules: Any) -> None:
     """Arm and freeze the reference when rows and time allow, and fit it again now and then."""
     age = (t - lane.first_ns) * 1e-9

@@ -79,7 +79,7 @@ from models.fleet.watched import (
     keep,
     lay,
 )
-from models.life.compiled import inlined, part
+from models.life.compiled import inlined, lean
 
 
 @inlined
@@ -111,7 +111,7 @@ def _young(t: Any, layer: int, rules: Any) -> bool:
     return bool(some((1.0 + known) * rules.tail_share < 1.0 + 1e-9))
 
 
-@part
+@lean
 def _readings(
     t: Any, count: int, day: int, early: bool, rules: Any
 ) -> int:  # fmt: skip
@@ -232,7 +232,7 @@ def _readings(
     return r
 
 
-@part
+@lean
 def _pattern(o: Any, j: int, t: Any, past: Any, count: int) -> int:
     """Keep a signal's triples; note in which rows they are new (NEWS), and return how many are."""
     n, found = o.rows, 0
@@ -249,7 +249,7 @@ def _pattern(o: Any, j: int, t: Any, past: Any, count: int) -> int:
     return found
 
 
-@part
+@lean
 def _evidence(t: Any, found: int, count: int, early: bool, rules: Any) -> None:
     """Add the pattern to the other layers, and half-forget the evidence from row to row."""
     zero, at = every(0.0), PATTERN * LANES
@@ -274,7 +274,7 @@ def _evidence(t: Any, found: int, count: int, early: bool, rules: Any) -> None:
     store(t, EVIDENCE, evidence)
 
 
-@part
+@lean
 def take(
     onsets: Any, which: Any, offset: Any, lanes: int, clock: NDArray[np.int64], r: int,
     early_days: int, cells: NDArray[np.float64], odds: NDArray[np.float64], room: Any, rules: Any,

@@ -27,7 +27,7 @@ from models.fleet.onset import SEASONS, falsely_begun, surprise, tamed
 from models.fleet.settled import take
 from models.fleet.vectors import LANES
 from models.fleet.watched import rooms
-from models.life.compiled import entry, part
+from models.life.compiled import entry, lean, part
 
 DAY_NS = 86_400 * 10**9
 SLOT_NS = DAY_NS // SEASONS
@@ -35,7 +35,7 @@ LEAST = 4  #: rows that are taken side by side
 PATIENCE = 16  #: rows until side by side is tried again
 
 
-@part
+@lean
 def _clock(m: Any, t: int, rules: Any) -> None:
     """Move a machine's clock to a row: part of the day, day, and whether a long gap ended."""
     if m.watched == 0:
@@ -59,7 +59,7 @@ def _clock(m: Any, t: int, rules: Any) -> None:
         m.slot_end_ns = m.begin_ns + m.day * DAY_NS + (m.slot + 1) * SLOT_NS
 
 
-@part
+@lean
 def _signal(
     o: Any,
     clock: NDArray[np.int64],

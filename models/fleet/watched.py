@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from models.fleet.early import BLOCK, FREE
 from models.fleet.onset import LAGS, LAYERS, SEASON
 from models.fleet.vectors import LANES, load, store, turned
-from models.life.compiled import part
+from models.life.compiled import lean, part
 
 ROWS: Final = 64  #: at a time
 LONGEST: Final = LAGS[1]
@@ -37,7 +37,7 @@ NEWS: Final = OUT + ROWS * LANES  # 1 where a triple was never seen before
 TABLE: Final = NEWS + ROWS * LANES
 
 
-@part
+@lean
 def _settled(o: Any, slot: int, day: int, session: int, early: bool, rules: Any) -> bool:
     """Whether all shares of a signal have come down to what they stay at."""
     rows = min(o.rows, o.since)
@@ -55,7 +55,7 @@ def _settled(o: Any, slot: int, day: int, session: int, early: bool, rules: Any)
     return bool(calm)
 
 
-@part
+@lean
 def ahead(
     which: Any,
     onsets: Any,
@@ -85,7 +85,7 @@ def ahead(
     return i
 
 
-@part
+@lean
 def fill(t: Any, j: int, o: Any, slot: int) -> None:
     """Copy what the watch knows of a signal into column j of the table."""
     t[STEP + j], t[SLOW + j] = o.step, o.level
@@ -102,7 +102,7 @@ def fill(t: Any, j: int, o: Any, slot: int) -> None:
     t[FRESH + j] = o.fresh
 
 
-@part
+@lean
 def keep(t: Any, j: int, o: Any, slot: int, day: int, count: int, early: bool) -> None:
     """Copy column j of the table back, after so many rows."""
     o.step, o.level = t[STEP + j], t[SLOW + j]
@@ -126,7 +126,7 @@ def keep(t: Any, j: int, o: Any, slot: int, day: int, count: int, early: bool) -
         o.block_rows += count
 
 
-@part
+@lean
 def lay(t: Any, offset: Any, r: int, count: int, cells: NDArray[np.float64]) -> None:
     """Lay the readings of four signals abreast."""
     a, b, c, d = offset[0] + r, offset[1] + r, offset[2] + r, offset[3] + r
@@ -145,7 +145,7 @@ def lay(t: Any, offset: Any, r: int, count: int, cells: NDArray[np.float64]) -> 
         i += 1
 
 
-@part
+@lean
 def hand_out(
     t: Any, offset: Any, r: int, count: int, lanes: int, odds: NDArray[np.float64]
 ) -> None:

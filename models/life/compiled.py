@@ -24,12 +24,17 @@ _PLAIN = (int, float, complex, str, bytes, np.generic, np.dtype)
 
 def part(function: Callable[P, R]) -> Callable[P, R]:
     """Compile a function that only compiled functions call; it is cached with its callers."""
-    return cast("Callable[P, R]", numba.njit(nogil=True, error_model="numpy")(function))
+    return cast("Callable[P, R]", numba.njit(nogil=True, error_model="numpy", _nrt=True)(function))
+
+
+def lean(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile a `part` that makes no array: it counts no holders of those it is given."""
+    return cast("Callable[P, R]", numba.njit(nogil=True, error_model="numpy", _nrt=False)(function))
 
 
 def inlined(function: Callable[P, R]) -> Callable[P, R]:
     """Compile a function into each place that calls it: for values that live in registers."""
-    made = numba.njit(nogil=True, error_model="numpy", forceinline=True)(function)
+    made = numba.njit(nogil=True, error_model="numpy", forceinline=True, _nrt=False)(function)
     return cast("Callable[P, R]", made)
 
 
