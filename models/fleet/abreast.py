@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.fleet.checks import SHIFTED
+from models.fleet.checks import SHIFTED, receipt
 from models.fleet.layout import (
     BEYOND,
     CONDITION,
@@ -45,12 +45,12 @@ STOPS: Final = ONSET_ALARM | BEYOND | MARKED  #: rows that are taken one by one
 
 
 @lean
-def calm(lane: Any, item: Any, contexts: int, share: float) -> bool:
+def calm(lane: Any, contexts: int, share: float) -> bool:
     """Whether a signal is in a state that the tables can hold."""
     shifting = lane.active == 1 << SHIFT  # it lasts; for how long the sums say
     calm = (lane.active == 0 or shifting) and lane.changed == 0
     calm = calm and lane.rows * share >= 1.0 and lane.interval_s > 0.0 and lane.step < np.inf
-    calm = calm and lane.received_ns >= item.at_ns and lane.role != DETECTOR
+    calm = calm and lane.role != DETECTOR
     for i in range(REGISTERS):
         calm = calm and lane.register[i] == 0
     if lane.role in (CONDITION, CONTEXT):
@@ -174,8 +174,9 @@ def lay(
 
 
 @lean
-def keep(s: Any, a: int, lane: Any, ref: Any, contexts: int) -> None:
-    """Copy a signal's state back."""
+def keep(s: Any, a: int, lane: Any, ref: Any, contexts: int, heard: int) -> None:
+    """Copy a signal's state back after rows that were received at `heard`."""
+    receipt(lane, heard)
     lane.last, lane.interval_s, lane.step = s[a + LAST], s[a + INTERVAL], s[a + STEP]
     lane.fast, lane.level, lane.spread = s[a + FAST], s[a + LEVEL], s[a + SPREAD]
     lane.odds = s[a + ODDS]

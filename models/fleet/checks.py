@@ -83,6 +83,12 @@ def timing(lane: Any, bound: Any, t: int, received: int, x: float, seconds: floa
         lane.step = min(lane.step, d)
     if bound.stuck_ns < NEVER:
         set_condition(lane, STUCK, t - lane.same_ns >= bound.stuck_ns, t)
+    receipt(lane, received)
+
+
+@lean
+def receipt(lane: Any, received: int) -> None:
+    """Learn the usual time between receipts."""
     if received > lane.received_ns:
         gap = (received - lane.received_ns) * 1e-9
         usual = lane.group_s if lane.group_s > 0.0 else gap

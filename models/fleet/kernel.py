@@ -275,7 +275,7 @@ def _telling_row(
     life = lines.first[item.machine]
     r = start
     sums = np.zeros(LANES)  # of the odds, every fourth together, as `quiet` sums
-    calm = start + 1  # the first row settles what is the same for the whole block
+    calm = start
     while r < rows:
         if r >= calm:
             taken = r

@@ -309,7 +309,7 @@ def quiet(
             return start
     for j in range(columns):
         lane = lanes[layout[begin + 2 * j]]
-        if lane.last_ns != last_ns or not calm(lane, item, contexts, rules.level_share):
+        if lane.last_ns != last_ns or not calm(lane, contexts, rules.level_share):
             return start
         if lane.history >= 0:
             pasts += 1
@@ -388,7 +388,7 @@ def quiet(
     for j in range(columns):
         lane = lanes[layout[begin + 2 * j]]
         a = j // LANES * STATE + j % LANES
-        keep(s, a, lane, references[lane.onset], contexts)
+        keep(s, a, lane, references[lane.onset], contexts, item.at_ns)
         moved = int(s[a + MOVED_AT])
         lane.same_ns = lane.same_ns if moved < 0 else times[item.first_row + moved]
         lane.last_ns = last_ns

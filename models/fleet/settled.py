@@ -81,6 +81,8 @@ from models.fleet.watched import (
 )
 from models.life.compiled import inlined, lean
 
+NEARLY = 1.0 - 1e-12  #: less than the rounding of two products
+
 
 @inlined
 def _tail(s: Any, edge: Any, scale: Any, seen: Any, young: bool, least: float, rules: Any) -> Any:
@@ -102,6 +104,19 @@ def _tail(s: Any, edge: Any, scale: Any, seen: Any, young: bool, least: float, r
         choose(hit, up, down),
         choose(hit, larger(least, wider), scale),
     )
+
+
+@inlined
+def _rated(
+    far: Any, wide: Any, edge: Any, scale: Any, seen: Any, young: bool, least: float, rules: Any
+) -> Any:
+    """Return what `_tail` does of `far / wide`; most rows are not beyond the edge, and no division.
+
+    Where the product is not beyond by more than its rounding the quotient is not either.
+    """
+    if some(far > edge * wide * NEARLY):
+        return _tail(far / wide, edge, scale, seen, young, least, rules)
+    return every(0.0), larger(0.0, edge - 0.5 * rules.tail_rate * scale), scale
 
 
 @inlined
@@ -159,21 +174,22 @@ def _readings(
         rest = x - slow
         mean = 0.25 * ((x + recent_1) + (recent_2 + recent_3))
         recent_1, recent_2, recent_3 = x, recent_1, recent_2
-        s = abs(mean - slow) / sigma
+        far = abs(mean - slow)
         top = TOP * sigma
         rest = smaller(larger(rest, 0.0 - top), top)
         slow = slow + share * rest
         spread = spread + wide_share * (abs(rest) - spread)
         seen = load(t, SEEN + LEVEL * LANES) + (r + 1.0)
-        total, edge_l, scale_l = _tail(s, edge_l, scale_l, seen, young_l, rules.level_least, rules)
+        total, edge_l, scale_l = _rated(
+            far, sigma, edge_l, scale_l, seen, young_l, rules.level_least, rules
+        )
         # season
         wideness = larger(larger(width, 0.25 * around), least)
         rest = x - (origin + centre)
         if day > 0:
             seen = load(t, SEEN + SEASON * LANES) + (r + 1.0)
-            s = abs(rest) / wideness
-            more, edge_s, scale_s = _tail(
-                s, edge_s, scale_s, seen, young_s, rules.season_least, rules
+            more, edge_s, scale_s = _rated(
+                abs(rest), wideness, edge_s, scale_s, seen, young_s, rules.season_least, rules
             )
             total = total + more
         if growing:
@@ -254,23 +270,24 @@ def _evidence(t: Any, found: int, count: int, early: bool, rules: Any) -> None:
     """Add the pattern to the other layers, and half-forget the evidence from row to row."""
     zero, at = every(0.0), PATTERN * LANES
     fresh, edge, scale = load(t, FRESH), load(t, EDGE + at), load(t, SCALE + at)
-    young = _young(t, PATTERN, rules)
-    before = (fresh > 0.0) | (edge > 0.0)
-    for r in range(count if found > 0 or some(before) else 0):
-        fresh = fresh + rules.pattern_share * (load(t, NEWS + r * LANES) - fresh)
-        fresh = choose(fresh < NOTHING, zero, fresh)
-        seen = load(t, SEEN + at) + (r + 1.0)
-        more, edge, scale = _tail(fresh, edge, scale, seen, young, rules.pattern_least, rules)
-        store(t, TOTALS + r * LANES, load(t, TOTALS + r * LANES) + more)
+    young, evidence = _young(t, PATTERN, rules), load(t, EVIDENCE)
+    news = found > 0 or some(fresh > 0.0)
+    for r in range(count):
+        total = load(t, TOTALS + r * LANES)
+        if news:
+            fresh = fresh + rules.pattern_share * (load(t, NEWS + r * LANES) - fresh)
+            fresh = choose(fresh < NOTHING, zero, fresh)
+            seen = load(t, SEEN + at) + (r + 1.0)
+            more, edge, scale = _tail(fresh, edge, scale, seen, young, rules.pattern_least, rules)
+            total = total + more
+        else:
+            edge = larger(0.0, edge - 0.5 * rules.tail_rate * scale)
+        evidence = evidence + rules.evidence_share * (total * rules.layer_weight - evidence)
+        evidence = choose(evidence >= NOTHING, evidence, zero)
+        store(t, OUT + r * LANES, evidence * load(t, WAYS + r * LANES) if early else evidence)
     store(t, FRESH, fresh)
     store(t, EDGE + at, edge)
     store(t, SCALE + at, scale)
-    evidence = load(t, EVIDENCE)
-    for r in range(count):
-        total = load(t, TOTALS + r * LANES) * rules.layer_weight
-        evidence = evidence + rules.evidence_share * (total - evidence)
-        evidence = choose(evidence >= NOTHING, evidence, zero)
-        store(t, OUT + r * LANES, evidence * load(t, WAYS + r * LANES) if early else evidence)
     store(t, EVIDENCE, evidence)
 
 

@@ -31,8 +31,7 @@ from models.life.compiled import entry, lean, part
 
 DAY_NS = 86_400 * 10**9
 SLOT_NS = DAY_NS // SEASONS
-LEAST = 4  #: rows that are taken side by side
-PATIENCE = 16  #: rows until side by side is tried again
+FEW = 4  #: rows that are taken side by side, and one by one until that is tried again
 
 
 @lean
@@ -129,14 +128,14 @@ def _signals(
         r = 0
         while r < item.rows:
             took = 0
-            if item.rows - r >= LEAST:
+            if item.rows - r >= FEW:
                 took = take(
                     onsets, which, offset, count, clock, r, early_days, cells, odds, room, rules
                 )
             r += took
             if took > 0:
                 continue
-            rows = r, min(r + PATIENCE, item.rows)
+            rows = r, min(r + FEW, item.rows)
             for i in range(count):
                 o, first = onsets[which[i]], offset[i]
                 _signal(
