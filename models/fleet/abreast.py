@@ -23,7 +23,7 @@ from models.fleet.reference import most, top
 from models.fleet.vectors import LANES, load, store, turned
 from models.life.compiled import lean, part
 
-TILE: Final = 32  #: rows at a time
+TILE: Final = 64  #: rows at a time
 WIDEST: Final = 64  #: signals of a block
 
 # where the fields of the state begin, of four signals
