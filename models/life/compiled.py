@@ -22,20 +22,29 @@ K = TypeVar("K")
 _PLAIN = (int, float, complex, str, bytes, np.generic, np.dtype)
 
 
+def _compiled(function: Callable[P, R], arrays: bool, **options: bool) -> Callable[P, R]:
+    """Compile a function; `arrays`: it makes some, so it counts who holds those it knows.
+
+    Said of each: numba would take what is not said from the first one that calls it.
+    """
+    njit: Any = numba.njit  # its stubs do not know `_nrt`
+    made = njit(nogil=True, error_model="numpy", _nrt=arrays, **options)(function)
+    return cast("Callable[P, R]", made)
+
+
 def part(function: Callable[P, R]) -> Callable[P, R]:
     """Compile a function that only compiled functions call; it is cached with its callers."""
-    return cast("Callable[P, R]", numba.njit(nogil=True, error_model="numpy", _nrt=True)(function))
+    return _compiled(function, arrays=True)
 
 
 def lean(function: Callable[P, R]) -> Callable[P, R]:
-    """Compile a `part` that makes no array: it counts no holders of those it is given."""
-    return cast("Callable[P, R]", numba.njit(nogil=True, error_model="numpy", _nrt=False)(function))
+    """Compile a `part` that makes no array: to count holders takes time in small ones."""
+    return _compiled(function, arrays=False)
 
 
 def inlined(function: Callable[P, R]) -> Callable[P, R]:
     """Compile a function into each place that calls it: for values that live in registers."""
-    made = numba.njit(nogil=True, error_model="numpy", forceinline=True, _nrt=False)(function)
-    return cast("Callable[P, R]", made)
+    return _compiled(function, arrays=False, forceinline=True)
 
 
 def entry(function: Callable[P, R]) -> Callable[P, R]:
