@@ -4,9 +4,18 @@ import argparse
 
 
 def count(text: str) -> int:
-    """Read a number from 1."""
-    if not (text.isdecimal() and int(text)):
-        raise argparse.ArgumentTypeError("expected a number from 1")
+    """Read a whole number from 1."""
+    return _whole(text, 1)
+
+
+def whole(text: str) -> int:
+    """Read a whole number from 0, as a seed is one."""
+    return _whole(text, 0)
+
+
+def _whole(text: str, least: int) -> int:
+    if not (text.isdecimal() and int(text) >= least):
+        raise argparse.ArgumentTypeError(f"expected a whole number from {least}")
     return int(text)
 
 
@@ -34,10 +43,3 @@ def days(text: str) -> float:
     if not found:
         raise argparse.ArgumentTypeError("expected a number above 0")
     return found
-
-
-def seed(text: str) -> int:
-    """Read what random numbers are drawn from."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError("expected a whole number from 0")
-    return int(text)

@@ -13,6 +13,7 @@ from cloud.keep.manifest import Manifest
 from cloud.places import places
 from cloud.settings import load
 from cloud.telemetry.opening import open_copy
+from forewarn.arguments import count
 
 
 def described(folder: Path, found: Manifest) -> str:
@@ -38,15 +39,13 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "folder", type=Path, help="a folder named by the time is made in it (--verify: that folder)"
     )
-    parser.add_argument("--keep", type=int, metavar="N", help="then delete all but the newest "
+    parser.add_argument("--keep", type=count, metavar="N", help="then delete all but the newest "
                         "N backups of the folder (default: keep all)")  # fmt: skip
     parser.add_argument(
         "--verify", action="store_true", help="compare a backup with its checksums; make none"
     )
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
     options = parser.parse_args(arguments)
-    if options.keep is not None and options.keep < 1:
-        parser.error("--keep: write a number from 1")
     try:
         if options.verify:
             target = options.folder

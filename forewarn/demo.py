@@ -26,7 +26,7 @@ from cloud.settings import CloudSettings
 from edge_agent.agent import Agent
 from edge_agent.errors import AgentError
 from forewarn import stage, warming
-from forewarn.arguments import count, port, seed, span
+from forewarn.arguments import count, port, span, whole
 from forewarn.board import Picture, Telling, picture_of, render
 from forewarn.broker import Broker, BrokerError, embedded
 from forewarn.client import Client, ServiceError
@@ -170,7 +170,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="forewarn demo", description=__doc__)
     parser.add_argument("--seconds", type=span, default=0.0, help="stop after so many; 0: when "
                         "the story has ended (default: %(default)g)")  # fmt: skip
-    parser.add_argument("--seed", type=seed, default=7, help="a whole number: draws machine, "
+    parser.add_argument("--seed", type=whole, default=7, help="a whole number: draws machine, "
                         "onset and rate (default: %(default)s)")  # fmt: skip
     parser.add_argument(
         "--speed", type=span, help="simulated days a second (default: 1, more if SECONDS is short)"

@@ -14,7 +14,7 @@ import edge_agent.settings as edge
 from edge_agent.agent import Agent
 from edge_agent.errors import AgentError
 from edge_agent.settings import MEMORY
-from forewarn.arguments import count, days, port, seed, span
+from forewarn.arguments import count, days, port, span, whole
 from forewarn.broker import BrokerError
 from forewarn.findings import reaches
 from forewarn.stage import gateway
@@ -32,8 +32,9 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--scenario", help="name of one of ours, or a TOML file; else --machines")
     found.add_argument("--machines", type=count, default=100, help="size of a drawn fleet "
                        "(default: %(default)s)")  # fmt: skip
-    found.add_argument("--failing", type=int, help="how many of them fail (default: 1 in 50)")
-    found.add_argument("--seed", type=seed, help="a whole number: draws the fleet and its noise "
+    found.add_argument("--failing", type=whole, help="how many of them fail "
+                       "(default: 1 in 50)")  # fmt: skip
+    found.add_argument("--seed", type=whole, help="a whole number: draws the fleet and its noise "
                        "(default: the scenario's, else 0)")  # fmt: skip
     found.add_argument("--days", type=days, help=f"simulated days (default: {DAYS:.0f})")
     found.add_argument("--speed", type=span, default=DAY_S, help="simulated seconds a second; "
@@ -130,7 +131,10 @@ def tell_truth(scenario: Scenario, path: Path | None) -> None:
 
 def main(arguments: list[str]) -> int:
     """Publish; status 0 when the service has everything or a signal ended it."""
-    options = parser().parse_args(arguments)
+    command = parser()
+    options = command.parse_args(arguments)
+    if options.scenario is None and (options.failing or 0) > options.machines:
+        command.error(f"argument --failing: at most {options.machines}, all --machines")
     try:
         scenario = scenario_of(options)
         knock(options.host, options.port)

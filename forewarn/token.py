@@ -22,7 +22,7 @@ def add(
     owner: Owner,
     name: Annotated[str, typer.Option(help="what it is for")],
     scope: Annotated[Scope, typer.Option(help="how much it may do")] = Scope.READ,
-    days: Annotated[int, typer.Option(help="days it is valid, 1 to 365")] = 90,
+    days: Annotated[int, typer.Option(min=1, max=365, help="days it is valid")] = 90,
     settings: Settings = None,
 ) -> None:
     """Make a token and print it, once."""

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from forewarn import recordings
+from forewarn.arguments import count, whole
 from forewarn.csv_rows import CsvError
 from forewarn.trainer import Options, Trained, train
 from models.anomaly.card import Card, ModelError, written
@@ -33,13 +34,14 @@ def parser() -> argparse.ArgumentParser:
                          help="where the model goes; its card stands beside it")  # fmt: skip
     anomaly.add_argument("--kind", choices=("autoencoder", "forecaster"), default="autoencoder",
                          help="what is trained (default: %(default)s)")  # fmt: skip
-    anomaly.add_argument("--lags", type=int, default=8, help="rows that a forecaster reads "
+    anomaly.add_argument("--lags", type=count, default=8, help="rows that a forecaster reads "
                          "(default: %(default)s)")  # fmt: skip
     anomaly.add_argument("--signals", help="names, with commas (default: all that change)")
     anomaly.add_argument("--profile", default="generic", help="machine type whose limits the "
                          "default detector has (default: %(default)s)")  # fmt: skip
-    anomaly.add_argument("--seed", type=int, default=0, help="of all chance (default: %(default)s)")
-    anomaly.add_argument("--trials", type=int, default=24, help="faults put in to compare with "
+    anomaly.add_argument("--seed", type=whole, default=0,
+                         help="of all chance (default: %(default)s)")  # fmt: skip
+    anomaly.add_argument("--trials", type=count, default=24, help="faults put in to compare with "
                          "the default detector (default: %(default)s)")  # fmt: skip
     show = verbs.add_parser("show", help="check a model's two files and say what is on the card")
     activate = verbs.add_parser("activate", help="let a model out of the shadow, unless it is "

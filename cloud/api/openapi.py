@@ -105,8 +105,9 @@ BODIES: Final[Sequence[type]] = (
 INTRODUCTION: Final = (
     "Machines, readings, assessments, advisories and tickets. Times are RFC 3339 in UTC; columns "
     "of times are whole ns since 1970 UTC. Units are UCUM codes or stand in the name (`p10_s`: "
-    "seconds). Errors are RFC 9457 problems. Lists are paged: follow `next`. `x-roles` says who "
-    "may call an operation, `x-scope` what scope a token needs; another customer's things are 404."
+    "seconds). Errors are RFC 9457 problems; a query parameter that is not described is one. "
+    "Lists are paged: follow `next`. `x-roles` says who may call an operation, `x-scope` what "
+    "scope a token needs; another customer's things are 404."
 )
 SCHEMES: Final = {
     "cookie": {

@@ -57,8 +57,7 @@ class Why(msgspec.Struct, frozen=True, kw_only=True):
 def explain(deps: ApiDeps, row: AdvisoryRow) -> Why:
     """Return the reasons of an advisory: as they stand now while it waits or is worked on."""
     profile = deps.profiles.get(row.profile) or deps.profiles["generic"]
-    assessments = recent(deps, row.machine)
-    now = assessments[0] if assessments and row.state in STANDING else None
+    now = _now(deps, row)
     evidence = _as_now(deps.ledger.evidence(row.id), now)
     life, life_at_ns = row.life, row.life_at_ns
     known = dict(lives_by_mode(now, profile)).get(row.mode) if now is not None else None
@@ -69,7 +68,7 @@ def explain(deps: ApiDeps, row: AdvisoryRow) -> Why:
         machine=row.machine,
         clock=Clocks(deps).of(row.machine),
         why={lang: reasons(evidence, life, profile, lang) for lang in LANGUAGES},
-        forecast=forecast(deps, row.component, life, profile, assessments),
+        forecast=forecast(deps, row.component, life, profile, recent(deps, row.machine)),
         life=life,
         life_at_ns=life_at_ns,
         confidence=row.confidence,
@@ -79,8 +78,13 @@ def explain(deps: ApiDeps, row: AdvisoryRow) -> Why:
 
 def evidence_now(deps: ApiDeps, row: AdvisoryRow) -> list[EvidenceRow]:
     """Return what speaks for an advisory, oldest first: as it stands now while it is not over."""
+    return _as_now(deps.ledger.evidence(row.id), _now(deps, row))
+
+
+def _now(deps: ApiDeps, row: AdvisoryRow) -> Assessment | None:
+    """Return what is known of the machine now; None when the advisory is over."""
     current = deps.ledger.current(row.machine) if row.state in STANDING else None
-    return _as_now(deps.ledger.evidence(row.id), current.assessment if current else None)
+    return current.assessment if current else None
 
 
 def _as_now(rows: list[EvidenceRow], now: Assessment | None) -> list[EvidenceRow]:

@@ -152,7 +152,7 @@ async def test_an_impossible_fleet_is_refused(demo, tmp_path):
     process = await demo("--machines", "0")
     said, _ = await process.communicate()
     assert process.returncode == 2
-    assert b"argument --machines: expected a number from 1" in said
+    assert b"argument --machines: expected a whole number from 1" in said
 
 
 def test_two_demos_at_once_never_listen_at_the_same_port():

@@ -47,14 +47,24 @@ def test_says_where_no_broker_answers_instead_of_waiting_for_ever(capsys):
 
 
 @pytest.mark.parametrize(
-    "words",
-    [["--machines", "0"], ["--days", "-1"], ["--days", "0"], ["--seed", "-1"], ["--port", "x"]],
+    ("words", "wanted"),
+    [
+        (["--machines", "0"], "expected a whole number from 1"),
+        (["--gateway-size", "0"], "expected a whole number from 1"),
+        (["--failing", "-1"], "expected a whole number from 0"),
+        (["--failing", "2.5"], "expected a whole number from 0"),
+        (["--failing", "3", "--machines", "2"], "at most 2, all --machines"),
+        (["--seed", "-1"], "expected a whole number from 0"),
+        (["--days", "-1"], "expected a number that is not below 0"),
+        (["--days", "0"], "expected a number above 0"),
+        (["--port", "x"], "a port is a number from 0 to 65535"),
+    ],
 )
-def test_a_wrong_number_is_named(words, capsys):
+def test_a_wrong_number_is_named_with_what_is_taken(words, wanted, capsys):
     with pytest.raises(SystemExit) as ended:
         main(words)
     assert ended.value.code == 2
-    assert f"argument {words[0]}: " in capsys.readouterr().err
+    assert f"argument {words[0]}: {wanted}" in capsys.readouterr().err
 
 
 async def forewarn(*words):

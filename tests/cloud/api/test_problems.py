@@ -4,6 +4,7 @@ from typing import Any
 import httpx
 import pytest
 
+from cloud.accounts.values import Role
 from cloud.errors import StoreBusy, StoreCorrupt, StoreFull
 from tests.cloud.api.plant import BASE, Opened
 
@@ -43,6 +44,37 @@ async def test_wrong_queries(api: httpx.AsyncClient, query: str, pointer: str) -
     body = answer.json()
     assert body["type"] == "urn:forewarn:problem:invalid"
     assert [(one["in"], one["pointer"]) for one in body["errors"]] == [("query", pointer)]
+
+
+@pytest.mark.parametrize(
+    ("address", "wrong", "advice"),
+    [
+        ("advisories?sate=open", ["sate"], "did you mean 'state'?"),
+        ("advisories?severity=alarm", ["severity"], "there are after, limit, machine, state"),
+        ("machines?limit=1&nope=2&nope=3", ["nope"], "there are after, limit, q, state"),
+        ("machines?Q=a&State=online", ["Q", "State"], "did you mean 'state'?"),
+        ("board?machine=acme.a", ["machine"], "this address takes none"),
+        ("machines/acme.none?limit=1", ["limit"], "this address takes none"),
+    ],
+)
+async def test_a_parameter_that_is_not_there(
+    api: httpx.AsyncClient, address: str, wrong: list[str], advice: str
+) -> None:
+    answer = await api.get(f"/api/v1/{address}")
+    assert answer.status_code == 422
+    body = answer.json()
+    assert body["type"] == "urn:forewarn:problem:invalid"
+    assert [one["pointer"] for one in body["errors"]] == [f"/{name}" for name in wrong]
+    assert advice in body["detail"]
+
+
+async def test_what_an_address_takes_is_for_those_who_may_ask(opened: Opened) -> None:
+    opened.plant.person(Role.ADMINISTRATOR)
+    transport = httpx.ASGITransport(opened.app())
+    async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
+        for address, status in [("machines?nope=1", 401), ("machine?nope=1", 404)]:
+            assert (await client.get(f"/api/v1/{address}")).status_code == status
+        assert (await client.get("/sign-in?utm=1")).status_code == 200  # a page, not the API
 
 
 class Failing:

@@ -321,6 +321,10 @@ async def test_reasons_name_the_limit_that_is_passed_now(
         assert why[0].startswith(f"Pressure {said}")
         proof = (await api.get(f"/api/v1/advisories/{ticket.advisory_id}/evidence")).json()
         assert (proof["items"][0]["value"], proof["items"][0]["severity"]) == (value, severity)
+    monkeypatch.setattr("cloud.api.why.FORECASTS", 1)  # in which there are second looks alone
+    plant.ledger.file(plant.n + 1, [replace(before, at_ns=now.at_ns, n=plant.n + 1, revision=1)])
+    said = (await api.get(f"/api/v1/advisories/{ticket.advisory_id}/why")).json()["why"]["en"]
+    assert said == why
 
 
 async def test_a_wrong_word_is_answered_with_the_right_ones(

@@ -1,0 +1,25 @@
+"""Numbers on the command line that cannot be: the option is named, and what it takes."""
+
+import pytest
+
+from forewarn.__main__ import main
+
+TRAIN = ("train", "anomaly", "--data", "a.csv", "--out", "a.onnx")
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        (("backup", "cloud.toml", "folder", "--keep", "0"), "from 1"),
+        ((*TRAIN, "--lags", "0"), "from 1"),
+        ((*TRAIN, "--trials", "0"), "from 1"),
+        ((*TRAIN, "--seed", "-1"), "from 0"),
+    ],
+)
+def test_a_count_is_a_whole_number(
+    words: tuple[str, ...], wanted: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(list(words))
+    assert ended.value.code == 2
+    assert f"argument {words[-2]}: expected a whole number {wanted}" in capsys.readouterr().err
