@@ -20,7 +20,11 @@ router = APIRouter(prefix="/api/v1/machines", tags=["machines"])
 
 
 class MachineView(MachineRow, frozen=True, kw_only=True):
-    """A machine, whose it is and where it stands; times are on the machine's `clock`."""
+    """A machine, whose it is and where it stands; times are on the machine's `clock`.
+
+    `seen` is when it was last assessed: at every change, and at least each six hours. The board and
+    the stream of events say when it was last heard.
+    """
 
     customer: str
     site: str | None

@@ -9,7 +9,7 @@ from playwright.sync_api import Route, expect
 from tests.ui.conftest import Watched
 from tests.ui.plant import Running
 
-SEVERITY = {2: "Alert", 3: "Alarm"}
+SEVERITY = {1: "Notice", 2: "Alert", 3: "Alarm"}
 
 
 def test_board_and_ticket_agree_on_severity_and_clock(watched: Watched, running: Running) -> None:
@@ -69,3 +69,82 @@ def test_times_of_a_machines_own_clock_say_so(watched: Watched, running: Running
     page.goto(f"{running.url}/overview")
     card = page.locator("li.card").filter(has_text=f"#{ticket['number']}")
     expect(card.get_by_text("Expected to be done by")).to_contain_text(own)
+
+
+def test_dates_of_work_and_parts_say_whose_clock_they_are_on(
+    watched: Watched, running: Running
+) -> None:
+    page, own = watched.page, re.compile(r"\d{4}.* \(machine's clock\)")
+    ticket = running.first("/tickets", state="new", clock="data")
+
+    def ordered(route: Route) -> None:
+        """Answer as if the first part had to be ordered now."""
+        answer = route.fetch()
+        parts: dict[str, Any] = answer.json()
+        first, *others = parts["items"]
+        items = [first | {"order_by": parts["at"]}, *others]
+        route.fulfill(response=answer, json=parts | {"items": items})
+
+    page.route("**/api/v1/machines/*/parts", ordered)
+    page.goto(f"{running.url}/machines/{ticket['machine']}")
+    expect(page.get_by_text("Order by").first).to_have_text(own)
+    expect(page.locator("dt").filter(has_text="Known since").locator("+ dd")).to_have_text(own)
+    page.goto(f"{running.url}/tickets/{ticket['id']}")
+    for heading in ("Due window", "Opened"):
+        said = page.get_by_role("heading", name=heading, exact=True).locator("+ div")
+        expect(said).to_have_text(own)
+    page.goto(f"{running.url}/inbox/{ticket['advisory_id']}?show=done")
+    item = page.locator(f"a[href^='/inbox/{ticket['advisory_id']}']")
+    expect(item).to_have_text(own)
+    window = page.get_by_role("heading", name="Due window", exact=True).locator("+ div")
+    expect(window).to_have_text(own)
+    board = running.service.get("/board") | {"items": []}
+    page.route("**/api/v1/board", lambda route: route.fulfill(json=board))
+    page.goto(f"{running.url}/tickets")  # without a machine's now, dates stand for days left
+    expect(page.get_by_role("row").filter(has_text=f"#{ticket['number']}")).to_have_text(own)
+    page.unroute_all(behavior="ignoreErrors")
+
+
+@pytest.mark.parametrize(
+    ("check", "value", "limits", "said", "words"),
+    [
+        ("limit-high", 2.5e6, {"alert_high": 2e6}, "2.5 MB", "above its limit"),
+        ("limit-high", 999_999.5, {"alert_high": 2e6}, "now 1 MB", "was above its limit shortly"),
+        ("limit-high", 2.5e6, {"alert_high": 2e6, "alarm_high": 3e6}, "2.5 MB", "above its limit"),
+        ("limit-low", 999_499.0, {"alarm_low": 9e5}, "now 999 kB", "was below its limit shortly"),
+    ],
+)
+def test_the_words_of_a_limit_fit_the_value_of_now(
+    watched: Watched,
+    running: Running,
+    check: str,
+    value: float,
+    limits: dict[str, float],
+    said: str,
+    words: str,
+) -> None:
+    page = watched.page
+    ticket = running.first("/tickets", state="new")
+
+    def found(route: Route) -> None:
+        """Answer as if the first finding were this one."""
+        answer = route.fetch()
+        first, *others = answer.json()["items"]
+        first |= {"check": check, "value": value, "ended": None, "kind": "condition"}
+        route.fulfill(response=answer, json={"items": [first, *others]})
+
+    def signals(route: Route) -> None:
+        answer = route.fetch()
+        known: dict[str, Any] = answer.json()
+        for one in known["items"]:
+            one["unit"] = "By"
+            one["limits"] = dict.fromkeys(one["limits"]) | limits
+        route.fulfill(response=answer, json=known)
+
+    page.route("**/api/v1/advisories/*/evidence", found)
+    page.route("**/api/v1/machines/*/signals", signals)
+    page.goto(f"{running.url}/tickets/{ticket['id']}")
+    row = page.get_by_role("region", name="Evidence").locator("li").first
+    expect(row).to_contain_text(words)
+    expect(row.locator(".strong").nth(1)).to_have_text(said)
+    page.unroute_all(behavior="ignoreErrors")

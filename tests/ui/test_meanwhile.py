@@ -4,6 +4,7 @@ from playwright.sync_api import Response, Route, expect
 
 from tests.ui.conftest import Watched
 from tests.ui.plant import Running
+from tests.ui.test_agreement import SEVERITY
 from tests.ui.test_stored_text import post
 
 
@@ -49,7 +50,7 @@ def test_a_step_is_refused_when_somebody_acted_and_taken_when_only_the_service_d
     page.get_by_role("button", name="Cancel ticket").click()
     page.get_by_role("dialog").get_by_label("Reason").fill("sold")
     page.get_by_role("dialog").get_by_role("button", name="Cancel ticket").click()
-    expect(page.get_by_text("It changed meanwhile.")).to_be_visible()
+    expect(page.get_by_role("dialog").get_by_text("more severe meanwhile")).to_be_visible()
     assert running.service.get(path)["state"] == "in_progress"
 
     refused.clear()
@@ -72,34 +73,39 @@ def test_a_step_is_refused_when_somebody_acted_and_taken_when_only_the_service_d
     page.unroute_all(behavior="ignoreErrors")  # the page asks on while it is closed
 
 
-def test_an_advisory_is_not_shelved_that_became_more_severe(
+def test_an_advisory_is_not_shelved_that_became_more_severe_behind_the_dialog(
     watched: Watched, running: Running
 ) -> None:
-    page = watched.page
-    refused: list[str] = []
+    page, raised = watched.page, False
+    tried: list[str] = []
     advisory = running.first("/advisories", state="open")
     path = f"/advisories/{advisory['id']}"
     watched.may_be_late = True
-    page.route("**/api/v1/events*", lambda _: None)  # never answered: the page is not told
 
     def older(route: Route) -> None:
-        """Answer as before it was raised, until a step was refused."""
+        """Answer as before it was raised."""
         answer = route.fetch()
         found = answer.json()
         before = {"version": found["version"] - 1, "severity": found["severity"] - 1}
-        route.fulfill(response=answer, json=found | ({} if refused else before))
-
-    def note(response: Response) -> None:
-        if response.status == 412:
-            refused.append(response.url)
+        route.fulfill(response=answer, json=found | ({} if raised else before))
 
     page.route(f"**/api/v1{path}", older)
-    page.on("response", note)
+    page.on(
+        "request", lambda r: tried.append(r.headers["if-match"]) if r.method == "POST" else None
+    )
     page.goto(f"{running.url}/inbox/{advisory['id']}")
+    shown = page.get_by_role("article").get_by_text(SEVERITY[advisory["severity"]], exact=True)
     page.get_by_role("button", name="Shelve").click()
-    page.get_by_role("dialog").get_by_label("Reason").fill("known")
-    page.get_by_role("dialog").get_by_role("button", name="Shelve").click()
-    expect(page.get_by_text("It changed meanwhile.")).to_be_visible()
-    assert len(refused) == 1
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Reason").fill("known")
+    raised = True
+    post(running, f"{path}/notes", actor="ann", text="it is louder now")  # the page reads it anew
+    expect(shown.first).to_be_attached()
+    seen = running.service.get(path)["version"] - 1
+    dialog.get_by_role("button", name="Shelve").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("more severe meanwhile")
+    expect(dialog.get_by_role("alert")).to_contain_text(SEVERITY[advisory["severity"]])
+    expect(dialog.get_by_label("Reason")).to_have_value("known")
+    assert tried == [f'"{seen}"']
     assert running.service.get(path)["state"] == "open"
     page.unroute_all(behavior="ignoreErrors")

@@ -40,6 +40,17 @@ export class ApiError extends Error {
   }
 }
 
+/** What was decided about is not as it was seen: this is how it is `now`, and whether that is `worse`. */
+export class Outdated<T extends { severity: number }> extends ApiError {
+  constructor(
+    problem: Problem,
+    readonly now: T,
+    readonly worse: boolean,
+  ) {
+    super(problem);
+  }
+}
+
 /** Returns the data of an answer, or throws what went wrong as something a page can show. */
 export async function got<T>(
   answer: Promise<{ data?: T; error?: unknown; response: Response }>,

@@ -1,6 +1,6 @@
 import { keepPreviousData, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import type { QueryClient } from '@tanstack/react-query';
-import { api, ApiError, got, whole } from './client';
+import { api, ApiError, got, Outdated, whole } from './client';
 import { isStaff, useRole } from './session';
 import { ITSELF } from '../parts/format';
 import type { Advisory, AdvisoryState, Ticket, TicketState } from './client';
@@ -224,7 +224,7 @@ async function persevering<T extends { severity: number }>(
       if (!stale || left === 1) throw error;
       seen = await read();
       const worse = PUTS_AWAY.has(kind) && seen.severity > first.severity;
-      if (worse || (await acted(first, seen))) throw error;
+      if (worse || (await acted(first, seen))) throw new Outdated(error.problem, seen, worse);
     }
   }
 }

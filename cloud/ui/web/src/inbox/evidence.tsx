@@ -3,7 +3,7 @@ import { Text } from '@mantine/core';
 import { useElementSize } from '@mantine/hooks';
 import { useMemo, useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import type { Advisory, Evidence } from '../api/client';
+import type { Advisory, Evidence, Limits, SignalView } from '../api/client';
 import { useEvidence, useProfile, useSignals, useTrend } from '../api/queries';
 import { DAY_MS, type Range } from '../charts/range';
 import { SignalChart, type View } from '../machine/signal';
@@ -13,23 +13,35 @@ import classes from './inbox.module.css';
 
 const CHARTS = 2;
 
-function Row({ item, title, unit, clock }: {
+/** Whether a check of limits, which some readings out of several uphold, is not true of the value of now. */
+function passed({ check, value, ended }: Evidence, limits: Limits | undefined): boolean {
+  if (value === null || ended || !limits) return false;
+  const high = check === 'limit-high';
+  const sides = high ? [limits.alert_high, limits.alarm_high] : check === 'limit-low' ? [limits.alert_low, limits.alarm_low] : [];
+  const known = sides.filter((one) => one !== null);
+  return known.length > 0 && known.every((limit) => (high ? value <= limit : value >= limit));
+}
+
+function Row({ item, title, signal, clock }: {
   item: Evidence;
   title: string;
-  unit: string | null;
+  signal: SignalView | undefined;
   clock: Advisory['clock'];
 }) {
   const { t } = useTranslation();
   const formats = useFormats();
+  const unit = signal?.unit ?? null;
+  const over = passed(item, signal?.limits);
+  const value = formats.quantity(item.value, unit);
   return (
     <li>
       <div className={classes.evidenceTop}>
         <SeverityMark severity={item.severity} />
         <span className="strong break">{title}</span>
-        <span className="dim small">{item.check ? t(`check.${item.check}`) : t('inbox.life')}</span>
+        <span className="dim small">{item.check ? t(`check.${over ? 'passed-' : ''}${item.check}`) : t('inbox.life')}</span>
       </div>
       <div className="small">
-        {item.value !== null && <span className="strong">{formats.quantity(item.value, unit)}</span>}
+        {item.value !== null && <span className="strong">{over ? t('inbox.valueNow', { value }) : value}</span>}
         {item.expected !== null && (
           <span className="dim"> {t('machine.expected', { value: formats.quantity(item.expected, unit) })}</span>
         )}
@@ -90,7 +102,7 @@ export function EvidenceList({ advisory, plots }: { advisory: Advisory; plots: b
         {items.map((one) => (
           <Row
             key={`${one.kind}/${one.signal}/${one.check}`} item={one} title={titleOf(one)}
-            unit={known.get(one.signal ?? '')?.unit ?? null} clock={advisory.clock}
+            signal={known.get(one.signal ?? '')} clock={advisory.clock}
           />
         ))}
       </ul>

@@ -32,7 +32,7 @@ interface Changes {
 
 const STEP_MS = (30 * 86_400_000) / 48;
 const TRAIL = 48;
-const TREND_EVERY_MS = 3_000;
+const READ_EVERY_MS = 3_000;
 
 /** The same thinning as the service's: a new newest point gives way while it is too close. */
 export function longer(row: { trail_ms: number[]; trail: number[] }, next: GlanceView) {
@@ -91,7 +91,20 @@ export function taker(
   readings: Readings,
   clock: (serverNow: number) => void,
 ): (event: SseEvent) => void {
-  const trendAt = new Map<string, number>();
+  const readAt = new Map<string, number>(); // when a machine was last read anew, or will be
+  /** Reads a machine anew, at most each few seconds; what comes in between is read after them. */
+  const anew = (machine: string): void => {
+    const now = Date.now();
+    const at = Math.max(now, (readAt.get(machine) ?? 0) + READ_EVERY_MS);
+    if ((readAt.get(machine) ?? 0) > now) return;
+    readAt.set(machine, at);
+    setTimeout(() => {
+      for (const key of ['trend', 'machine', 'parts']) {
+        void client.invalidateQueries({ queryKey: [key, machine] });
+      }
+      reasonsAnew(client, machine);
+    }, at - now);
+  };
   return ({ event, data }) => {
     if (event === 'changes') {
       const message = JSON.parse(data) as Changes;
@@ -104,15 +117,7 @@ export function taker(
           void client.invalidateQueries({ queryKey: ['board'] });
         }
       }
-      for (const one of message.machines) {
-        const at = Date.now();
-        if (one.seen === null || at - (trendAt.get(one.machine) ?? 0) < TREND_EVERY_MS) continue;
-        trendAt.set(one.machine, at);
-        for (const key of ['trend', 'machine', 'parts']) {
-          void client.invalidateQueries({ queryKey: [key, one.machine] });
-        }
-        reasonsAnew(client, one.machine);
-      }
+      for (const one of message.machines) if (one.seen !== null) anew(one.machine);
       changed(client, message);
     } else if (event === 'values') {
       readings.take((JSON.parse(data) as { readings: Reading[] }).readings);

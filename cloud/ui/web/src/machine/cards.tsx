@@ -247,7 +247,7 @@ export function QualityCard({ machine, row, signals }: {
         <dt>{t('machine.device')}</dt>
         <dd>{machine.device}</dd>
         <dt>{t('machine.knownSince')}</dt>
-        <dd>{formats.moment(machine.first)}</dd>
+        <dd>{formats.on(machine.clock, formats.moment(machine.first))}</dd>
       </dl>
     </section>
   );

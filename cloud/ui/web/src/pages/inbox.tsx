@@ -1,5 +1,5 @@
 import { Anchor, Button, SegmentedControl, Text, Title } from '@mantine/core';
-import { lazy, Suspense, useEffect, useMemo, useState } from 'react';
+import { lazy, Suspense, useEffect, useMemo } from 'react';
 import { useTranslation } from 'react-i18next';
 import { Link, useNavigate, useParams, useSearchParams } from 'react-router';
 import type { Advisory, AdvisoryState, BoardRow } from '../api/client';
@@ -13,6 +13,7 @@ import { useFormats } from '../parts/format';
 import { Icon } from '../parts/icons';
 import { bandWords, counted, dueText, leftText, SeverityMark } from '../parts/marks';
 import { useNotice } from '../parts/notice';
+import { useOpened } from '../parts/opened';
 import { useActor } from '../parts/prefs';
 import { useTitle } from '../parts/title';
 import { Waiting } from '../parts/waiting';
@@ -64,20 +65,15 @@ function Item({ advisory, row, current, to }: {
   );
 }
 
-type Dialog = 'snooze' | 'shelve' | 'reject' | null;
+type Dialog = 'snooze' | 'shelve' | 'reject';
 
 /** Put away until it gets worse: deferred without an end. */
 const shelved = (one: Advisory): boolean => one.state === 'deferred' && one.defer_until === null;
 
-interface Dialogs {
-  open: Dialog;
-  set: (open: Dialog) => void;
-}
-
-function Actions({ advisory, decide, dialogs, busy }: {
+function Actions({ advisory, decide, ask, busy }: {
   advisory: Advisory;
   decide: (decision: Decision) => void;
-  dialogs: Dialogs;
+  ask: (dialog: Dialog) => void;
   busy: boolean;
 }) {
   const { t } = useTranslation();
@@ -90,9 +86,9 @@ function Actions({ advisory, decide, dialogs, busy }: {
           <Button loading={busy} onClick={() => decide({ kind: 'accept' })} leftSection={<Icon name="tickets" />}>
             {t('inbox.accept')}
           </Button>
-          <Button variant="default" onClick={() => dialogs.set('snooze')}>{t('inbox.snooze')}</Button>
-          <Button variant="default" onClick={() => dialogs.set('shelve')}>{t('inbox.shelve')}</Button>
-          <Button variant="default" onClick={() => dialogs.set('reject')}>{t('inbox.dismiss')}</Button>
+          <Button variant="default" onClick={() => ask('snooze')}>{t('inbox.snooze')}</Button>
+          <Button variant="default" onClick={() => ask('shelve')}>{t('inbox.shelve')}</Button>
+          <Button variant="default" onClick={() => ask('reject')}>{t('inbox.dismiss')}</Button>
         </>
       )}
       {waiting && !advisory.acknowledged_by && (
@@ -110,11 +106,11 @@ function Actions({ advisory, decide, dialogs, busy }: {
   );
 }
 
-function Detail({ advisory, row, decide, dialogs, busy, folder }: {
+function Detail({ advisory, row, decide, ask, busy, folder }: {
   advisory: Advisory;
   row: BoardRow | undefined;
   decide: (decision: Decision) => void;
-  dialogs: Dialogs;
+  ask: (dialog: Dialog) => void;
   busy: boolean;
   folder: string;
 }) {
@@ -134,7 +130,7 @@ function Detail({ advisory, row, decide, dialogs, busy, folder }: {
         <h2 id="advisory" className="break">{formats.text(advisory.title, advisory.mode)}</h2>
         <span className="dim break">{row?.name ?? advisory.machine}</span>
       </div>
-      <Actions advisory={advisory} decide={decide} dialogs={dialogs} busy={busy} />
+      <Actions advisory={advisory} decide={decide} ask={ask} busy={busy} />
       {advisory.acknowledged_by && (
         <Text size="sm" className="break">
           {t('inbox.acknowledgedBy', { who: advisory.acknowledged_by })}
@@ -220,7 +216,7 @@ export default function Inbox() {
   const { say, fail } = useNotice();
   const decide = useDecide();
   const may = decides(useRole());
-  const [dialog, setDialog] = useState<Dialog>(null);
+  const dialog = useOpened<Dialog, Advisory>();
   useTitle(t('inbox.title'));
   const items = useMemo(() => [...(list.data ?? [])].sort(urgent), [list.data]);
   const place = items.findIndex((item) => item.id === chosen);
@@ -230,18 +226,20 @@ export default function Inbox() {
     const next = items[Math.max(0, Math.min(items.length - 1, to))];
     if (next) void navigate(`/inbox/${next.id}${query}`);
   };
-  const act = (decision: Decision) => {
-    if (!current) return;
+  const ask = (kind: Dialog) => current && dialog.open(kind, current);
+  const act = (decision: Decision, advisory = current, refused = fail) => {
+    if (!advisory) return;
     decide.mutate(
-      { advisory: current, decision, actor },
+      { advisory, decision, actor },
       {
         onSuccess: (done) => {
+          dialog.close();
           if (decision.kind === 'accept') say(t('inbox.accepted'));
           else if (decision.kind === 'reject') say(t('inbox.dismissed'));
           else if (decision.kind === 'shelve') say(t('inbox.shelvedDone'));
           else if (decision.kind === 'defer') say(t('inbox.snoozed', { time: formats.on(done.clock, formats.moment(done.defer_until ?? decision.until)) }));
         },
-        onError: fail,
+        onError: refused,
       },
     );
   };
@@ -255,9 +253,9 @@ export default function Inbox() {
             ...(may
               ? {
                   a: () => act({ kind: 'accept' }),
-                  s: () => setDialog('snooze'),
-                  h: () => setDialog('shelve'),
-                  d: () => setDialog('reject'),
+                  s: () => ask('snooze'),
+                  h: () => ask('shelve'),
+                  d: () => ask('reject'),
                 }
               : {}),
             ...(current.acknowledged_by ? {} : { e: () => act({ kind: 'acknowledge' }) }),
@@ -266,7 +264,7 @@ export default function Inbox() {
       ...(current ? { o: () => void navigate(machineLink(current.machine)) } : {}),
       ...(current?.ticket_id ? { t: () => void navigate(`/tickets/${current.ticket_id}`) } : {}),
     },
-    dialog !== null,
+    dialog.opened !== null,
   );
   return (
     <>
@@ -305,7 +303,7 @@ export default function Inbox() {
           {current ? (
             <Detail
               key={current.id} advisory={current} row={row} decide={act} busy={decide.isPending} folder={query}
-              dialogs={{ open: dialog, set: setDialog }}
+              ask={ask}
             />
           ) : chosen && one.error ? (
             <Problem error={one.error} />
@@ -314,11 +312,12 @@ export default function Inbox() {
           )}
         </div>
       </div>
-      {current && dialog && (
+      {dialog.opened && dialog.opened.seen.id === current?.id && (
         <Suspense>
           <DecisionDialog
-            key={current.id} kind={dialog} advisory={current} now={row ? machineNow(row) : Date.now()}
-            close={() => setDialog(null)} decide={act}
+            kind={dialog.opened.kind} advisory={dialog.opened.seen} now={row ? machineNow(row) : Date.now()}
+            busy={decide.isPending} refused={dialog.opened.refused} close={dialog.close}
+            decide={(decision) => act(decision, dialog.opened?.seen, dialog.refuse)}
           />
         </Suspense>
       )}

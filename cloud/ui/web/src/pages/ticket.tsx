@@ -1,5 +1,5 @@
 import { Anchor, Button, Text, Title } from '@mantine/core';
-import { lazy, Suspense, useState } from 'react';
+import { lazy, Suspense } from 'react';
 import { useTranslation } from 'react-i18next';
 import { Link, useParams } from 'react-router';
 import type { BoardRow, Ticket, Why } from '../api/client';
@@ -11,6 +11,7 @@ import { Problem } from '../parts/failing';
 import { useFormats } from '../parts/format';
 import { bandWords, counted, dueText, leftText, SeverityMark } from '../parts/marks';
 import { useNotice } from '../parts/notice';
+import { useOpened } from '../parts/opened';
 import { useActor } from '../parts/prefs';
 import { useTitle } from '../parts/title';
 import { Waiting } from '../parts/waiting';
@@ -32,8 +33,9 @@ function Next({ ticket, profile }: { ticket: Ticket; profile: string | undefined
   const step = useStep();
   const { fail } = useNotice();
   const { data: type } = useProfile(profile);
-  const [dialog, setDialog] = useState<'resolve' | 'reopen' | 'cancel' | null>(null);
-  const act = (what: Step) => step.mutate({ ticket, step: what, actor }, { onError: fail });
+  const dialog = useOpened<'resolve' | 'reopen' | 'cancel', Ticket>();
+  const act = (what: Step, seen = ticket, refused = fail) =>
+    step.mutate({ ticket: seen, step: what, actor }, { onSuccess: dialog.close, onError: refused });
   const role = useRole();
   const open = ticket.state === 'new' || ticket.state === 'in_progress';
   const working = open && works(role);
@@ -48,7 +50,7 @@ function Next({ ticket, profile }: { ticket: Ticket; profile: string | undefined
           <Button loading={step.isPending} onClick={() => act({ kind: 'acknowledge' })}>{t('ticket.take')}</Button>
         )}
         {working && (
-          <Button variant={ticket.state === 'new' ? 'default' : 'filled'} onClick={() => setDialog('resolve')}>
+          <Button variant={ticket.state === 'new' ? 'default' : 'filled'} onClick={() => dialog.open('resolve', ticket)}>
             {t('ticket.resolve')}
           </Button>
         )}
@@ -58,16 +60,20 @@ function Next({ ticket, profile }: { ticket: Ticket; profile: string | undefined
             {works(role) && (
               <Button variant="default" onClick={() => act({ kind: 'close', confirmed: false })}>{t('ticket.close')}</Button>
             )}
-            <Button variant="default" onClick={() => setDialog('reopen')}>{t('ticket.reopen')}</Button>
+            <Button variant="default" onClick={() => dialog.open('reopen', ticket)}>{t('ticket.reopen')}</Button>
           </>
         )}
         {open && decides(role) && (
-          <Button variant="subtle" color="red" onClick={() => setDialog('cancel')}>{t('ticket.cancel')}</Button>
+          <Button variant="subtle" color="red" onClick={() => dialog.open('cancel', ticket)}>{t('ticket.cancel')}</Button>
         )}
       </div>
-      {dialog && (
+      {dialog.opened?.seen.id === ticket.id && (
         <Suspense>
-          <StepDialog kind={dialog} ticket={ticket} type={type} close={() => setDialog(null)} act={act} />
+          <StepDialog
+            kind={dialog.opened.kind} ticket={dialog.opened.seen} type={type} busy={step.isPending}
+            refused={dialog.opened.refused} close={dialog.close}
+            act={(what) => act(what, dialog.opened?.seen, dialog.refuse)}
+          />
         </Suspense>
       )}
     </section>

@@ -51,8 +51,9 @@ export const isPrefixed = (unit: string | null | undefined) => unit === 'By' || 
 
 /** Three figures and a prefix, behind which the unit stands: `41.6 M`. */
 function prefixed(value: number, language: string): string {
-  const step = Math.min(PREFIXES.length - 1, Math.max(0, Math.floor(Math.log10(Math.abs(value) || 1) / 3)));
-  return `${figure(value / 1000 ** step, language)}\u00a0${PREFIXES[step]}`;
+  const rounded = Number(value.toPrecision(3)); // before its prefix is chosen: 999.9 k are 1 M
+  const step = Math.min(PREFIXES.length - 1, Math.floor((Math.abs(rounded).toFixed(0).length - 1) / 3));
+  return `${figure(rounded / 1000 ** step, language)}\u00a0${PREFIXES[step]}`;
 }
 
 /** What Intl makes is dear: each of them is made once. */

@@ -1,8 +1,9 @@
 /** Short words at the bottom of the page: what was done, or why not. */
 import { CloseButton } from '@mantine/core';
+import type { TFunction } from 'i18next';
 import { createContext, useCallback, useContext, useEffect, useMemo, useState, type ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
-import { ApiError } from '../api/client';
+import { ApiError, Outdated } from '../api/client';
 import classes from './notice.module.css';
 
 interface Notice {
@@ -16,6 +17,13 @@ const Context = createContext<{ say: (text: string) => void; fail: (error: unkno
   fail: () => undefined,
 });
 
+/** Why something was not done. */
+export function refusal(error: unknown, t: TFunction): string {
+  if (error instanceof Outdated && error.worse) return t('common.worse');
+  if (error instanceof ApiError && error.problem.status === 412) return t('common.changed');
+  return t('common.notSaved', { why: error instanceof ApiError ? error.problem.detail : String(error) });
+}
+
 export function NoticeProvider({ children }: { children: ReactNode }) {
   const { t } = useTranslation();
   const [notice, setNotice] = useState<Notice | null>(null);
@@ -27,9 +35,7 @@ export function NoticeProvider({ children }: { children: ReactNode }) {
   const say = useCallback((text: string) => setNotice({ text, bad: false }), []);
   const fail = useCallback(
     (error: unknown) => {
-      const stale = error instanceof ApiError && error.problem.status === 412;
-      const why = error instanceof ApiError ? error.problem.detail : String(error);
-      setNotice({ text: stale ? t('common.changed') : t('common.notSaved', { why }), bad: true });
+      setNotice({ text: refusal(error, t), bad: true });
     },
     [t],
   );

@@ -1,17 +1,17 @@
 /** The dialogues of a ticket: what was found and done (the verdict teaches the models), and why not. */
-import { Button, Group, Modal, NativeSelect, Radio, Stack, Textarea } from '@mantine/core';
+import { NativeSelect, Radio, Stack, Textarea } from '@mantine/core';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { MachineType, Ticket, Verdict } from '../api/client';
 import type { Step } from '../api/queries';
+import { FormDialog, type Asked } from '../parts/dialog';
 import { useFormats } from '../parts/format';
 
 const VERDICTS: Verdict[] = ['confirmed', 'no_fault_found', 'inconclusive'];
 
-function ResolveDialog({ ticket, type, close, act }: {
+function ResolveDialog({ ticket, type, act, ...asked }: Asked & {
   ticket: Ticket;
   type: MachineType | undefined;
-  close: () => void;
   act: (step: Step) => void;
 }) {
   const { t } = useTranslation();
@@ -25,91 +25,63 @@ function ResolveDialog({ ticket, type, close, act }: {
     ? []
     : [{ value: ticket.component, label: ticket.component }];
   return (
-    <Modal opened onClose={close} title={t('ticket.resolve')} closeButtonProps={{ 'aria-label': t('common.close') }}>
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (!verdict) return;
-          act({ kind: 'resolve', verdict, as_found: found.trim(), note: note.trim(), replaced });
-          close();
-        }}
-      >
-        <Stack gap="sm">
-          <Radio.Group label={t('ticket.verdict')} required value={verdict} onChange={(value) => setVerdict(value as Verdict)}>
-            <Stack gap={6} mt={6}>
-              {VERDICTS.map((one) => <Radio key={one} value={one} label={t(`ticket.verdict_${one}`)} />)}
-            </Stack>
-          </Radio.Group>
-          <Textarea
-            label={t('ticket.asFound')} autosize minRows={2} maxRows={8} maxLength={10_000} value={found}
-            onChange={(event) => setFound(event.currentTarget.value)}
-          />
-          <NativeSelect
-            label={t('ticket.replaced')} description={t('ticket.replacedHint')} value={replaced}
-            onChange={(event) => setReplaced(event.currentTarget.value)}
-            data={[
-              { value: '', label: t('ticket.replacedNone') },
-              ...own,
-              ...parts.map((one) => ({ value: one.component, label: formats.text(one.title, one.component) })),
-            ]}
-          />
-          <Textarea
-            label={t('ticket.note')} autosize minRows={2} maxRows={8} maxLength={10_000} value={note}
-            onChange={(event) => setNote(event.currentTarget.value)}
-          />
-          <Group justify="flex-end">
-            <Button variant="default" onClick={close}>{t('common.cancel')}</Button>
-            <Button type="submit" disabled={!verdict}>{t('ticket.resolve')}</Button>
-          </Group>
+    <FormDialog
+      {...asked} title={t('ticket.resolve')} ready={verdict !== ''}
+      submit={() => verdict && act({ kind: 'resolve', verdict, as_found: found.trim(), note: note.trim(), replaced })}
+    >
+      <Radio.Group label={t('ticket.verdict')} required value={verdict} onChange={(value) => setVerdict(value as Verdict)}>
+        <Stack gap={6} mt={6}>
+          {VERDICTS.map((one) => <Radio key={one} value={one} label={t(`ticket.verdict_${one}`)} />)}
         </Stack>
-      </form>
-    </Modal>
+      </Radio.Group>
+      <Textarea
+        label={t('ticket.asFound')} autosize minRows={2} maxRows={8} maxLength={10_000} value={found}
+        onChange={(event) => setFound(event.currentTarget.value)}
+      />
+      <NativeSelect
+        label={t('ticket.replaced')} description={t('ticket.replacedHint')} value={replaced}
+        onChange={(event) => setReplaced(event.currentTarget.value)}
+        data={[
+          { value: '', label: t('ticket.replacedNone') },
+          ...own,
+          ...parts.map((one) => ({ value: one.component, label: formats.text(one.title, one.component) })),
+        ]}
+      />
+      <Textarea
+        label={t('ticket.note')} autosize minRows={2} maxRows={8} maxLength={10_000} value={note}
+        onChange={(event) => setNote(event.currentTarget.value)}
+      />
+    </FormDialog>
   );
 }
 
-function ReasonDialog({ title, close, act }: {
+function ReasonDialog({ title, act, ...asked }: Asked & {
   title: string;
-  close: () => void;
   act: (note: string) => void;
 }) {
   const { t } = useTranslation();
   const [note, setNote] = useState('');
   return (
-    <Modal opened onClose={close} title={title} closeButtonProps={{ 'aria-label': t('common.close') }}>
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          act(note.trim());
-          close();
-        }}
-      >
-        <Stack gap="sm">
-          <Textarea
-            data-autofocus required label={t('ticket.reasonFor')} autosize minRows={2} maxRows={8} maxLength={10_000}
-            value={note} onChange={(event) => setNote(event.currentTarget.value)}
-          />
-          <Group justify="flex-end">
-            <Button variant="default" onClick={close}>{t('common.cancel')}</Button>
-            <Button type="submit" disabled={!note.trim()}>{title}</Button>
-          </Group>
-        </Stack>
-      </form>
-    </Modal>
+    <FormDialog {...asked} title={title} ready={note.trim() !== ''} submit={() => act(note.trim())}>
+      <Textarea
+        data-autofocus required label={t('ticket.reasonFor')} autosize minRows={2} maxRows={8} maxLength={10_000}
+        value={note} onChange={(event) => setNote(event.currentTarget.value)}
+      />
+    </FormDialog>
   );
 }
 
 /** The dialogue that a step needs, while it is open. */
-export default function StepDialog({ kind, ticket, type, close, act }: {
+export default function StepDialog({ kind, ticket, type, act, ...asked }: Asked & {
   kind: 'resolve' | 'reopen' | 'cancel';
   ticket: Ticket;
   type: MachineType | undefined;
-  close: () => void;
   act: (step: Step) => void;
 }) {
   const { t } = useTranslation();
   return kind === 'resolve' ? (
-    <ResolveDialog ticket={ticket} type={type} close={close} act={act} />
+    <ResolveDialog ticket={ticket} type={type} act={act} {...asked} />
   ) : (
-    <ReasonDialog title={t(`ticket.${kind}`)} close={close} act={(note) => act({ kind, note })} />
+    <ReasonDialog title={t(`ticket.${kind}`)} act={(note) => act({ kind, note })} {...asked} />
   );
 }
