@@ -10,9 +10,9 @@ from cloud.api.deps import ApiDeps, Deps
 from cloud.api.pages import answer
 from cloud.api.problems import declared
 from cloud.api.wire import Json
+from cloud.glance import Glance, first_life
 from cloud.ledger import AdvisoryRow, AdvisoryState, Key, MachineRow, TicketRow, TicketState
 from cloud.ledger.records import Clock
-from cloud.live import Glance, first_life
 from cloud.trail import points
 from models.assessment import Life, State
 from models.profile import Words

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cloud.glance import Glance, first_life, past
 from cloud.ledger import Ledger, open_ledger
 from cloud.live import (
     AT_MOST,
@@ -17,10 +18,7 @@ from cloud.live import (
     EVENTS,
     KEPT,
     Change,
-    Glance,
     Live,
-    first_life,
-    past,
 )
 from cloud.trail import POINTS, STEP_NS, longer, points
 from models.assessment import Assessment, Life, State
