@@ -1,4 +1,7 @@
-"""The thread that prepares compactions and loads. It only reads; the store's writer applies."""
+"""The thread that prepares compactions and loads; the store's writer applies.
+
+It only reads, and moves the file's log into the file (`checkpoints`).
+"""
 
 import logging
 import queue
@@ -8,6 +11,7 @@ from typing import Final
 
 from cloud.errors import StoreBusy, StoreError
 from cloud.telemetry import compaction
+from cloud.telemetry.checkpoints import Checkpoints
 from cloud.telemetry.compaction import Job
 from cloud.telemetry.gathering import Load
 from cloud.telemetry.readers import Readers
@@ -23,6 +27,7 @@ class Compactor:
 
     def __init__(self, readers: Readers) -> None:
         self._readers = readers
+        self._checkpoints = Checkpoints(readers.path)
         self._due: queue.PriorityQueue[tuple[int, int, _Due | Load | None]] = queue.PriorityQueue()
         self._numbers = count()  #: among equals, what came first is first
         self._ready: queue.SimpleQueue[Job] = queue.SimpleQueue()
@@ -86,14 +91,18 @@ class Compactor:
             self._thread.join()
 
     def _run(self) -> None:
-        while (wanted := self._due.get()[2]) is not None:
-            if isinstance(wanted, Load):
-                self._pack(wanted)
-                continue
-            self._room.acquire()
-            if self._stop.is_set():
-                return
-            self._ready.put(self._prepare(*wanted) or Job(wanted[0]))
+        try:
+            while (wanted := self._due.get()[2]) is not None:
+                if isinstance(wanted, Load):
+                    self._pack(wanted)
+                    self._checkpoints.look()
+                    continue
+                self._room.acquire()
+                if self._stop.is_set():
+                    return
+                self._ready.put(self._prepare(*wanted) or Job(wanted[0]))
+        finally:
+            self._checkpoints.close()
 
     def _pack(self, load: Load) -> None:
         try:

@@ -19,7 +19,8 @@ _OLDER: Final = (1,)
 APPLICATION: Final = 0x46577431  #: "FWt1" in the file's header
 BUSY_MS: Final = 5_000
 PAGE_BYTES: Final = 4_096
-CHECKPOINT_PAGES: Final = 4_000
+CHECKPOINT_PAGES: Final = 4_000  #: of the log are moved into the file at once, beside the writer
+LATE_PAGES: Final = 16_000  #: and by the writer's commits if that is behind
 LOG_BYTES: Final = 64 << 20  #: the write-ahead log is cut to this when it begins anew
 READ_CACHE_KIB: Final = 8_192
 MACHINE_BITS: Final = 40
@@ -99,7 +100,7 @@ def open_writer(path: Path, max_bytes: int | None) -> sqlite3.Connection:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
         db.execute("PRAGMA secure_delete = OFF")
-        db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+        db.execute(f"PRAGMA wal_autocheckpoint = {LATE_PAGES}")
         db.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
         if max_bytes is not None:
             db.execute(f"PRAGMA max_page_count = {max(max_bytes // PAGE_BYTES, 64)}")
