@@ -24,7 +24,6 @@ from models.fleet.onset import (
     PATTERN,
     SEASON,
     TOP,
-    triple,
     unseen,
 )
 from models.fleet.vectors import (
@@ -49,7 +48,6 @@ from models.fleet.watched import (
     FRESH,
     HEARD,
     HIGH,
-    LONGEST,
     LOW,
     NEWS,
     NOISES,
@@ -68,6 +66,7 @@ from models.fleet.watched import (
     SUM,
     TABLE,
     TOTALS,
+    TRIPLE,
     VISITS,
     WANDER,
     WAYS,
@@ -81,6 +80,7 @@ from models.fleet.watched import (
 )
 from models.life.compiled import inlined, lean
 
+MOST = 4095  #: no triple's number is larger, nor below 0: the compiler need not look
 NEARLY = 1.0 - 1e-12  #: less than the rounding of two products
 
 
@@ -213,7 +213,10 @@ def _readings(
         steps = upwards(smaller(abs(off), MIDDLE * 1.0) - 0.5 - 1e-6)
         cell = choose(off > 0.0, MIDDLE * 1.0 + steps, MIDDLE * 1.0 - steps)
         cell = choose((wide < 1.5 * step) | (wide <= 0.0), every(MIDDLE * 1.0), cell)
-        store(t, CELL + r * LANES, cell)
+        at = CELL + r * LANES
+        store(t, at, cell)
+        first, second = load(t, at - LAGS[0] * LANES), load(t, at - LAGS[1] * LANES)
+        store(t, TRIPLE + r * LANES, (cell * float(CELLS) + first) * float(CELLS) + second)
         store(t, TOTALS + r * LANES, total)
         # early state
         if early:
@@ -249,19 +252,15 @@ def _readings(
 
 
 @lean
-def _pattern(o: Any, j: int, t: Any, past: Any, count: int) -> int:
+def _pattern(o: Any, j: int, t: Any, count: int) -> int:
     """Keep a signal's triples; note in which rows they are new (NEWS), and return how many are."""
-    n, found = o.rows, 0
-    for i in range(1, LONGEST + 1):
-        past[LONGEST - i] = o.cell[(n - i) & (PAST - 1)]
+    found = 0
     for r in range(count):
-        past[LONGEST + r] = np.uint8(t[CELL + r * LANES + j])
-        o.cell[(n + r) & (PAST - 1)] = past[LONGEST + r]
-    first, second = LONGEST - LAGS[0], LONGEST - LAGS[1]
-    for r in range(count):
-        if unseen(o, triple(past[LONGEST + r], past[first + r], past[second + r])):
+        if unseen(o, int(t[TRIPLE + r * LANES + j]) & MOST):
             t[NEWS + r * LANES + j] = 1.0
             found += 1
+    for r in range(max(0, count - PAST), count):
+        o.cell[(o.rows + r) & (PAST - 1)] = np.uint8(t[CELL + r * LANES + j])
     return found
 
 
@@ -294,19 +293,19 @@ def _evidence(t: Any, found: int, count: int, early: bool, rules: Any) -> None:
 @lean
 def take(
     onsets: Any, which: Any, offset: Any, lanes: int, clock: NDArray[np.int64], r: int,
-    early_days: int, cells: NDArray[np.float64], odds: NDArray[np.float64], room: Any, rules: Any,
+    early_days: int, cells: NDArray[np.float64], odds: NDArray[np.float64], strongest: Any, t: Any,
+    rules: Any,
 ) -> int:  # fmt: skip
     """Take up to 64 rows of up to four signals from row `r` of a block on; return how many.
 
     `which`, `offset` (4,): their records and where their readings and odds begin; where there are
-    fewer signals than lanes, the last one again. `room`: what `rooms` made.
+    fewer signals than lanes, the last one again. `strongest`: evidence of each row; `t`: the table.
     """
     slot, day = clock[r, 0], clock[r, 1]
     early = day < early_days
     count = ahead(which, onsets, clock, r, lanes, early, rules)
     if count == 0:
         return 0
-    t, past = room
     for j in range(LANES):
         fill(t, j, onsets[which[j]], slot)
     lay(t, offset, r, count, cells)
@@ -316,9 +315,9 @@ def take(
     found = 0
     t[NEWS:TABLE] = 0.0
     for j in range(lanes):
-        found += _pattern(onsets[which[j]], j, t, past, count)
+        found += _pattern(onsets[which[j]], j, t, count)
     _evidence(t, found, count, early, rules)
-    hand_out(t, offset, r, count, lanes, odds)
+    hand_out(t, offset, r, count, lanes, odds, strongest)
     for j in range(lanes):
         o = onsets[which[j]]
         keep(t, j, o, slot, day, count, early)

@@ -25,9 +25,9 @@ from models.fleet.layout import (
 )
 from models.fleet.onset import SEASONS, falsely_begun, surprise, tamed
 from models.fleet.settled import take
-from models.fleet.vectors import LANES
+from models.fleet.vectors import LANES, choose, load, store
 from models.fleet.watched import rooms
-from models.life.compiled import entry, lean, part
+from models.life.compiled import entry, lean
 
 DAY_NS = 86_400 * 10**9
 SLOT_NS = DAY_NS // SEASONS
@@ -35,27 +35,38 @@ FEW = 4  #: rows that are taken side by side, and one by one until that is tried
 
 
 @lean
-def _clock(m: Any, t: int, rules: Any) -> None:
-    """Move a machine's clock to a row: part of the day, day, and whether a long gap ended."""
-    if m.watched == 0:
-        m.begin_ns = t
-        m.slot_end_ns = t
-    else:
-        seconds = (t - m.watch_ns) * 1e-9
-        usual = m.usual_s
-        if usual > 0.0 and seconds > max(rules.gap_rows * usual, rules.gap_s):
-            m.session += 1
-        if usual == 0.0:
-            m.usual_s = seconds
-        elif seconds > 0.0:
-            m.usual_s = usual + (min(max(seconds, 0.25 * usual), 4.0 * usual) - usual) / 16.0
-    m.watch_ns = t
-    m.watched += 1
-    if t >= m.slot_end_ns:
-        age = t - m.begin_ns
-        m.day = age // DAY_NS
-        m.slot = (age - m.day * DAY_NS) // SLOT_NS
-        m.slot_end_ns = m.begin_ns + m.day * DAY_NS + (m.slot + 1) * SLOT_NS
+def _clock(m: Any, times: Any, clock: Any, rules: Any) -> None:
+    """Move a machine's clock over the rows of a block, and note it of each.
+
+    `clock` (rows, 4): part of the day, day, long gaps so far, rows watched. Late rows have day -1.
+    """
+    begin, newest, end, usual = m.begin_ns, m.watch_ns, m.slot_end_ns, m.usual_s
+    watched, session, day, slot = m.watched, int(m.session), m.day, int(m.slot)
+    for r in range(len(times)):
+        t = times[r]
+        clock[r, 1] = -1
+        if watched == 0 or t >= newest:
+            if watched == 0:
+                begin = end = t
+            else:
+                seconds = (t - newest) * 1e-9
+                if usual > 0.0 and seconds > max(rules.gap_rows * usual, rules.gap_s):
+                    session += 1
+                if usual == 0.0:
+                    usual = seconds
+                elif seconds > 0.0:
+                    usual += (min(max(seconds, 0.25 * usual), 4.0 * usual) - usual) / 16.0
+            newest = t
+            watched += 1
+            if t >= end:
+                age = t - begin
+                day = age // DAY_NS
+                slot = (age - day * DAY_NS) // SLOT_NS
+                end = begin + day * DAY_NS + (slot + 1) * SLOT_NS
+            clock[r, 0], clock[r, 1], clock[r, 2] = slot, day, session
+        clock[r, 3] = watched
+    m.begin_ns, m.watch_ns, m.slot_end_ns, m.usual_s = begin, newest, end, usual
+    m.watched, m.session, m.day, m.slot = watched, session, day, slot
 
 
 @lean
@@ -65,6 +76,7 @@ def _signal(
     cells: NDArray[np.float64],
     odds: NDArray[np.float64],
     flags: NDArray[np.uint8],
+    strongest: Any,
     first: int,
     row: int,
     rows: tuple[int, int],
@@ -95,11 +107,12 @@ def _signal(
                 else:
                     o.early = 0
                 odds[first + r] = evidence if marked == 0.0 else marked
+                strongest[r] = max(strongest[r], odds[first + r])
         if o.early == 1:
             flags[row + r] |= STAYS
 
 
-@part
+@lean
 def _signals(
     onsets: Any,
     lanes: Any,
@@ -110,12 +123,11 @@ def _signals(
     cells: NDArray[np.float64],
     odds: NDArray[np.float64],
     flags: NDArray[np.uint8],
-    strongest: NDArray[np.float64],
     room: Any,
 ) -> None:
     """Take a block's signals, four at a time; note the strongest evidence of each row."""
     early_days = int(rules.reference_span_s / 86_400.0)
-    which, offset = np.zeros(LANES, np.int64), np.zeros(LANES, np.int64)
+    table, _, strongest, _, which, offset = room
     count = 0
     end = item.first_column + 2 * item.columns
     for j in range(item.first_column, end, 2):
@@ -130,8 +142,9 @@ def _signals(
             took = 0
             if item.rows - r >= FEW:
                 took = take(
-                    onsets, which, offset, count, clock, r, early_days, cells, odds, room, rules
-                )
+                    onsets, which, offset, count, clock, r, early_days, cells, odds, strongest,
+                    table, rules,
+                )  # fmt: skip
             r += took
             if took > 0:
                 continue
@@ -139,16 +152,29 @@ def _signals(
             for i in range(count):
                 o, first = onsets[which[i]], offset[i]
                 _signal(
-                    o, clock, cells, odds, flags, first, item.first_row, rows, early_days, rules
-                )
+                    o, clock, cells, odds, flags, strongest, first, item.first_row, rows,
+                    early_days, rules,
+                )  # fmt: skip
             r = rows[1]
-        for i in range(count):
-            for r in range(item.rows):
-                strongest[r] = max(strongest[r], odds[offset[i] + r])
         count = 0
 
 
-@part
+@lean
+def _weigh(odds: NDArray[np.float64], first: int, rows: int, inverse: Any) -> None:
+    """Turn a signal's evidence into odds: its square in units of the limit. Marks stay."""
+    r = 0
+    while r + LANES <= rows:
+        x = load(odds, first + r)
+        ratio = x * load(inverse, r)
+        store(odds, first + r, choose(x >= 0.0, ratio * ratio, x))
+        r += LANES
+    while r < rows:
+        ratio = odds[first + r] * inverse[r]
+        odds[first + r] = ratio * ratio if odds[first + r] >= 0.0 else odds[first + r]
+        r += 1
+
+
+@lean
 def _block(
     onsets: Any,
     lanes: Any,
@@ -165,16 +191,10 @@ def _block(
 ) -> None:
     """Watch one block. Late rows (before the machine's newest) are left out."""
     rows = item.rows
-    clock = np.empty((rows, 4), np.int64)
-    for r in range(rows):
-        t = times[item.first_row + r]
-        clock[r, 1] = -1
-        if m.watched == 0 or t >= m.watch_ns:
-            _clock(m, t, rules)
-            clock[r, 0], clock[r, 1], clock[r, 2] = m.slot, m.day, m.session
-        clock[r, 3] = m.watched
-    strongest, inverse = np.zeros(rows), np.zeros(rows)
-    _signals(onsets, lanes, rules, item, layout, clock, cells, odds, flags, strongest, room)
+    clock, strongest, inverse = room[1][:rows], room[2], room[3]
+    strongest[:rows] = inverse[:rows] = 0.0
+    _clock(m, times[item.first_row : item.first_row + rows], clock, rules)
+    _signals(onsets, lanes, rules, item, layout, clock, cells, odds, flags, room)
     for r in range(rows):
         if strongest[r] == 0.0:
             continue
@@ -194,10 +214,7 @@ def _block(
             m.alarm_row = n
             flags[item.first_row + r] |= ONSET_ALARM
     for j in range(item.first_column + 1, item.first_column + 2 * item.columns, 2):
-        first = item.first_cell + layout[j] * rows
-        for r in range(rows):
-            ratio = odds[first + r] * inverse[r]
-            odds[first + r] = ratio * ratio if odds[first + r] >= 0.0 else odds[first + r]
+        _weigh(odds, item.first_cell + layout[j] * rows, rows, inverse)
 
 
 @entry
@@ -221,7 +238,7 @@ def watch(
     """
     rules = constants[0]
     plain(cells)
-    room = rooms()
+    room = rooms(items["rows"].max() if len(items) else 0)
     for i in range(items.shape[0]):
         item = items[i]
         if item.machine >= 0:

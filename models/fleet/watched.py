@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.fleet.early import BLOCK, FREE
-from models.fleet.onset import LAGS, LAYERS, SEASON
-from models.fleet.vectors import LANES, load, store, turned
+from models.fleet.onset import LAGS, LAYERS, PAST, SEASON
+from models.fleet.vectors import LANES, larger, load, store, turned
 from models.life.compiled import lean, part
 
 ROWS: Final = 64  #: at a time
@@ -27,10 +27,13 @@ SEEN: Final = SCALE + LAYERS * LANES
 FRESH: Final = SEEN + LAYERS * LANES
 ORIGIN: Final = FRESH + LANES
 FIELDS: Final = ORIGIN + LANES
-# and, four a row, readings, cells, sums of the layers, ways to the early state and evidence
+# and, four a row, readings, cells (those before first), triples, sums of the layers, ways to the
+# early state and evidence
 XS: Final = FIELDS
-CELL: Final = XS + ROWS * LANES
-TOTALS: Final = CELL + ROWS * LANES
+PASTS: Final = XS + ROWS * LANES
+CELL: Final = PASTS + LONGEST * LANES
+TRIPLE: Final = CELL + ROWS * LANES
+TOTALS: Final = TRIPLE + ROWS * LANES
 WAYS: Final = TOTALS + ROWS * LANES
 OUT: Final = WAYS + ROWS * LANES
 NEWS: Final = OUT + ROWS * LANES  # 1 where a triple was never seen before
@@ -100,6 +103,8 @@ def fill(t: Any, j: int, o: Any, slot: int) -> None:
         at = i * LANES + j
         t[EDGE + at], t[SCALE + at], t[SEEN + at] = o.edge[i], o.scale[i], o.seen[i]
     t[FRESH + j] = o.fresh
+    for i in range(LONGEST):
+        t[PASTS + i * LANES + j] = o.cell[(o.rows + i - LONGEST) & (PAST - 1)]
 
 
 @lean
@@ -147,9 +152,9 @@ def lay(t: Any, offset: Any, r: int, count: int, cells: NDArray[np.float64]) -> 
 
 @lean
 def hand_out(
-    t: Any, offset: Any, r: int, count: int, lanes: int, odds: NDArray[np.float64]
+    t: Any, offset: Any, r: int, count: int, lanes: int, odds: NDArray[np.float64], strongest: Any
 ) -> None:
-    """Put the evidence of four signals where each one's readings are."""
+    """Put the evidence of four signals where each one's readings are; the strongest of each row."""
     i = 0
     while i + 4 <= count:
         at, to = OUT + i * LANES, r + i
@@ -163,14 +168,25 @@ def hand_out(
             store(odds, offset[2] + to, x[2])
         if lanes > 3:
             store(odds, offset[3] + to, x[3])
+        most = larger(larger(x[0], x[1]), larger(x[2], x[3]))
+        store(strongest, to, larger(load(strongest, to), most))
         i += 4
     while i < count:
         for j in range(lanes):
-            odds[offset[j] + r + i] = t[OUT + i * LANES + j]
+            evidence = t[OUT + i * LANES + j]
+            odds[offset[j] + r + i] = evidence
+            strongest[r + i] = max(strongest[r + i], evidence)
         i += 1
 
 
 @part
-def rooms() -> Any:
-    """Return the tables that `models.fleet.settled.take` works in."""
-    return np.empty(TABLE), np.zeros(LONGEST + ROWS, np.uint8)
+def rooms(rows: int) -> Any:
+    """Return what the watch works in, for blocks of so many rows at most.
+
+    The table of four signals; of each row its clock, the strongest evidence and the inverse of the
+    limit; of four signals their records and where their readings are.
+    """
+    return (
+        *(np.empty(TABLE), np.empty((rows, 4), np.int64), np.empty(rows), np.empty(rows)),
+        *(np.empty(LANES, np.int64), np.empty(LANES, np.int64)),
+    )
