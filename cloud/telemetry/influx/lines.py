@@ -20,7 +20,7 @@ from models.life.compiled import kept
 DOUBLE, SINGLE, WHOLE, TRUTH = range(4)
 KINDS: Final = {"d": DOUBLE, "f": SINGLE, "q": WHOLE, "?": TRUTH}
 SPACE, NEWLINE, INTEGER, TRUE, FALSE = (ord(c) for c in " \nitf")
-TILE: Final = 64  #: rows whose short texts are made at once
+TILE: Final = 72  #: rows whose short texts are made at once; columns so far apart share no cache
 KEPT: Final = 64 << 20  #: bytes of a room; lines take about a third of what they might
 SLICE: Final = 32 << 20  #: of what the lines made at once might take
 BLOCK: Final = 4_096  #: of a file; what a room makes begins where a block may

@@ -14,6 +14,7 @@ from cloud.errors import StoreFull
 from cloud.telemetry.fresh import Layout
 from cloud.telemetry.influx import names
 from cloud.telemetry.influx.influxql import select, source
+from cloud.telemetry.influx.lines import Texts
 from cloud.telemetry.influx.placing import NEVER, Taken
 from cloud.telemetry.influx.reading import Reader
 from cloud.telemetry.influx.rolls import OpenBuckets
@@ -52,7 +53,7 @@ class Machines:
         self.newest = np.zeros(0, np.int64)
         self.series_heads: list[bytes] = []
         self._series_of: list[tuple[str, str]] = []
-        self.slot_tags: list[bytes] = []  #: of roll-ups, as a line has them behind the measurement
+        self._slot_tags: list[bytes] = []  #: of roll-ups, as a line has them behind the measurement
         self.lines: list[bytes] = []  #: points about names that the next shipment must carry
 
     def get(self, name: str) -> Machine:
@@ -146,8 +147,17 @@ class Machines:
         if number is None:
             number = machine.slots[signal] = self.open.add_slot(machine.number)
             tags = f",machine={names.safe(machine.name)},signal={names.safe(signal)} "
-            self.slot_tags.append(tags.encode())
+            self._slot_tags.append(tags.encode())
         return number
+
+    def heads(self, measurement: str, slots: NDArray[np.int64]) -> tuple[Texts, NDArray[np.int32]]:
+        """Return the heads of roll-ups' lines, and which of them each slot (n,) has (n,)."""
+        there = np.zeros(len(self._slot_tags), np.bool_)
+        there[slots] = True
+        places = np.cumsum(there, dtype=np.int32) - np.int32(1)
+        head = measurement.encode()
+        tags = [self._slot_tags[at] for at in np.flatnonzero(there).tolist()]
+        return Texts.of([head + tag for tag in tags]), places[slots]
 
     def columns(self, machine: Machine, layout: Layout) -> NDArray[np.int32]:
         """Return the slots of a layout's columns."""

@@ -192,8 +192,14 @@ class OpenBuckets:
 
 
 def _longer(array: NDArray[Any], fill: float) -> NDArray[Any]:
-    """Return a copy with room for more at the end of the last axis."""
-    more = np.full((*array.shape[:-1], max(_GROW, array.shape[-1])), fill, array.dtype)
+    """Return a copy with room for more at the end of the last axis.
+
+    That is never a multiple of two lines of the processor's cache: what a slot has in each of the
+    rows would all compete for the same places there, and nothing of it stay.
+    """
+    there = array.shape[-1]
+    count = max(_GROW, there) // 16 * 16 + (0 if there else 8)
+    more = np.full((*array.shape[:-1], count), fill, array.dtype)
     return np.concatenate([array, more], axis=-1)
 
 

@@ -245,21 +245,21 @@ class Builder:
             return out
         slots = np.concatenate([part.slots for part in closed])
         levels = np.concatenate([part.levels for part in closed])
-        ints = np.concatenate([part.ints for part in closed], axis=1)
-        floats = np.concatenate([part.floats for part in closed], axis=1)
+        whole = Partials(
+            np.concatenate([part.ints for part in closed], axis=1),
+            np.concatenate([part.floats for part in closed], axis=1),
+        )
         for level, width in ((MINUTES, MINUTE_NS), (HOURS, HOUR_NS)):
             mine = levels == level
             if not mine.any():
                 continue
-            distinct, which = np.unique(slots[mine], return_inverse=True)
-            measurement = _MEASUREMENTS[level].encode()
-            tags = self._machines.slot_tags
-            heads = [measurement + tags[slot] for slot in distinct.tolist()]
-            part = Partials(ints[:, mine], floats[:, mine])
+            every = bool(mine.all())  # mostly so, and then nothing need be copied
+            part = whole if every else Partials(whole.ints[:, mine], whole.floats[:, mine])
+            heads, which = self._machines.heads(_MEASUREMENTS[level], slots[mine])
             lines = Rows(
-                heads=Texts.of(heads),
-                head=which.astype(np.int32),
-                times=part.ints[START],
+                heads=heads,
+                head=which,
+                times=np.ascontiguousarray(part.ints[START]),
                 own=NONE,
                 ids=NONE,
                 cells=_rolled_cells(part, width),
