@@ -58,6 +58,21 @@ class _Group:
     stated: bool = False
 
 
+@dataclass(slots=True, kw_only=True)
+class _Taken:
+    """Blocks of one shipment, b of them with n rows together.
+
+    Shapes: `counts` (b,) rows of each and `series` (b,) where they go; `times`, `ids` (n,) int64.
+    """
+
+    blocks: Sequence[Block]
+    known: Sequence[Machine]
+    counts: NDArray[np.int64]
+    series: NDArray[np.int64]
+    times: NDArray[np.int64]
+    ids: NDArray[np.int64]
+
+
 Late = dict[int, list[tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.uint8]]]]
 
 
@@ -82,22 +97,22 @@ class Builder:
         """Turn blocks into requests. `StoreBusy` when the server must be asked and is away."""
         self._room.clear()
         blocks = [block for block in blocks if len(block.times_ns)]
-        known = [self._machines.get(block.machine) for block in blocks]
         bodies: list[tuple[str, bytes | memoryview]] = []
         raw: list[tuple[str, bytes | memoryview]] = []
         closed: list[Closed] = []
         late: Late = {}
         if blocks:
-            counts = np.array([len(block.times_ns) for block in blocks])
-            ids = self._ids(blocks, known, counts)
-            placed = self._place(blocks, known, counts, ids)
+            taken = self._taken(blocks)
+            series, newest = np.repeat(taken.series, taken.counts), self._machines.newest
+            placed = place(taken.times, series, taken.ids, newest, self._machines.taken)
             for group in _groups(blocks):
-                part = self._passing(group, blocks, known, counts)
+                rows = _rows_of(group, taken.counts)
+                part = self._passing(group, rows, taken)
                 found, behind = self._machines.open.advance(part)
                 closed += found
                 if behind.any():
                     self._keep_late(part, behind, late)
-                raw += self._raw(group, part, placed, counts, ids, blocks, known)
+                raw += self._raw(group, rows, part, placed, taken)
             closed += self._partials(late, position)
         bodies += self._rolled(closed, self._room)
         if self._machines.lines:
@@ -118,49 +133,34 @@ class Builder:
         buckets = [self._machines.open.standing()]
         return Shipment(position, _joined(self._rolled(buckets, Room())))
 
-    def _ids(
-        self, blocks: Sequence[Block], known: Sequence[Machine], counts: NDArray[np.int64]
-    ) -> NDArray[np.int64]:
-        firsts = [
-            self._machines.source(machine, block) + block.seq
-            for machine, block in zip(known, blocks, strict=True)
-        ]
+    def _taken(self, blocks: Sequence[Block]) -> _Taken:
+        known = [self._machines.get(block.machine) for block in blocks]
+        pairs = [*zip(known, blocks, strict=True)]
+        counts = np.array([len(block.times_ns) for block in blocks])
+        firsts = [self._machines.source(machine, block) + block.seq for machine, block in pairs]
         ends = np.cumsum(counts)
-        return np.repeat(np.array(firsts) - (ends - counts), counts) + np.arange(ends[-1])
+        return _Taken(
+            blocks=blocks,
+            known=known,
+            counts=counts,
+            series=np.array([self._machines.series(one, block.stream) for one, block in pairs]),
+            times=np.concatenate([block.times_ns for block in blocks]),
+            ids=np.repeat(np.array(firsts) - (ends - counts), counts) + np.arange(ends[-1]),
+        )
 
-    def _place(
-        self,
-        blocks: Sequence[Block],
-        known: Sequence[Machine],
-        counts: NDArray[np.int64],
-        ids: NDArray[np.int64],
-    ) -> Placed:
-        series = [
-            self._machines.series(machine, block.stream)
-            for machine, block in zip(known, blocks, strict=True)
-        ]
-        times = np.concatenate([block.times_ns for block in blocks])
-        newest = self._machines.newest
-        return place(times, np.repeat(series, counts), ids, newest, self._machines.taken)
-
-    def _passing(
-        self,
-        group: _Group,
-        blocks: Sequence[Block],
-        known: Sequence[Machine],
-        counts: NDArray[np.int64],
-    ) -> Passing:
-        mine = [blocks[b] for b in group.blocks]
-        lengths = counts[group.blocks]
-        owners = {known[b].number: known[b] for b in group.blocks}
+    def _passing(self, group: _Group, rows: NDArray[np.int64] | slice, taken: _Taken) -> Passing:
+        mine = [taken.blocks[b] for b in group.blocks]
+        lengths = taken.counts[group.blocks]
+        numbers = [taken.known[b].number for b in group.blocks]
+        owners = {number: taken.known[b] for number, b in zip(numbers, group.blocks, strict=True)}
         for machine in owners.values():
             self._machines.tell(
                 machine, group.layout, historical=group.historical, stated=group.stated
             )
         places = {number: place for place, number in enumerate(owners)}
-        whose = np.array([places[known[b].number] for b in group.blocks], np.int32)
+        whose = np.array([places[number] for number in numbers], np.int32)
         return Passing(
-            times=np.concatenate([block.times_ns for block in mine]),
+            times=taken.times[rows],
             machines=np.array([*owners], np.int32),
             whose=np.repeat(whose, lengths),
             columns=np.stack([self._machines.columns(m, group.layout) for m in owners.values()]),
@@ -175,28 +175,24 @@ class Builder:
         if size > KEPT:
             return np.empty((columns, rows), np.int64)
         if size > len(self._cells):
-            self._cells = np.empty(size, np.int64)
+            self._cells = np.empty(min(2 * size, KEPT), np.int64)
         return self._cells[:size].reshape(columns, rows)
 
-    def _raw(  # noqa: PLR0917 (the parts of one step of `build`)
+    def _raw(
         self,
         group: _Group,
+        rows: NDArray[np.int64] | slice,
         part: Passing,
         placed: Placed,
-        counts: NDArray[np.int64],
-        ids: NDArray[np.int64],
-        blocks: Sequence[Block],
-        known: Sequence[Machine],
+        taken: _Taken,
     ) -> Iterator[tuple[str, memoryview]]:
-        series = [self._machines.series(known[b], blocks[b].stream) for b in group.blocks]
-        distinct, which = np.unique(series, return_inverse=True)
-        rows = _rows_of(group, counts)
+        distinct, which = np.unique(taken.series[group.blocks], return_inverse=True)
         lines = Rows(
             heads=Texts.of([self._machines.series_heads[s] for s in distinct.tolist()]),
-            head=np.repeat(which.astype(np.int32), counts[group.blocks]),
+            head=np.repeat(which.astype(np.int32), taken.counts[group.blocks]),
             times=placed.times[rows],
             own=placed.own[rows] if len(placed.own) else NONE,
-            ids=ids[rows],
+            ids=taken.ids[rows],
             cells=part.cells,
             states=part.states,
         )
@@ -330,12 +326,16 @@ def _joined(
 
 def _groups(blocks: Sequence[Block]) -> list[_Group]:
     """Group blocks by layout; where a machine changes its layout, later groups follow."""
+    layouts = [fresh.layout_of(block) for block in blocks]
+    past = {block.historical for block in blocks}
+    if len(past) == 1 and all(layout is layouts[0] for layout in layouts):
+        stated = any(block.quality or block.missing for block in blocks)
+        return [_Group(layouts[0], past.pop(), list(range(len(blocks))), stated)]
     out: dict[Any, _Group] = {}
     turns: dict[str, Any] = {}
     key: Any = None
     group: Any = None
-    for number, block in enumerate(blocks):
-        layout = fresh.layout_of(block)
+    for number, (block, layout) in enumerate(zip(blocks, layouts, strict=True)):
         turn, last, historical = turns.get(block.machine, (0, layout, block.historical))
         if (last is not layout and last != layout) or historical != block.historical:
             turn += 1
