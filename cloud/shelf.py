@@ -1,5 +1,6 @@
 """The shelf of silent streams: one line each in a SQLite file (see `cloud.sequence.Shelf`)."""
 
+import contextlib
 import sqlite3
 from pathlib import Path
 
@@ -21,9 +22,12 @@ class SqliteShelf:
         self._path = path
         try:
             self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            self._db.execute(_TABLE)
+            with contextlib.ExitStack() as failing:
+                failing.callback(self._db.close)
+                self._db.execute("PRAGMA journal_mode = WAL")
+                self._db.execute("PRAGMA synchronous = FULL")
+                self._db.execute(_TABLE)
+                failing.pop_all()
         except sqlite3.DatabaseError as error:
             raise StoreCorrupt(f"{path}: {error}; restore it from a backup") from error
 

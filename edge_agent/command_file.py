@@ -1,5 +1,6 @@
 """What became of each command, on disk until it expires: so that none is executed twice."""
 
+import contextlib
 import sqlite3
 from pathlib import Path
 from typing import Final
@@ -45,9 +46,12 @@ class CommandFile:
         self._db = sqlite3.connect(
             path or ":memory:", check_same_thread=False, isolation_level=None
         )
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "cache_size=-64"):
-            self._db.execute(f"PRAGMA {pragma}").fetchall()
-        self._db.execute(_TABLE)
+        with contextlib.ExitStack() as failing:
+            failing.callback(self._db.close)
+            for pragma in ("journal_mode=WAL", "synchronous=FULL", "cache_size=-64"):
+                self._db.execute(f"PRAGMA {pragma}").fetchall()
+            self._db.execute(_TABLE)
+            failing.pop_all()
 
     def get(self, command_id: str) -> Kept | None:
         """Return what is kept of a command."""

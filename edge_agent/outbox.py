@@ -82,7 +82,10 @@ class Outbox:
                 name = path.name + ".reserve"
                 self._reserve = Reserve(path.with_name(name), self.quota.reserve)
             self._db = connect(path)
-            self._begin()
+            with contextlib.ExitStack() as failing:
+                failing.callback(self._db.close)
+                self._begin()
+                failing.pop_all()
         except (sqlite3.OperationalError, OSError) as error:
             raise OutboxError(f"{path}: {error}") from error
         except sqlite3.DatabaseError as error:

@@ -7,7 +7,7 @@ Ids carry their owner, so that no index is needed beside the tables: a fresh row
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -92,10 +92,11 @@ def translated(path: Path) -> Iterator[None]:
 def open_writer(path: Path, max_bytes: int | None) -> sqlite3.Connection:
     """Open the file for writing; make its tables when it is new."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with translated(path):
+    with translated(path), ExitStack() as failing:
         db = sqlite3.connect(
             path, timeout=BUSY_MS / 1000, isolation_level=None, check_same_thread=False
         )
+        failing.callback(db.close)
         db.execute(f"PRAGMA page_size = {PAGE_BYTES}")
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
@@ -105,6 +106,7 @@ def open_writer(path: Path, max_bytes: int | None) -> sqlite3.Connection:
         if max_bytes is not None:
             db.execute(f"PRAGMA max_page_count = {max(max_bytes // PAGE_BYTES, 64)}")
         _prepare(db, path)
+        failing.pop_all()
     return db
 
 
@@ -117,7 +119,6 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
     if (version, application) == (VERSION, APPLICATION):
         return
     if version or application or db.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone():
-        db.close()
         raise StoreCorrupt(
             f"{path} is not a telemetry file of version {VERSION} (it says {version}); "
             "name another file, or move this one away"
