@@ -17,10 +17,8 @@ from cloud.journal import ALL, Entry, Journal, Kind, Record
 from cloud.quota import Quota
 from cloud.sequence import Key, Numbered, Sequencer, Verdict
 from models.contract import codec, topics
-from models.contract.checksum import Tail
 from models.contract.errors import ContractError, Reason
 from models.contract.messages import Batch, Birth, Gap, Receipt, Refusal
-from models.contract.sheet import Sheet
 from models.contract.template import Reader
 
 VALUE_BYTES: Final = 8  #: of a message that cannot be read count as one value
@@ -106,8 +104,7 @@ class Ingest:
         counters = replace(self.counters)
         try:
             pending = [*((entry, None) for entry in extra), *self._sorted(group, now_ns)]
-            tails = [_tail(message) for _, message in pending]
-            handled = Handled(self.journal.append([entry for entry, _ in pending], tails))
+            handled = Handled(self.journal.append([entry for entry, _ in pending]))
         except StoreError:
             self.sequencer.rollback()
             self.quota.rollback()
@@ -331,13 +328,6 @@ class Ingest:
 def sender_of(topic: str) -> str:
     """Return who sent a message, without looking further."""
     return topic.split("/", 3)[2] if topic.count("/") > 1 else ""
-
-
-def _tail(message: Message | None) -> Tail | None:
-    """Return what is known of the end of a message's payload."""
-    if isinstance(message, Batch) and type(message.columns) is Sheet:
-        return message.columns.tail()
-    return None
 
 
 def _checksum(payload: bytes) -> int:

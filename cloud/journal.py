@@ -5,33 +5,35 @@ embedded default keeps segment files; at scale the same protocol is a Kafka log.
 
 A record on disk is `magic u16 · kind u8 · topic length u8 · body length u32 · crc32 u32 · n i64 ·
 at_ns i64 · skip u32 · take u32`, little-endian, then topic and payload. The checksum covers all
-that follows it. The highest bit of `kind` marks the first record of a group: one write, one sync.
+that follows it. The highest bit of `kind` marks the first record of a group, which has one sync.
 """
 
 import fcntl
 import io
 import os
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import IntEnum
-from itertools import chain, pairwise, repeat
+from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol
 from zlib import crc32
 
 import msgspec
+import numpy as np
 
+from cloud.crc import crc32s
 from cloud.durable import sync
 from cloud.errors import StoreBusy, StoreCorrupt, StoreFull
-from models.contract.checksum import Tail
 
 _HEAD: Final = struct.Struct("<HBBI")
 _REST: Final = struct.Struct("<qqII")
 _CRC: Final = struct.Struct("<I")
+_WHOLE: Final = struct.Struct("<HBBIIqqII")  #: these, one behind the other
 _MAGIC: Final = 0xF0E1
 _PREFIX: Final = _HEAD.size + _CRC.size
 _GROUP: Final = 0x80
-_VECTORS: Final = 1_024  #: parts of one `writev`, as many as systems take
+_TOGETHER: Final = 256 << 10  #: bytes that are laid out, summed and written while a cache has them
 ALL: Final = 0xFFFFFFFF  #: `take`: every sample from `skip` on
 
 
@@ -66,11 +68,8 @@ class Record(msgspec.Struct, frozen=True, gc=False):
 class Journal(Protocol):
     """One durable order of entries. Positions grow by one from 0."""
 
-    def append(self, entries: Sequence[Entry], tails: Sequence[Tail | None] = ()) -> list[Record]:
-        """Make the entries durable and return them with their positions. `StoreFull`.
-
-        `tails`: what is known of each payload's end (empty: nothing).
-        """
+    def append(self, entries: Sequence[Entry]) -> list[Record]:
+        """Make the entries durable and return them with their positions. `StoreFull`."""
         ...
 
     def since(self, n: int) -> Iterator[Record]:
@@ -90,18 +89,38 @@ class Journal(Protocol):
         ...
 
 
-def _pack(record: Record, flag: int = 0, tail: Tail | None = None) -> tuple[bytes, bytes]:
-    """Return what stands before the payload, and the payload; `tail`: what is known of its end."""
-    entry = record.entry
-    topic, payload = entry.topic.encode(), entry.payload
-    head = _HEAD.pack(_MAGIC, entry.kind | flag, len(topic), len(topic) + len(payload))
-    rest = _REST.pack(record.n, entry.at_ns, entry.skip, entry.take) + topic
-    check = crc32(rest, crc32(head))
-    if tail is None:
-        check = crc32(payload, check)
-    else:
-        check = tail.shift.join(crc32(payload[: -tail.size], check), tail.check)
-    return head + _CRC.pack(check) + rest, payload
+def _laid(records: Sequence[Record], flag: int = 0) -> Iterator[bytearray]:
+    """Yield the records as they stand in a segment, many at a time; `flag`: of the first one."""
+    parts: list[bytes] = []
+    sizes: list[int] = []
+    left = 0
+    for record in records:
+        entry = record.entry
+        topic, payload = entry.topic.encode(), entry.payload
+        kind, body = entry.kind | flag, len(topic) + len(payload)
+        place = (0, record.n, entry.at_ns, entry.skip, entry.take)
+        parts += (_WHOLE.pack(_MAGIC, kind, len(topic), body, *place), topic, payload)
+        sizes.append(_WHOLE.size + body)
+        flag = 0
+        left += _WHOLE.size + body
+        if left >= _TOGETHER:
+            yield _summed(parts, sizes)
+            parts, sizes, left = [], [], 0
+    if parts:
+        yield _summed(parts, sizes)
+
+
+def _summed(parts: Sequence[bytes], sizes: Sequence[int]) -> bytearray:
+    """Return the parts of records of these sizes as one, each with its checksum."""
+    joined = bytearray().join(parts)
+    data = np.frombuffer(joined, np.uint8)
+    ends = np.cumsum(sizes)
+    firsts = ends - sizes
+    checks = crc32s(data, firsts, firsts + _HEAD.size)
+    checks = crc32s(data, firsts + _PREFIX, ends, checks)
+    places = firsts[:, None] + np.arange(_HEAD.size, _PREFIX)
+    data[places] = checks.astype("<u4")[:, None].view(np.uint8)
+    return joined
 
 
 def _read(file: BinaryIO) -> Iterator[tuple[int, Record | None]]:
@@ -176,7 +195,7 @@ class SegmentJournal:
             self.close()
             raise
 
-    def append(self, entries: Sequence[Entry], tails: Sequence[Tail | None] = ()) -> list[Record]:
+    def append(self, entries: Sequence[Entry]) -> list[Record]:
         """See `Journal.append`."""
         if self._failed:
             raise StoreCorrupt(self._failed)
@@ -185,10 +204,7 @@ class SegmentJournal:
         records = [Record(n, e) for n, e in enumerate(entries, self._end + 1)]
         if self._fd < 0 or self._size >= self._segment_bytes:
             self._roll(records[0].n)
-        flags = chain((_GROUP,), repeat(0))
-        known = tails or repeat(None)
-        parts = list(chain.from_iterable(map(_pack, records, flags, known)))
-        self._size += self._write(parts)
+        self._size += self._write(_laid(records, _GROUP))
         self._end = records[-1].n
         return records
 
@@ -281,19 +297,19 @@ class SegmentJournal:
             os.close(self._fd)
         self._fd, self._size = fd, 0
 
-    def _write(self, parts: list[bytes]) -> int:
+    def _write(self, parts: Iterable[bytearray]) -> int:
         """Write all parts and sync; return how many bytes they are."""
-        size = sum(map(len, parts))
+        size = 0
         try:
-            for first in range(0, len(parts), _VECTORS):
-                some = parts[first : first + _VECTORS]
-                written = os.writev(self._fd, some)
-                if written < sum(map(len, some)):  # the disk is nearly full: the rest says so
-                    view = memoryview(b"".join(some))[written:]
-                    while view:
-                        view = view[os.write(self._fd, view) :]
-        except OSError as error:
+            for part in parts:
+                size += len(part)
+                view = memoryview(part)
+                while view:  # more than once where the disk is nearly full: the rest says so
+                    view = view[os.write(self._fd, view) :]
+        except Exception as error:
             os.ftruncate(self._fd, self._size)
+            if not isinstance(error, OSError):
+                raise
             raise StoreFull(
                 f"cannot write {size} bytes to {self._folder}: {error.strerror}; "
                 "free some space, the service resumes by itself"
@@ -347,7 +363,7 @@ def blank(folder: Path, gone: Callable[[Entry], bool]) -> int:
         with part.open("wb") as file:
             for one in records:
                 tick = Entry(Kind.TICK, one.entry.at_ns)
-                file.writelines(_pack(Record(one.n, tick) if one.n in out else one, _GROUP))
+                file.writelines(_laid([Record(one.n, tick) if one.n in out else one], _GROUP))
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)

@@ -10,14 +10,11 @@ from threading import Lock
 from typing import Final
 from zlib import crc32
 
-from models.contract.checksum import Shift, Tail
 from models.contract.messages import ITEM_SIZE, Column
 
 #: RFC 8746: column type -> tag of the little-endian typed array
 TAGS: Final[Mapping[str, int]] = {"d": 86, "f": 85, "q": 79}
-LEAST_TAIL: Final = 1_024  #: bytes whose checksum is worth joining instead of reading them again
 COLUMNS: Final = 1 << 18  #: of all layouts that are remembered, some 300 bytes each
-_OFTEN: Final = 64  #: sheets of a layout, before a table is made for it
 _SHORT: Final = 24  #: counts below this stand in the first byte
 BYTES: Final = 2 << 5
 _TEXT: Final = 3 << 5
@@ -43,10 +40,7 @@ def column_head(name: str, kind: str, count: int) -> bytes:
 class Layout:
     """Names, types and length of a sheet's columns."""
 
-    __slots__ = (
-        *("count", "doubles", "heads", "names", "places", "sizes", "types"),
-        *("_shift", "_seen", "size"),
-    )
+    __slots__ = ("count", "doubles", "heads", "names", "places", "sizes", "types")
 
     def __init__(self, names: tuple[str, ...], types: str, count: int) -> None:
         self.names = names
@@ -57,17 +51,6 @@ class Layout:
         self.heads = tuple(column_head(name, kind, count) for name, kind in kinds)
         self.sizes = tuple(count * ITEM_SIZE[kind] for kind in types)
         self.places = {name: at for at, name in enumerate(names)}
-        self.size = sum(map(len, self.heads)) + sum(self.sizes)  #: bytes of `join`
-        self._shift: Shift | None = None
-        self._seen = 0
-
-    def shift(self) -> Shift | None:
-        """Return how a checksum is joined to that of `join`, None while it is too rarely asked."""
-        if self._shift is None and self.size >= LEAST_TAIL:
-            self._seen += 1
-            if self._seen > _OFTEN:
-                self._shift = Shift(self.size)
-        return self._shift
 
     def join(self, cells: Sequence[bytes]) -> bytes:
         """Return the columns as they stand in a CBOR batch."""
@@ -109,25 +92,14 @@ def layout(names: tuple[str, ...], types: str, count: int) -> Layout:
 
 
 class Sheet(Mapping[str, Column]):
-    """Columns of one layout. `cells`: each one's values; `check`: the checksum of `Layout.join`.
+    """Columns of one layout. `cells`: each one's values; `check`: the checksum of `Layout.join`."""
 
-    `last`: the message ends with `Layout.join`.
-    """
+    __slots__ = ("cells", "check", "layout")
 
-    __slots__ = ("cells", "check", "last", "layout")
-
-    def __init__(
-        self, layout: Layout, cells: tuple[bytes, ...], check: int, *, last: bool = False
-    ) -> None:
+    def __init__(self, layout: Layout, cells: tuple[bytes, ...], check: int) -> None:
         self.layout = layout
         self.cells = cells
         self.check = check
-        self.last = last
-
-    def tail(self) -> Tail | None:
-        """Return the checksum of the message's end, where joining it is worth while."""
-        shift = self.layout.shift() if self.last else None
-        return None if shift is None else Tail(self.layout.size, self.check, shift)
 
     def __getitem__(self, name: str) -> Column:
         at = self.layout.places[name]

@@ -139,7 +139,7 @@ class Template:
                 return None
         known, end = self._batch, memoryview(payload)[self._columns :]
         return Batch(
-            columns=Sheet(self.layout, cells, crc32(end), last=True),
+            columns=Sheet(self.layout, cells, crc32(end)),
             count=known.count,
             boot=known.boot,
             seq=seq,

@@ -1,4 +1,5 @@
 import os
+import struct
 from contextlib import closing
 from pathlib import Path
 from zlib import crc32
@@ -9,7 +10,6 @@ from hypothesis import strategies as st
 
 from cloud.errors import StoreBusy, StoreCorrupt
 from cloud.journal import Entry, Kind, SegmentJournal
-from models.contract.checksum import Shift, Tail
 from tests.children import Child
 
 entries = st.lists(
@@ -177,18 +177,33 @@ def test_positions_that_the_stores_know_are_never_given_out_again(tmp_path: Path
     again.close()
 
 
-def test_what_is_known_of_a_payloads_end_makes_the_same_record(tmp_path: Path) -> None:
-    payloads = [os.urandom(size) for size in (1500, 1500, 4000)]
+def test_records_of_all_sizes_are_written_as_the_head_of_the_module_says(tmp_path: Path) -> None:
+    sizes = (0, 1, 63, 64, 1500, 8_000, 300_000, 5)
+    payloads = [os.urandom(size) for size in sizes]
     entries = [Entry(Kind.MESSAGE, n, "pm/1/a.b/up/t/live", one) for n, one in enumerate(payloads)]
-    tails = [Tail(1400, crc32(payloads[0][-1400:]), Shift(1400)), None, None]
-    plain, knowing = SegmentJournal(tmp_path / "plain"), SegmentJournal(tmp_path / "knowing")
-    plain.append(entries)
-    appended = knowing.append(entries, tails)
-    assert list(knowing.since(-1)) == appended
-    plain.close()
-    knowing.close()
-    files = [next((tmp_path / name).glob("*.journal")) for name in ("plain", "knowing")]
-    assert files[0].read_bytes() == files[1].read_bytes()
+    journal = SegmentJournal(tmp_path)
+    appended = journal.append(entries)
+    assert list(journal.since(-1)) == appended
+    journal.close()
+    expected = b""
+    for n, (entry, payload) in enumerate(zip(entries, payloads, strict=True)):
+        body = entry.topic.encode() + payload
+        head = struct.pack("<HBBI", 0xF0E1, 1 if n else 0x81, len(entry.topic), len(body))
+        rest = struct.pack("<qqII", n, n, 0, 0xFFFFFFFF) + body
+        expected += head + struct.pack("<I", crc32(rest, crc32(head))) + rest
+    assert next(tmp_path.glob("*.journal")).read_bytes() == expected
+
+
+def test_a_record_that_cannot_be_written_leaves_nothing_of_its_group(tmp_path: Path) -> None:
+    journal = SegmentJournal(tmp_path)
+    journal.append([message("first")])
+    wide = Entry(Kind.MESSAGE, 1, "t", bytes(300_000))
+    with pytest.raises(struct.error):
+        journal.append([wide, Entry(Kind.MESSAGE, 1 << 64, "t", b"")])
+    appended = journal.append([message("second")])
+    assert [record.entry.payload for record in journal.since(-1)] == [b"first", b"second"]
+    assert [record.n for record in appended] == [1]
+    journal.close()
 
 
 def test_more_records_than_one_call_writes(tmp_path: Path) -> None:

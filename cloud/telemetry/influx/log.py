@@ -22,8 +22,8 @@ from typing import Final
 
 import numpy as np
 
+from cloud.crc import crc32
 from cloud.errors import StoreBusy, StoreFull
-from cloud.telemetry.influx.crc import crc32
 from cloud.telemetry.influx.lines import BLOCK
 from cloud.telemetry.influx.shipment import Shipment
 

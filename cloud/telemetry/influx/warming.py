@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import cache
 
-from cloud.telemetry.influx.crc import LEAST, crc32
+from cloud.crc import LEAST, crc32
 from cloud.telemetry.influx.grid import Grid
 from cloud.telemetry.influx.http import Table
 from cloud.telemetry.influx.machines import Machines

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cloud.telemetry.influx.crc import LEAST, crc32
+from cloud.crc import LEAST, crc32, crc32s
 
 BYTES = np.random.default_rng(3).integers(0, 256, 4 * LEAST, np.uint8).tobytes()
 
@@ -25,6 +25,18 @@ def test_it_is_zlibs_from_any_byte_on_and_behind_any_other(size: int, before: in
         assert crc32(bytearray(part), before) == zlib.crc32(part, before)
 
 
+def test_those_of_many_parts_are_zlibs() -> None:
+    sizes = np.array([0, 1, 15, 16, 63, 64, 65, 127, 128, 200, 8_000, LEAST + 1])
+    firsts = np.arange(len(sizes)) * 3
+    data, before = np.frombuffer(BYTES, np.uint8), np.arange(len(sizes), dtype=np.uint32) * 77_777
+    ends = firsts + sizes
+    spans = [(int(first), int(end)) for first, end in zip(firsts, ends, strict=True)]
+    alone = [zlib.crc32(BYTES[first:end]) for first, end in spans]
+    assert crc32s(data, firsts, ends).tolist() == alone
+    behind = [zlib.crc32(BYTES[a:b], int(c)) for (a, b), c in zip(spans, before, strict=True)]
+    assert crc32s(data, firsts, ends, before).tolist() == behind
+
+
 @pytest.mark.parametrize(
     "told",
     [
@@ -34,8 +46,10 @@ def test_it_is_zlibs_from_any_byte_on_and_behind_any_other(size: int, before: in
 )
 def test_numba_may_be_told_of_a_lesser_processor(told: dict[str, str], tmp_path: Path) -> None:
     program = (
-        "import zlib; from cloud.telemetry.influx.crc import LEAST, crc32;"
-        "assert crc32(bytes(LEAST)) == zlib.crc32(bytes(LEAST))"
+        "import zlib; import numpy as np; from cloud.crc import LEAST, crc32, crc32s;"
+        "assert crc32(bytes(LEAST)) == zlib.crc32(bytes(LEAST));"
+        "whole = np.zeros(LEAST, np.uint8), np.array([0]), np.array([LEAST]);"
+        "assert crc32s(*whole).tolist() == [zlib.crc32(bytes(LEAST))]"
     )
     folders = {"NUMBA_CACHE_DIR": str(tmp_path)}
     done = subprocess.run(

@@ -14,9 +14,10 @@ from llvmlite import ir
 from numba import njit, types
 from numba.core.cgutils import alloca_once, for_range, get_or_insert_function
 from numba.core.registry import cpu_target
+from numpy.typing import NDArray
 
 from cloud.telemetry.influx.words import compiled
-from models.life.compiled import kept
+from models.life.compiled import entry, kept, part
 
 LEAST: Final = 16_384  #: bytes for which a call of compiled code pays
 _STEP: Final = 64
@@ -25,6 +26,10 @@ _BYTE, _WORD = ir.IntType(8), ir.IntType(64)
 _PAIR: Final = ir.VectorType(_WORD, 2)
 _BY_64: Final = ir.Constant(_PAIR, [0x0154442BD4, 0x01C6E41596])  #: x^(8·64 ± 32), reflected
 _BY_16: Final = ir.Constant(_PAIR, [0x01751997D0, 0x00CCAA009E])  #: x^(8·16 ± 32), reflected
+
+#: of the polynomial, reflected: what the register becomes by a byte
+_TABLE: Final = np.array([of_zlib(bytes((byte,))) for byte in range(256)], np.uint32)
+_TABLE ^= _TABLE[0]
 
 
 def _read(builder: Any, at: Any, offset: int) -> Any:
@@ -71,6 +76,54 @@ def _fold(_typing: Any, _at: Any, _steps: Any, _before: Any) -> Any:
 @njit(nogil=True)
 def _left(data: Any, steps: int, before: int) -> Any:
     return _fold(data.ctypes.data, steps, np.uint64(before))
+
+
+@part
+def _behind(data: Any, first: int, end: int, check: int) -> int:
+    """Return what the register holds after these bytes, one by one."""
+    for at in range(first, end):
+        check = _TABLE[(check ^ data[at]) & 0xFF] ^ (check >> np.uint32(8))
+    return check
+
+
+@part
+def _of_one(data: Any, first: int, end: int, check: int) -> int:
+    """Return what the register holds after these bytes."""
+    steps = (end - first) // _STEP
+    if steps > 0:
+        words = _fold(data.ctypes.data + first, steps, np.uint64(check))
+        check = np.uint32(0)
+        for word in words:
+            for place in range(8):
+                byte = np.uint32((word >> np.uint64(8 * place)) & np.uint64(0xFF))
+                check = _TABLE[(check ^ byte) & 0xFF] ^ (check >> np.uint32(8))
+    return _behind(data, first + steps * _STEP, end, check)
+
+
+@entry
+def _of_each(data: Any, firsts: Any, ends: Any, checks: Any) -> None:
+    for i in range(len(firsts)):
+        check = np.uint32(checks[i] ^ np.uint32(_ALL))
+        checks[i] = _of_one(data, firsts[i], ends[i], check) ^ np.uint32(_ALL)
+
+
+def crc32s(
+    data: NDArray[np.uint8],
+    firsts: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    before: NDArray[np.uint32] | None = None,
+) -> NDArray[np.uint32]:
+    """Return the CRC-32 of each part `firsts[i]:ends[i]` of some bytes, (parts,).
+
+    `before`: the CRC-32 of what comes before each.
+    """
+    checks = np.zeros(len(firsts), np.uint32) if before is None else before.copy()
+    if _multiplies():
+        _of_each(data, firsts, ends, checks)
+        return checks
+    places = zip(firsts.tolist(), ends.tolist(), checks.tolist(), strict=True)
+    made = [of_zlib(data[first:end].data, check) for first, end, check in places]
+    return np.array(made, np.uint32)
 
 
 @cache
