@@ -23,10 +23,11 @@ from numpy.typing import NDArray
 from benchmarks.report import Figure, cpu
 from benchmarks.workload import plant_rows
 from cloud.decode import Decoder
-from cloud.ingest import Arrived, Ingest
+from cloud.ingest import Ingest
 from cloud.journal import SegmentJournal
 from cloud.ledger import open_ledger
 from cloud.pipeline import Pipeline
+from cloud.reader import Arrived
 from cloud.sequence import Sequencer
 from cloud.telemetry.sqlite import SqliteTelemetry
 from models.contract import codec, topics

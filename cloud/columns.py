@@ -1,8 +1,7 @@
-"""Batches' columns as arrays: views where possible, one look for infinities, split by machine."""
+"""Batches' columns as arrays: views where possible, split by machine."""
 
 from collections.abc import Mapping
 from functools import lru_cache
-from itertools import chain
 from typing import Final
 
 import msgspec
@@ -14,7 +13,6 @@ from models.contract.sheet import Sheet
 
 DTYPES: Final[Mapping[str, str]] = {"d": "<f8", "f": "<f4", "q": "<i8", "?": "?"}
 BAD: Final = 2
-TOGETHER: Final = 32_768  #: values of batches that are joined at least, but for the last ones
 MAX_REMEMBERED: Final = 256  #: names whose split is; more would fill the memory
 
 
@@ -34,49 +32,13 @@ class Part(msgspec.Struct, gc=False):
             self.quality[name] = np.maximum(worse, np.uint8(quality))
 
 
-def tables(messages: Mapping[int, object]) -> dict[int, NDArray[np.float64]]:
-    """Return the columns (k, n) of the batches that have only finite or missing float64, by key.
-
-    Tables are parts of one array, `TOGETHER` values of them: a call of numpy costs as much as
-    reading a batch, and an array too large for the heap is new memory each time.
-    """
-    out: dict[int, NDArray[np.float64]] = {}
-    found: dict[int, Sheet] = {}
-    values = 0
-    for key, message in messages.items():
-        sheet = message.columns if isinstance(message, Batch) else None
-        if type(sheet) is Sheet and sheet.layout.doubles:
-            found[key] = sheet
-            values += len(sheet.cells) * sheet.layout.count
-            if values >= TOGETHER:
-                _join(found, out)
-                found, values = {}, 0
-    _join(found, out)
-    return out
-
-
-def _join(found: Mapping[int, Sheet], out: dict[int, NDArray[np.float64]]) -> None:
-    """Put the tables of these sheets into `out`."""
-    cells = chain.from_iterable([sheet.cells for sheet in found.values()])
-    joined = np.frombuffer(b"".join(cells), "<f8")
-    infinite = bool(np.isinf(joined).any())
-    at = 0
-    for key, sheet in found.items():
-        columns, count = len(sheet.cells), sheet.layout.count
-        table = joined[at : at + columns * count].reshape(columns, count)
-        at += columns * count
-        if not (infinite and np.isinf(table).any()):
-            out[key] = table
-
-
-def take(batch: Batch, skip: int, count: int, table: NDArray[np.float64] | None = None) -> Part:
-    """Return samples `skip` to `skip + count` (or the end) of all columns, ±Inf made missing.
-
-    `table`: the batch's columns where `tables` has made them.
-    """
+def take(batch: Batch, skip: int, count: int) -> Part:
+    """Return samples `skip` to `skip + count` (or the end) of all columns, ±Inf made missing."""
     end = min(batch.count, skip + count)
     part = slice(skip, end)
-    names = batch.columns.layout.names if type(batch.columns) is Sheet else tuple(batch.columns)
+    sheet = batch.columns if type(batch.columns) is Sheet else None
+    names = tuple(batch.columns) if sheet is None else sheet.layout.names
+    table = None if sheet is None else _finite_table(sheet)
     if table is not None:
         whole = end - skip == batch.count
         return Part(end - skip, names, table if whole else np.ascontiguousarray(table[:, part]))
@@ -100,6 +62,15 @@ def take(batch: Batch, skip: int, count: int, table: NDArray[np.float64] | None 
             for name, array in zip(names, arrays, strict=True)
         )
     return Part(end - skip, names, arrays, quality, missing)
+
+
+def _finite_table(sheet: Sheet) -> NDArray[np.float64] | None:
+    """Return the columns (k, n) where all are float64 and no value is infinite."""
+    if sheet.table is not None or not sheet.layout.doubles:
+        table: NDArray[np.float64] | None = sheet.table
+        return table
+    made = np.frombuffer(sheet.data, "<f8").reshape(len(sheet), sheet.layout.count)
+    return None if np.isinf(made).any() else made
 
 
 def _table(columns: tuple[Column, ...], count: int) -> NDArray[np.float64]:

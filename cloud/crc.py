@@ -28,8 +28,7 @@ _BY_64: Final = ir.Constant(_PAIR, [0x0154442BD4, 0x01C6E41596])  #: x^(8·64 ±
 _BY_16: Final = ir.Constant(_PAIR, [0x01751997D0, 0x00CCAA009E])  #: x^(8·16 ± 32), reflected
 
 #: of the polynomial, reflected: what the register becomes by a byte
-_TABLE: Final = np.array([of_zlib(bytes((byte,))) for byte in range(256)], np.uint32)
-_TABLE ^= _TABLE[0]
+_TABLE: Final = np.array([of_zlib(bytes((n,))) ^ of_zlib(b"\0") for n in range(256)], np.uint32)
 
 
 def _read(builder: Any, at: Any, offset: int) -> Any:
@@ -79,7 +78,7 @@ def _left(data: Any, steps: int, before: int) -> Any:
 
 
 @part
-def _behind(data: Any, first: int, end: int, check: int) -> int:
+def _behind(data: Any, first: int, end: int, check: Any) -> Any:
     """Return what the register holds after these bytes, one by one."""
     for at in range(first, end):
         check = _TABLE[(check ^ data[at]) & 0xFF] ^ (check >> np.uint32(8))
@@ -87,7 +86,7 @@ def _behind(data: Any, first: int, end: int, check: int) -> int:
 
 
 @part
-def _of_one(data: Any, first: int, end: int, check: int) -> int:
+def _of_one(data: Any, first: int, end: int, check: Any) -> Any:
     """Return what the register holds after these bytes."""
     steps = (end - first) // _STEP
     if steps > 0:
@@ -119,6 +118,8 @@ def crc32s(
     """
     checks = np.zeros(len(firsts), np.uint32) if before is None else before.copy()
     if _multiplies():
+        data = data.view()
+        data.flags.writeable = False  # one type of array, so compiled once
         _of_each(data, firsts, ends, checks)
         return checks
     places = zip(firsts.tolist(), ends.tolist(), checks.tolist(), strict=True)

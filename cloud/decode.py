@@ -153,7 +153,6 @@ class Decoder:
     def __init__(self) -> None:
         self._devices: dict[str, _Device] = {}
         self.parking = Parking()
-        self._tables: dict[int, NDArray[np.float64]] = {}  #: of the group in hand, by position
         self._data_time: dict[str, bool] = {}
         self._began: dict[str, tuple[str | None, int]] = {}  #: device -> boot and when it began
 
@@ -167,7 +166,6 @@ class Decoder:
         """Decode a group, in order. `messages` are those already decoded, by position."""
         out: list[Item] = []
         messages = messages or {}
-        self._tables = columns.tables(messages)
         for record in records:
             kind, entry = record.entry.kind, record.entry
             if kind is Kind.TICK:
@@ -182,7 +180,6 @@ class Decoder:
                 out.append(Restart(who, what, when, record.n))
             elif kind is Kind.ASIDE:
                 out.append(_aside(record))
-        self._tables = {}
         return out
 
     def _message(self, source: _Source, message: Message | None, out: list[Item]) -> None:
@@ -241,8 +238,7 @@ class Decoder:
                 for part in batch.broken
             ]
         times, doubtful = self._times(identity, batch, record.entry.at_ns)
-        table = self._tables.get(record.n)
-        made = columns.take(batch, record.entry.skip, record.entry.take, table)
+        made = columns.take(batch, record.entry.skip, record.entry.take)
         for key, part in columns.by_machine(made, machines).items():
             if doubtful:
                 part.mark(UNCERTAIN)

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections import OrderedDict, deque
+from collections.abc import Sequence
 from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
@@ -27,20 +28,26 @@ class FairQueue(Generic[T]):
     def _room(self) -> bool:
         return self._size < self._most and self._bytes < self._most_bytes
 
-    def put(self, sender: str, item: T, size: int, timeout: float) -> bool:
-        """Add an item of `size` bytes; False when there was no room within `timeout` seconds."""
+    def put(self, items: Sequence[tuple[str, T, int]], timeout: float) -> int:
+        """Add (sender, item, its bytes) in order; return how many are in.
+
+        The rest found no room within `timeout` seconds.
+        """
         with self._changed:
-            if not self._room() and not self._changed.wait_for(self._room, timeout):
-                return False
-            mine = self._waiting.get(sender)
-            if mine is None:
-                mine = self._waiting[sender] = deque()
-            mine.append((size, item))
-            self._size += 1
-            self._bytes += size
-            if self._size == self._wanted or not self._room():
-                self._changed.notify_all()
-            return True
+            room = self._room()
+            for count, (sender, item, size) in enumerate(items):
+                if not room and not self._changed.wait_for(self._room, timeout):
+                    return count
+                mine = self._waiting.get(sender)
+                if mine is None:
+                    mine = self._waiting[sender] = deque()
+                mine.append((size, item))
+                self._size += 1
+                self._bytes += size
+                room = self._room()
+                if self._size == self._wanted or not room:
+                    self._changed.notify_all()
+            return len(items)
 
     def take(self, most: int, timeout: float, gather: float = 0.0, pause: float = 0.0) -> list[T]:
         """Return up to `most` items, waiting up to `timeout` seconds for the first one.

@@ -15,26 +15,17 @@ from cloud.decode import Message, aside_payload
 from cloud.errors import StoreError
 from cloud.journal import ALL, Entry, Journal, Kind, Record
 from cloud.quota import Quota
+from cloud.reader import Arrived, Reader
 from cloud.sequence import Key, Numbered, Sequencer, Verdict
 from models.contract import codec, topics
 from models.contract.errors import ContractError, Reason
 from models.contract.messages import Batch, Birth, Gap, Receipt, Refusal
-from models.contract.template import Reader
+from models.contract.sheet import Sheet
 
 VALUE_BYTES: Final = 8  #: of a message that cannot be read count as one value
 RANGE_VALUES: Final = 10  #: a declared range costs memory like so many values
 HEAD_BYTES: Final = 1024  #: of a message that is too large are kept
 MAX_REFUSALS: Final = 1000  #: in one receipt
-
-
-class Arrived(msgspec.Struct, frozen=True, gc=False):
-    """A message as the broker delivered it. `token` lets the link acknowledge it."""
-
-    topic: str
-    payload: bytes
-    received_ns: int
-    content_type: str | None = None
-    token: object = None
 
 
 @dataclass(slots=True)
@@ -75,7 +66,7 @@ class Ingest:
     """Takes groups of messages into the journal, each sample once."""
 
     def __init__(
-        self, journal: Journal, sequencer: Sequencer[Pending], quota: Quota | None = None
+        self, journal: Journal, sequencer: Sequencer[Entry], quota: Quota | None = None
     ) -> None:
         self.journal = journal
         self.sequencer = sequencer
@@ -111,9 +102,13 @@ class Ingest:
             self.counters = counters
             raise
         self._births |= self._fresh
-        for record, (_, message) in zip(handled.records, pending, strict=True):
-            if message is not None:
-                handled.messages[record.n] = message
+        handled.messages = {
+            record.n: message
+            for record, (_, message) in zip(handled.records, pending, strict=True)
+            if message is not None
+        }
+        if 2 * len(handled.messages) < len(group):  # the rest goes: these keep no memory of it
+            handled.messages = {n: _apart(one) for n, one in handled.messages.items()}
         handled.receipts = [
             self._receipt(key, answer, now_ns) for key, answer in self._touched.items()
         ]
@@ -129,27 +124,31 @@ class Ingest:
     def _sorted(self, group: Sequence[Arrived], now_ns: int) -> list[Pending]:
         out: list[Pending] = []
         self.counters.messages += len(group)
-        for arrived in group:
-            birth = arrived.topic.endswith("/up/birth")
-            if self.quota.message(sender_of(arrived.topic), arrived.received_ns, birth=birth):
-                out += self._sort(arrived)
-            else:  # the receipt of the next one that is looked at says so
-                self.counters.refused += 1
+        taken = [arrived for arrived in group if self._passes(arrived)]
+        self.counters.refused += len(group) - len(taken)  # the next one's receipt says so
+        for arrived, read in zip(taken, self.reader.read(taken), strict=True):
+            if isinstance(read, ContractError):
+                out += self._unread(arrived, read)
+            else:
+                out += self._sort(arrived, read)
         for key, released in self.sequencer.overdue(now_ns):
             out.append((self._release(key, now_ns), None))
-            for (entry, message), decision in released:
-                out += self._parts(entry, message, decision.parts)
+            for entry, decision in released:
+                out += self._parts(entry, self._read(entry), decision.parts)
             self._answer(key)
         return out
 
-    def _sort(self, arrived: Arrived) -> list[Pending]:
-        try:
-            topic = topics.parse(arrived.topic)
-            message = self.reader.read(arrived.topic, topic, arrived.payload, arrived.content_type)
-            if self.admission is not None:
-                self._admit(topic.identity, message)
-        except ContractError as error:
-            return self._unread(arrived, error)
+    def _passes(self, arrived: Arrived) -> bool:
+        """Whether a message is within its device's limit."""
+        birth = arrived.topic.endswith("/up/birth")
+        return self.quota.message(sender_of(arrived.topic), arrived.received_ns, birth=birth)
+
+    def _sort(self, arrived: Arrived, message: Message) -> list[Pending]:
+        topic = topics.parse(arrived.topic)
+        if self.admission is not None:
+            stranger = self.admission(topic.identity, message)
+            if stranger is not None:
+                return self._unread(arrived, ContractError(Reason.UNKNOWN_DEVICE, stranger))
         entry = Entry(Kind.MESSAGE, arrived.received_ns, arrived.topic, arrived.payload)
         if isinstance(message, Batch):
             values = message.count * (len(message.columns) or 1)
@@ -182,13 +181,6 @@ class Ingest:
         key = self._account(topic, gap)
         self._answer(key)
         return [(entry, gap), *self._followers(key)]
-
-    def _admit(self, identity: str, message: Message) -> None:
-        """Raise `ContractError` for a device that is not taken."""
-        assert self.admission is not None
-        stranger = self.admission(identity, message)
-        if stranger is not None:
-            raise ContractError(Reason.UNKNOWN_DEVICE, stranger)
 
     def _again(self, identity: str, birth: bytes) -> bool:
         """Whether a device's birth is the one that is known."""
@@ -225,7 +217,7 @@ class Ingest:
         self, topic: topics.Topic, entry: Entry, batch: Batch, arrived: Arrived
     ) -> list[Pending]:
         key, numbered = identify(topic, batch)
-        decision = self.sequencer.offer(key, numbered, arrived.received_ns, (entry, batch))
+        decision = self.sequencer.offer(key, numbered, arrived.received_ns, entry)
         self._answer(key).columns = len(batch.columns)
         if batch.dictionary and not self._explains(topic.identity, batch.dictionary):
             self._refuse(key, batch, numbered.seq, Reason.UNKNOWN_DICTIONARY)
@@ -253,14 +245,19 @@ class Ingest:
     def _followers(self, key: Key) -> list[Pending]:
         return [
             part
-            for (entry, message), decision in self.sequencer.followers(key)
-            for part in self._parts(entry, message, decision.parts)
+            for entry, decision in self.sequencer.followers(key)
+            for part in self._parts(entry, self._read(entry), decision.parts)
         ]
 
-    def _parts(
-        self, entry: Entry, message: Message | None, parts: Iterable[tuple[int, int]]
-    ) -> list[Pending]:
+    def _read(self, entry: Entry) -> Batch:
+        """Return the batch of an entry that has waited: only its bytes are kept till then."""
+        (message,) = self.reader.read([Arrived(entry.topic, entry.payload, entry.at_ns)])
         assert isinstance(message, Batch)
+        return message
+
+    def _parts(
+        self, entry: Entry, message: Batch, parts: Iterable[tuple[int, int]]
+    ) -> list[Pending]:
         out: list[Pending] = []
         for skip, take in parts:
             whole = skip == 0 and take == message.count
@@ -301,19 +298,22 @@ class Ingest:
             credit=self.quota.credit(key.identity, answer.columns, now_ns),
         )
 
-    def restore(self, record: Record) -> Message | None:
-        """Note what a record of the journal says about numbers and births (at start).
+    def restore(self, records: Sequence[Record]) -> dict[int, Message]:
+        """Note what records of the journal say about numbers and births (at start).
 
-        Returns its message, None where there is none or it cannot be read.
+        Returns the messages, by position, of those that have one which can be read.
         """
-        entry = record.entry
-        if entry.kind is not Kind.MESSAGE:
-            return None
+        said = [record for record in records if record.entry.kind is Kind.MESSAGE]
+        taken = [Arrived(r.entry.topic, r.entry.payload, r.entry.at_ns) for r in said]
+        out: dict[int, Message] = {}
+        for record, message in zip(said, self.reader.read(taken), strict=True):
+            if not isinstance(message, ContractError):
+                out[record.n] = message
+                self._restore(record.entry, message)
+        return out
+
+    def _restore(self, entry: Entry, message: Message) -> None:
         topic = topics.parse(entry.topic)
-        try:
-            message = self.reader.read(entry.topic, topic, entry.payload)
-        except ContractError:
-            return None
         if isinstance(message, Birth):
             self._births[topic.identity] = _checksum(entry.payload)
         elif isinstance(message, Gap):
@@ -322,12 +322,18 @@ class Ingest:
             key, numbered = identify(topic, message)
             take = message.count - entry.skip if entry.take == ALL else entry.take
             self.sequencer.restore(key, numbered, entry.skip, take, entry.at_ns)
-        return message
 
 
 def sender_of(topic: str) -> str:
     """Return who sent a message, without looking further."""
     return topic.split("/", 3)[2] if topic.count("/") > 1 else ""
+
+
+def _apart(message: Message) -> Message:
+    """Return a message that is part of no other's memory."""
+    if isinstance(message, Batch) and type(message.columns) is Sheet:
+        return msgspec.structs.replace(message, columns=message.columns.own())
+    return message
 
 
 def _checksum(payload: bytes) -> int:

@@ -114,7 +114,7 @@ def _summed(parts: Sequence[bytes], sizes: Sequence[int]) -> bytearray:
     """Return the parts of records of these sizes as one, each with its checksum."""
     joined = bytearray().join(parts)
     data = np.frombuffer(joined, np.uint8)
-    ends = np.cumsum(sizes)
+    ends = np.cumsum(np.array(sizes, np.int64))
     firsts = ends - sizes
     checks = crc32s(data, firsts, firsts + _HEAD.size)
     checks = crc32s(data, firsts + _PREFIX, ends, checks)

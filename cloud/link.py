@@ -12,17 +12,19 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
+import msgspec
 from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from cloud.fair import FairQueue
-from cloud.ingest import Arrived, sender_of
+from cloud.ingest import sender_of
 from cloud.quota import Limits, Sluice
-from cloud.receiving import Buffered
+from cloud.reader import Arrived
+from cloud.receiving import Buffered, Plain
 from cloud.settings import BrokerSettings
 from models.contract import codec, topics
 from models.contract.errors import ContractError
@@ -44,7 +46,7 @@ _PUBLISH_QOS1: Final = mqtt.PUBLISH | 1 << 1
 log = logging.getLogger(__name__)
 
 
-class _Token(NamedTuple):
+class _Token(msgspec.Struct, frozen=True, gc=False):
     """Which message of which connection: after a reconnect old numbers mean others."""
 
     epoch: int
@@ -62,12 +64,12 @@ class _Packets(deque[Any]):
 class Client(mqtt.Client):
     """A client that handles what has been read ahead before it looks at the socket again.
 
-    `on_plain` gets topic, payload, number and QoS of messages without properties, which it is left
-    to acknowledge; for each of them paho would read bytewise and make a message, a table of
-    properties and a log line.
+    `on_plain` gets the messages without properties, many at a time, which it is left to
+    acknowledge; for each of them paho would read bytewise and make a message, a table of properties
+    and a log line.
     """
 
-    on_plain: Callable[[bytes, bytes, int, int], None] | None = None
+    on_plain: Callable[[Sequence[Plain]], None] | None = None
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -85,13 +87,18 @@ class Client(mqtt.Client):
         """Handle what is there, `PACKETS` messages at most, and rest a little if that was all."""
         done = MQTTErrorCode.MQTT_ERR_SUCCESS
         socket: Any = self.socket()
-        for packet in range(PACKETS):
+        handled = 0
+        while handled < PACKETS:
             more = socket is not None and socket.fill()
-            if packet and not more:
+            if handled and not more:
                 self._send_on()
                 time.sleep(REST_S)
                 break
-            if more and not self._in_packet["command"] and (self._plain() or self._acked()):
+            taken = 0
+            if more and not self._in_packet["command"]:
+                taken = self._plains(PACKETS - handled) or self._acked()
+            handled += taken or 1
+            if taken:
                 continue
             done = super().loop_read(max_packets)
             socket = self.socket()
@@ -111,17 +118,16 @@ class Client(mqtt.Client):
         if self._later:
             self.tell(())
 
-    def _plain(self) -> bool:
-        """Hand out the next message if paho is not needed for it."""
+    def _plains(self, most: int) -> int:
+        """Hand out the next messages for which paho is not needed; return how many."""
         socket: Any = self.socket()
         if self.on_plain is None:
-            return False
-        packet = socket.plain(properties=self._protocol == MQTTProtocolVersion.MQTTv5)
-        if packet is None:
-            return False
-        socket.skip(packet.end)
-        self.on_plain(packet.topic, packet.payload, packet.mid, packet.qos)
-        return True
+            return 0
+        five = self._protocol == MQTTProtocolVersion.MQTTv5
+        messages: list[Plain] = socket.plains(most, properties=five)
+        if messages:
+            self.on_plain(messages)
+        return len(messages)
 
     def _acked(self) -> bool:
         """Take the next packet away if it acknowledges what was told."""
@@ -317,24 +323,30 @@ class Link:
             topic = _UNREADABLE
         properties = message.properties
         content_type = getattr(properties, "ContentType", None) if properties else None
+        payload = bytes(message.payload[: MAX_PAYLOAD + 1])
         token = _Token(self.epoch, message.mid, message.qos)
-        self._take(topic, bytes(message.payload[: MAX_PAYLOAD + 1]), token, content_type)
+        self._take([Arrived(topic, payload, self._now(), content_type, token)])
 
-    def _on_plain(self, topic: bytes, payload: bytes, mid: int, qos: int) -> None:
-        try:
-            text = topic.decode()
-        except UnicodeDecodeError:
-            text = _UNREADABLE
-        self._take(text, payload[: MAX_PAYLOAD + 1], _Token(self.epoch, mid, qos), None)
+    def _on_plain(self, messages: Sequence[Plain]) -> None:
+        now, epoch = self._now(), self.epoch
+        arrived = []
+        for topic, payload, mid, qos in messages:
+            try:
+                text = topic.decode()
+            except UnicodeDecodeError:
+                text = _UNREADABLE
+            token = _Token(epoch, mid, qos)
+            arrived.append(Arrived(text, payload[: MAX_PAYLOAD + 1], now, None, token))
+        self._take(arrived)
 
-    def _take(self, topic: str, payload: bytes, token: _Token, content_type: str | None) -> None:
-        sender, now = sender_of(topic), self._now()
-        if not topic.endswith("/up/birth") and not self._sluice.passes(sender, now):
-            if token.qos:
-                self._client.pass_over(token.mid)
-            return
-        arrived = Arrived(topic, payload, now, content_type, token)
-        while not self._stopping and not self._queue.put(
-            sender, arrived, len(arrived.payload), 1.0
-        ):
-            pass
+    def _take(self, messages: Iterable[Arrived]) -> None:
+        kept: list[tuple[str, Arrived, int]] = []
+        for arrived in messages:
+            sender = sender_of(arrived.topic)
+            birth = arrived.topic.endswith("/up/birth")
+            if birth or self._sluice.passes(sender, arrived.received_ns):
+                kept.append((sender, arrived, len(arrived.payload)))
+            elif isinstance(arrived.token, _Token) and arrived.token.qos:
+                self._client.pass_over(arrived.token.mid)
+        while kept and not self._stopping:
+            del kept[: self._queue.put(kept, 1.0)]

@@ -8,15 +8,18 @@ from array import array
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
+
+import msgspec
 
 REMEMBERED: Final = 64  #: batches of a stream whose content is remembered, to see conflicts
 
-_COUNT, _PRINT = (1 << 16) - 1, (1 << 48) - 1  #: bits of a `_mark`
+#: Of a mark: 48 bits of a batch's fingerprint, behind them 16 of its count less one (to 65,536).
+_COUNT, _PRINT = (1 << 16) - 1, (1 << 48) - 1
 _NONE: Final[Mapping[int, int]] = {}  #: breaks of a stream without any, as nearly all are
 
 
-class Undo(NamedTuple):
+class Undo(msgspec.Struct, frozen=True, gc=False):
     """What `Marks.forget` needs to undo a `remember`. `mark`, `ended`: what had to go for it."""
 
     end: int
@@ -28,7 +31,7 @@ class Undo(NamedTuple):
 class Marks:
     """Remembers the last `REMEMBERED` batches of a stream."""
 
-    marks: "array[int]" = field(default_factory=lambda: array("Q"))  #: a ring of `_mark`
+    marks: "array[int]" = field(default_factory=lambda: array("Q"))  #: a ring
     cursor: int = 0  #: where the oldest one is, once it is full
     end: int = 0  #: number behind the newest one
     #: place of a mark -> where the one before it ended
@@ -36,17 +39,19 @@ class Marks:
 
     def remember(self, seq: int, end: int, fingerprint: int) -> Undo:
         """Note a batch's content; return what `forget` needs."""
-        marks, place, mark, ended = self.marks, self.cursor, _mark(end - seq, fingerprint), self.end
+        marks, place, ended, breaks = self.marks, self.cursor, self.end, self.breaks
+        mark = (fingerprint & _PRINT) << 16 | (end - seq - 1)
         if len(marks) < REMEMBERED:
             undo, place = Undo(ended, None, None), len(marks)
             marks.append(mark)
             if place == REMEMBERED - 1:
                 self.marks = array("Q", marks)  # no room for more
         else:
-            undo = Undo(ended, marks[place], self.breaks.get(place))
+            undo = Undo(ended, marks[place], breaks.get(place))
             marks[place] = mark
             self.cursor = (place + 1) % REMEMBERED
-        self._break(place, None if seq == ended or len(marks) == 1 else ended)
+        if breaks or seq != ended:
+            self._break(place, None if seq == ended or len(marks) == 1 else ended)
         self.end = end
         return undo
 
@@ -99,8 +104,3 @@ class Marks:
         """Take what `dump` returned."""
         self.marks, self.cursor = array("Q", b64decode(text)), cursor
         self.end, self.breaks = end, dict(breaks) or _NONE
-
-
-def _mark(count: int, fingerprint: int) -> int:
-    """Return 48 bits of a batch's fingerprint and 16 of its count, which is 1 to 65,536."""
-    return (fingerprint & _PRINT) << 16 | (count - 1)

@@ -21,7 +21,7 @@ from prometheus_client.registry import Collector
 
 from cloud.errors import StoreError
 from cloud.ledger import Tally
-from models.contract.template import MAX_BYTES
+from cloud.reader import MAX_BYTES
 
 MEDIA_TYPE: Final = CONTENT_TYPE_LATEST
 SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)  #: of one answer

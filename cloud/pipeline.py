@@ -34,7 +34,7 @@ def assess(fleet: Fleet, items: Sequence[Item]) -> list[Assessment]:
     out: list[Assessment] = []
     rows: list[Block | Tick] = []
     for item in items:
-        if isinstance(item, Block | Tick):
+        if isinstance(item, (Block, Tick)):
             rows.append(item)
         elif isinstance(item, Registration):
             out += fleet.observe(rows)

@@ -9,7 +9,7 @@ once what has come since is read too, it is taken out here, at a tenth of what p
 that came in two pieces; every other packet stays with paho.
 """
 
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 PIECE: Final = 64 << 10  #: bytes read at once
 _PUBLISH: Final = 3
@@ -19,14 +19,8 @@ _LEAST: Final = 5  #: bytes of the shortest PUBLISH with a topic
 _LAST_SHIFT: Final = 21  #: of the fourth and last byte of a length
 
 
-class Plain(NamedTuple):
-    """A PUBLISH without properties. `end` is where it ends in what was read ahead."""
-
-    topic: bytes
-    payload: bytes
-    mid: int
-    qos: int
-    end: int
+#: a PUBLISH of QoS 0 or 1 without properties: topic, payload, number, QoS
+Plain = tuple[bytes, bytes, int, int]
 
 
 class Buffered:
@@ -70,17 +64,31 @@ class Buffered:
         self._piece, self._at = self._piece[self._at :] + more, 0
         return bool(more)
 
-    def plain(self, *, properties: bool) -> Plain | None:
-        """Return the next packet where it lies here whole and is a plain PUBLISH of QoS 0 or 1.
+    def plains(self, most: int, *, properties: bool) -> list[Plain]:
+        """Take out the next packets, as far as they lie here whole and are plain.
 
-        It stays there until `skip`. `properties`: the packets have that field (MQTT 5). None for
-        any other packet, an incomplete or a malformed one: those are paho's.
+        `properties`: the packets have that field (MQTT 5). Where another packet is next, or a
+        malformed one, none: those are paho's.
         """
-        piece, at = self._piece, self._at
-        left = len(piece) - at
-        if left < _LEAST or piece[at] >> 4 != _PUBLISH:
+        out: list[Plain] = []
+        while len(out) < most:
+            found = self._plain(properties=properties, wait=not out)
+            if found is None:
+                break
+            plain, self._at = found
+            out.append(plain)
+        return out
+
+    def _plain(self, *, properties: bool, wait: bool) -> tuple[Plain, int] | None:
+        """Return the next packet, and where it ends, if it is plain and lies here whole.
+
+        `wait`: it may do once what has come since is read too.
+        """
+        piece, first = self._piece, self._at
+        left = len(piece) - first
+        if left < _LEAST or piece[first] >> 4 != _PUBLISH:
             return None
-        qos, at = piece[at] >> 1 & 3, at + 1
+        qos, at = piece[first] >> 1 & 3, first + 1
         size = shift = 0
         while shift <= _LAST_SHIFT and at < len(piece):
             size |= (piece[at] & 127) << shift
@@ -89,20 +97,20 @@ class Buffered:
                 break
         else:
             return None
-        head = at - self._at
+        if size < 2:  # no room for a topic's length
+            return None
+        head = at - first
         while self._at + head + size > len(self._piece):
-            if size > PIECE or not self._more():
+            if not wait or size > PIECE or not self._more():
                 return None
         piece, at = self._piece, self._at + head
         end, body = at + size, at + 2
-        topic_end = body + int.from_bytes(piece[at:body])
+        topic_end = body + (piece[at] << 8 | piece[at + 1])
         begin = topic_end + 2 * qos + properties
-        if qos > 1 or topic_end == body or begin > end:
+        if qos > 1 or topic_end == body or begin > end or (properties and piece[begin - 1]):
             return None
-        if properties and piece[begin - 1]:
-            return None
-        mid = int.from_bytes(piece[topic_end : topic_end + 2]) if qos else 0
-        return Plain(piece[body:topic_end], piece[begin:end], mid, qos, end)
+        mid = piece[topic_end] << 8 | piece[topic_end + 1] if qos else 0
+        return (piece[body:topic_end], piece[begin:end], mid, qos), end
 
     def acked(self) -> tuple[int, int] | None:
         """Return number and end of the next packet where it lies here whole and is a PUBACK."""

@@ -106,12 +106,13 @@ class Reviews:
 
     def note(self, block: Block) -> None:
         """Note whether readings are behind those of the same signals that were scored before."""
-        if not len(block):
+        times_ns = block.times_ns
+        if not len(times_ns):
             return
         self.pace.heard_ns = max(self.pace.heard_ns, block.received_ns)
         if self._begun:
             self._give_up(block)
-        first, last = int(block.times_ns[0]), int(block.times_ns[-1])
+        first, last = times_ns.item(0), times_ns.item(-1)
         newest = self._renew(block.machine, block.signals, last)
         if newest is not None and LATE_NS < newest - first <= OLDEST_NS:
             self._late(block.machine, first, min(last, newest))

@@ -181,12 +181,13 @@ class Sequencer(Generic[T]):
 
     def offer(self, key: Key, batch: Numbered, now_ns: int, item: T) -> Decision:
         """Decide about one batch. An accepted batch counts as here from now on."""
-        seq, count, known = batch.seq, batch.count, self._touch(key)
-        if known is not None and known.whole and seq == known.expected:  # as nearly always
-            known.heard_ns = now_ns
-            self._take(known, seq, count, batch.fingerprint)
-            return Decision(Verdict.ACCEPT, ((0, count),))
-        return self._weigh(key, batch, now_ns, item)
+        seq, known = batch.seq, self._touch(key)
+        if known is None or seq != known.expected or not known.whole:
+            return self._weigh(key, batch, now_ns, item)
+        known.heard_ns = now_ns  # the next one of a stream without holes, as nearly always
+        known.expected = end = seq + batch.count
+        self._remembered.append((known, known.remember(seq, end, batch.fingerprint)))
+        return Decision(Verdict.ACCEPT, ((0, batch.count),))
 
     def _weigh(self, key: Key, batch: Numbered, now_ns: int, item: T) -> Decision:
         """Decide about a batch that is not simply the next one."""

@@ -11,16 +11,17 @@ from typing import Final
 import msgspec
 
 from cloud import memory, snapshot
-from cloud.decode import Decoder, Message
+from cloud.decode import Decoder
 from cloud.disk import Room, Shortage
 from cloud.errors import StoreCorrupt, StoreError
-from cloud.ingest import Arrived, Counters, Ingest, Pending
+from cloud.ingest import Counters, Ingest
 from cloud.journal import Entry, Kind, Record, SegmentJournal
 from cloud.ledger import Ledger, Repair
 from cloud.link import Link
 from cloud.logs import traced
 from cloud.pipeline import Pipeline
 from cloud.quota import Limits, Quota, Throttled, named
+from cloud.reader import Arrived
 from cloud.sequence import Sequencer
 from cloud.shelf import SqliteShelf
 from cloud.telemetry import Passing, TelemetryStore
@@ -174,7 +175,7 @@ class Service:
                 "stay in the telemetry store, models start anew",
                 self.journal.first(),
             )
-        sequencer: Sequencer[Pending] = Sequencer.load(
+        sequencer: Sequencer[Entry] = Sequencer.load(
             found.values["sequencer"] if found else [],
             self.shelf,
             prints=found is not None and found.values.get("fingerprints") == FINGERPRINTS,
@@ -211,21 +212,17 @@ class Service:
 
     def _replay(self, start: int) -> int:
         group: list[Record] = []
-        messages: dict[int, Message] = {}
         count = 0
         for record in self.journal.since(start):
-            message = self.ingest.restore(record)
-            if message is not None:
-                messages[record.n] = message
             if record.entry.kind is Kind.ACTION:
                 self._journalled.add(msgspec.json.decode(record.entry.payload)["id"])
             group.append(record)
             count += 1
             if len(group) == REPLAY_GROUP:
                 self._settle()
-                self.pipeline.apply(group, messages)
-                group, messages = [], {}
-        self.pipeline.apply(group, messages)
+                self.pipeline.apply(group, self.ingest.restore(group))
+                group = []
+        self.pipeline.apply(group, self.ingest.restore(group))
         return count
 
     def _settle(self) -> None:

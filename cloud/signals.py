@@ -48,11 +48,11 @@ class Signals:
             if not isinstance(item, Block):
                 out.append(item)
                 continue
-            known = fleet.signals(item.machine)
-            fresh = [name for name in item.signals if name not in known]
+            fresh = fleet.lacking(item.machine, item.signals)
             if not fresh:
                 out.append(item)
                 continue
+            known = fleet.signals(item.machine)
             self._note(item.device, item.machine)
             mine = coming.setdefault(item.machine, {})
             fresh = [name for name in fresh if name not in mine]

@@ -21,15 +21,18 @@ import numpy as np
 from numba.core import event
 from numba.core.dispatcher import Dispatcher
 
-from cloud.crc import crc32s
 from cloud.errors import StoreError
+from cloud.reader import Arrived, Reader
 from cloud.telemetry import fresh
 from cloud.telemetry.opening import warm_influx
 from cloud.telemetry.rehearsed import ALL, NUMBERS, ROWS, rehearsed
 from cloud.telemetry.sqlite import SqliteTelemetry
+from models.contract import codec, topics
+from models.contract.messages import Batch, Column
 from models.fleet import Fleet
 from models.profile import load_profiles
 
+NOTHING: Final = Column(type="d", data=bytes(8))
 COMPILING: Final = "numba:compile"
 FEW: Final = {"double": NUMBERS[: fresh.PACKED_ROWS]}
 GAPS: Final = {"double": np.where(np.arange(ROWS) % 3, NUMBERS, np.nan), "other": NUMBERS}
@@ -67,7 +70,9 @@ class _Telling(event.Listener):
 
 def rehearse(store: str = "sqlite") -> None:
     """Have every kernel of the live path run once, on rows that go nowhere."""
-    crc32s(np.zeros(64, np.uint8), np.array([0]), np.array([64]))
+    batch = Batch(boot="rehearsed", seq=0, t0_ns=0, count=1, columns={"none": NOTHING})
+    message = Arrived(topics.up("none.none", "t", "live"), codec.encode(batch), 0)
+    Reader().read([message, message])
     profiles = load_profiles()
     fleet = Fleet(profiles)
     for machine in profiles:

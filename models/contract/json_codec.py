@@ -189,7 +189,7 @@ def _sheet(parts: Mapping[str, msgspec.Raw], count: int | None) -> Sheet | None:
     shape = layout(names, "d" * len(names), count)
     pack = struct.Struct(f"<{count}d").pack
     cells = tuple([pack(*row) for row in rows])
-    return Sheet(shape, cells, crc32(shape.join(cells)))
+    return Sheet(shape, b"".join(cells), crc32(shape.join(cells)))
 
 
 def _list(raw: msgspec.Raw) -> bytes:

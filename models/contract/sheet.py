@@ -5,9 +5,9 @@ makes a `Column` of one only when asked for it; what it says is the same.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
+from itertools import accumulate, chain
 from threading import Lock
-from typing import Final
+from typing import Any, Final
 from zlib import crc32
 
 from models.contract.messages import ITEM_SIZE, Column
@@ -40,7 +40,7 @@ def column_head(name: str, kind: str, count: int) -> bytes:
 class Layout:
     """Names, types and length of a sheet's columns."""
 
-    __slots__ = ("count", "doubles", "heads", "names", "places", "sizes", "types")
+    __slots__ = ("count", "doubles", "ends", "heads", "names", "places", "size", "sizes", "types")
 
     def __init__(self, names: tuple[str, ...], types: str, count: int) -> None:
         self.names = names
@@ -50,6 +50,8 @@ class Layout:
         kinds = list(zip(names, types, strict=True))
         self.heads = tuple(column_head(name, kind, count) for name, kind in kinds)
         self.sizes = tuple(count * ITEM_SIZE[kind] for kind in types)
+        self.ends = tuple(accumulate(self.sizes))  #: of columns that stand without their heads
+        self.size = sum(map(len, self.heads)) + sum(self.sizes)  #: bytes of `join`
         self.places = {name: at for at, name in enumerate(names)}
 
     def join(self, cells: Sequence[bytes]) -> bytes:
@@ -92,24 +94,35 @@ def layout(names: tuple[str, ...], types: str, count: int) -> Layout:
 
 
 class Sheet(Mapping[str, Column]):
-    """Columns of one layout. `cells`: each one's values; `check`: the checksum of `Layout.join`."""
+    """Columns of one layout, their values one behind the other in `data`: bytes, or a view of some.
 
-    __slots__ = ("cells", "check", "layout")
+    `check`: the checksum of `Layout.join`. `table`: the values as an array (columns, count) where
+    the reader has made one; then none is infinite.
+    """
 
-    def __init__(self, layout: Layout, cells: tuple[bytes, ...], check: int) -> None:
+    __slots__ = ("check", "data", "layout", "table")
+
+    def __init__(self, layout: Layout, data: Any, check: int, table: Any = None) -> None:
         self.layout = layout
-        self.cells = cells
+        self.data = data
         self.check = check
+        self.table = table
+
+    def own(self) -> "Sheet":
+        """Return the same with its values in memory of its own, of which no other batch is part."""
+        return Sheet(self.layout, bytes(self.data), self.check)
 
     def __getitem__(self, name: str) -> Column:
         at = self.layout.places[name]
-        return Column(type=self.layout.types[at], data=self.cells[at])
+        end = self.layout.ends[at]
+        cells = self.data[end - self.layout.sizes[at] : end]
+        return Column(type=self.layout.types[at], data=bytes(cells))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.layout.names)
 
     def __len__(self) -> int:
-        return len(self.cells)
+        return len(self.layout.names)
 
     def __repr__(self) -> str:
         return repr(dict(self))

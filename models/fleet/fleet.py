@@ -204,6 +204,11 @@ class Fleet:
         """Return what a machine's signals are kept under; none for one that is not known."""
         return self._signals[self._numbers[machine]] if machine in self._numbers else {}
 
+    def lacking(self, machine: str, names: Sequence[str]) -> list[str]:
+        """Return which of these signals a machine does not have yet."""
+        number = self._numbers.get(machine)
+        return list(names) if number is None else self._signals[number].lacking(names)
+
     def profile(self, machine: str) -> Profile:
         """Return the profile that a machine is scored by; generic for one that is not known."""
         number = self._numbers.get(machine)

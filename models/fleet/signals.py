@@ -40,6 +40,11 @@ class Signals(Mapping[str, int]):
         self._places = orders.of((*self._places, *names))
         self._lanes = self._lanes + array("i", lanes)  # no room for more
 
+    def lacking(self, names: Sequence[str]) -> list[str]:
+        """Return which of these it does not have, in their order."""
+        places = self._places
+        return [name for name in names if name not in places]
+
     def __getitem__(self, name: str) -> int:
         return self._lanes[self._places[name]]
 

@@ -9,10 +9,10 @@ from cloud.decode import UNNUMBERED, Aside, Decoder, Registration, aside_payload
 from cloud.diagnostics.values import Answered
 from cloud.journal import Entry, Kind, Record
 from cloud.parking import MAX_RECORDS, WAIT_NS
-from models.contract import codec, topics
-from models.contract.errors import Reason
+from cloud.reader import Arrived, Reader
+from models.contract import codec
+from models.contract.errors import ContractError, Reason
 from models.contract.messages import Answer, MachineRef
-from models.contract.template import Reader
 from models.rows import Block, Tick
 from tests.cloud.wires import DEVICE, T0, S, batch, birth, floats, up
 
@@ -58,10 +58,9 @@ def test_what_ingest_has_read_already_becomes_the_same_blocks() -> None:
             records += [record(len(records), body, skip=1, take=1)]
     records.append(record(len(records), b'{"d":{"a":[1.5,2.5],"b":[1,2]}}'))
     reader, plain, quick = Reader(), Decoder(), Decoder()
-    messages = {
-        r.n: reader.read(r.entry.topic, topics.parse(r.entry.topic), r.entry.payload)
-        for r in records
-    }
+    arrived = [Arrived(r.entry.topic, r.entry.payload, r.entry.at_ns) for r in records]
+    read = zip(records, reader.read(arrived), strict=True)
+    messages = {r.n: told for r, told in read if not isinstance(told, ContractError)}
     pairs = list(zip(plain.decode(records), quick.decode(records, messages), strict=True))
     for one, other in pairs:
         if not isinstance(one, Block):

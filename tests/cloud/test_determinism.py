@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from cloud import snapshot
 from cloud.decode import Decoder, Restart
-from cloud.ingest import Arrived, Ingest
+from cloud.ingest import Ingest
 from cloud.journal import Entry, Kind, Record, SegmentJournal
 from cloud.pipeline import assess
+from cloud.reader import Arrived
 from cloud.sequence import Sequencer
 from models.assessment import Assessment
 from models.contract.messages import MachineRef

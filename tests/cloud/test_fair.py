@@ -18,7 +18,7 @@ def test_everything_comes_out_once_each_sender_in_its_order(
 ) -> None:
     queue: FairQueue[tuple[str, int]] = FairQueue(1000, 1000)
     for sender, value in sent:
-        assert queue.put(sender, (sender, value), 1, 0)
+        assert queue.put([(sender, (sender, value), 1)], 0)
     out: list[tuple[str, int]] = []
     while len(queue):
         taken = queue.take(sizes[len(out) % len(sizes)], 0)
@@ -31,8 +31,8 @@ def test_everything_comes_out_once_each_sender_in_its_order(
 def test_a_flood_does_not_keep_another_waiting() -> None:
     queue: FairQueue[str] = FairQueue(5000, 5000)
     for _ in range(4000):
-        queue.put("flood", "f", 1, 0)
-    queue.put("quiet", "q", 1, 0)
+        queue.put([("flood", "f", 1)], 0)
+    queue.put([("quiet", "q", 1)], 0)
     assert "q" in queue.take(TURN + 1, 0)
 
 
@@ -42,16 +42,16 @@ def test_a_group_gathers_until_it_is_whole_or_there_is_no_more_room() -> None:
         with ThreadPoolExecutor(1) as pool:
             taken = pool.submit(queue.take, most, 60, 60, 60)
             for value in range(5):
-                assert queue.put("a", value, 1, 60)
+                assert queue.put([("a", value, 1)], 60)
             assert taken.result(120) == [0, 1, 2, 3, 4]
 
 
 def test_a_full_queue_holds_the_sender_back_until_there_is_room() -> None:
     queue: FairQueue[int] = FairQueue(2, 9)
-    assert queue.put("a", 1, 1, 0)
-    assert queue.put("a", 2, 1, 0)
-    assert not queue.put("b", 3, 1, 0)
-    put = threading.Thread(target=queue.put, args=("b", 3, 1, 120))
+    assert queue.put([("a", 1, 1)], 0)
+    assert queue.put([("a", 2, 1)], 0)
+    assert not queue.put([("b", 3, 1)], 0)
+    put = threading.Thread(target=queue.put, args=([("b", 3, 1)], 120))
     put.start()
     assert queue.take(1, 0) == [1]
     put.join(120)
@@ -61,14 +61,23 @@ def test_a_full_queue_holds_the_sender_back_until_there_is_room() -> None:
 def test_the_taker_waits_for_the_first_item() -> None:
     queue: FairQueue[int] = FairQueue(2, 9)
     assert queue.take(1, 0) == []
-    put = threading.Timer(0.01, queue.put, ("a", 1, 1, 0))
+    put = threading.Timer(0.01, queue.put, ([("a", 1, 1)], 0))
     put.start()
     assert queue.take(1, 120) == [1]
 
 
 def test_bytes_are_bounded_too() -> None:
     queue: FairQueue[int] = FairQueue(100, 10)
-    assert queue.put("a", 1, 50, 0), "one always fits"
-    assert not queue.put("b", 2, 1, 0)
+    assert queue.put([("a", 1, 50)], 0), "one always fits"
+    assert not queue.put([("b", 2, 1)], 0)
     assert queue.take(9, 0) == [1]
-    assert queue.put("b", 2, 1, 0)
+    assert queue.put([("b", 2, 1)], 0)
+
+
+def test_of_several_at_once_those_that_have_room_are_in() -> None:
+    queue: FairQueue[int] = FairQueue(3, 10)
+    items = [("a", 1, 1), ("b", 2, 1), ("a", 3, 20), ("a", 4, 1)]
+    assert queue.put(items, 0) == 3
+    assert queue.put(items[3:], 0) == 0
+    assert queue.take(9, 0) == [1, 3, 2]
+    assert queue.put(items[3:], 0) == 1

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from cloud.errors import StoreFull
-from cloud.ingest import Arrived, Ingest
+from cloud.ingest import Ingest
 from cloud.journal import Entry, Kind, SegmentJournal
 from cloud.quota import Limits, Quota
+from cloud.reader import Arrived
 from cloud.sequence import HOLD_NS, Sequencer
 from models.contract import codec
 from models.contract.errors import Reason
@@ -140,8 +141,7 @@ def test_a_start_from_the_journal_knows_what_was_taken(ingest: Ingest) -> None:
     ingest.handle([up(batch(0, [1.0])), up(birth(), "birth"), up(batch(4, [5.0]))], T0)
     ingest.handle([], T0 + HOLD_NS)
     again = Ingest(ingest.journal, Sequencer())
-    for record in ingest.journal.since(-1):
-        again.restore(record)
+    assert len(again.restore(list(ingest.journal.since(-1)))) == 3
     handled = again.handle(
         [up(batch(0, [1.0])), up(batch(4, [5.0])), up(birth(), "birth"), up(batch(1, [2.0]))], T0
     )

@@ -8,10 +8,11 @@ import pytest
 
 from cloud.decode import Aside, Decoder
 from cloud.errors import StoreBusy, StoreError
-from cloud.ingest import Arrived, Ingest
+from cloud.ingest import Ingest
 from cloud.journal import SegmentJournal
 from cloud.ledger import Ledger, open_ledger
 from cloud.pipeline import Pipeline
+from cloud.reader import Arrived
 from cloud.sequence import Sequencer
 from cloud.telemetry.sqlite import SqliteTelemetry
 from models.fleet import Fleet

@@ -3,6 +3,7 @@
 import socket
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import paho.mqtt.client as mqtt
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from paho.mqtt.enums import CallbackAPIVersion
 
 from cloud.link import COMMANDS, Client, Link
-from cloud.receiving import Buffered
+from cloud.receiving import Buffered, Plain
 from cloud.settings import BrokerSettings
 from forewarn.broker import embedded, find_mosquitto, find_nats
 from models.contract.messages import Receipt
@@ -74,16 +75,35 @@ def test_a_plain_message_is_taken_whole_or_left_to_paho(
 ) -> None:
     sent = packet(topic, payload, mid, qos, b"\0" if five else b"")
     read = ahead(sent + b"\x40")
-    found = read.plain(properties=five)
+    found = read.plains(9, properties=five)
     if qos > 1 or not topic:
-        assert found is None
+        assert found == []
         return
-    assert found == (topic, payload, mid if qos else 0, qos, len(sent))
-    read.skip(found.end)
-    assert (read.pending(), read.plain(properties=five)) == (1, None)
-    assert ahead(sent[: -1 - cut % len(sent)] or b"\0").plain(properties=five) is None
+    assert found == [(topic, payload, mid if qos else 0, qos)]
+    assert (read.pending(), read.plains(9, properties=five)) == (1, [])
+    assert ahead(sent[: -1 - cut % len(sent)] or b"\0").plains(9, properties=five) == []
     marked = packet(topic, payload, mid, qos, b"\2\1\1")
-    assert ahead(marked).plain(properties=True) is None
+    assert ahead(marked).plains(9, properties=True) == []
+
+
+@given(
+    sizes=st.lists(st.integers(0, 300), min_size=1, max_size=20),
+    most=st.integers(1, 30),
+    cut=st.integers(0, 20),
+    other=st.booleans(),
+)
+def test_plain_messages_are_taken_together_up_to_the_first_other_one(
+    sizes: list[int], most: int, cut: int, other: bool
+) -> None:
+    packets = [packet(b"t", bytes(size), mid, 1, b"\0") for mid, size in enumerate(sizes, 1)]
+    sent = b"".join(packets[:cut]) + (b"\xc0\0" if other else b"") + b"".join(packets[cut:])
+    read = ahead(sent)
+    told = [(b"t", bytes(size), mid, 1) for mid, size in enumerate(sizes, 1)]
+    upto = told[:cut] if other else told
+    assert read.plains(most, properties=True) == upto[:most]
+    if other and len(upto) <= most:
+        assert read.recv(2) == b"\xc0\0"
+        assert read.plains(30, properties=True) == told[cut:]
 
 
 @pytest.mark.parametrize("behind", [b"", b"\x40\2"])
@@ -95,11 +115,9 @@ def test_a_plain_message_in_two_pieces_is_taken_once_the_rest_is_there(behind: b
         read = Buffered(near)
         far.sendall(sent[:5_000])
         assert read.fill()
-        assert read.plain(properties=True) is None
+        assert read.plains(9, properties=True) == []
         far.sendall(sent[5_000:] + behind)
-        found = read.plain(properties=True)
-        assert found == (b"topic", bytes(9_000), 7, 1, len(sent))
-        read.skip(found.end)
+        assert read.plains(9, properties=True) == [(b"topic", bytes(9_000), 7, 1)]
         assert read.pending() == len(behind)
 
 
@@ -121,16 +139,17 @@ def test_a_plain_message_in_thousands_of_pieces_is_taken_whole() -> None:
     with Dribble(sent, 16) as near:
         read = Buffered(near)
         assert read.fill()
-        assert read.plain(properties=True) == (b"topic", bytes(40_000), 7, 1, len(sent))
+        assert read.plains(9, properties=True) == [(b"topic", bytes(40_000), 7, 1)]
+        assert read.pending() == 0
 
 
 @given(st.binary(min_size=1, max_size=40), st.booleans())
 def test_what_is_no_plain_message_is_left_to_paho(piece: bytes, five: bool) -> None:
     piece = bytes((0x30 | piece[0] & 15,)) + piece[1:]
-    found = ahead(piece).plain(properties=five)
-    if found is not None:
-        again = packet(*found[:4], b"\0" if five else b"")
-        assert piece[: found.end].endswith(again[2:])
+    read = ahead(piece)
+    if found := read.plains(1, properties=five):
+        again = packet(*found[0], b"\0" if five else b"")
+        assert piece[: len(piece) - read.pending()].endswith(again[2:])
 
 
 @pytest.mark.skipif(not (find_mosquitto() or find_nats()), reason="no broker on this computer")
@@ -150,9 +169,10 @@ def test_thousands_of_messages_of_all_sizes_arrive_once_and_in_order(
             if len(got) == count:
                 done.set()
 
-        def take_plain(_topic: bytes, payload: bytes, mid: int, _qos: int) -> None:
-            reader.acknowledge([mid])
-            take(payload)
+        def take_plain(messages: Sequence[Plain]) -> None:
+            reader.acknowledge([mid for _, _, mid, _ in messages])
+            for _, payload, _, _ in messages:
+                take(payload)
 
         reader.on_message = lambda _client, _data, message: take(bytes(message.payload))
         if plain:
@@ -261,10 +281,9 @@ def test_no_more_is_told_at_once_than_the_broker_takes(most: int) -> None:
         while len(told) < 50 * 2:
             seen = ahead(far.recv(4096))
             mids = []
-            while packet := seen.plain(properties=True):
-                seen.skip(packet.end)
-                mids.append(packet.mid)
-                told += packet.payload if packet.payload != b"own" else b""
+            for _, payload, mid, _ in seen.plains(100, properties=True):
+                mids.append(mid)
+                told += payload if payload != b"own" else b""
             assert seen.pending() == 0
             assert 0 < len(mids) <= most
             far.sendall(b"".join(b"\x40\x02" + mid.to_bytes(2) for mid in mids))
@@ -290,10 +309,8 @@ def test_the_link_tells_no_more_at_once_than_its_broker_said() -> None:
                 link.send(receipts)
                 told = 0
                 while told < len(receipts):
-                    seen, mids = ahead(broker.recv(1 << 16)), []
-                    while packet := seen.plain(properties=True):
-                        seen.skip(packet.end)
-                        mids.append(packet.mid)
+                    seen = ahead(broker.recv(1 << 16))
+                    mids = [mid for _, _, mid, _ in seen.plains(100, properties=True)]
                     assert 0 < len(mids) <= 9 - COMMANDS
                     told += len(mids)
                     broker.sendall(b"".join(b"\x40\x02" + mid.to_bytes(2) for mid in mids))
@@ -312,7 +329,7 @@ def test_packets_may_be_added_while_paho_goes_through_them() -> None:
 
 def test_what_came_on_a_lost_connection_is_acknowledged_no_more() -> None:
     link = Link(BrokerSettings(port=1), time.time_ns)
-    link._on_plain(b"fw/v1/acme.pump1/up/t/live", b"x", 7, 1)
+    link._on_plain([(b"fw/v1/acme.pump1/up/t/live", b"x", 7, 1)])
     group = link.group()
     assert group
     link._on_disconnect(link._client, None, None, "lost")

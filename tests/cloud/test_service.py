@@ -10,10 +10,10 @@ import pytest
 
 from cloud import snapshot
 from cloud.errors import StoreBusy
-from cloud.ingest import Arrived
 from cloud.journal import Kind
 from cloud.ledger import Ledger, Repair, open_ledger
 from cloud.link import Link
+from cloud.reader import Arrived
 from cloud.service import Service
 from cloud.settings import BrokerSettings
 from cloud.telemetry.sqlite import SqliteTelemetry

@@ -3,7 +3,7 @@
 import struct
 from collections.abc import Sequence
 
-from cloud.ingest import Arrived
+from cloud.reader import Arrived
 from models.contract import codec, topics
 from models.contract.messages import Batch, Birth, Column, MachineRef, Metric
 

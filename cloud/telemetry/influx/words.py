@@ -9,6 +9,7 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
+from numba.core.cgutils import raw_memcpy
 from numba.extending import intrinsic
 
 _BYTE, _WORD = ir.IntType(8), ir.IntType(64)
@@ -58,3 +59,15 @@ def first_bit(_typing: Any, _word: Any) -> Any:
         return builder.cttz(values[0], ir.Constant(ir.IntType(1), 1))
 
     return types.int64(types.uint64), code
+
+
+@compiled
+def copy(_typing: Any, _to: Any, _at: Any, _size: Any) -> Any:
+    """Copy so many bytes from one address to another."""
+
+    def code(context: Any, builder: Any, _signature: Any, values: Any) -> Any:
+        to, at = [builder.inttoptr(value, ir.PointerType(_BYTE)) for value in values[:2]]
+        raw_memcpy(builder, to, at, values[2], 1)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64), code

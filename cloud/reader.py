@@ -1,0 +1,205 @@
+"""A group's messages are read together: batches mostly look like the last ones of their topics.
+
+A `Template` tells a batch's head; then all columns of one layout are taken apart by compiled code,
+every byte between the readings compared. What differs in any other byte is read key by key, so that
+the outcome is the same.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from cloud.crc import crc32s
+from cloud.telemetry.influx.words import copy
+from models.contract import codec, topics
+from models.contract.errors import ContractError
+from models.contract.messages import Batch
+from models.contract.sheet import Layout, Sheet
+from models.contract.template import Head, Template, bytes_of, template
+from models.life.compiled import entry
+
+MAX_TOPICS: Final = 65_536
+MAX_BYTES: Final = 1 << 27  #: that templates take, by `Template.size` and their layouts
+OF_COLUMN: Final = 50  #: bytes of a column of a layout (measured), but its name and head
+MAX_MISSES: Final = 8  #: batches in a row that fitted no template: then a topic gets none any more
+TOGETHER: Final = 256 << 10  #: bytes of columns at once: a cache has them still at the next look
+_MAP: Final = 5  #: major type of CBOR
+_CBOR: Final = frozenset(
+    {None, "", *(kind for kind, form in codec.CONTENT_TYPES.items() if form == "cbor")}
+)
+
+Read = codec.Message | ContractError
+
+
+class Arrived(msgspec.Struct, frozen=True, gc=False):
+    """A message as the broker delivered it. `token` lets the link acknowledge it."""
+
+    topic: str
+    payload: bytes
+    received_ns: int
+    content_type: str | None = None
+    token: object = None
+
+
+def _weight(shape: Layout) -> int:
+    """Return the bytes of a layout; templates that are alike share it."""
+    return OF_COLUMN * len(shape.names) + bytes_of(shape.names) + bytes_of(shape.heads)
+
+
+@entry
+def _taken_apart(bodies: Any, heads: Any, sizes: Any, values: Any, fits: Any) -> None:
+    """Copy the columns' values (messages, bytes); `fits`: all stands where the heads say.
+
+    `sizes`: bytes of each head and of the values behind it, (columns, 2).
+    """
+    for i in range(len(bodies)):
+        at = head = to = 0
+        same = True
+        for column in range(len(sizes)):
+            for _ in range(sizes[column, 0]):
+                same &= bodies[i, at] == heads[head]
+                at += 1
+                head += 1
+            size = sizes[column, 1]
+            copy(values[i].ctypes.data + to, bodies[i].ctypes.data + at, size)
+            at += size
+            to += size
+        fits[i] = same
+
+
+class _Columns:
+    """Takes columns of one layout out of messages; `templates` have it."""
+
+    __slots__ = ("_heads", "_layout", "_sizes", "templates")
+
+    def __init__(self, layout: Layout) -> None:
+        self.templates = 0
+        self._layout = layout
+        self._heads = np.frombuffer(b"".join(layout.heads), np.uint8)
+        self._sizes = np.array([*zip(map(len, layout.heads), layout.sizes, strict=True)])
+
+    def sheets(self, bodies: Sequence[memoryview]) -> list[Sheet | None]:
+        """Return the columns that begin in each of these; None where it is of another layout."""
+        layout, count = self._layout, len(bodies)
+        joined = np.frombuffer(b"".join(bodies), np.uint8)
+        values, fits = np.empty((count, layout.ends[-1]), np.uint8), np.empty(count, np.bool_)
+        rows = joined.reshape(count, layout.size)
+        _taken_apart(rows, self._heads, self._sizes, values, fits)
+        firsts = np.arange(0, len(joined), layout.size)
+        checks = crc32s(joined, firsts, firsts + layout.size).tolist()
+        told = zip(fits.tolist(), values, checks, self._tables(values), strict=True)
+        return [Sheet(layout, *parts) if fit else None for fit, *parts in told]
+
+    def _tables(self, values: NDArray[np.uint8]) -> list[NDArray[np.float64] | None]:
+        """Return `Sheet.table` of each message."""
+        if not self._layout.doubles:
+            return [None] * len(values)
+        tables = values.view("<f8").reshape(len(values), len(self._layout.names), -1)
+        infinite = np.isinf(tables)
+        if not infinite.any():
+            return list(tables)
+        wrong = infinite.any(axis=(1, 2)).tolist()
+        return [None if bad else table for bad, table in zip(wrong, tables, strict=True)]
+
+
+class _Kept(msgspec.Struct):
+    """A topic's template, and how many batches in a row fitted none."""
+
+    template: Template | None = None
+    misses: int = 0
+
+
+class Reader:
+    """`codec.decode` with a memory of how each topic's batches look; what it says is the same.
+
+    The memory has `MAX_TOPICS` topics and `MAX_BYTES` at most; what was made first goes first.
+    `size`: bytes of it.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[str, _Kept] = {}
+        self._columns: dict[Layout, _Columns] = {}
+        self.size = 0
+
+    def read(self, group: Sequence[Arrived]) -> list[Read]:
+        """Read messages in order; an error stands for each that is none."""
+        out: list[Read | None] = [None] * len(group)
+        self._abreast(group, range(len(group)), out)
+        fresh: set[str] = set()  #: topics that have learned since
+        for place, arrived in enumerate(group):
+            if out[place] is None and arrived.topic in fresh:
+                self._abreast(group, [place], out)
+            if out[place] is None:
+                out[place] = self._by_key(arrived)
+                fresh.add(arrived.topic)
+        return out  # type: ignore[return-value]  # none is left
+
+    def _abreast(
+        self, group: Sequence[Arrived], places: Iterable[int], out: list[Read | None]
+    ) -> None:
+        """Read those that look like the last ones of their topics."""
+        alike: dict[Layout, list[tuple[int, _Kept, Head, memoryview]]] = {}
+        for place in places:
+            arrived = group[place]
+            kept = self._kept.get(arrived.topic)
+            if kept is None or kept.template is None or arrived.content_type not in _CBOR:
+                continue
+            head = kept.template.head(arrived.payload)
+            if head is not None:
+                body = memoryview(arrived.payload)[kept.template.columns :]
+                alike.setdefault(kept.template.layout, []).append((place, kept, head, body))
+        for layout, found in alike.items():
+            step = max(1, TOGETHER // layout.size)
+            for first in range(0, len(found), step):
+                part = found[first : first + step]
+                sheets = self._columns[layout].sheets([body for *_, body in part])
+                for (place, kept, head, _), sheet in zip(part, sheets, strict=True):
+                    if sheet is not None and kept.template is not None:
+                        out[place] = kept.template.batch(head, sheet)
+                        kept.misses = 0
+
+    def _by_key(self, arrived: Arrived) -> Read:
+        payload = arrived.payload
+        try:
+            topic = topics.parse(arrived.topic)
+            message = codec.decode(topic, payload, arrived.content_type)
+        except ContractError as error:
+            return error
+        if isinstance(message, Batch) and payload[0] >> 5 == _MAP:
+            self._learn(arrived.topic, payload, message)
+        return message
+
+    def _learn(self, text: str, payload: bytes, batch: Batch) -> None:
+        kept = self._kept.get(text)
+        if kept is None:
+            kept = self._kept[text] = _Kept()
+        if kept.misses < MAX_MISSES:
+            kept.misses += 1
+            fresh = template(payload, batch)
+            if fresh is not None:
+                self._count(kept.template, -1)
+                self._count(fresh, 1)
+                kept.template = fresh
+        while len(self._kept) > 1 and (len(self._kept) > MAX_TOPICS or self.size > MAX_BYTES):
+            oldest = next(iter(self._kept))
+            if oldest == text:  # the newest one goes last
+                self._kept[oldest] = self._kept.pop(oldest)
+                continue
+            self._count(self._kept.pop(oldest).template, -1)
+
+    def _count(self, one: Template | None, more: int) -> None:
+        """Count a template in (1) or out (-1)."""
+        if one is None:
+            return
+        columns = self._columns.get(one.layout)
+        if columns is None:
+            columns = self._columns[one.layout] = _Columns(one.layout)
+            self.size += _weight(one.layout)
+        self.size += more * one.size
+        columns.templates += more
+        if not columns.templates:
+            del self._columns[one.layout]
+            self.size -= _weight(one.layout)
