@@ -134,16 +134,14 @@ class Fleet:
         readings = (items, self._plans.layout, times, cells)
         machines = self._machines[: len(self._names)]
         odds, strengths, scores, flags = self._room.made(len(cells), len(times))
-        found = (odds, strengths, flags)
-        watch(self._onsets, self._lanes, machines, self._rules, *readings, *found)
+        known = (self._onsets, self._lanes, machines, self._rules)
+        watch(known, readings, (odds, strengths, flags))
         self._cursor[:] = 0
         while True:
-            state = (machines, self._histories, self._lives.lines(), self._rules)
-            lanes, references = self._lanes, self._references
-            number = kernel.run(
-                *(lanes, self._bounds.rows, references, *state, *readings),
-                *(odds, flags, scores, self._cursor),
-            )
+            known = (self._lanes, self._bounds.rows, self._references, machines)
+            state = (*known, self._histories, self._rules)
+            lives = tuple(self._lives.lines())
+            number = kernel.run(state, lives, readings, (odds, flags, scores), self._cursor)
             if number < 0:
                 break
             assessment = self._told(number)

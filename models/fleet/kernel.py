@@ -326,37 +326,29 @@ def _telling_row(
 
 
 @entry
-def run(
-    lanes: NDArray[Any],
-    bounds: NDArray[Any],
-    references: NDArray[Any],
-    machines: NDArray[Any],
-    histories: NDArray[Any],
-    lines: Lines,
-    constants: NDArray[Any],
-    items: NDArray[Any],
-    layout: NDArray[np.int32],
-    times: NDArray[np.int64],
-    cells: NDArray[np.float64],
-    odds_of: NDArray[np.float64],
-    flags: NDArray[np.uint8],
-    scores: NDArray[np.float64],
-    cursor: NDArray[np.int64],
-) -> int:
+def run(state: Any, lives: Any, readings: Any, found: Any, cursor: NDArray[np.int64]) -> int:
     """Go on from the cursor (item, row, silent ones told) to the next row that tells something.
 
-    Returns the machine's number, or -1 when all items are done. `cells` holds an item's columns
-    one after the other; `layout` its lane numbers, contexts first, and the column of each.
-    `odds_of` (one a cell) and `flags` (one a row) are the watch's (`models.fleet.watch`);
-    `flags` gets the bit of rows in a lasting shift.
+    Returns the machine's number, or -1 when all items are done. Arrays come in tuples, which cost a
+    call from Python least: `state` are lanes, bounds, references, machines, histories and
+    constants; `lives` those of `Lines`; `readings` items, layout, times and cells; `found` odds,
+    flags and scores.
+
+    `cells` holds an item's columns one after the other; `layout` its lane numbers, contexts first,
+    and the column of each. Odds (one a cell) and flags (one a row) are the watch's
+    (`models.fleet.watch`); flags get the bit of rows in a lasting shift.
     """
+    lanes, bounds, references, machines, histories, constants = state
+    items, layout, times, cells = readings
+    odds_of, flags, scores = found
+    lines = Lines(*lives)
     rules, room = constants[0], rooms()
     while cursor[0] < items.shape[0]:
         item = items[cursor[0]]
         if item.machine < 0:
-            found = _silent_machine(lanes, bounds, machines, histories, lines, rules, item, cursor)
-            if found >= 0:
-                return found
+            silent = _silent_machine(lanes, bounds, machines, histories, lines, rules, item, cursor)
+            if silent >= 0:
+                return silent
         else:
             m = machines[item.machine]
             row = _telling_row(

@@ -218,24 +218,16 @@ def _block(
 
 
 @entry
-def watch(
-    onsets: NDArray[Any],
-    lanes: NDArray[Any],
-    machines: NDArray[Any],
-    constants: NDArray[Any],
-    items: NDArray[Any],
-    layout: NDArray[np.int32],
-    times: NDArray[np.int64],
-    cells: NDArray[np.float64],
-    odds: NDArray[np.float64],
-    strengths: NDArray[np.float64],
-    flags: NDArray[np.uint8],
-) -> None:
-    """Watch all items. Out: `odds` of each cell, `strengths` (1 = at the limit) and `flags`.
+def watch(state: Any, readings: Any, found: Any) -> None:
+    """Watch all items. Out: odds of each cell, strengths (1 = at the limit) and flags of each row.
 
-    All three must come in as zeros. `strengths` and `flags` are one a row. First readings that
-    cannot be are taken out of `cells`, for all that come after.
+    `state`: onsets, lanes, machines, constants; `readings`: items, layout, times, cells; `found`:
+    odds, strengths, flags, which must come in as zeros. First readings that cannot be are taken out
+    of the cells, for all that come after.
     """
+    onsets, lanes, machines, constants = state
+    items, layout, times, cells = readings
+    odds, strengths, flags = found
     rules = constants[0]
     plain(cells)
     room = rooms(items["rows"].max() if len(items) else 0)
