@@ -188,7 +188,7 @@ class Fleet:
     def sisters(self, machine: str) -> list[Comparison]:
         """Return a machine's signals beside those of its type, strangest first; else `KeyError`."""
         number = self._numbers[machine]
-        record, mine = self._machines[number], self._signals[number]
+        record, mine = self._machines[number], self._signals[number].plain()
         return compare(record, self._lanes, mine, self._family(number))
 
     def _family(self, number: int) -> list[Signals]:
@@ -378,7 +378,7 @@ class Fleet:
         machine["told_state"], machine["told_health"] = machine["state"], machine["health"]
         machine["report_ns"] = machine["at_ns"] + int(self._rules[0]["report_every_s"] * 1e9)
         self._lives.told(number, int(machine["at_ns"]))
-        mine = self._signals[number]
+        mine = self._signals[number].plain()
         lanes = np.fromiter(mine.values(), np.int64, len(mine))
         self._elders.told(number, machine, self._lanes["armed"][lanes])
         self._lanes["changed"][lanes] = 0
@@ -386,11 +386,11 @@ class Fleet:
         return assessment
 
     def _said(self, number: int) -> dict[str, tuple[Comparison, ...]]:
-        mine, machine = self._signals[number], self._machines[number]
+        mine, machine = self._signals[number].plain(), self._machines[number]
         return witnesses(mine, self._lanes, self._references, machine, lambda: self._family(number))
 
     def _assess(self, number: int, said: Mapping[str, tuple[Comparison, ...]]) -> Assessment:
-        mine = self._signals[number]
+        mine = self._signals[number].plain()
         lanes = [(name, self._lanes[lane]) for name, lane in mine.items()]
         machine, profile = self._machines[number], self._profile_of[number]
         lives = self._lives.read(number, profile, int(machine["at_ns"]))

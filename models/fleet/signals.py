@@ -1,7 +1,7 @@
 """Which lanes a machine's signals have: machines with the same signals share their names."""
 
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from weakref import WeakValueDictionary
 
 
@@ -44,6 +44,15 @@ class Signals(Mapping[str, int]):
         """Return which of these it does not have, in their order."""
         places = self._places
         return [name for name in names if name not in places]
+
+    def plain(self) -> dict[str, int]:
+        """Return the same as a dictionary, which is many times faster to go through."""
+        return dict(zip(self._places, self._lanes, strict=True))
+
+    def of(self, names: Iterable[str]) -> list[int]:
+        """Return the lanes of signals, -1 of those that it does not have."""
+        places, lanes = self._places, self._lanes
+        return [lanes[places[name]] if name in places else -1 for name in names]
 
     def __getitem__(self, name: str) -> int:
         return self._lanes[self._places[name]]

@@ -1,6 +1,6 @@
 """When the checks that are active began. They are few, so it is kept beside the lanes."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -25,20 +25,32 @@ class Since:
         What ended is let go. Without a row (a part is new) it is told as of its beginning.
         """
         at = np.fromiter(mine.values(), np.int64, len(mine))
-        if not (lanes["active"][at] | lanes["changed"][at]).any():
+        active, changed = lanes["active"][at], lanes["changed"][at]
+        if not (active | changed).any():
             return {}
-        return {name: found for name, lane in mine.items() if (found := self._of(lane, lanes))}
+        rows = zip(
+            mine.items(),
+            *(active.tolist(), changed.tolist()),
+            *(lanes[key][at].tolist() for key in ("changed_ns", "dropped_ns")),
+            strict=True,
+        )
+        return {
+            name: self._of(lane, now, moved, changed_ns, dropped_ns)
+            for (name, lane), now, moved, changed_ns, dropped_ns in rows
+            if now | moved
+        }
 
-    def _of(self, number: int, lanes: NDArray[Any]) -> dict[int, int]:
-        lane, found = lanes[number], {}
-        active, changed = int(lane["active"]), int(lane["changed"])
+    def _of(
+        self, lane: int, active: int, changed: int, changed_ns: int, dropped_ns: int
+    ) -> dict[int, int]:
+        found = {}
         for check in _bits(active | changed):
-            at_ns = int(lane["dropped_ns" if check == DROPOUT else "changed_ns"])
+            at_ns = dropped_ns if check == DROPOUT else changed_ns
             if changed >> check & 1 and at_ns != NEVER:
-                self._at[number, check] = at_ns
-            found[check] = self._at[number, check]
+                self._at[lane, check] = at_ns
+            found[check] = self._at[lane, check]
             if not active >> check & 1:
-                del self._at[number, check]
+                del self._at[lane, check]
         return found
 
     def dump(self) -> NDArray[Any]:
@@ -50,5 +62,5 @@ class Since:
         self._at = {(lane, check): at_ns for lane, check, at_ns in rows.tolist()}
 
 
-def _bits(checks: int) -> Iterator[int]:
-    return (check for check in range(CHECKS) if checks >> check & 1)
+def _bits(checks: int) -> list[int]:
+    return [check for check in range(CHECKS) if checks >> check & 1]

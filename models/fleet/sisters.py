@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from models.assessment import Comparison
 from models.fleet.layout import CONDITION
+from models.fleet.signals import Signals
 
 MOST: Final = 16  #: sisters that are asked
 LEAST: Final = 3  #: sisters that have learned; fewer say nothing about a spread
@@ -96,17 +97,17 @@ def compare(
     machine: Any,
     lanes: NDArray[Any],
     mine: Mapping[str, int],
-    family: Sequence[Mapping[str, int]],
+    family: Sequence[Signals],
 ) -> list[Comparison]:
     """Return a machine's condition signals beside its sisters', the strangest first.
 
-    `machine`: its record; `mine`: signal -> lane; `family`: the same of each sister. A signal that
+    `machine`: its record; `mine`: signal -> lane; `family`: those of each sister. A signal that
     fewer than three sisters have learned is left out.
     """
     if len(family) < LEAST or not mine:
         return []
     at = np.fromiter(mine.values(), np.int64, len(mine))
-    numbers = np.array([[one.get(name, -1) for one in family] for name in mine])
+    numbers = np.array([one.of(mine) for one in family]).T
     there = (numbers >= 0) & (lanes["armed"][numbers] == 1)
     asked = (lanes["role"][at] == CONDITION) & (lanes["rows"][at] > 0) & (there.sum(1) >= LEAST)
     at, numbers, there = at[asked], numbers[asked], there[asked]

@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 from models.assessment import Comparison
 from models.fleet.checks import LIMIT_BITS, SENSOR_BITS
 from models.fleet.layout import AGAIN, CONDITION, LEVEL, SHIFT
+from models.fleet.signals import Signals
 from models.fleet.sisters import compare
 
 EXPLAINS: Final = 0.5  #: least share of the variance
 ROWS: Final = 100  #: rows of both signals in the reference
 LATELY: Final = 10.0  #: usual intervals; an older reading says nothing of now
 ASKED: Final = LIMIT_BITS | 1 << LEVEL | 1 << AGAIN | 1 << SHIFT
-Family = Callable[[], Sequence[Mapping[str, int]]]
+Family = Callable[[], Sequence[Signals]]
 
 
 def witnesses(
@@ -45,12 +46,9 @@ def witnesses(
     if not odd.any():
         return {}
     asked = dict(compress(numbers.items(), odd))
-    names = {number: name for name, number in numbers.items()}
-    partners = _partners(asked, names, lanes, references, machine)
-    found: dict[str, tuple[Comparison, ...]] = {
-        name: () if beside is None else (beside,)
-        for name, beside in zip(asked, partners, strict=True)
-    }
+    found: dict[str, tuple[Comparison, ...]] = dict.fromkeys(asked, ())
+    for one in _partners(asked, numbers, lanes, references, machine):
+        found[one.signal] = (one,)
     for one in compare(machine, lanes, asked, family()):
         found[one.signal] += (one,)
     return found
@@ -71,12 +69,12 @@ def explained(lane: Any, machine: Any) -> float | None:
 
 def _partners(
     asked: Mapping[str, int],
-    names: Mapping[int, str],
+    numbers: Mapping[str, int],
     lanes: NDArray[Any],
     references: NDArray[Any],
     machine: Any,
-) -> Iterator[Comparison | None]:
-    """Yield each asked signal beside the one that explains most of it, None where none does."""
+) -> Iterator[Comparison]:
+    """Yield asked signals beside the one that explains most of each, where one does."""
     at = np.fromiter(asked.values(), np.int64, len(asked))
     pairs = references[lanes["onset"][at]]
     n = pairs["pair_n"]
@@ -84,48 +82,40 @@ def _partners(
     known = (n >= ROWS) & (xx > 0.0) & (yy > 0.0) & (lanes["frozen"][at] != 0)[:, None]
     known &= np.isfinite(xx + yy)
     shares = np.where(known, xy * xy / np.where(known, xx * yy, 1.0), 0.0)
-    for row, (name, number) in enumerate(asked.items()):
-        best = int(shares[row].argmax())
-        share = shares[row, best]
-        found = share >= EXPLAINS
-        of = (lanes[number], pairs[row], best, share)
-        yield _partner(name, *of, names, lanes, machine) if found else None
+    best = shares.argmax(1)
+    row = np.flatnonzero(shares[np.arange(len(at)), best] >= EXPLAINS)
+    if not len(row):
+        return
+    best, at = best[row], at[row]
+    n, xx, yy, xy, shares = (one[row, best] for one in (n, xx, yy, xy, shares))
+    others = pairs["peer"][row, best] - 1
+    old_s = np.abs(machine["at_ns"] - lanes["last_ns"][others]) * 1e-9
+    speaks = (lanes["frozen"][others] != 0) & (lanes["active"][others] & SENSOR_BITS == 0)
+    speaks &= old_s <= LATELY * lanes["interval_s"][others]
+    left = lanes["last"][others] - _expected(lanes, others, machine)
+    sigma = np.sqrt(np.maximum(0.0, 1.0 - shares) * xx / n)
+    step = lanes["step"][at]
+    spread = np.maximum(sigma, np.where(step < math.inf, 0.5 * step, 0.0))
+    expected = _expected(lanes, at, machine) + xy / yy * left
+    speaks &= np.isfinite(expected) & (spread > 0.0) & (spread < math.inf)
+    names, besides = list(asked), {number: name for name, number in numbers.items()}
+    told = (row, others, lanes["last"][at], expected, spread)
+    for i, other, value, hope, wide in zip(*(one[speaks].tolist() for one in told), strict=True):
+        yield Comparison(
+            signal=names[i],
+            value=value,
+            expected=hope,
+            spread=wide,
+            sisters=0,
+            beside=besides[other],
+        )
 
 
-def _partner(  # noqa: PLR0917  a signal, its partner, and where both are
-    name: str,
-    lane: Any,
-    pairs: Any,
-    best: int,
-    share: Any,
-    names: Mapping[int, str],
-    lanes: NDArray[Any],
-    machine: Any,
-) -> Comparison | None:
-    """Return a signal beside its partner number `best`, which explains `share` of its variance."""
-    n, xx, yy, xy = (float(pairs[key][best]) for key in ("pair_n", "pair_xx", "pair_yy", "pair_xy"))
-    number = int(pairs["peer"][best]) - 1
-    other = lanes[number]
-    old_s = abs(int(machine["at_ns"]) - int(other["last_ns"])) * 1e-9
-    if not other["frozen"] or other["active"] & SENSOR_BITS or old_s > LATELY * other["interval_s"]:
-        return None
-    left = float(other["last"]) - _expected(other, machine)
-    sigma = math.sqrt(max(0.0, 1.0 - share) * xx / n)
-    step = float(lane["step"]) if lane["step"] < math.inf else 0.0
-    spread = max(sigma, 0.5 * step)
-    expected = _expected(lane, machine) + xy / yy * left
-    if not math.isfinite(expected) or not 0.0 < spread < math.inf:
-        return None
-    return Comparison(
-        signal=name,
-        value=float(lane["last"]),
-        expected=expected,
-        spread=spread,
-        sisters=0,
-        beside=names[number],
-    )
-
-
-def _expected(lane: Any, machine: Any) -> float:
-    value = explained(lane, machine)
-    return float(lane["mean"]) if value is None else value
+def _expected(lanes: NDArray[Any], at: NDArray[np.int64], machine: Any) -> NDArray[np.float64]:
+    """Return what signals should be, where a context explains them or not."""
+    means: NDArray[np.float64] = lanes["mean"][at]
+    if int(machine["contexts"]) > 0:
+        for i, number in enumerate(at.tolist()):
+            value = explained(lanes[number], machine)
+            means[i] = means[i] if value is None else value
+    return means
