@@ -37,7 +37,7 @@ async def serve(settings: cloud_settings.CloudSettings) -> None:
         api = settings.api
         scheme = "https" if api.cert_file else "http"
         memory.keep()
-        log.info("ready: %s://%s:%d/api/v1/machines", scheme, api.host, api.port)
+        log.info("ready: %s://%s:%d", scheme, api.host, api.port)
         link = await asyncio.to_thread(app.setup_link)
         if link is not None:
             print(WELCOME.format(link=link), flush=True)
@@ -78,7 +78,7 @@ def main(arguments: list[str]) -> int:
                 folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="forewarn-")))
                 broker = stack.enter_context(embedded(folder, port=settings.broker.port))
                 log.warning(
-                    "embedded broker %s on 127.0.0.1:%d asks for no password: trial only",
+                    "embedded broker %s on 127.0.0.1:%d, for this computer: no sign-in, trial only",
                     broker.name,
                     broker.port,
                 )
