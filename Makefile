@@ -79,6 +79,8 @@ bench: setup-dev ## speed and footprint beside named peers, in one run
 evaluate: setup-dev ## what detection is worth on labelled recordings (FOREWARN_DATA), beside named peers
 	$(BIN)/python -m benchmarks.evaluation.anomalies
 
+# as the command fits: more threads wait for each other
+evaluate-life: export OPENBLAS_NUM_THREADS = 1
 evaluate-life: setup-dev ## what remaining life is worth on units left out (FOREWARN_DATA), beside simpler ways (KEEP=folder goes on)
 	$(BIN)/python -m benchmarks.evaluation.consumables
 	$(BIN)/python -m benchmarks.evaluation.life $(if $(KEEP),--keep $(KEEP))
