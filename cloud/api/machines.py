@@ -20,10 +20,11 @@ router = APIRouter(prefix="/api/v1/machines", tags=["machines"])
 
 
 class MachineView(MachineRow, frozen=True, kw_only=True):
-    """A machine, whose it is and where it stands; times are on the machine's `clock`.
+    """A machine, whose it is and where it stands.
 
-    `seen` is when it was last assessed: at every change, and at least each six hours. The board and
-    the stream of events say when it was last heard.
+    `seen` is when it was last assessed, on its own `clock`: at every change, and at least each six
+    hours. The board and the stream of events say when it was last heard. `first` and
+    `profile_since` are when the service was told of it, on the service's clock.
     """
 
     customer: str
@@ -31,7 +32,7 @@ class MachineView(MachineRow, frozen=True, kw_only=True):
 
 
 class MachineDetail(MachineView, frozen=True, kw_only=True):
-    """A machine with its newest assessment; times are on the machine's `clock`."""
+    """A machine with its newest assessment, whose times are on the machine's `clock`."""
 
     assessment: Assessment | None
 

@@ -2,6 +2,7 @@
 
 import re
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Route, expect
@@ -9,6 +10,7 @@ from playwright.sync_api import Route, expect
 from tests.ui.conftest import Watched
 from tests.ui.plant import Running
 
+OWN = re.compile(r"\(machine's\sclock\)")
 SEVERITY = {1: "Notice", 2: "Alert", 3: "Alarm"}
 
 
@@ -62,8 +64,8 @@ def test_times_of_a_machines_own_clock_say_so(watched: Watched, running: Running
     ticket = running.first("/tickets", state="new", clock="data")
     page.goto(f"{running.url}/machines/{ticket['machine']}")
     strip = page.get_by_role("img", name="State").filter(has=page.locator("rect"))
-    expect(strip).to_have_attribute("aria-label", re.compile(re.escape(own)))
-    expect(strip.locator("title").first).to_have_text(re.compile(re.escape(own)))
+    expect(strip).to_have_attribute("aria-label", OWN)
+    expect(strip.locator("title").first).to_have_text(OWN)
     history = page.get_by_role("region", name="History").locator("div").filter(has_text="#")
     expect(history.first).to_contain_text(own)
     page.goto(f"{running.url}/overview")
@@ -74,7 +76,7 @@ def test_times_of_a_machines_own_clock_say_so(watched: Watched, running: Running
 def test_dates_of_work_and_parts_say_whose_clock_they_are_on(
     watched: Watched, running: Running
 ) -> None:
-    page, own = watched.page, re.compile(r"\d{4}.* \(machine's clock\)")
+    page, own = watched.page, re.compile(r"\d{4}.* \(machine's\sclock\)")
     ticket = running.first("/tickets", state="new", clock="data")
 
     def ordered(route: Route) -> None:
@@ -88,7 +90,9 @@ def test_dates_of_work_and_parts_say_whose_clock_they_are_on(
     page.route("**/api/v1/machines/*/parts", ordered)
     page.goto(f"{running.url}/machines/{ticket['machine']}")
     expect(page.get_by_text("Order by").first).to_have_text(own)
-    expect(page.locator("dt").filter(has_text="Known since").locator("+ dd")).to_have_text(own)
+    known = page.locator("dt").filter(has_text="Known since").locator("+ dd")
+    expect(known).to_have_text(re.compile(r"\d{4}"))  # when the service first heard of it
+    expect(known).not_to_contain_text("machine's")
     page.goto(f"{running.url}/tickets/{ticket['id']}")
     for heading in ("Due window", "Opened"):
         said = page.get_by_role("heading", name=heading, exact=True).locator("+ div")
@@ -141,10 +145,25 @@ def test_the_words_of_a_limit_fit_the_value_of_now(
             one["limits"] = dict.fromkeys(one["limits"]) | limits
         route.fulfill(response=answer, json=known)
 
+    def machine(route: Route) -> None:
+        """Answer as if it stood out most."""
+        answer = route.fetch()
+        detail: dict[str, Any] = answer.json()
+        for one in detail["assessment"]["contributions"]:
+            one |= {"check": check, "value": value, "unit": "By"}
+        route.fulfill(response=answer, json=detail)
+
     page.route("**/api/v1/advisories/*/evidence", found)
+    page.route(f"**/api/v1/machines/{quote(ticket['machine'], safe=':')}", machine)
+    page.route(f"**/api/v1/machines/{quote(ticket['machine'], safe='')}", machine)
     page.route("**/api/v1/machines/*/signals", signals)
     page.goto(f"{running.url}/tickets/{ticket['id']}")
     row = page.get_by_role("region", name="Evidence").locator("li").first
     expect(row).to_contain_text(words)
     expect(row.locator(".strong").nth(1)).to_have_text(said)
+    page.goto(f"{running.url}/machines/{ticket['machine']}")
+    most = page.get_by_role("region", name="What is going on").locator(
+        "li", has=page.locator("svg")
+    )
+    expect(most.first).to_contain_text(words)
     page.unroute_all(behavior="ignoreErrors")

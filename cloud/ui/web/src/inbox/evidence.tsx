@@ -3,24 +3,16 @@ import { Text } from '@mantine/core';
 import { useElementSize } from '@mantine/hooks';
 import { useMemo, useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import type { Advisory, Evidence, Limits, SignalView } from '../api/client';
+import type { Advisory, Evidence, SignalView } from '../api/client';
 import { useEvidence, useProfile, useSignals, useTrend } from '../api/queries';
 import { DAY_MS, type Range } from '../charts/range';
 import { SignalChart, type View } from '../machine/signal';
 import { useFormats } from '../parts/format';
+import { checkWords, passed } from '../parts/limits';
 import { SeverityMark } from '../parts/marks';
 import classes from './inbox.module.css';
 
 const CHARTS = 2;
-
-/** Whether a check of limits, which some readings out of several uphold, is not true of the value of now. */
-function passed({ check, value, ended }: Evidence, limits: Limits | undefined): boolean {
-  if (value === null || ended || !limits) return false;
-  const high = check === 'limit-high';
-  const sides = high ? [limits.alert_high, limits.alarm_high] : check === 'limit-low' ? [limits.alert_low, limits.alarm_low] : [];
-  const known = sides.filter((one) => one !== null);
-  return known.length > 0 && known.every((limit) => (high ? value <= limit : value >= limit));
-}
 
 function Row({ item, title, signal, clock }: {
   item: Evidence;
@@ -31,14 +23,15 @@ function Row({ item, title, signal, clock }: {
   const { t } = useTranslation();
   const formats = useFormats();
   const unit = signal?.unit ?? null;
-  const over = passed(item, signal?.limits);
+  const { check, ended } = item;
+  const over = check !== null && ended === null && passed({ check, value: item.value }, signal?.limits);
   const value = formats.quantity(item.value, unit);
   return (
     <li>
       <div className={classes.evidenceTop}>
         <SeverityMark severity={item.severity} />
         <span className="strong break">{title}</span>
-        <span className="dim small">{item.check ? t(`check.${over ? 'passed-' : ''}${item.check}`) : t('inbox.life')}</span>
+        <span className="dim small">{check ? checkWords(check, over, t) : t('inbox.life')}</span>
       </div>
       <div className="small">
         {item.value !== null && <span className="strong">{over ? t('inbox.valueNow', { value }) : value}</span>}

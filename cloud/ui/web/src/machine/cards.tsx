@@ -6,6 +6,7 @@ import { Link } from 'react-router';
 import type { Advisory, BoardRow, MachineDetail, MachineType, Part, Signals, Ticket, Why } from '../api/client';
 import { useAdvisories, useParts, useQuarantineCounts, useTickets, useWhy } from '../api/queries';
 import { DAY, useFormats } from '../parts/format';
+import { checkWords, passed } from '../parts/limits';
 import { Ago, bandWords, dueText, leftText, SeverityMark } from '../parts/marks';
 import { textLanguage } from '../i18n';
 import { machineNow } from '../parts/machines';
@@ -76,7 +77,7 @@ export function WhyCard({ machine, row, signals }: {
   const { data: advisories } = useAdvisories({ machine: machine.id });
   const open = (advisories ?? []).filter((one) => OPEN.includes(one.state) && one.verdict === null);
   const assessment = machine.assessment;
-  const titles = new Map(signals?.items.map((one) => [one.signal, one.title]));
+  const known = new Map(signals?.items.map((one) => [one.signal, one]));
   const contributions = assessment?.contributions.filter((one) => one.weight >= 0.02) ?? [];
   return (
     <section className="card" aria-labelledby="why">
@@ -92,8 +93,8 @@ export function WhyCard({ machine, row, signals }: {
             {contributions.slice(0, 5).map((one) => (
               <li key={`${one.signal}/${one.check}`}>
                 <span className="break">
-                  {formats.text(titles.get(one.signal), one.signal)}
-                  <span className="dim"> {t(`check.${one.check}`)}</span>
+                  {formats.text(known.get(one.signal)?.title, one.signal)}
+                  <span className="dim"> {checkWords(one.check, passed(one, known.get(one.signal)?.limits), t)}</span>
                 </span>
                 <span className={classes.weight}>
                   <svg width="44" height="8" aria-hidden>
@@ -247,7 +248,7 @@ export function QualityCard({ machine, row, signals }: {
         <dt>{t('machine.device')}</dt>
         <dd>{machine.device}</dd>
         <dt>{t('machine.knownSince')}</dt>
-        <dd>{formats.on(machine.clock, formats.moment(machine.first))}</dd>
+        <dd>{formats.moment(machine.first)}</dd>
       </dl>
     </section>
   );
