@@ -366,7 +366,17 @@ class Service:
         kept = snapshot.positions(self._snapshots)
         self._waited = {n: oldest for n, oldest in self._waited.items() if n in kept}
         floor = kept[0] if len(kept) > 1 else -1
-        self.journal.forget(min([floor, *(oldest - 1 for oldest in self._waited.values())]))
+        floor = min([floor, *(oldest - 1 for oldest in self._waited.values())])
+        forgetting = self._keeper.submit(self._forget, floor)
+        if wait:
+            forgetting.result()
+
+    def _forget(self, n: int) -> None:
+        """Let the journal forget, on the thread that keeps: a file system may take its time."""
+        try:
+            self.journal.forget(n)
+        except OSError:
+            log.exception("old segments of the journal stay for now")
 
 
 def _keep(part: Path) -> Path:

@@ -143,6 +143,6 @@ def open_reader(path: Path) -> sqlite3.Connection:
 
 
 def sync_log(path: Path) -> None:
-    """See that the file's log is on the disk: a reader may have kept a checkpoint from its end."""
+    """See that the file's log, which has what is not in the file yet, is on the disk."""
     for part in (path.with_name(path.name + "-wal"), path.parent):
         sync(part)

@@ -373,8 +373,6 @@ class SqliteTelemetry(SqliteReading):
         with self._lock:
             self._settle_all()
             position = self._position
-            with translated(self.path):
-                self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
         try:
             sync_log(self.path)
         except OSError as error:  # the system forgets what it did not write: trying again would lie
