@@ -254,9 +254,9 @@ def _readings(
 @lean
 def _pattern(o: Any, j: int, t: Any, count: int) -> int:
     """Keep a signal's triples; note in which rows they are new (NEWS), and return how many are."""
-    found = 0
+    found, triples = 0, t[TRIPLE + j : TOTALS]
     for r in range(count):
-        if unseen(o, int(t[TRIPLE + r * LANES + j]) & MOST):
+        if unseen(o, int(triples[r * LANES]) & MOST):
             t[NEWS + r * LANES + j] = 1.0
             found += 1
     for r in range(max(0, count - PAST), count):
