@@ -33,6 +33,7 @@ _BODY: Final = struct.Struct("<HII")
 _OLD_BODY: Final = struct.Struct("<HI")
 _MAGIC: Final = 0xF0E1_0002
 _OLD: Final = 0xF0E1_0001
+_MOST: Final = 1_000  #: bodies with a part outside: one call writes 1,024 parts
 _DIRECT: Final = getattr(os, "O_DIRECT", 0)
 GUARD: Final = "shipping.lock"
 
@@ -71,7 +72,8 @@ class ShipmentLog:
 
     def note(self, shipment: Shipment) -> None:
         """Make a shipment safe before it is sent. `StoreFull` names the path."""
-        outside = [body[: _whole(body)] for _, body in shipment.bodies]
+        outside = [body[: _whole(body)] for _, body in shipment.bodies[:_MOST]]
+        outside += [b""] * (len(shipment.bodies) - len(outside))
         parts: list[bytes | memoryview]
         parts = [_REST.pack(shipment.position, sum(len(part) for part in outside))]
         for (bucket, body), out in zip(shipment.bodies, outside, strict=True):
@@ -87,7 +89,8 @@ class ShipmentLog:
         try:
             _overwrite(path, [inside, *outside])
         except OSError as error:
-            raise StoreFull(f"{path}: {error.strerror} ({length} bytes)") from error
+            size = len(inside) + sum(len(part) for part in outside)
+            raise StoreFull(f"{path}: {error.strerror} ({size} bytes)") from error
         self._turn = turn
 
     def _joined(self, parts: Sequence[bytes | memoryview]) -> memoryview:
@@ -161,7 +164,7 @@ def _overwrite(path: Path, parts: Sequence[memoryview | bytes]) -> None:
     try:
         _write(path, parts, _DIRECT)
     except OSError as error:
-        if error.errno != errno.EINVAL or not _DIRECT:
+        if error.errno not in {errno.EINVAL, errno.EOPNOTSUPP} or not _DIRECT:
             raise
         _write(path, parts, 0)
 

@@ -346,6 +346,13 @@ def test_a_shipment_whose_blocks_lie_in_memory_is_read_as_it_was(tmp_path: Path,
     assert ShipmentLog(tmp_path).last == Shipment(11, [])
 
 
+def test_a_shipment_of_more_bodies_than_one_call_writes(tmp_path: Path) -> None:
+    bodies = [(name, in_blocks(name.encode() * BLOCK)) for name in "ab" * 600]
+    ShipmentLog(tmp_path).note(Shipment(3, bodies))
+    wanted = [(name, bytes(body)) for name, body in bodies]
+    assert ShipmentLog(tmp_path).last == Shipment(3, wanted)
+
+
 def test_a_disk_that_fetches_nothing_from_memory_is_written_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
