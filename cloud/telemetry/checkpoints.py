@@ -12,36 +12,30 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from cloud.telemetry.database import CHECKPOINT_PAGES
-
-MOST_S: Final = 60.0
+EVERY_S: Final = 2.0  #: a burst fills `LATE_PAGES` in little more
 log = logging.getLogger(__name__)
 
 
 class Checkpoints:
-    """Checkpoints of one file, about every `CHECKPOINT_PAGES`. Used by one thread. `now`: in s."""
+    """Checkpoints of one file, each `EVERY_S` at most. Used by one thread. `now`: in s."""
 
     def __init__(self, path: Path, now: Callable[[], float] = time.monotonic) -> None:
         self._path = path
         self._now = now
         self._db: sqlite3.Connection | None = None
         self._last = now()
-        self._wait_s = 1.0
 
     def look(self) -> None:
-        """Move the log if about that much has been written since the last time."""
-        passed = self._now() - self._last
-        if passed < self._wait_s:
+        """Move the log if it was not moved just now."""
+        if self._now() - self._last < EVERY_S:
             return
+        self._last = self._now()
         try:
             if self._db is None:
                 self._db = sqlite3.connect(self._path, timeout=0, isolation_level=None)
-            pages = self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[1]
+            self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         except sqlite3.Error as error:  # a full disk: the writer says so when it comes to that
             log.warning("%s: its log stays as it is for now: %s", self._path, error)
-            pages = 0
-        self._last = self._now()
-        self._wait_s = min(passed * CHECKPOINT_PAGES / max(pages, 1), MOST_S)
 
     def close(self) -> None:
         """Let go of the file."""
