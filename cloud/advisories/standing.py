@@ -183,10 +183,10 @@ def _anew(one: Standing, finding: Finding, resolved_ns: int) -> int:
 def _moved(advisory: AdvisoryRow, life: Life, case: Case) -> bool:
     """Whether the early end of the band is so far from the one written down that plans change.
 
-    A nearer end counts from a tenth of what was left when it was written down, and one that may
+    A nearer end counts from a tenth of what is left or of the planner's horizon, and one that may
     have come counts at once; a later one, which presses nobody, from a quarter of what is left and
-    a tenth of the planner's horizon, so that noise does not move a date to and fro. A date that
-    has come stays where it is.
+    a tenth of the horizon, so that noise does not move a date to and fro. A date that has come
+    stays where it is.
     """
     old = advisory.life
     if life.p10_s is None:
@@ -195,10 +195,10 @@ def _moved(advisory: AdvisoryRow, life: Life, case: Case) -> bool:
         return True
     passed_s = (case.assessment.at_ns - advisory.life_at_ns) / 1e9
     left_s = max(old.p10_s - passed_s, 0.0)
-    if life.p10_s < left_s:
-        nearer_s = NEARER * old.p10_s if life.p10_s > 0.0 else 0.0
-        return left_s - life.p10_s > max(nearer_s, LEAST_S)
     horizon = horizon_s(mode_of(case.profile, advisory.mode), case.profile)
+    if life.p10_s < left_s:
+        nearer_s = NEARER * max(left_s, horizon) if life.p10_s > 0.0 else 0.0
+        return left_s - life.p10_s > max(nearer_s, LEAST_S)
     return life.p10_s - left_s > max(LATER * left_s, LATER_HORIZON * horizon, LEAST_S)
 
 

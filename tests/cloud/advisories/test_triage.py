@@ -239,6 +239,14 @@ def test_a_date_moves_only_when_plans_change(
     assert steps == pytest.approx(moves_d, abs=0.001)
 
 
+def test_a_date_said_long_before_follows_a_nearer_end_by_what_is_left_now() -> None:
+    first = assess(1, high(), lives=(band(100, 110, 120),), at_ns=T0)
+    sooner = assess(2, lives=(band(5, 6, 7),), at_ns=T0 + 92 * DAY)
+    here, outcomes = _run([first, sooner])
+    assert _kinds(outcomes) == ["opened", "evidence", "life"]
+    assert here[0].advisory.due_latest_ns - sooner.at_ns == 5 * DAY - 4 * DAY // 24  # hours of work
+
+
 def test_a_date_that_has_come_stays() -> None:
     days = [assess(n, lives=(band(0, 0, 0),), at_ns=T0 + n * DAY) for n in range(9)]
     here, outcomes = _run(days)
