@@ -73,13 +73,12 @@ class Fleet:
         self._rules = (config or Config()).record()
         self._generic = self._profiles.get(GENERIC, _NOTHING_KNOWN)
         self._lanes: NDArray[Any] = np.zeros(0, LANE)
-        self._bounds, self._since = Bounds(), Since()
+        self._bounds, self._since, self._elders = Bounds(), Since(), Elders()
         # one a signal that is watched; the kernel looks at some reference of every signal
         self._onsets, self._references = np.zeros(0, ONSET), np.zeros(1, REFERENCE)
         self._machines: NDArray[Any] = np.zeros(0, MACHINE)
         self._histories: NDArray[Any] = np.zeros(0, HISTORY)
         self._lives = Lives(float(self._rules[0]["life_told"]))
-        self._elders = Elders()
         self._lane_count = self._onset_count = self._history_count = 0
         self._numbers: dict[str, int] = {}
         self._profile_of: list[Profile] = []
@@ -112,22 +111,21 @@ class Fleet:
         self._machines[number]["data_clock"] = int(clock == "data")
         self._follow(number)
 
-    def observe(self, rows: Sequence[Block | Tick], trace: Trace | None = None) -> list[Assessment]:
-        """Take blocks and ticks in order; return what there is to tell, in the same order.
+    def observe(
+        self, rows: Sequence[Block | Tick], trace: Trace | None = None, *, tell: bool = True
+    ) -> list[Assessment]:
+        """Take blocks and ticks in order; return in this order what there is to `tell`, if asked.
 
         A machine that was not bound is `generic` on the wall clock.
         """
-        if not rows:
-            return []
         rows = rows if self._shadow is None else [self._widened(item) for item in rows]
-        told: list[Assessment] = []
-        taken = 0
+        told, taken = list[Assessment](), 0
         while taken < len(rows):
-            taken += self._take(rows[taken:] if taken else rows, told, trace)
+            taken += self._take(rows[taken:] if taken else rows, told if tell else None, trace)
         return told
 
     def _take(
-        self, rows: Sequence[Block | Tick], told: list[Assessment], trace: Trace | None
+        self, rows: Sequence[Block | Tick], told: list[Assessment] | None, trace: Trace | None
     ) -> int:
         """Take the first blocks and ticks, as many as go well together; return how many."""
         items, times, cells = self._gather(rows)
@@ -144,8 +142,8 @@ class Fleet:
             number = kernel.run(state, lives, readings, (odds, flags, scores), self._cursor)
             if number < 0:
                 break
-            assessment = self._told(number)
-            if assessment is not None:
+            assessment = self._told(number, tell=told is not None)
+            if told is not None and assessment is not None:
                 told.append(assessment)
         if trace is not None:
             trace.take(items, scores, strengths, flags)
@@ -364,7 +362,7 @@ class Fleet:
         profile = GENERIC if number is None else self._profile_of[number].name
         return self._shadow.widen(item, profile)
 
-    def _told(self, number: int) -> Assessment | None:
+    def _told(self, number: int, *, tell: bool = True) -> Assessment | None:
         """Return the assessment of a machine whose row had something to tell, if it is worth it."""
         machine = self._machines[number]
         flags, machine["flags"] = int(machine["flags"]), 0
@@ -374,11 +372,14 @@ class Fleet:
         if not flags & CHANGED:
             return None
         said = self._said(number)
-        assessment = self._assess(number, said)
+        assessment, mine = None, self._signals[number].plain()
+        if tell:
+            assessment = self._assess(number, said)
+        else:  # from when on its checks say what they say
+            self._since.told(mine, self._lanes)
         machine["told_state"], machine["told_health"] = machine["state"], machine["health"]
         machine["report_ns"] = machine["at_ns"] + int(self._rules[0]["report_every_s"] * 1e9)
         self._lives.told(number, int(machine["at_ns"]))
-        mine = self._signals[number].plain()
         lanes = np.fromiter(mine.values(), np.int64, len(mine))
         self._elders.told(number, machine, self._lanes["armed"][lanes])
         self._lanes["changed"][lanes] = 0

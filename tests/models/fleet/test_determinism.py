@@ -157,3 +157,12 @@ def test_large_groups_are_taken_in_portions(monkeypatch: pytest.MonkeyPatch) -> 
     for name in ("scores", "strengths", "alarms", "faulty"):
         left, right = getattr(seen, name), getattr(trace, name)
         assert np.array_equal(np.concatenate(left), np.concatenate(right))
+
+
+def test_telling_nobody_leaves_the_same_state() -> None:
+    rows = stream(3)
+    told, silent = fresh(), fresh()
+    assert told.observe(rows)
+    assert silent.observe(rows, tell=False) == []
+    assert same(told.snapshot(), silent.snapshot())
+    assert silent.current("a.data") == told.current("a.data")
