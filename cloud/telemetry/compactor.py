@@ -17,21 +17,23 @@ from cloud.telemetry.gathering import Load
 from cloud.telemetry.readers import Readers
 
 READY: Final = 16  #: prepared jobs that may wait for the writer
-_END, _LOAD, _JOB = range(3)  #: what comes first
+_END, _LOG, _LOAD, _JOB = range(4)  #: what comes first
 _Due = tuple[int, bool]  #: a machine, and whether its small frames are to be joined
+_Wanted = _Due | Load | Checkpoints
 log = logging.getLogger(__name__)
 
 
 class Compactor:
     """Takes machines that are due, hands back jobs. One job a machine at a time."""
 
-    def __init__(self, readers: Readers) -> None:
+    def __init__(self, readers: Readers, checkpoints: Checkpoints) -> None:
         self._readers = readers
-        self._checkpoints = Checkpoints(readers.path)
-        self._due: queue.PriorityQueue[tuple[int, int, _Due | Load | None]] = queue.PriorityQueue()
+        self._checkpoints = checkpoints
+        self._due: queue.PriorityQueue[tuple[int, int, _Wanted | None]] = queue.PriorityQueue()
         self._numbers = count()  #: among equals, what came first is first
         self._ready: queue.SimpleQueue[Job] = queue.SimpleQueue()
         self._room = threading.Semaphore(READY)
+        self._committed = False  #: since the log was looked after
         self._busy: set[int] = set()  #: touched by the writer alone
         self._failed: set[int] = set()  #: touched by the thread alone; until the next start
         self._stop = threading.Event()
@@ -47,7 +49,17 @@ class Compactor:
             self._busy.add(machine)
             self._put(_JOB, (machine, joining))
 
-    def _put(self, urgency: int, wanted: _Due | Load | None) -> None:
+    def committed(self) -> None:
+        """Note that the writer stored something."""
+        self._committed = True
+
+    def move_log(self) -> None:
+        """Have the log looked after now, when the writer has stored what there was to store."""
+        if self._committed and self._thread.is_alive():
+            self._committed = False
+            self._put(_LOG, self._checkpoints)
+
+    def _put(self, urgency: int, wanted: _Wanted | None) -> None:
         self._due.put((urgency, next(self._numbers), wanted))
 
     def claim(self, machine: int) -> bool:
@@ -95,7 +107,9 @@ class Compactor:
             while (wanted := self._due.get()[2]) is not None:
                 if isinstance(wanted, Load):
                     self._pack(wanted)
-                    self._checkpoints.look()
+                    continue
+                if isinstance(wanted, Checkpoints):
+                    wanted.look()
                     continue
                 self._room.acquire()
                 if self._stop.is_set():

@@ -19,8 +19,8 @@ _OLDER: Final = (1,)
 APPLICATION: Final = 0x46577431  #: "FWt1" in the file's header
 BUSY_MS: Final = 5_000
 PAGE_BYTES: Final = 4_096
-LATE_PAGES: Final = 16_000  #: so many of the log a commit moves into the file (`checkpoints`)
-LOG_BYTES: Final = 64 << 20  #: the write-ahead log is cut to this when it begins anew
+LOG_BYTES: Final = 64 << 20  #: the write-ahead log is cut to this when it begins anew; where it is
+#: longer a commit moves it (`checkpoints`)
 READ_CACHE_KIB: Final = 8_192
 MACHINE_BITS: Final = 40
 COLUMN_BITS: Final = 12
@@ -100,13 +100,26 @@ def open_writer(path: Path, max_bytes: int | None) -> sqlite3.Connection:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
         db.execute("PRAGMA secure_delete = OFF")
-        db.execute(f"PRAGMA wal_autocheckpoint = {LATE_PAGES}")
+        db.execute("PRAGMA wal_autocheckpoint = 0")
         db.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
         if max_bytes is not None:
             db.execute(f"PRAGMA max_page_count = {max(max_bytes // PAGE_BYTES, 64)}")
         _prepare(db, path)
         failing.pop_all()
     return db
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """Do all of it, or nothing. No other connection writes meanwhile."""
+    try:
+        db.execute("BEGIN IMMEDIATE")
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
 
 
 def _prepare(db: sqlite3.Connection, path: Path) -> None:

@@ -9,16 +9,17 @@ time.
 import logging
 import threading
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from cloud.errors import StoreBusy, StoreCorrupt, StoreError, StoreFull
 from cloud.telemetry import compaction, fresh, upkeep
+from cloud.telemetry.checkpoints import Checkpoints
 from cloud.telemetry.compaction import DUE_BLOBS, DUE_ROWS, SMALL_ROWS, Job
 from cloud.telemetry.compactor import Compactor
-from cloud.telemetry.database import BUSY_MS, open_writer, sync_log, translated
+from cloud.telemetry.database import BUSY_MS, open_writer, transaction, translated
 from cloud.telemetry.gathering import HELD_VALUES, HOLD_S, Gathered, Load, framable, lot_of, packed
 from cloud.telemetry.lots import Lot
 from cloud.telemetry.names import Names
@@ -56,7 +57,8 @@ class SqliteTelemetry(SqliteReading):
         self._db = open_writer(path, max_bytes)
         self._names = Names(self._db)
         super().__init__(path)
-        self._compactor = Compactor(self._readers)
+        self._checkpoints = Checkpoints(path)
+        self._compactor = Compactor(self._readers, self._checkpoints)
         self._hold_s = hold_s
         self._gathered = Gathered()
         self._load: Load | None = None  #: under way
@@ -67,6 +69,7 @@ class SqliteTelemetry(SqliteReading):
         with translated(path):
             self._position: int = self._db.execute("SELECT n FROM position").fetchone()[0]
         self._erase_hidden()
+        self._if_possible(self._checkpoints.empty)
         if background:
             fresh.warm()
             self._compactor.start()
@@ -87,6 +90,7 @@ class SqliteTelemetry(SqliteReading):
                     self._store(blocks, position)
                 self._position = position
             self._apply_ready()
+            self._compactor.move_log()
 
     def _hold(self, blocks: Sequence[Block], position: int) -> None:
         try:
@@ -156,6 +160,7 @@ class SqliteTelemetry(SqliteReading):
             rows = [*load.packed(), *(row for lot in late for row in packed(lot))]
             self._db.executemany("INSERT INTO fresh VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
             self._db.execute("UPDATE position SET n = ?", (load.position,))
+        self._compactor.committed()
         return late
 
     @contextmanager
@@ -176,14 +181,12 @@ class SqliteTelemetry(SqliteReading):
         self._open()
         with translated(self.path):
             try:
-                self._db.execute("BEGIN IMMEDIATE")
-                yield
-                self._db.execute("COMMIT")
+                with transaction(self._db):
+                    yield
             except BaseException:
                 self._names.forget()
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
                 raise
+            self._checkpoints.relieve(self._db)
 
     def _count(self, load: Load, late: Sequence[Lot]) -> None:
         """Note what a load has changed, and what is due for compaction by it."""
@@ -232,6 +235,7 @@ class SqliteTelemetry(SqliteReading):
     def _apply(self, job: Job) -> None:
         with self._transaction():
             done = upkeep.apply(self._db, self._names, job)
+        self._compactor.committed()
         if done:
             self._compacted(job)
         else:
@@ -270,9 +274,10 @@ class SqliteTelemetry(SqliteReading):
                 self._db.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
             self._lock.release()
 
-    def _settle_if_possible(self) -> None:
+    @staticmethod
+    def _if_possible(action: Callable[[], None]) -> None:
         try:
-            self._settle_all()
+            action()
         except StoreError as error:
             log.warning("%s", error)
 
@@ -288,12 +293,12 @@ class SqliteTelemetry(SqliteReading):
     def _open(self) -> None:
         if self._closed:
             raise StoreBusy(f"{self.path} is closed; open the store again")
-        if self._spoiled is not None:
-            raise StoreCorrupt(f"{self.path}: {self._spoiled}")
+        if spoiled := self._spoiled or self._checkpoints.lost:
+            raise StoreCorrupt(f"{self.path}: {spoiled}")
 
     def compact(self, machine: str | None = None) -> None:
         """Compact all fresh rows (of one machine) now, in the calling thread."""
-        self._settle_if_possible()
+        self._if_possible(self._settle_all)
         for number, name in self._machines():
             if machine in (None, name):
                 self._compact(number)
@@ -312,18 +317,15 @@ class SqliteTelemetry(SqliteReading):
                 erased = upkeep.hide(self._db, machine)
             self._names.forget()
         self._erase_hidden()
+        self._checkpoints.empty()
         return erased
 
     def _erase_hidden(self) -> None:
         found = True
-        wiped = False
         while found:
             with self._lock, upkeep.overwriting(self._db), self._transaction():
                 found = upkeep.erase_some(self._db)
-                wiped |= found
-        if wiped:
-            with self._lock, translated(self.path):
-                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                self._checkpoints.unwiped |= found
 
     def trim(
         self,
@@ -334,7 +336,7 @@ class SqliteTelemetry(SqliteReading):
         minutes_ns: int = MINUTES_NS,
     ) -> None:
         """See `TelemetryStore.trim`. In short transactions, as much as is past its time."""
-        self._settle_if_possible()
+        self._if_possible(self._settle_all)
         for number, name in self._machines():
             now = now_ns
             if name in data_time:
@@ -357,7 +359,7 @@ class SqliteTelemetry(SqliteReading):
     def _drop_layouts(self) -> bool:
         """Delete some layouts that no row names, not while held rows have no room; True: again."""
         with self._lock:
-            self._settle_if_possible()
+            self._if_possible(self._settle_all)
             if self._load is not None or self._gathered.since is not None:
                 return False
             self._names.forget()
@@ -373,23 +375,20 @@ class SqliteTelemetry(SqliteReading):
         with self._lock:
             self._settle_all()
             position = self._position
-        try:
-            sync_log(self.path)
-        except OSError as error:  # the system forgets what it did not write: trying again would lie
-            self._spoiled = f"the disk did not take it ({error}); mend that and start again"
-            self._open()
+        self._checkpoints.sync()
+        self._open()
         return position
 
     def trouble(self) -> str | None:
         """See `TelemetryStore.trouble`."""
-        return self._trouble
+        return self._trouble or self._checkpoints.lost
 
     def close(self) -> None:
         """See `TelemetryStore.close`. What cannot be stored comes again from the journal."""
         with self._lock:
             if self._closed:
                 return
-            self._settle_if_possible()
+            self._if_possible(self._settle_all)
             self._compactor.stop()
             self._closed = True
             self._readers.close()

@@ -1,14 +1,20 @@
 """The log of the embedded store is moved into its file beside the writer."""
 
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from cloud.errors import StoreBusy, StoreCorrupt
+from cloud.telemetry import checkpoints, database
 from cloud.telemetry.checkpoints import EVERY_S, Checkpoints
+from cloud.telemetry.checks import T0, block
 from cloud.telemetry.database import PAGE_BYTES, open_writer
+from cloud.telemetry.sqlite import SqliteTelemetry
 
 PAGES = 500
 
@@ -70,3 +76,132 @@ def test_what_cannot_be_moved_is_left_to_the_writer(
         clock.s = EVERY_S
         checkpoints.look()
     assert path.stat().st_size == before
+
+
+def size_of_log(folder: Path) -> int:
+    return (folder / "t.db-wal").stat().st_size
+
+
+class Trace:
+    """A connection that does something right after each time that the log was moved."""
+
+    def __init__(self, db: sqlite3.Connection, then) -> None:
+        self._db = db
+        self._then = then
+
+    def execute(self, sql: str) -> sqlite3.Cursor:
+        answer = self._db.execute(sql).fetchall()
+        self._then()
+        return self._db.execute(f"VALUES {answer[0]}")
+
+    def close(self) -> None:
+        self._db.close()
+
+
+def test_what_is_committed_while_the_log_is_moved_is_moved_too(
+    tmp_path: Path, writer: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meanwhile = [7]
+
+    def commit() -> None:
+        if meanwhile:
+            write(writer, meanwhile.pop())
+
+    opened = checkpoints._open
+    monkeypatch.setattr(checkpoints, "_open", lambda *given: Trace(opened(*given), commit))
+    clock = Clock()
+    write(writer, 1)
+    with closing(Checkpoints(tmp_path / "t.db", clock)) as moving:
+        clock.s += EVERY_S
+        moving.look()
+    before = size_of_log(tmp_path)
+    write(writer, 2)
+    assert size_of_log(tmp_path) == before, "it began anew"
+
+
+def test_the_log_is_moved_when_what_was_prepared_is_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    under_way, looked = [], threading.Event()
+    monkeypatch.setattr(checkpoints, "EVERY_S", 0.0)
+    with closing(SqliteTelemetry(tmp_path / "t.db", hold_s=1e-9)) as store:
+        move = Checkpoints._move
+
+        def moved(self: Checkpoints, db: sqlite3.Connection, how: str) -> tuple[int, int, int]:
+            under_way.append(store._load)
+            answer = move(self, db, how)
+            looked.set()
+            return answer
+
+        monkeypatch.setattr(Checkpoints, "_move", moved)
+        given = [block(T0 + np.arange(9), {"temp": np.arange(9.0)})]
+        store.write(given, 0)
+        store.write([], 1)
+        assert store._load is not None
+        assert store._load.ready.wait(60)
+        store.durable_position()
+        store.write([], 2)
+        assert looked.wait(60)
+    assert set(under_way) == {None}
+
+
+def test_a_log_that_grew_long_is_moved_by_a_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoints, "LOG_BYTES", 100_000)
+    monkeypatch.setattr(database, "LOG_BYTES", 100_000)
+    rng = np.random.default_rng(0)
+    path = tmp_path / "t.db"
+    with closing(SqliteTelemetry(path, background=False, hold_s=0.0)) as store:
+        for n in range(100):
+            values = {"temp": rng.normal(size=1_000)}
+            store.write([block(T0 + 10**6 * n + np.arange(1_000), values, seq=1_000 * n)], n)
+        assert size_of_log(tmp_path) < 200_000
+        assert path.stat().st_size > 500_000
+
+
+class Failing(sqlite3.Connection):
+    """One whose disk does not take the log."""
+
+    def execute(self, sql: str, *given: object) -> sqlite3.Cursor:
+        if "checkpoint" in sql:
+            error = sqlite3.OperationalError("disk I/O error")
+            error.sqlite_errorcode = sqlite3.SQLITE_IOERR_FSYNC
+            raise error
+        return super().execute(sql, *given)
+
+
+def test_what_the_disk_did_not_take_when_the_log_was_moved_is_never_called_durable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoints, "EVERY_S", 0.0)
+    monkeypatch.setattr(
+        checkpoints, "_open", lambda path, _: sqlite3.connect(path, factory=Failing)
+    )
+    with closing(SqliteTelemetry(tmp_path / "t.db", background=False, hold_s=0.0)) as store:
+        store.write([block([T0], {"temp": np.array([1.0])})], 0)
+        assert store.durable_position() == 0
+        store._checkpoints.look()
+        assert "disk I/O error" in (store.trouble() or "")
+        with pytest.raises(StoreCorrupt, match="start again"):
+            store.durable_position()
+
+
+def test_an_erasure_waits_for_who_moves_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "t.db"
+    secret = np.frombuffer(b"SECRET42" * 500, np.float64)
+    with closing(SqliteTelemetry(path, background=False, hold_s=0.0)) as store:
+        store.write([block(T0 + np.arange(500), {"temp": secret}, machine="a.b")], 0)
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN")
+            other.execute("SELECT * FROM fresh").fetchall()
+            with monkeypatch.context() as patch:
+                patch.setattr(checkpoints, "EMPTY_S", 0.0)
+                with pytest.raises(StoreBusy, match="erase again"):
+                    store.erase("a.b")
+            assert size_of_log(tmp_path) > 0
+            other.execute("ROLLBACK")
+        store.erase("a.b")
+        assert size_of_log(tmp_path) == 0

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cloud.errors import StoreCorrupt, StoreError, StoreFull
-from cloud.telemetry import compaction, fresh, sqlite, upkeep
+from cloud.telemetry import checkpoints, compaction, fresh, upkeep
 from cloud.telemetry.checks import EVER, MANY, SECOND_NS, T0, agree, block
 from cloud.telemetry.gathering import FRAMED_ROWS
 from cloud.telemetry.identity import audit
@@ -253,7 +253,7 @@ def test_a_disk_that_fails_once_is_not_believed_again(
     store = holding(tmp_path)
     store.write([part(0, 10)], 0)
     with monkeypatch.context() as patch:
-        patch.setattr(sqlite, "sync_log", broken)
+        patch.setattr(checkpoints, "sync_log", broken)
         with pytest.raises(StoreCorrupt, match="Input/output error"):
             store.durable_position()
     with pytest.raises(StoreCorrupt, match="start again"):

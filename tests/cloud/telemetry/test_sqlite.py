@@ -243,8 +243,10 @@ def test_erased_bytes_are_gone_from_the_file(tmp_path: Path) -> None:
     store = quiet(tmp_path)
     store.write([block(T0 + np.arange(500), {"temp": secret})], 0)
     store.durable_position()
-    assert b"SECRET42" in (tmp_path / "t.db").read_bytes()
+    assert b"SECRET42" in (tmp_path / "t.db-wal").read_bytes()
     assert store.erase(PUMP) == 500
+    for name in ("t.db", "t.db-wal"):
+        assert b"SECRET42" not in (tmp_path / name).read_bytes()
     store.close()
     assert b"SECRET42" not in (tmp_path / "t.db").read_bytes()
 
