@@ -95,6 +95,7 @@ def _row(
         limits(lane, bound, t, x)
     if lane.active & (1 << DROPOUT):
         set_condition(lane, DROPOUT, False, t)
+        m.due_ns = 0  # it may fall silent again
     odds = 0.0
     if lane.role == CONDITION:
         notice(lane, t, strange, flags, rules)

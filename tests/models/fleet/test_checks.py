@@ -107,6 +107,19 @@ def test_a_silent_machine_on_the_wall_clock_is_noticed_by_ticks() -> None:
     assert [(c.check, c.active) for c in back.conditions] == [(Check.DROPOUT, False)]
 
 
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_machine_that_was_heard_again_is_told_as_silent_again(restarts: bool) -> None:
+    fleet, states = made(Signal(), clock="wall"), []
+    for turn in range(3):
+        first = START + 300 * turn * S
+        told = fleet.observe([block("m", [first + s * S], {"x": [5.0]}) for s in range(50)])
+        told += fleet.observe([Tick(n=s, at_ns=first + s * S) for s in range(50, 299)])
+        states.append([a.state for a in told if a.state is State.SILENT])
+        if restarts:
+            fleet = Fleet.restore(profile(Signal()), fleet.snapshot())
+    assert states == [[State.SILENT]] * 3
+
+
 def test_of_a_site_that_falls_silent_some_machines_are_told_at_each_tick() -> None:
     fleet = Fleet(profile(Signal()))
     names = [f"m{number}" for number in range(2 * AT_ONCE + 1)]
