@@ -17,6 +17,8 @@ M_ARENA_MAX: Final = -8
 ARENAS: Final = 2  #: heaps; threads that hold Python's lock hardly ever meet in one
 SPARE: Final = 4 << 20  #: bytes at the end of a heap that stay: the next group takes them again
 MAPPED: Final = 1 << 20  #: bytes from which on an array is mapped by itself, and given back whole
+GROWN: Final = 1.25  #: as Python does it before it looks at what is old
+_whole = 0  #: objects kept when all were last looked at
 
 
 @cache
@@ -47,4 +49,23 @@ def keep() -> None:
 
     The libraries alone are 230,000 objects, which hold everything up for 0.1 s each time.
     """
+    global _whole  # noqa: PLW0603  as Python's collections themselves: one of a process
     gc.freeze()
+    _whole = gc.get_freeze_count()
+
+
+def keep_more() -> None:
+    """Leave also what came since out of the collections; nothing before the first `keep`.
+
+    A machine that became known stays, and thousands of them are walked through each time. Cycles
+    that end only later are found once what is kept has grown by `GROWN`: then all is looked at.
+    """
+    if not _whole:
+        return
+    if gc.get_freeze_count() <= GROWN * _whole:
+        gc.collect()
+        gc.freeze()
+        return
+    gc.unfreeze()
+    gc.collect()
+    keep()

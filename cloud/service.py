@@ -380,11 +380,12 @@ class Service:
 
 
 def _keep(part: Path) -> Path:
-    """Make a snapshot durable, and give back the memory that writing it took."""
+    """Make a snapshot durable, give back the memory that writing it took, and keep what came."""
     try:
         return snapshot.keep(part)
     finally:
         memory.give_back()
+        memory.keep_more()
 
 
 def _action(repair: Repair, now_ns: int) -> Entry:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import weakref
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -61,16 +62,52 @@ class Ring:
         self.me = self
 
 
+@pytest.fixture
+def again() -> Iterator[None]:
+    """Let everything be collected again afterwards."""
+    yield
+    gc.unfreeze()
+    memory._whole = 0
+
+
+@pytest.mark.usefixtures("again")
 def test_what_is_kept_is_not_looked_at_again_and_what_comes_later_is() -> None:
     before = weakref.ref(Ring())
     memory.keep()
-    try:
-        after = weakref.ref(Ring())
-        gc.collect()
-        assert before() is not None
-        assert after() is None
-    finally:
-        gc.unfreeze()
+    after = weakref.ref(Ring())
+    gc.collect()
+    assert before() is not None
+    assert after() is None
+
+
+@pytest.mark.usefixtures("again")
+def test_what_came_since_is_kept_too_but_for_what_has_ended() -> None:
+    memory.keep()
+    known, ended = Ring(), weakref.ref(Ring())
+    memory.keep_more()
+    assert ended() is None
+    assert not any(item is known for item in gc.get_objects())
+
+
+@pytest.mark.usefixtures("again")
+def test_a_ring_that_ends_after_it_was_kept_is_collected_once_enough_came() -> None:
+    memory.keep()
+    ring = Ring()
+    memory.keep_more()
+    ended = weakref.ref(ring)
+    del ring
+    memory.keep_more()
+    assert ended() is not None
+    came = [Ring() for _ in range(int(gc.get_freeze_count() * (memory.GROWN - 1)) + 1)]
+    memory.keep_more()  # keeps them
+    memory.keep_more()
+    assert ended() is None
+    del came
+
+
+def test_nothing_is_kept_where_nobody_asked_for_it() -> None:
+    memory.keep_more()
+    assert gc.get_freeze_count() == 0
 
 
 if __name__ == "__main__":
