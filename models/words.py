@@ -47,12 +47,12 @@ _STATES: Final[dict[State, Words]] = {
 }
 _FINDINGS: Final[dict[Check, Words]] = {
     Check.LIMIT_HIGH: {
-        "en": "{signal} is {value}, above its limit{limit}",
-        "zh": "{signal}为{value}，高于限值{limit}",
+        "en": "{signal} is {value}, at or above its limit{limit}",
+        "zh": "{signal}为{value}，达到或高于限值{limit}",
     },
     Check.LIMIT_LOW: {
-        "en": "{signal} is {value}, below its limit{limit}",
-        "zh": "{signal}为{value}，低于限值{limit}",
+        "en": "{signal} is {value}, at or below its limit{limit}",
+        "zh": "{signal}为{value}，达到或低于限值{limit}",
     },
     Check.RATE: {
         "en": "{signal} changes faster than it can ({value})",
@@ -75,12 +75,12 @@ _FINDINGS: Final[dict[Check, Words]] = {
 }
 _PASSED: Final[dict[Check, Words]] = {
     Check.LIMIT_HIGH: {
-        "en": "{signal} is {value} and was above its limit{limit} shortly before",
-        "zh": "{signal}为{value}，此前不久高于限值{limit}",
+        "en": "{signal} is {value} and was at or above its limit{limit} before",
+        "zh": "{signal}为{value}，此前达到或高于限值{limit}",
     },
     Check.LIMIT_LOW: {
-        "en": "{signal} is {value} and was below its limit{limit} shortly before",
-        "zh": "{signal}为{value}，此前不久低于限值{limit}",
+        "en": "{signal} is {value} and was at or below its limit{limit} before",
+        "zh": "{signal}为{value}，此前达到或低于限值{limit}",
     },
 }
 _UNEXPLAINED: Final = {
@@ -261,10 +261,11 @@ def _signal(name: str, profile: Profile, lang: str) -> tuple[str, str | None]:
 
 
 def _limit(item: Condition, profile: Profile) -> tuple[float | None, bool]:
-    """Return the limit of the profile that a condition names, and whether its value is beyond it.
+    """Return the limit of the profile that a condition names, and whether its value is at it.
 
-    N of M holds a condition while single values are not beyond its limit: where only the milder one
-    is passed at the moment, it is named. None where the profile has no limit.
+    A limit counts as reached at its very value, as in `models.fleet.checks`. N of M holds a
+    condition while single values are short of it: where only the milder one is reached at the
+    moment, it is named. None where the profile has no limit.
     """
     signal = profile.signals.get(item.signal)
     if signal is None or item.check not in {Check.LIMIT_HIGH, Check.LIMIT_LOW}:
@@ -275,8 +276,8 @@ def _limit(item: Condition, profile: Profile) -> tuple[float | None, bool]:
     both = (alarm, alert) if item.severity > 2 or alert is None else (alert,)
     limits = [limit for limit in both if limit is not None]
     value = item.value
-    passed = [one for one in limits if value is None or sign * (value - one) > 0.0]
-    return (*passed, *limits, None)[0], bool(passed) or not limits
+    reached = [one for one in limits if value is None or sign * (value - one) >= 0.0]
+    return (*reached, *limits, None)[0], bool(reached) or not limits
 
 
 def _condition(item: Condition, profile: Profile, lang: str) -> str:
@@ -298,8 +299,8 @@ def _seen(item: Condition, profile: Profile, lang: str) -> str:
             contexts=contexts,
         )
     again = item.check is Check.LEVEL and item.severity > NOTICE
-    limit, beyond = _limit(item, profile)
-    words = _AGAIN if again else _FINDINGS[item.check] if beyond else _PASSED[item.check]
+    limit, reached = _limit(item, profile)
+    words = _AGAIN if again else _FINDINGS[item.check] if reached else _PASSED[item.check]
     said = "" if limit is None else _OF[lang].format(limit=quantity(limit, unit))
     text = words[lang].format(signal=name, value=value, limit=said)
     if item.check in SENSOR_CHECKS:

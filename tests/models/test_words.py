@@ -82,24 +82,45 @@ def test_changes_that_come_back_read_unlike_one() -> None:
 @pytest.mark.parametrize(
     ("severity", "value", "en", "zh"),
     [
-        (3, 7.4, "is 7.4 mm/s, above its limit of 7.1 mm/s", "为7.4 mm/s，高于限值（7.1 mm/s）"),
-        (3, 5.63, "is 5.63 mm/s, above its limit of 4.5 mm/s", "为5.63 mm/s，高于限值（4.5 mm/s）"),
-        (2, 5.63, "is 5.63 mm/s, above its limit of 4.5 mm/s", "为5.63 mm/s，高于限值（4.5 mm/s）"),
+        (
+            3,
+            7.4,
+            "is 7.4 mm/s, at or above its limit of 7.1 mm/s",
+            "为7.4 mm/s，达到或高于限值（7.1 mm/s）",
+        ),
+        (
+            3,
+            5.63,
+            "is 5.63 mm/s, at or above its limit of 4.5 mm/s",
+            "为5.63 mm/s，达到或高于限值（4.5 mm/s）",
+        ),
+        (
+            2,
+            5.63,
+            "is 5.63 mm/s, at or above its limit of 4.5 mm/s",
+            "为5.63 mm/s，达到或高于限值（4.5 mm/s）",
+        ),
+        (
+            2,
+            4.5,
+            "is 4.5 mm/s, at or above its limit of 4.5 mm/s",
+            "为4.5 mm/s，达到或高于限值（4.5 mm/s）",
+        ),
         (
             3,
             4.2,
-            "is 4.2 mm/s and was above its limit of 7.1 mm/s shortly before",
-            "为4.2 mm/s，此前不久高于限值（7.1 mm/s）",
+            "is 4.2 mm/s and was at or above its limit of 7.1 mm/s before",
+            "为4.2 mm/s，此前达到或高于限值（7.1 mm/s）",
         ),
         (
             2,
             4.2,
-            "is 4.2 mm/s and was above its limit of 4.5 mm/s shortly before",
-            "为4.2 mm/s，此前不久高于限值（4.5 mm/s）",
+            "is 4.2 mm/s and was at or above its limit of 4.5 mm/s before",
+            "为4.2 mm/s，此前达到或高于限值（4.5 mm/s）",
         ),
     ],
 )
-def test_a_limit_is_named_that_the_value_is_beyond(
+def test_a_limit_is_named_that_the_value_has_reached(
     severity: int, value: float, en: str, zh: str
 ) -> None:
     signal = Signal(unit="mm/s", title={"en": "V", "zh": "V"})
@@ -181,7 +202,7 @@ def test_an_assessment_names_the_worst_that_is_active() -> None:
     )
     assert explain(item, PUMP) == (
         "not as it should be; health 52 of 100; "
-        "Vibration (RMS) is 7.4 mm/s, above its limit of 4.5 mm/s; expected about 2.1 mm/s"
+        "Vibration (RMS) is 7.4 mm/s, at or above its limit of 4.5 mm/s; expected about 2.1 mm/s"
     )
     assert explain(item, PUMP, "zh").startswith("异常；健康度 52/100；振动")
 

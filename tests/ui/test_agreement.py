@@ -113,9 +113,10 @@ def test_dates_of_work_and_parts_say_whose_clock_they_are_on(
     ("check", "value", "limits", "said", "words"),
     [
         ("limit-high", 2.5e6, {"alert_high": 2e6}, "2.5 MB", "above its limit"),
-        ("limit-high", 999_999.5, {"alert_high": 2e6}, "now 1 MB", "was above its limit shortly"),
+        ("limit-high", 2e6, {"alert_high": 2e6}, "2 MB", "at or above its limit"),
+        ("limit-high", 999_999.5, {"alert_high": 2e6}, "now 1 MB", "was at or above its limit"),
         ("limit-high", 2.5e6, {"alert_high": 2e6, "alarm_high": 3e6}, "2.5 MB", "above its limit"),
-        ("limit-low", 999_499.0, {"alarm_low": 9e5}, "now 999 kB", "was below its limit shortly"),
+        ("limit-low", 999_499.0, {"alarm_low": 9e5}, "now 999 kB", "was at or below its limit"),
     ],
 )
 def test_the_words_of_a_limit_fit_the_value_of_now(

@@ -9,7 +9,7 @@ from tests.cloud.api.plant import BASE, T0, Opened, Plant
 
 
 async def test_all_is_well(api: httpx.AsyncClient) -> None:
-    for path in ("/livez", "/readyz"):
+    for path in ("/livez", "/readyz", "/livez?t=1", "/readyz?verbose"):  # balancers add to them
         answer = await api.get(path)
         assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
     body = (await api.get("/api/v1/health")).json()

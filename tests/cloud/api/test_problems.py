@@ -55,9 +55,11 @@ async def test_wrong_queries(api: httpx.AsyncClient, query: str, pointer: str) -
         ("machines?Q=a&State=online", ["Q", "State"], "did you mean 'state'?"),
         ("board?machine=acme.a", ["machine"], "this address takes none"),
         ("machines/acme.none?limit=1", ["limit"], "this address takes none"),
+        ("advisories?machine=acme.a&machine=acme.b", ["machine"], "given more than once"),
+        ("machines?q=a&limit=1&q=a&nope=1", ["nope", "q"], "given more than once"),
     ],
 )
-async def test_a_parameter_that_is_not_there(
+async def test_a_parameter_that_is_not_there_or_not_taken_twice(
     api: httpx.AsyncClient, address: str, wrong: list[str], advice: str
 ) -> None:
     answer = await api.get(f"/api/v1/{address}")
@@ -66,6 +68,10 @@ async def test_a_parameter_that_is_not_there(
     assert body["type"] == "urn:forewarn:problem:invalid"
     assert [one["pointer"] for one in body["errors"]] == [f"/{name}" for name in wrong]
     assert advice in body["detail"]
+
+
+async def test_a_list_is_given_once_for_each_of_its_values(api: httpx.AsyncClient) -> None:
+    assert (await api.get("/api/v1/advisories?state=open&state=deferred")).status_code == 200
 
 
 async def test_what_an_address_takes_is_for_those_who_may_ask(opened: Opened) -> None:

@@ -282,7 +282,7 @@ async def test_the_reasons_are_as_they_stand_now_until_it_is_done(
     told(1.2, 9.0, T0 + DAY_S * SECOND)
     said = (await api.get(path)).json()
     assert said["why"]["en"] == [
-        "Pressure is 1.2 bar, below its limit of 2 bar; expected about 3 bar",
+        "Pressure is 1.2 bar, at or below its limit of 2 bar; expected about 3 bar",
         "Seal: limit reached in 7 to 12 days, most likely 9",
     ]
     assert (said["life"]["p50_s"], said["life_at"]) == (9.0 * DAY_S, "2023-11-15T22:13:20Z")
@@ -309,9 +309,9 @@ async def test_reasons_name_the_limit_that_is_passed_now(
     ticket = plant.ledger.tickets()[0][0]
     before = plant.ledger.assessments("acme.a", limit=1)[0][0].assessment
     for value, severity, said in (
-        (1.8, 3, "is 1.8 bar, below its limit of 2 bar"),
-        (1.8, 2, "is 1.8 bar, below its limit of 2 bar"),
-        (2.2, 2, "is 2.2 bar and was below its limit of 2 bar shortly before"),
+        (1.8, 3, "is 1.8 bar, at or below its limit of 2 bar"),
+        (1.8, 2, "is 1.8 bar, at or below its limit of 2 bar"),
+        (2.2, 2, "is 2.2 bar and was at or below its limit of 2 bar before"),
     ):
         plant.n += 1
         condition = replace(before.conditions[0], value=value, severity=severity, onset=False)

@@ -56,7 +56,7 @@ def _alert(ledger: Ledger, clock: Clock) -> AlertRow:
             "[ALERT] Pump 1: Bearing wear",
             [
                 "New ticket #1: Bearing wear (Bearing).",
-                "Reason: vibration is 5 mm/s, above its limit; expected about 4.5 mm/s.",
+                "Reason: vibration is 5 mm/s, at or above its limit; expected about 4.5 mm/s.",
                 "Reason: Bearing: limit reached in 4 to 9 days, most likely 6",
                 "To do: Replace both bearings.",
                 "Part: 6309, order by 2023-11-14 22:13 UTC (the machine's own clock).",
@@ -102,4 +102,4 @@ def test_without_a_profile_names_are_as_they_came(ledger: Ledger, clock: Clock) 
     bare = Profile(name="pump", version=0, title={})
     text = compose([_alert(ledger, clock)], "en", bare)
     assert "(bearing)" in text.body
-    assert "vibration is 5, above its limit" in text.body
+    assert "vibration is 5, at or above its limit" in text.body

@@ -25,6 +25,7 @@ const client = new QueryClient({
     },
   }),
   defaultOptions: {
+    mutations: { networkMode: 'always' }, // what fails is said now, not done later
     queries: {
       staleTime: 5_000,
       refetchOnWindowFocus: false,

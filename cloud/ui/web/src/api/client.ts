@@ -29,7 +29,20 @@ export type AdvisoryState = Schemas['AdvisoryState'];
 export type Life = Schemas['Life'];
 export type Words = Record<string, string>;
 
-export const api = createClient<paths>({ baseUrl: '' });
+const WRITE_MS = 60_000;
+
+/** Sends a request; a write is given up after a while, so that nobody waits for it without end. */
+async function sent(request: Request): Promise<Response> {
+  if (request.method === 'GET') return fetch(request);
+  const signal = AbortSignal.any([request.signal, AbortSignal.timeout(WRITE_MS)]);
+  try {
+    return await fetch(request, { signal });
+  } catch (error) {
+    throw new Unanswered(String(error));
+  }
+}
+
+export const api = createClient<paths>({ baseUrl: '', fetch: sent });
 
 /** What the service answered instead of what was asked for. */
 export class ApiError extends Error {
@@ -50,6 +63,9 @@ export class Outdated<T extends { severity: number }> extends ApiError {
     super(problem);
   }
 }
+
+/** Nothing came back from a write: whether it was done is not known. */
+export class Unanswered extends Error {}
 
 /** Returns the data of an answer, or throws what went wrong as something a page can show. */
 export async function got<T>(

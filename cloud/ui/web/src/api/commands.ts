@@ -32,6 +32,8 @@ export function useAsk(machine: string) {
           body: { op, args: args as Record<string, never>, actor },
         }),
       ),
-    onSettled: () => client.invalidateQueries({ queryKey: ['commands', machine] }),
+    onSettled: () => {
+      void client.invalidateQueries({ queryKey: ['commands', machine] }); // waits while offline
+    },
   });
 }

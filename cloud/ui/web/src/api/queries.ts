@@ -236,31 +236,32 @@ export type Decision =
   | { kind: 'defer'; until: string; reason?: string }
   | { kind: 'reject'; reason: string };
 
-interface Deciding {
+export interface Deciding {
   advisory: Advisory;
   decision: Decision;
   actor: string;
+  signal?: AbortSignal; // gives it up
 }
 
-function sendDecision({ advisory, decision, actor }: Deciding): Promise<Advisory> {
-  const params = { path: { advisory: advisory.id }, ...written(advisory.version) };
+function sendDecision({ advisory, decision, actor, signal }: Deciding): Promise<Advisory> {
+  const to = { params: { path: { advisory: advisory.id }, ...written(advisory.version) }, ...(signal && { signal }) };
   switch (decision.kind) {
     case 'accept':
-      return got(api.POST('/api/v1/advisories/{advisory}/accept', { params, body: { actor } }));
+      return got(api.POST('/api/v1/advisories/{advisory}/accept', { ...to, body: { actor } }));
     case 'defer': {
       const { until, reason } = decision;
       const body = { actor, until, ...(reason ? { reason } : {}) };
-      return got(api.POST('/api/v1/advisories/{advisory}/defer', { params, body }));
+      return got(api.POST('/api/v1/advisories/{advisory}/defer', { ...to, body }));
     }
     case 'acknowledge':
-      return got(api.POST('/api/v1/advisories/{advisory}/acknowledge', { params, body: { actor } }));
+      return got(api.POST('/api/v1/advisories/{advisory}/acknowledge', { ...to, body: { actor } }));
     case 'shelve': {
       const body = { actor, reason: decision.reason };
-      return got(api.POST('/api/v1/advisories/{advisory}/shelve', { params, body }));
+      return got(api.POST('/api/v1/advisories/{advisory}/shelve', { ...to, body }));
     }
     case 'reject': {
       const body = { actor, reason: decision.reason };
-      return got(api.POST('/api/v1/advisories/{advisory}/reject', { params, body }));
+      return got(api.POST('/api/v1/advisories/{advisory}/reject', { ...to, body }));
     }
   }
 }
@@ -297,10 +298,11 @@ export type Step =
   | { kind: 'close'; confirmed: boolean; note?: string }
   | { kind: 'cancel'; note: string };
 
-interface Doing {
+export interface Doing {
   ticket: Ticket;
   step: Step;
   actor: string;
+  signal?: AbortSignal; // gives it up
 }
 
 /** Events that leave a ticket's version as it is; each version is written with one of the others. */
@@ -320,11 +322,11 @@ const stepping = (doing: Doing): Promise<Ticket> =>
     actedOn,
   );
 
-function send({ ticket, step, actor }: Doing): Promise<Ticket> {
-  const params = { path: { ticket: ticket.id }, ...written(ticket.version) };
+function send({ ticket, step, actor, signal }: Doing): Promise<Ticket> {
+  const to = { params: { path: { ticket: ticket.id }, ...written(ticket.version) }, ...(signal && { signal }) };
   switch (step.kind) {
     case 'acknowledge':
-      return got(api.POST('/api/v1/tickets/{ticket}/acknowledge', { params, body: { actor } }));
+      return got(api.POST('/api/v1/tickets/{ticket}/acknowledge', { ...to, body: { actor } }));
     case 'resolve': {
       const { verdict, as_found, note, replaced } = step;
       const body = {
@@ -334,11 +336,11 @@ function send({ ticket, step, actor }: Doing): Promise<Ticket> {
         ...(note ? { note } : {}),
         ...(replaced ? { replaced } : {}),
       };
-      return got(api.POST('/api/v1/tickets/{ticket}/resolve', { params, body }));
+      return got(api.POST('/api/v1/tickets/{ticket}/resolve', { ...to, body }));
     }
     case 'reopen': {
       const body = { actor, note: step.note };
-      return got(api.POST('/api/v1/tickets/{ticket}/reopen', { params, body }));
+      return got(api.POST('/api/v1/tickets/{ticket}/reopen', { ...to, body }));
     }
     case 'close': {
       const body = {
@@ -346,11 +348,11 @@ function send({ ticket, step, actor }: Doing): Promise<Ticket> {
         confirmed: step.confirmed,
         ...(step.note ? { note: step.note } : {}),
       };
-      return got(api.POST('/api/v1/tickets/{ticket}/close', { params, body }));
+      return got(api.POST('/api/v1/tickets/{ticket}/close', { ...to, body }));
     }
     case 'cancel': {
       const body = { actor, note: step.note };
-      return got(api.POST('/api/v1/tickets/{ticket}/cancel', { params, body }));
+      return got(api.POST('/api/v1/tickets/{ticket}/cancel', { ...to, body }));
     }
   }
 }
@@ -377,7 +379,8 @@ export function useComment() {
           body: { actor, text },
         }),
       ),
-    onSettled: (_data, _error, { ticket }) =>
-      client.invalidateQueries({ queryKey: ['history', ticket] }),
+    onSettled: (_data, _error, { ticket }) => {
+      void client.invalidateQueries({ queryKey: ['history', ticket] }); // waits while offline
+    },
   });
 }

@@ -3,7 +3,7 @@ import { lazy, Suspense, useEffect, useMemo } from 'react';
 import { useTranslation } from 'react-i18next';
 import { Link, useNavigate, useParams, useSearchParams } from 'react-router';
 import type { Advisory, AdvisoryState, BoardRow } from '../api/client';
-import { useAdvisories, useAdvisory, useBoard, useDecide, useWhy, type Decision } from '../api/queries';
+import { useAdvisories, useAdvisory, useBoard, useDecide, useWhy, type Deciding, type Decision } from '../api/queries';
 import { decides, useRole } from '../api/session';
 import { EvidenceList } from '../inbox/evidence';
 import classes from '../inbox/inbox.module.css';
@@ -216,32 +216,26 @@ export default function Inbox() {
   const { say, fail } = useNotice();
   const decide = useDecide();
   const may = decides(useRole());
-  const dialog = useOpened<Dialog, Advisory>();
   useTitle(t('inbox.title'));
   const items = useMemo(() => [...(list.data ?? [])].sort(urgent), [list.data]);
   const place = items.findIndex((item) => item.id === chosen);
   const current = one.data ?? items[place];
   const row = current && names.get(current.machine);
+  const dialog = useOpened<Dialog, Advisory, Deciding>(current?.id, useDecide());
   const go = (to: number) => {
     const next = items[Math.max(0, Math.min(items.length - 1, to))];
     if (next) void navigate(`/inbox/${next.id}${query}`);
   };
   const ask = (kind: Dialog) => current && dialog.open(kind, current);
-  const act = (decision: Decision, advisory = current, refused = fail) => {
-    if (!advisory) return;
-    decide.mutate(
-      { advisory, decision, actor },
-      {
-        onSuccess: (done) => {
-          dialog.close();
-          if (decision.kind === 'accept') say(t('inbox.accepted'));
-          else if (decision.kind === 'reject') say(t('inbox.dismissed'));
-          else if (decision.kind === 'shelve') say(t('inbox.shelvedDone'));
-          else if (decision.kind === 'defer') say(t('inbox.snoozed', { time: formats.on(done.clock, formats.moment(done.defer_until ?? decision.until)) }));
-        },
-        onError: refused,
-      },
-    );
+  const tell = (decision: Decision, done: Advisory) => {
+    if (decision.kind === 'accept') say(t('inbox.accepted'));
+    else if (decision.kind === 'reject') say(t('inbox.dismissed'));
+    else if (decision.kind === 'shelve') say(t('inbox.shelvedDone'));
+    else if (decision.kind === 'defer') say(t('inbox.snoozed', { time: formats.on(done.clock, formats.moment(done.defer_until ?? decision.until)) }));
+  };
+  const act = (decision: Decision) => {
+    if (!current) return;
+    decide.mutate({ advisory: current, decision, actor }, { onSuccess: (done) => tell(decision, done), onError: fail });
   };
   const waiting = current && (current.state === 'open' || current.state === 'deferred');
   useKeys(
@@ -312,12 +306,13 @@ export default function Inbox() {
           )}
         </div>
       </div>
-      {dialog.opened && dialog.opened.seen.id === current?.id && (
+      {dialog.opened && (
         <Suspense>
           <DecisionDialog
-            kind={dialog.opened.kind} advisory={dialog.opened.seen} now={row ? machineNow(row) : Date.now()}
-            busy={decide.isPending} refused={dialog.opened.refused} close={dialog.close}
-            decide={(decision) => act(decision, dialog.opened?.seen, dialog.refuse)}
+            {...dialog.opened} advisory={dialog.opened.seen} now={row ? machineNow(row) : Date.now()}
+            busy={dialog.busy} close={dialog.close}
+            decide={(decision) =>
+              dialog.opened && dialog.send({ advisory: dialog.opened.seen, decision, actor }, (done) => tell(decision, done))}
           />
         </Suspense>
       )}

@@ -3,7 +3,7 @@ import { lazy, Suspense } from 'react';
 import { useTranslation } from 'react-i18next';
 import { Link, useParams } from 'react-router';
 import type { BoardRow, Ticket, Why } from '../api/client';
-import { useAdvisory, useBoard, useProfile, useStep, useTicket, useTicketWhy, type Step } from '../api/queries';
+import { useAdvisory, useBoard, useProfile, useStep, useTicket, useTicketWhy, type Doing, type Step } from '../api/queries';
 import { decides, useRole, works } from '../api/session';
 import { EvidenceList } from '../inbox/evidence';
 import { Forecast, Reasons } from '../machine/cards';
@@ -33,9 +33,8 @@ function Next({ ticket, profile }: { ticket: Ticket; profile: string | undefined
   const step = useStep();
   const { fail } = useNotice();
   const { data: type } = useProfile(profile);
-  const dialog = useOpened<'resolve' | 'reopen' | 'cancel', Ticket>();
-  const act = (what: Step, seen = ticket, refused = fail) =>
-    step.mutate({ ticket: seen, step: what, actor }, { onSuccess: dialog.close, onError: refused });
+  const dialog = useOpened<'resolve' | 'reopen' | 'cancel', Ticket, Doing>(ticket.id, useStep());
+  const act = (what: Step) => step.mutate({ ticket, step: what, actor }, { onError: fail });
   const role = useRole();
   const open = ticket.state === 'new' || ticket.state === 'in_progress';
   const working = open && works(role);
@@ -67,12 +66,11 @@ function Next({ ticket, profile }: { ticket: Ticket; profile: string | undefined
           <Button variant="subtle" color="red" onClick={() => dialog.open('cancel', ticket)}>{t('ticket.cancel')}</Button>
         )}
       </div>
-      {dialog.opened?.seen.id === ticket.id && (
+      {dialog.opened && (
         <Suspense>
           <StepDialog
-            kind={dialog.opened.kind} ticket={dialog.opened.seen} type={type} busy={step.isPending}
-            refused={dialog.opened.refused} close={dialog.close}
-            act={(what) => act(what, dialog.opened?.seen, dialog.refuse)}
+            {...dialog.opened} ticket={dialog.opened.seen} type={type} busy={dialog.busy} close={dialog.close}
+            act={(what) => dialog.opened && dialog.send({ ticket: dialog.opened.seen, step: what, actor })}
           />
         </Suspense>
       )}

@@ -1,5 +1,8 @@
-/** The frame of a dialogue with a form: it stays, with what was typed, until what it asks for is done. */
-import { Button, Group, Modal, Stack, Text } from '@mantine/core';
+/**
+ * The frame of a dialogue with a form: it stays, with what was typed, until what it asks for is done or
+ * somebody leaves it. Its button keeps the keyboard while it waits: a disabled one would lose it to the page.
+ */
+import { Button, Group, Loader, Modal, Stack, Text } from '@mantine/core';
 import type { ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import { Outdated } from '../api/client';
@@ -8,7 +11,7 @@ import { refusal } from './notice';
 
 export interface Asked {
   busy: boolean;
-  refused: unknown;
+  refused?: unknown;
   close: () => void;
 }
 
@@ -21,13 +24,12 @@ export function FormDialog({ title, ready, grave, focused, submit, children, bus
   children: ReactNode;
 }) {
   const { t } = useTranslation();
-  const leave = () => busy || close();
   return (
-    <Modal opened onClose={leave} title={title} closeButtonProps={{ 'aria-label': t('common.close') }}>
+    <Modal opened onClose={close} title={title} closeButtonProps={{ 'aria-label': t('common.close') }}>
       <form
         onSubmit={(event) => {
           event.preventDefault();
-          if (ready) submit();
+          if (ready && !busy) submit();
         }}
       >
         <Stack gap="sm">
@@ -39,9 +41,10 @@ export function FormDialog({ title, ready, grave, focused, submit, children, bus
             </Text>
           )}
           <Group justify="flex-end">
-            <Button variant="default" onClick={leave}>{t('common.cancel')}</Button>
+            <Button variant="default" onClick={close}>{t('common.cancel')}</Button>
             <Button
-              type="submit" loading={busy} disabled={!ready} {...(grave ? { color: 'red' } : {})}
+              type="submit" aria-disabled={busy} leftSection={busy && <Loader size={14} color="currentColor" />}
+              disabled={!ready} {...(grave ? { color: 'red' } : {})}
               {...(focused ? { 'data-autofocus': true } : {})}
             >
               {title}

@@ -7,13 +7,13 @@ interface Finding {
   value: number | null;
 }
 
-/** Whether a check of limits, which some readings out of several uphold, is not true of this value. */
+/** Whether a check of limits, which some readings out of several uphold, is not true of this value: at its limit it is. */
 export function passed({ check, value }: Finding, limits: Limits | undefined): boolean {
   if (value === null || !limits) return false;
   const high = check === 'limit-high';
   const sides = high ? [limits.alert_high, limits.alarm_high] : check === 'limit-low' ? [limits.alert_low, limits.alarm_low] : [];
   const known = sides.filter((one) => one !== null);
-  return known.length > 0 && known.every((limit) => (high ? value <= limit : value >= limit));
+  return known.length > 0 && known.every((limit) => (high ? value < limit : value > limit));
 }
 
 export const checkWords = (check: Finding['check'], over: boolean, t: TFunction): string =>

@@ -3,7 +3,7 @@ import { CloseButton } from '@mantine/core';
 import type { TFunction } from 'i18next';
 import { createContext, useCallback, useContext, useEffect, useMemo, useState, type ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
-import { ApiError, Outdated } from '../api/client';
+import { ApiError, Outdated, Unanswered } from '../api/client';
 import classes from './notice.module.css';
 
 interface Notice {
@@ -21,6 +21,7 @@ const Context = createContext<{ say: (text: string) => void; fail: (error: unkno
 export function refusal(error: unknown, t: TFunction): string {
   if (error instanceof Outdated && error.worse) return t('common.worse');
   if (error instanceof ApiError && error.problem.status === 412) return t('common.changed');
+  if (error instanceof Unanswered) return t('common.unanswered');
   return t('common.notSaved', { why: error instanceof ApiError ? error.problem.detail : String(error) });
 }
 
