@@ -91,7 +91,7 @@ def _again(lines: Lines, i: int, lanes: Any, histories: Any, share: float) -> bo
         if f.renews == 1 and f.counter >= 0 and count.pending <= 0.5 * count.raw:
             fell_s = (lanes[f.counter].last_ns - past.first_ns) * 1e-9
         seconds = (lane.last_ns - past.first_ns) * 1e-9
-        look(lines, i, now, seconds, value, fell_s, lane.spread)
+        look(lines, i, now, seconds, value, fell_s, lane.spread, past)
         withhold(w, c, (now - w.start) / f.scale, value, past, lane.last)
     if w.trial <= 0 and past.points > 0:
         load = histories[lanes[f.load].history] if f.load >= 0 else past

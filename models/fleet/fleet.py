@@ -14,6 +14,7 @@ from models.fleet.config import Config
 from models.fleet.gaps import blank
 from models.fleet.lanes import (
     configure,
+    configure_history,
     contexts,
     forget,
     grown,
@@ -26,7 +27,6 @@ from models.fleet.lanes import (
 from models.fleet.layout import (
     CHANGED,
     CONDITION,
-    COUNTER,
     ESTIMATE,
     HISTORY,
     ITEM,
@@ -275,7 +275,7 @@ class Fleet:
                 self._history_count += 1
             history = int(self._lanes[lane]["history"])
             if history >= 0:
-                self._histories[history]["counter"] = int(self._lanes[lane]["role"] == COUNTER)
+                configure_history(self._histories[history], name, profile)
         self._lives.follow(number, profile, mine)
         self._elders.follow(number, profile.name, self._machines[number])
 

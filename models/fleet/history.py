@@ -7,13 +7,20 @@ import numpy as np
 
 from models.fleet.layout import ESTIMATE, LEVELS, PER_LEVEL, SAMPLES
 from models.life.compiled import lean
-from models.life.use import WEEK_S, recent_use
+from models.life.use import DAY_S, WEEK_S, recent_use
 
 ROLLS = (2.0**16, 2.0**24, 2.0**32, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9)  #: where counters begin again
+FULL: Final = (*ROLLS, 2.0**31)  #: one less, and what single precision makes of it: no value
 WEEK_NS: Final = int(WEEK_S * 1e9)
 BUSIEST: Final = 5.0  #: without a pause a machine does so many times as much as in office hours
 UNLIKELY: Final = 10.0  #: standard deviations of use beyond which a counter was set ahead
 VARIES: Final = 0.5  #: of a day's use by the mean, until weeks have told
+HOUR_S: Final = 3600.0
+LASTS_S: Final = 10 * DAY_S  #: without a pause: no part is used up sooner (oil by 250 h is not)
+SMALL: Final = 0.02  #: a step by less of a rated life does no harm
+SIZEABLE: Final = 0.1  #: a step by less of a rated life is use
+CONFIRMED: Final = 3  #: readings that count on show a step, two may be odd
+GOES_ON: Final = 0.25  #: of a step: if the last reading added so much, it is work
 
 
 @lean
@@ -27,20 +34,8 @@ def remember(h: Any, lane: Any, m: Any, t: int, x: float, rules: Any) -> None:
         h.due = 1
         m.flags |= ESTIMATE
     if h.counter == 1:
-        # one reading that does not follow may be a glitch, two that count on are not
-        if x < h.raw:
-            if not x >= h.pending:
-                h.pending = x
-                return
-            _step_back(h, x)
-        elif _leapt(h, t, x - h.raw):
-            if not h.raw < h.pending <= x:
-                h.pending = x
-                return
-            if not _leapt(h, t, x - h.pending):  # else it goes on so: that is use
-                _step_ahead(h, t, x)
-        h.pending = np.inf
-        h.raw = x
+        if not _follows(h, t, x):
+            return
         x -= h.base
     if h.width_ns == 0:
         if lane.rows < 8 or lane.interval_s <= 0.0:
@@ -58,6 +53,39 @@ def remember(h: Any, lane: Any, m: Any, t: int, x: float, rules: Any) -> None:
 
 
 @lean
+def _follows(h: Any, t: int, x: float) -> bool:
+    """Take a counter's reading; False when it does not follow: others have to confirm it first.
+
+    One lower reading may be a glitch, two that count on are not: it fell. Of higher ones that no
+    use explains two may be, and a full counter is how a controller says that it has no value.
+    """
+    grown = x - h.raw  # inf: the first one
+    if grown < 0.0:
+        if not x >= h.pending:
+            h.pending = x
+            return False
+        _step_back(h, x)
+    elif grown > SMALL * h.rated and _strange(h, t, grown):
+        for full in FULL:
+            if full - 1.0 <= x <= full:
+                return False
+        if grown < np.inf:
+            if not h.raw < h.pending <= x:
+                h.held = 0
+            h.held += 1
+            goes_on = x - h.pending >= GOES_ON * (h.pending - h.raw)
+            if h.held < CONFIRMED:
+                h.pending = x
+                return False
+            if not goes_on and _leapt(h, t, grown):
+                _step_ahead(h, t, x)
+    h.pending = np.inf
+    h.raw = x
+    h.raw_ns = t
+    return True
+
+
+@lean
 def _step_back(h: Any, x: float) -> None:
     """Go on counting after a counter fell: it rolled over, was set back, or the part is new."""
     for full in ROLLS:
@@ -71,20 +99,33 @@ def _step_back(h: Any, x: float) -> None:
 
 
 @lean
-def _leapt(h: Any, t: int, grown: float) -> bool:
-    """Whether a counter grew by more since its last reading than use explains: it was set ahead.
+def _strange(h: Any, t: int, grown: float) -> bool:
+    """Whether a counter grew by more since its last reading than the machine can have done.
 
-    Use explains what the machine does without a pause, and a week's work at once, as far as its
-    weeks so far differed. Nothing is said before a week is known, or of a counter that stood still.
+    It can have worked without a pause, at what would use a part up in `LASTS_S` or as hours pass,
+    and it can have done what it does in a week at once.
+    """
+    since_s = (t - h.raw_ns) * 1e-9
+    if grown <= max(h.rated * since_s / LASTS_S, since_s / HOUR_S):
+        return False
+    if h.points == 0:
+        return True
+    return bool(grown * (t - h.first_ns) > (h.raw - h.base - h.value[0]) * WEEK_NS)
+
+
+@lean
+def _leapt(h: Any, t: int, grown: float) -> bool:
+    """Whether a strange step is no use either: the counter was set ahead.
+
+    Use in doubt is use. No use is a sizeable share of a rated life that is also more than what the
+    machine does without a pause, and a week's work at once, as far as its weeks so far differed.
+    Nothing is said before a week is known, or of a counter that stood still.
     """
     n = h.points
-    if n < 2 or grown * (t - h.first_ns) <= (h.raw - h.base - h.value[0]) * WEEK_NS:
-        return False  # not a week's use at once: most readings
-    if h.time[n - 1] - h.time[0] < WEEK_S:
+    if grown <= SIZEABLE * h.rated or n < 2 or h.time[n - 1] - h.time[0] < WEEK_S:
         return False
     rate, varies, unsure = recent_use(h.time[:n], h.value[:n], VARIES)
-    since_s = (t - (h.end_ns - h.width_ns)) * 1e-9  # the bucket of the last reading began
-    likely_s = BUSIEST * since_s + WEEK_S
+    likely_s = BUSIEST * (t - h.raw_ns) * 1e-9 + WEEK_S
     spread_s = np.sqrt(varies * likely_s + unsure * likely_s * likely_s)
     return bool(rate > 0.0 and grown > rate * (likely_s + UNLIKELY * spread_s))
 

@@ -106,6 +106,15 @@ def configure(lane: Any, name: str, profile: Profile) -> None:
     lane["window"] = profile.trigger.m
 
 
+def configure_history(history: Any, name: str, profile: Profile) -> None:
+    """Write what a profile says of a signal into its history."""
+    signal = profile.said(name) or _UNSEEN
+    parts = profile.consumables.values()
+    lives = (part.rated for part in parts if part.counter == name and part.rated is not None)
+    history["counter"] = int(signal.role == "counter")
+    history["rated"] = min(lives, default=np.inf)
+
+
 def bound_of(name: str, profile: Profile) -> NDArray[Any]:
     """Return what a profile allows a signal (1,)."""
     signal = profile.said(name) or _UNSEEN

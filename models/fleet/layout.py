@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-VERSION: Final = 13
+VERSION: Final = 14
 CONTEXTS: Final = 4  #: so many context signals of a machine can explain the others
 PEERS: Final = 6  #: so many signals of a machine are set beside each
 LEVELS: Final = 16
@@ -248,8 +248,11 @@ HISTORY: Final = np.dtype(
         ("estimate_ns", "i8"),
         ("base", "f8"),  # counter: use in all = reading - base
         ("start", "f8"),  # counter: use in all when the part was new
-        ("raw", "f8"),
-        ("pending", "f8"),
+        ("rated", "f8"),  # counter: the shortest life of a part by it, inf none
+        ("raw", "f8"),  # counter: the last reading that counts, and when it was
+        ("raw_ns", "i8"),
+        ("pending", "f8"),  # counter: one that does not follow, inf none
+        ("held", "i8"),  # so many higher ones
         ("low", "f8"),  # a reading beyond these asks for an estimate at once
         ("high", "f8"),
         ("sample", "f8", (SAMPLES,)),

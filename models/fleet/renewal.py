@@ -109,7 +109,14 @@ def renewed(lines: Lines, i: int) -> None:
 
 @part
 def look(
-    lines: Lines, i: int, now: float, now_s: float, value: float, fell_s: float, spread: float
+    lines: Lines,
+    i: int,
+    now: float,
+    now_s: float,
+    value: float,
+    fell_s: float,
+    spread: float,
+    past: Any,
 ) -> None:
     """See whether the newest reading is a new part's; the next one confirms or refutes it.
 
@@ -120,7 +127,7 @@ def look(
     if w.trial != 0 and now_s <= w.looked_s:
         return  # nothing was read since
     if w.trial == PROVES:
-        _prove(lines, i, now, now_s, value)
+        _prove(lines, i, now, now_s, value, past)
         return
     if w.trial == TRIED:
         noise = RAW_NOISE * old.noise
@@ -146,7 +153,7 @@ def look(
 
 
 @part
-def _prove(lines: Lines, i: int, now: float, now_s: float, value: float) -> None:
+def _prove(lines: Lines, i: int, now: float, now_s: float, value: float, past: Any) -> None:
     """Take a new part back when a reading is the old one's, until its own band is told."""
     w, f, old = lines.wears[i], lines.followed[i], lines.before[i]
     c = lines.parts[f.kind]
@@ -154,7 +161,8 @@ def _prove(lines: Lines, i: int, now: float, now_s: float, value: float) -> None
     used, used_old = (now - w.start) / f.scale, (now - old.start) / f.scale
     if comes_back(old, w, c, used_old, used, value, RAW_NOISE * old.noise):
         lines.wears[i] = lines.before[i]
-        w.trial, w.last_s, w.looked_s = 0, now_s, now_s  # what was read in between is left out
+        w.trial, w.last_s, w.looked_s = 0, now_s, now_s  # what was read in between is left out,
+        past.kept = 0  # also of the bucket that is still open
     elif w.points < SHOWN:
         return
     else:

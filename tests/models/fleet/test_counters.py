@@ -79,6 +79,40 @@ def test_odd_high_readings_of_a_counter_are_glitches(count: int) -> None:
     assert width(found) == pytest.approx(width(plain), rel=0.001)
 
 
+@pytest.mark.parametrize(
+    "odd", [(7e5, 9e5), (65535.0,), (2.0**32 - 1.0,) * 2, (2.0**32,) * 4, (999_999.0,) * 2]
+)
+@pytest.mark.parametrize("at", [100, AT])
+def test_two_odd_high_readings_or_a_full_counter_are_glitches(
+    odd: tuple[float, ...], at: int
+) -> None:
+    """Also in the first week, and when the second is higher than the first."""
+    values = strokes()
+    plain = die(values)
+    values[at : at + len(odd)] = odd
+    found = die(values)
+    assert found.fraction == pytest.approx(plain.fraction, abs=1e-3)
+    assert found.p50_s == pytest.approx(plain.p50_s, rel=0.01)
+
+
+def test_an_odd_high_reading_of_a_counter_that_stands_is_a_glitch() -> None:
+    values = np.full(44 * 24, 5000.0)
+    values[AT] = 9e5
+    assert die(values).fraction == 0.9
+
+
+@pytest.mark.parametrize("every", [1, 4, 8, 24])
+@pytest.mark.parametrize("outage", [4, 8, 20, 48])
+def test_hours_that_can_have_passed_are_use(every: int, outage: int) -> None:
+    """A standby set: half an hour each week, and once all hours of an outage."""
+    hour = np.arange(60 * 24)
+    worked = np.where(hour % 168 == 10, 0.5, 0.0) + ((hour >= 960) & (hour < 960 + outage))
+    rows = hour[::every]
+    hours = np.cumsum(worked)[rows]
+    found = die(200.0 * hours, rows)  # 50,000 strokes or 250 h
+    assert found.fraction == pytest.approx(1.0 - hours[-1] / 250.0, abs=0.0025)
+
+
 def test_a_burst_of_work_is_use() -> None:
     """Two weeks' strokes within an hour."""
     values = strokes()

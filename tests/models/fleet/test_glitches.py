@@ -109,6 +109,21 @@ def test_a_machine_that_starts_slowly_has_the_old_part_again(
     assert again["points"] >= part["points"] - 3
 
 
+@pytest.mark.parametrize("count", [3, 5])
+@pytest.mark.parametrize("phase", [0, 3, 6])
+def test_a_gap_after_a_slow_start_leaves_the_old_part(phase: int, count: int) -> None:
+    """What was read like a new part is not the median of the bucket that the gap closes."""
+    columns, at = readings(), FALLS + phase
+    columns["drop"][at : at + count] = 100.0 + 0.2 * np.arange(count)
+    left = np.r_[0 : at + count + 1, at + count + 9 : FALLS + 90]
+    fleet = Fleet({"p": PROFILE})
+    fleet.bind("m", "p", "data")
+    rows = {name: column[left] for name, column in columns.items()}
+    fleet.observe([block("m", START + left * HOUR, rows)])
+    assert fleet.snapshot()["wears"][0]["fresh"] == 0
+    assert fleet.current("m").lives[0].fraction == pytest.approx(0.315, abs=0.02)
+
+
 @pytest.mark.parametrize("odd", [60.0, 144.0, 190.0])
 def test_an_odd_reading_of_a_new_part_does_not_bring_the_old_one_back(odd: float) -> None:
     columns = readings()
