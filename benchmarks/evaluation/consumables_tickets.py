@@ -52,6 +52,7 @@ class Followed:
 
     opened: float  #: life left when the ticket was opened
     due: float  #: life left when the ticket first said that the part is to be ordered now
+    blind: bool  #: it said so before a band was known
     spare: float  #: life left at the end of the window of the visit, as it was said then
     moved_opened: float  #: the furthest that this end moved after the ticket was opened
     moved_due: float  #: and after the part was to be ordered
@@ -88,11 +89,13 @@ class Tickets:
         if not said or due is None:
             opened = _days(end_ns - said[0][0]) if said else NEVER
             lost = {"due": NEVER, "spare": NEVER, "moved_opened": 0.0, "moved_due": 0.0}
-            return Followed(opened=opened, **lost, line=line, usual=usual)
+            return Followed(opened=opened, blind=False, **lost, line=line, usual=usual)
         k, due_ns = due
+        life = said[k][1].life
         return Followed(
             opened=_days(end_ns - said[0][0]),
             due=_days(end_ns - due_ns),
+            blind=life is None or life.p10_s is None,
             spare=_days(end_ns - said[k][1].due_latest_ns),
             moved_opened=_moved(said),
             moved_due=_moved(said[k:]),
@@ -197,15 +200,16 @@ def lines(part: tuple[str, str], units: int, *, fault: bool, seed: int) -> str:
     least = horizon - PROFILES[part[0]].visit_d
     most = MAX_SPREAD * horizon
     name = ": ".join(part)
-    opened, due, spare, moved_opened, moved_due, line, usual = (
+    opened, due, blind, spare, moved_opened, moved_due, line, usual = (
         np.array([getattr(one, key) for one in found]) for key in Followed.__slots__
     )
+    far = due > most
     cells = [
         name,
         str(len(found)),
         f"{least:g} … {most:g}",
         *(interval(_within(way, least, most)) for way in (due, line, usual)),
-        f"{np.mean(~(due >= least)):.2f}, {np.mean(due > most):.2f}",
+        ", ".join(f"{np.mean(hit):.2f}" for hit in (~(due >= least), far, far & blind)),
         f"{np.nanmedian(opened):.0f}, {np.nanmedian(due):.0f}",
         interval(~(spare >= 0.0)),
         f"{np.nanmedian(spare):.1f}",
@@ -223,7 +227,8 @@ def _within(days: Array, least: float, most: float) -> NDArray[np.bool_]:
 
 
 HEAD: Final = (
-    "| Part | Units | Window, d | In it, ours | Line | Usual life | Too late, false (ours) | "
+    "| Part | Units | Window, d | In it, ours | Line | Usual life | Ours too late, false, "
+    "false without a band | "
     "Left when opened, when due, d | Failed before the visit's window closed | "
     "Left then, d | Moved over a week: since opened, since due |\n" + "|---" * 11 + "|"
 )
@@ -239,7 +244,8 @@ ABOUT: Final = (
     "limit, whichever comes first, and is *due* when it says that the part is to be ordered now. "
     "*Window*: at least the part's lead time and the planner's days before the end, else it is "
     f"too late; at most {MAX_SPREAD:g} times the planned lead (those and the customer's days), "
-    "from where the service itself calls a band not known yet, else it is false. The visit's "
+    "from where the service itself calls a band not known yet, else it is false; some of these are "
+    "opened by an alert limit in the first days, before any band is known. The visit's "
     "window, as it stands when the ticket is due, closes at the early end of the band, before "
     "which 10 % may fail. *Line* and *usual life* are due when they say the planned lead or less "
     f"on {LOOKS} days in a row, from {FIRST_LOOK_D} days of readings on."

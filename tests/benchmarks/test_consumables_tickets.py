@@ -44,6 +44,7 @@ def test_a_ticket_is_due_when_the_band_comes_to_the_planned_lead() -> None:
     repair_d = PROFILES["centrifugal-pump"].failure_modes["bearing-wear"].duration_h / 24.0
     assert found.spare == pytest.approx(101.0 - 92.0 - 8.9 + repair_d)
     assert found.moved_due == found.moved_opened == 0.0
+    assert not found.blind
 
 
 def test_a_window_that_moves_and_one_that_closes_after_the_end() -> None:
