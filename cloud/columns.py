@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 import numpy as np
@@ -14,6 +14,7 @@ from models.contract.sheet import Sheet
 DTYPES: Final[Mapping[str, str]] = {"d": "<f8", "f": "<f4", "q": "<i8", "?": "?"}
 BAD: Final = 2
 MAX_REMEMBERED: Final = 256  #: names whose split is; more would fill the memory
+T = TypeVar("T", bound=np.generic)
 
 
 class Part(msgspec.Struct, gc=False):
@@ -33,28 +34,30 @@ class Part(msgspec.Struct, gc=False):
 
 
 def take(batch: Batch, skip: int, count: int) -> Part:
-    """Return samples `skip` to `skip + count` (or the end) of all columns, ±Inf made missing."""
+    """Return samples `skip` to `skip + count` (or the end) of all columns, ±Inf made missing.
+
+    Those of a part are copied, so that they do not keep the rest.
+    """
     end = min(batch.count, skip + count)
-    part = slice(skip, end)
+    part = None if end - skip == batch.count else slice(skip, end)
     sheet = batch.columns if type(batch.columns) is Sheet else None
     names = tuple(batch.columns) if sheet is None else sheet.layout.names
     table = None if sheet is None else _finite_table(sheet)
     if table is not None:
-        whole = end - skip == batch.count
-        return Part(end - skip, names, table if whole else np.ascontiguousarray(table[:, part]))
+        return Part(end - skip, names, _cut(table, part))
     found = tuple(batch.columns.values())
-    quality = {n: np.frombuffer(q, np.uint8)[part] for n, q in batch.quality.items()}
+    quality = {n: _cut(np.frombuffer(q, np.uint8), part) for n, q in batch.quality.items()}
     missing = {
-        name: np.frombuffer(column.missing, np.bool_)[part]
+        name: _cut(np.frombuffer(column.missing, np.bool_), part)
         for name, column in batch.columns.items()
         if column.missing is not None
     }
     if all(column.type == "d" for column in found):
-        table = _table(found, batch.count)[:, part]
+        table = _cut(_table(found, batch.count), part)
         arrays: tuple[NDArray[np.generic], ...] = tuple(table)
         suspicious = not np.isfinite(table).all()
     else:
-        arrays = tuple(np.frombuffer(c.data, dtype=DTYPES[c.type])[part] for c in found)
+        arrays = tuple(_cut(np.frombuffer(c.data, DTYPES[c.type]), part) for c in found)
         suspicious = True
     if suspicious:
         arrays = tuple(
@@ -62,6 +65,11 @@ def take(batch: Batch, skip: int, count: int) -> Part:
             for name, array in zip(names, arrays, strict=True)
         )
     return Part(end - skip, names, arrays, quality, missing)
+
+
+def _cut(array: NDArray[T], part: slice | None) -> NDArray[T]:
+    """Return a copy of a part along the last axis, or the whole array as it is."""
+    return array if part is None else array[..., part].copy()
 
 
 def _finite_table(sheet: Sheet) -> NDArray[np.float64] | None:

@@ -383,7 +383,7 @@ def _block(  # noqa: PLR0917  one value out of six
         boot=boot,
         stream=topic.channel[1],
         seq=seq + entry.skip,
-        times_ns=times if part.rows == len(times) else times[entry.skip :][: part.rows],
+        times_ns=times if part.rows == len(times) else times[entry.skip :][: part.rows].copy(),
         received_ns=entry.at_ns,
         signals=part.names,
         columns=part.arrays,

@@ -15,12 +15,11 @@ from cloud.decode import Message, aside_payload
 from cloud.errors import StoreError
 from cloud.journal import ALL, Entry, Journal, Kind, Record
 from cloud.quota import Quota
-from cloud.reader import Arrived, Reader
+from cloud.reader import Arrived, Reader, apart
 from cloud.sequence import Key, Numbered, Sequencer, Verdict
 from models.contract import codec, topics
 from models.contract.errors import ContractError, Reason
 from models.contract.messages import Batch, Birth, Gap, Receipt, Refusal
-from models.contract.sheet import Sheet
 
 VALUE_BYTES: Final = 8  #: of a message that cannot be read count as one value
 RANGE_VALUES: Final = 10  #: a declared range costs memory like so many values
@@ -107,8 +106,7 @@ class Ingest:
             for record, (_, message) in zip(handled.records, pending, strict=True)
             if message is not None
         }
-        if 2 * len(handled.messages) < len(group):  # the rest goes: these keep no memory of it
-            handled.messages = {n: _apart(one) for n, one in handled.messages.items()}
+        handled.messages.update(_apart(handled.records, handled.messages))
         handled.receipts = [
             self._receipt(key, answer, now_ns) for key, answer in self._touched.items()
         ]
@@ -310,6 +308,7 @@ class Ingest:
             if not isinstance(message, ContractError):
                 out[record.n] = message
                 self._restore(record.entry, message)
+        out.update(_apart(said, out))
         return out
 
     def _restore(self, entry: Entry, message: Message) -> None:
@@ -329,11 +328,10 @@ def sender_of(topic: str) -> str:
     return topic.split("/", 3)[2] if topic.count("/") > 1 else ""
 
 
-def _apart(message: Message) -> Message:
-    """Return a message that is part of no other's memory."""
-    if isinstance(message, Batch) and type(message.columns) is Sheet:
-        return msgspec.structs.replace(message, columns=message.columns.own())
-    return message
+def _apart(records: Sequence[Record], messages: Mapping[int, Message]) -> dict[int, Batch]:
+    """Return copies of those whose values would keep others'; of a part nothing is kept anyhow."""
+    whole = {r.n: messages[r.n] for r in records if r.entry.take == ALL and r.n in messages}
+    return apart(whole)
 
 
 def _checksum(payload: bytes) -> int:

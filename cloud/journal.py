@@ -12,7 +12,7 @@ import fcntl
 import io
 import os
 import struct
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import IntEnum
 from itertools import pairwise
 from pathlib import Path
@@ -297,7 +297,7 @@ class SegmentJournal:
             os.close(self._fd)
         self._fd, self._size = fd, 0
 
-    def _write(self, parts: Iterable[bytearray]) -> int:
+    def _write(self, parts: Iterator[bytearray]) -> int:
         """Write all parts and sync; return how many bytes they are."""
         size = 0
         try:
@@ -310,6 +310,7 @@ class SegmentJournal:
             os.ftruncate(self._fd, self._size)
             if not isinstance(error, OSError):
                 raise
+            size += sum(map(len, parts))  # what was not tried any more
             raise StoreFull(
                 f"cannot write {size} bytes to {self._folder}: {error.strerror}; "
                 "free some space, the service resumes by itself"

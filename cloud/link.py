@@ -330,13 +330,13 @@ class Link:
     def _on_plain(self, messages: Sequence[Plain]) -> None:
         now, epoch = self._now(), self.epoch
         arrived = []
-        for topic, payload, mid, qos in messages:
+        for at_ns, (topic, payload, mid, qos) in enumerate(messages, now):  # no two at one time
             try:
                 text = topic.decode()
             except UnicodeDecodeError:
                 text = _UNREADABLE
             token = _Token(epoch, mid, qos)
-            arrived.append(Arrived(text, payload[: MAX_PAYLOAD + 1], now, None, token))
+            arrived.append(Arrived(text, payload[: MAX_PAYLOAD + 1], at_ns, None, token))
         self._take(arrived)
 
     def _take(self, messages: Iterable[Arrived]) -> None:

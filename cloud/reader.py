@@ -5,7 +5,7 @@ every byte between the readings compared. What differs in any other byte is read
 the outcome is the same.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -23,7 +23,7 @@ from models.life.compiled import entry
 
 MAX_TOPICS: Final = 65_536
 MAX_BYTES: Final = 1 << 27  #: that templates take, by `Template.size` and their layouts
-OF_COLUMN: Final = 50  #: bytes of a column of a layout (measured), but its name and head
+OF_LAYOUT: Final = 500  #: bytes of a layout of no columns (measured)
 MAX_MISSES: Final = 8  #: batches in a row that fitted no template: then a topic gets none any more
 TOGETHER: Final = 256 << 10  #: bytes of columns at once: a cache has them still at the next look
 _MAP: Final = 5  #: major type of CBOR
@@ -46,7 +46,40 @@ class Arrived(msgspec.Struct, frozen=True, gc=False):
 
 def _weight(shape: Layout) -> int:
     """Return the bytes of a layout; templates that are alike share it."""
-    return OF_COLUMN * len(shape.names) + bytes_of(shape.names) + bytes_of(shape.heads)
+    tables = (shape.names, shape.heads, shape.sizes, shape.ends)
+    arrays = sum(map(len, shape.heads)) + 16 * len(shape.heads)  # as `_Columns` has heads and sizes
+    whole = bytes_of((*tables, shape.places, shape.types)) + sum(map(bytes_of, tables))
+    return OF_LAYOUT + whole + arrays
+
+
+def apart(messages: Mapping[int, object]) -> dict[int, Batch]:
+    """Return those of the messages that go on which must not keep what was read with them.
+
+    The values of messages that look alike are one array. Where not all of it goes on, as among
+    repeats, the values that do are copied: what is kept for later is no more than it says.
+    """
+    found = [
+        (n, one, one.columns)
+        for n, one in messages.items()
+        if type(one) is Batch
+        and type(one.columns) is Sheet
+        and isinstance(one.columns.data, np.ndarray)
+    ]
+    left = {id(sheet.data.base): sheet.data.base.nbytes for *_, sheet in found}
+    for *_, sheet in found:
+        left[id(sheet.data.base)] -= sheet.data.nbytes
+    return {
+        n: msgspec.structs.replace(one, columns=_own(sheet))
+        for n, one, sheet in found
+        if left[id(sheet.data.base)]
+    }
+
+
+def _own(sheet: Sheet) -> Sheet:
+    """Return the same with its values in memory of its own."""
+    data = sheet.data.copy()
+    table = None if sheet.table is None else data.view("<f8").reshape(sheet.table.shape)
+    return Sheet(sheet.layout, data, sheet.check, table)
 
 
 @entry

@@ -24,6 +24,7 @@ from typing import Any, Final
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from cloud.errors import StoreError
 from cloud.telemetry import TelemetryStore
@@ -48,6 +49,7 @@ LOOK_S: Final = 60.0  #: that ingest waits for a look which is due
 BEHIND_NS: Final = 3 * S  #: readings that waited longer for ingest say that it is behind
 CALM_NS: Final = 60 * S  #: without such ones before a look begins
 PATIENCE_NS: Final = 600 * S  #: from one look to the next while ingest stays behind
+Times = NDArray[np.int64]
 log = logging.getLogger(__name__)
 
 
@@ -83,6 +85,29 @@ class _Look:
     span: Span
     ticks: int
     found: "Future[_Found]"
+
+
+def _repeats(times_ns: Times) -> Times:
+    """Return how many of the times (n,), which ascend, before each one equal it."""
+    return np.arange(len(times_ns)) - np.searchsorted(times_ns, times_ns)
+
+
+def _rows(series_ns: Sequence[Times], end_ns: int, most: int) -> tuple[Times, int]:
+    """Return the times before `end_ns` of the rows that hold all series, and where they end.
+
+    A time is there as often as in the series that has it most often. No more than `most` rows: the
+    times that make more are left for the next piece.
+    """
+    times = np.unique(np.concatenate([np.zeros(0, np.int64), *series_ns]))
+    often = np.ones(len(times), np.int64)
+    for one in series_ns:
+        np.maximum.at(often, np.searchsorted(times, one), _repeats(one) + 1)
+    rows = np.repeat(times, often)
+    rows = rows[rows < end_ns]
+    if len(rows) <= most:
+        return rows, end_ns
+    end_ns = max(int(rows[most]), int(rows[0]) + 1)  # one time at least, if not all of its readings
+    return rows[:most][rows[:most] < end_ns], end_ns
 
 
 class Reviews:
@@ -251,19 +276,16 @@ class Reviews:
             for series in found:
                 if len(series.times_ns) == MAX_ROWS:
                     end_ns = min(end_ns, int(series.times_ns[-1]) + 1)
-            parts = [s.times_ns for s in found]
-            times = np.unique(np.concatenate([np.zeros(0, np.int64), *parts]))
-            times = times[times < end_ns]
             most = MAX_CELLS // max(len(signals), 1)
-            if len(times) > most:
-                end_ns = int(times[most])
-                times = times[:most]
+            times, end_ns = _rows([s.times_ns for s in found], end_ns, most)
             if end_ns > span.start_ns + 1:
                 break
         columns = np.full((len(signals), len(times)), np.nan)
         for row, series in zip(columns, found, strict=True):
+            at = np.searchsorted(times, series.times_ns) + _repeats(series.times_ns)
             good = (series.times_ns < end_ns) & (series.quality < BAD) & ~series.missing
-            row[np.searchsorted(times, series.times_ns[good])] = series.values[good]
+            good &= at < len(times)
+            row[at[good]] = series.values[good]
         block = Block(
             n=0,
             machine=machine,

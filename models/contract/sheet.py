@@ -108,10 +108,6 @@ class Sheet(Mapping[str, Column]):
         self.check = check
         self.table = table
 
-    def own(self) -> "Sheet":
-        """Return the same with its values in memory of its own, of which no other batch is part."""
-        return Sheet(self.layout, bytes(self.data), self.check)
-
     def __getitem__(self, name: str) -> Column:
         at = self.layout.places[name]
         end = self.layout.ends[at]

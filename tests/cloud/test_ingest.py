@@ -24,6 +24,13 @@ def ingest(tmp_path: Path) -> Iterator[Ingest]:
     journal.close()
 
 
+def segment(ingest: Ingest) -> bytes:
+    """Return the bytes of the journal's only segment."""
+    assert isinstance(ingest.journal, SegmentJournal)
+    (path,) = ingest.journal._segments()
+    return path.read_bytes()
+
+
 def kinds(ingest: Ingest) -> list[Kind]:
     return [record.entry.kind for record in ingest.journal.since(-1)]
 
@@ -112,25 +119,32 @@ def test_a_reading_without_numbers_is_taken_but_not_receipted(ingest: Ingest) ->
     assert handled.receipts == []
 
 
-@pytest.mark.parametrize("room", [0, 10])
+@pytest.mark.parametrize("room", [0, 10, 200])
 def test_a_full_disk_leaves_everything_to_be_sent_again(
     ingest: Ingest, monkeypatch: pytest.MonkeyPatch, room: int
 ) -> None:
     ingest.handle([up(batch(0, [1.0]))], T0)
+    whole = segment(ingest)
+    group = [up(batch(1, [2.0])), up(birth(), "birth"), up(b"junk")]
     with monkeypatch.context() as patch:
+        left = room
 
-        def full(*_: object) -> int:
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-        def nearly(descriptor: int, parts: list[bytes]) -> int:
-            return write(descriptor, b"".join(parts)[:room]) if room else full()
+        def fills(descriptor: int, data: bytes) -> int:
+            nonlocal left
+            if not left:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            taken = write(descriptor, data[:left])
+            left -= taken
+            return taken
 
         write = os.write
-        patch.setattr(os, "write", full)
-        patch.setattr(os, "writev", nearly)
+        patch.setattr(os, "write", fills)
         for _ in range(3):
+            left = room
             with pytest.raises(StoreFull):
-                ingest.handle([up(batch(1, [2.0])), up(birth(), "birth"), up(b"junk")], T0)
+                ingest.handle(group, T0)
+            assert left == 0
+            assert segment(ingest) == whole
     assert (ingest.counters.messages, ingest.counters.aside, ingest.counters.samples) == (1, 0, 1)
     handled = ingest.handle([up(batch(1, [2.0])), up(birth(), "birth")], T0)
     assert len(handled.records) == 2

@@ -1,3 +1,4 @@
+import errno
 import os
 import struct
 from contextlib import closing
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud.errors import StoreBusy, StoreCorrupt
+from cloud.errors import StoreBusy, StoreCorrupt, StoreFull
 from cloud.journal import Entry, Kind, SegmentJournal
 from tests.children import Child
 
@@ -203,6 +204,24 @@ def test_a_record_that_cannot_be_written_leaves_nothing_of_its_group(tmp_path: P
     appended = journal.append([message("second")])
     assert [record.entry.payload for record in journal.since(-1)] == [b"first", b"second"]
     assert [record.n for record in appended] == [1]
+    journal.close()
+
+
+def test_a_full_disk_is_told_with_the_bytes_of_the_whole_group(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    journal = SegmentJournal(tmp_path)
+    group = [Entry(Kind.MESSAGE, 1, "t", bytes(200_000)) for _ in range(10)]
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        with pytest.raises(StoreFull, match="cannot write 2000370 bytes"):
+            journal.append(group)
+    journal.append(group)
+    (path,) = tmp_path.glob("*.journal")
+    assert path.stat().st_size == 2_000_370
     journal.close()
 
 

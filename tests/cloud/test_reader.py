@@ -1,7 +1,11 @@
 """What a template reads is what is read key by key, to the last bit and to the last error."""
 
+import gc
 import random
+import tracemalloc
 from array import array
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import cbor2
@@ -12,11 +16,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloud import reader as readers
+from cloud.decode import Decoder
+from cloud.ingest import Ingest
+from cloud.journal import SegmentJournal
+from cloud.quota import Limits, Quota
 from cloud.reader import MAX_MISSES, Arrived, Reader
+from cloud.sequence import Sequencer
 from models.contract import codec, topics
 from models.contract.errors import ContractError
-from models.contract.messages import Batch, Column
+from models.contract.messages import ITEM_SIZE, Batch, Column
 from models.contract.sheet import Sheet
+from models.rows import Block
 from tests.models.contract.corpus import BATCH, BOOT, LIVE, T0
 from tests.models.contract.fuzz import mutants
 from tests.models.contract.test_codec import batches
@@ -153,7 +163,7 @@ def as_one(told: Any) -> Any:
         if sheet.table is not None:
             assert np.isfinite(sheet.table[~np.isnan(sheet.table)]).all()
             assert sheet.table.tobytes() == b"".join(c.data for c in sheet.values())
-        return msgspec.structs.replace(told, columns=dict(sheet.own()))
+        return msgspec.structs.replace(told, columns=dict(sheet))
     return told
 
 
@@ -269,3 +279,78 @@ def test_what_is_a_devices_own_counts_whole() -> None:
     reader = Reader()
     read(reader, topic, cbor2.dumps(wide))
     assert reader.size > 400 * 2 * 4 * 117  # as text and in UTF-8
+
+
+@pytest.mark.parametrize(
+    ("width", "rows", "devices"), [(1, 1, 400), (10, 60, 200), (100, 40, 40), (1_000, 3, 6)]
+)
+def test_what_the_memory_says_it_takes_is_what_it_takes(
+    width: int, rows: int, devices: int
+) -> None:
+    def sent(device: int) -> Arrived:
+        names = [f"d{device}s{k}" for k in range(width)]
+        columns = {name: Column(type="d", data=bytes(8 * rows)) for name in names}
+        payload = codec.encode(native(rows=rows, columns=columns, offsets_ns=0))
+        return Arrived(f"pm/1/acme.d{device}/up/t/live", payload, 0)
+
+    group = [sent(device) for device in range(devices + 1)]
+    reader = Reader()
+    reader.read([group.pop()])
+    before = reader.size
+    gc.collect()
+    tracemalloc.start()
+    try:
+        for arrived in group:
+            reader.read([arrived])
+        gc.collect()
+        took, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert 0.6 * (reader.size - before) < took < 1.05 * (reader.size - before)
+
+
+def blocks_of(ingest: Ingest, decoder: Decoder, group: list[Arrived]) -> list[Block]:
+    handled = ingest.handle(group, T0)
+    found = decoder.decode(handled.records, handled.messages)
+    return [one for one in found if isinstance(one, Block)]
+
+
+def kept_by(blocks: list[Block]) -> int:
+    """Return the bytes that are kept as long as these blocks are, for their values and times."""
+    whole: dict[int, int] = {}
+    for block in blocks:
+        for held in (block.times_ns, *block.columns):
+            while isinstance(held.base, np.ndarray):
+                held = held.base  # noqa: PLW2901  up to what owns the memory
+            whole[id(held)] = held.nbytes
+    return sum(whole.values())
+
+
+@pytest.mark.parametrize("kind", ["d", "f"])
+def test_what_goes_on_keeps_nothing_of_the_repeats_that_it_was_read_with(
+    tmp_path: Path, kind: str
+) -> None:
+    plain: dict[str, Any] = {"dictionary": None, "unreceipted": 1_000}
+
+    def sent(device: int, seq: int) -> Arrived:
+        column = Column(type=kind, data=random.Random(seq).randbytes(250 * ITEM_SIZE[kind]))
+        payload = codec.encode(native(seq, 250, columns={"x" if device else "y": column}, **plain))
+        return Arrived(f"pm/1/acme.d{device}/up/t/live", payload, T0)
+
+    free = Limits(device_messages_per_s=0, device_values_per_s=0, tenant_values_per_s=0)
+    with closing(SegmentJournal(tmp_path)) as journal:
+        ingest, decoder = Ingest(journal, Sequencer(), Quota(free)), Decoder()
+        blocks_of(ingest, decoder, [sent(device, 1_000) for device in range(101)])
+        repeats = [sent(device, 1_000) for device in range(1, 100)] * 2
+        fresh = [sent(100, 1_250), sent(100, 1_500)]
+        others = [sent(0, 1_250 + 250 * k) for k in range(300)]
+        partly = [sent(device, 1_249) for device in range(1, 41)]  # 249 of 250 rows are new
+        few = [sent(device, 1_001) for device in range(41, 81)]  # one is
+        blocks = blocks_of(ingest, decoder, [*repeats, *fresh, *partly, *few, *others])
+        assert [len(block) for block in blocks] == [250] * 2 + [249] * 40 + [1] * 40 + [250] * 300
+        rows = sum(len(block) for block in blocks)
+        assert kept_by(blocks) == rows * (8 + ITEM_SIZE[kind])
+        records = list(journal.since(100))
+        messages = Ingest(journal, Sequencer()).restore(records)
+        found = Decoder().decode(records, messages)
+        assert kept_by([one for one in found if isinstance(one, Block)]) == kept_by(blocks)

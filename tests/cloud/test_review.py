@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
 from cloud import review
@@ -12,7 +13,7 @@ from cloud.decode import Decoder
 from cloud.errors import StoreBusy
 from cloud.journal import Entry, Kind
 from cloud.pipeline import Pipeline
-from cloud.review import LOOK_TICKS, MAX_SETS, QUIET_NS
+from cloud.review import LOOK_TICKS, MAX_SETS, QUIET_NS, Span
 from models.assessment import Check
 from models.contract.messages import Column, MachineRef, Metric
 from models.fleet import Fleet
@@ -357,3 +358,28 @@ def test_a_look_that_takes_too_long_holds_up_ingest_no_longer_and_is_tried_again
     monkeypatch.undo()
     ticks(path, 100 + QUIET_NS // S)
     assert any(revision == 1 for revision, _ in seen(path))
+
+
+@pytest.mark.parametrize("cells", [6, 100])
+def test_a_look_sees_every_reading_of_one_time(
+    path: BehindBroker, monkeypatch: pytest.MonkeyPatch, cells: int
+) -> None:
+    for at, values in ((T0, "23"), (T0 + S, "4567")):
+        for value in values:
+            path.take(up(b'{"d":{"%s":%s}}' % (SIGNAL.encode(), value.encode()), at=at))
+        path.take(up(b'{"d":{"temp":40}}', at=at))
+    monkeypatch.setattr("cloud.review.MAX_CELLS", cells)
+    reviews = path.pipeline.reviews
+    block, whole = reviews._block(DEVICE, Span(T0, T0 + S, 0))
+    temp, vibration = dict(zip(block.signals, block.columns, strict=True)).values()
+    if cells == 6:  # three rows: a time whose rows do not all fit is the next piece's
+        assert block.times_ns.tolist() == [T0, T0]
+        assert not whole
+        block, whole = reviews._block(DEVICE, Span(T0 + S, T0 + S, 0))
+        assert block.times_ns.tolist() == [T0 + S] * 3, "as many as there may be"
+    else:
+        assert block.times_ns.tolist() == [T0, T0, *[T0 + S] * 4]
+        assert vibration.tolist() == [2, 3, 4, 5, 6, 7]
+        assert np.nan_to_num(temp).tolist() == [40, 0, 40, 0, 0, 0]
+    assert whole
+    assert reviews._look(DEVICE, Span(T0, T0 + S, 0), PROFILES["centrifugal-pump"]).told
