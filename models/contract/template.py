@@ -1,8 +1,9 @@
 """A device's batches look like its last one: only numbers, times and values differ.
 
 Reading a CBOR batch key by key costs more than all that is then done with it. A `Template` is made
-from a batch that was read that way: the bytes that stay, and where the others stand. A batch of the
-same shape is then taken apart by one call, every fixed byte compared. What differs in any other
+from a batch that was read that way: the bytes of its head that stay, where the others stand, and
+the layout of the columns behind it. It reads the heads of the next ones, every fixed byte compared;
+who has many of them takes their columns apart together, by the layout. What differs in any other
 byte is read key by key as before, so that the outcome is the same.
 """
 
