@@ -19,6 +19,7 @@ from cloud import columns
 from cloud.diagnostics.values import Answered
 from cloud.journal import Kind, Record
 from cloud.parking import Parking
+from cloud.units import Units, by_machine
 from models.contract import codec, topics
 from models.contract.errors import ContractError, Reason
 from models.contract.messages import Answer, Batch, Birth, MachineRef
@@ -41,6 +42,7 @@ class Registration:
     name: str | None
     at_ns: int
     clock: Literal["wall", "data"] = "wall"  #: whose time the readings carry
+    units: Units = ()  #: as the device tells them
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,17 +207,18 @@ class Decoder:
             device = self._devices[identity] = _Device()
         device.learn(birth)
         self._data_time.setdefault(identity, birth.time == "data")
+        units = by_machine(birth)
         for key, ref in device.machines.items():
-            self._register(identity, key, ref, record.entry.at_ns, out)
+            out.append(self._register(identity, key, ref, record.entry.at_ns, units[key]))
         for waiting in self.parking.take(identity, birth.dictionary):
             self._message(_Source(waiting, record.n), None, out)
 
     def _register(
-        self, identity: str, key: str, ref: MachineRef, at_ns: int, out: list[Item]
-    ) -> None:
+        self, identity: str, key: str, ref: MachineRef, at_ns: int, units: Units = ()
+    ) -> Registration:
         machine = machine_id(identity, key)
         clock: Literal["wall", "data"] = "data" if self.data_time(identity) else "wall"
-        out.append(Registration(machine, identity, ref.profile, ref.name, at_ns, clock))
+        return Registration(machine, identity, ref.profile, ref.name, at_ns, clock, units)
 
     def _batch(self, topic: topics.Topic, batch: Batch, source: _Source, out: list[Item]) -> None:
         identity, record = topic.identity, source.record
@@ -223,7 +226,7 @@ class Decoder:
         if device is None:
             device = self._devices[identity] = _Device()
             if batch.dictionary is None:
-                self._register(identity, "", MachineRef(), record.entry.at_ns, out)
+                out.append(self._register(identity, "", MachineRef(), record.entry.at_ns))
         machines: Mapping[str, MachineRef] | None = device.machines
         if batch.dictionary is not None:
             machines = device.dictionaries.get(batch.dictionary)

@@ -101,7 +101,7 @@ class Pipeline:
         self.signals = Signals(fleet)
         self._telemetry = telemetry
         self._ledger = ledger
-        self._known: dict[str, Registration] = {}
+        self._known: dict[str, int] = {}  #: hash of what each machine's newest birth says
         self._unregistered: list[Registration] = []
         self._unfiled: list[Assessment] = []
         self._aside: list[Aside] = []
@@ -177,12 +177,12 @@ class Pipeline:
 
     def _register(self, items: Sequence[Registration]) -> None:
         """Register what is new, all in one transaction."""
-        known: dict[str, Registration] = {}
+        known: dict[str, int] = {}
         fresh = []
         for item in items:
-            before = known.get(item.machine) or self._known.get(item.machine)
-            if before is None or replace(before, at_ns=item.at_ns) != item:
-                known[item.machine] = item
+            said = hash(replace(item, at_ns=0))
+            if said != known.get(item.machine, self._known.get(item.machine)):
+                known[item.machine] = said
                 fresh.append(item)
         self._ledger.register_all(fresh)
         self._known |= known

@@ -14,7 +14,7 @@ from cloud.api.wire import Json
 from cloud.ledger import Key, MachineRow
 from cloud.ledger.records import Clock
 from models.assessment import Assessment, State
-from models.profile import Limits, Words
+from models.profile import Limits, Signal, Words
 
 router = APIRouter(prefix="/api/v1/machines", tags=["machines"])
 
@@ -38,7 +38,9 @@ class MachineDetail(MachineView, frozen=True, kw_only=True):
 
 
 class SignalView(msgspec.Struct, frozen=True, kw_only=True):
-    """One signal: what the profile says of it (`unit` is a UCUM code) and its newest reading.
+    """One signal: what the profile says of it and its newest reading.
+
+    `unit` is a UCUM code, of a signal that the profile does not name the one its device tells.
 
     `quality`: 0 good, 1 uncertain, 2 bad, 3 stale.
     """
@@ -106,20 +108,20 @@ def machine_history(paging: Paging, machine: str) -> Json:
 def list_signals(deps: Deps, machine: str) -> Json:
     """List a machine's signals with their newest readings."""
     row = deps.ledger.machine(machine)
-    profile = deps.profiles.get(row.profile)
-    known = profile.signals if profile else {}
+    profile = deps.profile_of(row)
+    known = deps.profiles[row.profile].signals if row.profile in deps.profiles else {}
     stored = deps.telemetry.signals(machine)
     latest = {one.signal: one for one in deps.telemetry.latest(machine)}
     views = []
     for name in sorted({*known, *stored}):
-        said, heard = profile.said(name) if profile else None, latest.get(name)
+        said, heard = profile.said(name) or Signal(), latest.get(name)
         views.append(
             SignalView(
                 signal=name,
-                unit=said.unit if said else None,
-                title=said.title if said else {},
-                role=said.role if said else "condition",
-                limits=said.limits if said else Limits(),
+                unit=said.unit,
+                title=said.title,
+                role=said.role,
+                limits=said.limits,
                 stored=name in stored,
                 at_ns=heard.at_ns if heard else None,
                 value=heard.value if heard else None,

@@ -88,8 +88,7 @@ def span_of(deps: ApiDeps, machine: str, signal: str, start: str | None, end: st
         Refused: the times are wrong.
     """
     row = deps.ledger.machine(machine)
-    profile = deps.profiles.get(row.profile)
-    said = profile.said(signal) if profile else None
+    said = deps.profile_of(row).said(signal)
     if said is None:
         stored = deps.telemetry.signals(machine)
         if signal not in stored:

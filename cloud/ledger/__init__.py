@@ -97,7 +97,15 @@ class Ledger(AccountStore, CommandStore, Protocol):
         ...
 
     def register(
-        self, *, machine: str, device: str, profile: str, name: str | None, clock: Clock, at_ns: int
+        self,
+        *,
+        machine: str,
+        device: str,
+        profile: str,
+        name: str | None,
+        clock: Clock,
+        at_ns: int,
+        units: Sequence[tuple[str, str]] = (),
     ) -> MachineRow:
         """Make a machine known, or bind it anew; the same again changes nothing."""
         ...
@@ -122,6 +130,10 @@ class Ledger(AccountStore, CommandStore, Protocol):
 
     def machine(self, machine: str) -> MachineRow:
         """Return one machine."""
+        ...
+
+    def units(self, machine: str) -> Mapping[str, str]:
+        """Return the units (UCUM) that a machine's device tells, by signal."""
         ...
 
     def machines(

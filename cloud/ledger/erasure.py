@@ -124,7 +124,7 @@ class _Work:
         for part in chunks(advisories):  # they refer to each other
             cut = sa.update(t.advisory).where(t.advisory.c.id.in_(part)).values(previous_id=None)
             self._connection.execute(cut)
-        for table in (t.advisory, t.assessment, t.binding, t.repair, a.site, command):
+        for table in (t.advisory, t.assessment, t.binding, t.unit, t.repair, a.site, command):
             self.delete(table, table.c.machine, machines)
         self.delete(t.machine, t.machine.c.id, machines)
 

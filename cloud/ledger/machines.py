@@ -10,6 +10,7 @@ from cloud.errors import NotFound
 from cloud.ledger import tables as t
 from cloud.ledger.base import Part, check_limit, chunks, save, unpack
 from cloud.ledger.records import AssessmentRow, Clock, MachineRow, Registering
+from cloud.ledger.units import note
 from models.assessment import State
 
 Key = tuple[int | str, ...]
@@ -23,7 +24,15 @@ class Machines(Part):
     """Registration, lists, assessments."""
 
     def register(
-        self, *, machine: str, device: str, profile: str, name: str | None, clock: Clock, at_ns: int
+        self,
+        *,
+        machine: str,
+        device: str,
+        profile: str,
+        name: str | None,
+        clock: Clock,
+        at_ns: int,
+        units: Sequence[tuple[str, str]] = (),
     ) -> MachineRow:
         """Make a machine known, or bind it anew; the same again, or an older one, changes nothing.
 
@@ -31,7 +40,13 @@ class Machines(Part):
         profile is there.
         """
         one = _Birth(
-            machine=machine, device=device, profile=profile, name=name, clock=clock, at_ns=at_ns
+            machine=machine,
+            device=device,
+            profile=profile,
+            name=name,
+            clock=clock,
+            at_ns=at_ns,
+            units=units,
         )
         self.register_all([one])
         return self.machine(machine)
@@ -51,7 +66,15 @@ class Machines(Part):
                     book.enter(old, new, one.at_ns)
                     known[one.machine] = new
             book.write(connection)
+            note(connection, births, book.now_ns)
         return len(book.events)
+
+    def units(self, machine: str) -> dict[str, str]:
+        """Return the units (UCUM) that a machine's device tells, by signal."""
+        with self._db.reading() as connection:
+            self._must_exist(connection, machine)
+            query = sa.select(t.unit.c.units).where(t.unit.c.machine == machine)
+            return dict(connection.scalar(query) or {})
 
     @staticmethod
     def _known(connection: sa.Connection, names: list[str]) -> dict[str, MachineRow]:
@@ -147,6 +170,7 @@ class _Birth(msgspec.Struct, frozen=True, kw_only=True):
     name: str | None
     clock: Clock
     at_ns: int
+    units: Sequence[tuple[str, str]]
 
 
 def _registered(

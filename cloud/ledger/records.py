@@ -5,7 +5,7 @@ counts changes, for optimistic locking. Times named `*_ns` are ns since 1970 UTC
 own clock (for `clock = "data"` its newest data time); `recorded_ns` is the wall clock.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Final, Literal, Protocol
 
@@ -254,6 +254,11 @@ class Registering(Protocol):
     @property
     def at_ns(self) -> int:
         """When it was said, ns since 1970 UTC."""
+        ...
+
+    @property
+    def units(self) -> Sequence[tuple[str, str]]:
+        """(signal, UCUM code), as the device tells them, each signal once."""
         ...
 
 

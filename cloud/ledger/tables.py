@@ -74,6 +74,15 @@ binding = sa.Table(
     Column("recorded_ns", BigInteger, nullable=False),
 )
 
+unit = sa.Table(
+    "unit",
+    metadata,
+    Column("machine", String(160), ForeignKey("machine.id"), primary_key=True),
+    Column("at_ns", BigInteger, nullable=False),
+    Column("recorded_ns", BigInteger, nullable=False),
+    Column("units", Json, nullable=False),
+)
+
 assessment = sa.Table(
     "assessment",
     metadata,

@@ -10,9 +10,10 @@ from cloud.diagnostics.values import Answered
 from cloud.journal import Entry, Kind, Record
 from cloud.parking import MAX_RECORDS, WAIT_NS
 from cloud.reader import Arrived, Reader
+from cloud.units import MOST
 from models.contract import codec
 from models.contract.errors import ContractError, Reason
-from models.contract.messages import Answer, MachineRef
+from models.contract.messages import Answer, MachineRef, Metric
 from models.rows import Block, Tick
 from tests.cloud.wires import DEVICE, T0, S, batch, birth, floats, up
 
@@ -102,6 +103,29 @@ def test_a_gateways_columns_go_to_its_machines() -> None:
     }
     assert found[f"{DEVICE}:p1"]["temp"].tolist() == [1.0]
     assert found[DEVICE]["other/x"].tolist() == [3.0]
+
+
+def test_each_machine_has_the_units_of_its_own_names_and_of_the_bare_ones() -> None:
+    told = {"temp": "Cel", "p1/temp": "[degF]", "p1/flow": "m3/h", "x/y": "V", "mode": None}
+    metrics = tuple(Metric(name=name, unit=unit) for name, unit in told.items())
+    machines = {"p1": MachineRef(), "p2": MachineRef()}
+    sent = birth(machines, metrics=metrics, dictionary="0badcafe")
+    items = Decoder().decode([record(0, sent, "birth")])
+    assert {i.machine: dict(i.units) for i in items if isinstance(i, Registration)} == {
+        f"{DEVICE}:p1": {"temp": "[degF]", "flow": "m3/h", "x/y": "V"},
+        f"{DEVICE}:p2": {"temp": "Cel", "x/y": "V"},
+    }
+
+
+def test_a_gateways_bare_names_do_not_fill_the_memory() -> None:
+    metrics = tuple(Metric(name=f"s{i}", unit="V") for i in range(4_096))
+    machines = {f"m{i}": MachineRef() for i in range(1_024)}
+    sent = birth(machines, metrics=metrics, dictionary="0badcafe")
+    items = Decoder().decode([record(0, sent, "birth")])
+    units = [item.units for item in items if isinstance(item, Registration)]
+    assert len(units) == 1_024
+    assert sum(map(len, units)) == MOST
+    assert units[0][0] == ("s0", "V")
 
 
 def test_a_batch_of_an_unknown_dictionary_waits_for_its_birth() -> None:

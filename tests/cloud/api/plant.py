@@ -100,10 +100,20 @@ class Plant:
             )
         )  # fmt: skip
 
-    def register(self, machine: str, clock: Any = "wall", name: str | None = None) -> None:
+    def register(
+        self, machine: str, clock: Any = "wall", name: str | None = None, **more: Any
+    ) -> None:
         device = machine.partition(":")[0]
         self.ledger.register(
-            machine=machine, device=device, profile="press", name=name, clock=clock, at_ns=T0
+            **{
+                "machine": machine,
+                "device": device,
+                "profile": "press",
+                "name": name,
+                "clock": clock,
+                "at_ns": T0,
+            }
+            | more
         )
 
     def person(

@@ -74,6 +74,19 @@ async def test_signals_join_profile_and_newest_readings(
     assert (signals["extra"]["unit"], signals["extra"]["value"]) == (None, 1.0)
 
 
+async def test_what_the_profile_does_not_name_has_the_unit_that_the_device_tells(
+    api: httpx.AsyncClient, plant: Plant
+) -> None:
+    plant.register("acme.a", profile="generic", units=(("temp", "Cel"), ("silent", "V")))
+    plant.store("acme.a", "temp", [T0], [21.0])
+    found = (await api.get("/api/v1/machines/acme.a/signals")).json()
+    assert [(one["signal"], one["unit"]) for one in found["items"]] == [("temp", "Cel")]
+    series = (await api.get("/api/v1/machines/acme.a/series?signal=temp")).json()
+    assert series["unit"] == "Cel"
+    export = await api.get("/api/v1/machines/acme.a/export?signal=temp")
+    assert export.text.splitlines()[1].split(",")[1:] == ["temp", "21.0", "Cel", "0"]
+
+
 async def test_assessments_newest_first_within_a_time(api: httpx.AsyncClient, plant: Plant) -> None:
     plant.register("acme.a")
     for i in range(9):

@@ -38,6 +38,23 @@ def test_another_profile_is_in_force_from_its_time_on(ledger: Ledger) -> None:
     assert [e.type for e in ledger.events()[0]] == ["registered", "changed"]
 
 
+def test_the_units_are_those_of_the_newest_birth(ledger: Ledger) -> None:
+    assert ledger.units(MACHINE) == {}
+    _register(ledger, MACHINE, at_ns=T0 + 2, units=(("temp", "Cel"), ("a/b", "V")))
+    _register(ledger, MACHINE, at_ns=T0 + 1, units=(("temp", "K"),))  # a replay
+    assert ledger.units(MACHINE) == {"temp": "Cel", "a/b": "V"}
+    births = [
+        Registration(MACHINE, MACHINE, "pump", None, T0 + at, units=units)
+        for at, units in ((4, (("temp", "[degF]"),)), (3, (("temp", "K"),)))
+    ]
+    ledger.register_all(births)
+    assert ledger.units(MACHINE) == {"temp": "[degF]"}
+    _register(ledger, MACHINE, at_ns=T0 + 5)
+    assert ledger.units(MACHINE) == {}
+    with pytest.raises(NotFound):
+        ledger.units("acme.nobody")
+
+
 def test_an_unknown_profile_is_judged_as_generic(ledger: Ledger) -> None:
     _register(ledger, "acme.x", profile="teapot")
     assert ledger.machine("acme.x").profile_version is None
