@@ -39,7 +39,7 @@ def assess(fleet: Fleet, items: Sequence[Item]) -> list[Assessment]:
         elif isinstance(item, Registration):
             out += fleet.observe(rows)
             rows = []
-            fleet.bind(item.machine, item.profile, item.clock)
+            fleet.bind(item.machine, item.profile, item.clock, dict(item.units))
         elif isinstance(item, Restart):
             out += fleet.observe(rows)
             rows = []

@@ -98,6 +98,10 @@ def show(item: Item) -> None:
         for one in item["signals"]
     ]
     print_table(("signal", "value", "unit", "at (UTC)"), signals, none="no signals yet")
+    for one in item["signals"]:
+        if one["profile_unit"] is not None:
+            sent = f"{one['signal']}: the device sends {one['unit']}"
+            print(f"{sent}, the profile expects {one['profile_unit']}: its limits do not apply")
 
 
 def main(arguments: list[str]) -> int:

@@ -47,6 +47,7 @@ class SignalView(msgspec.Struct, frozen=True, kw_only=True):
 
     signal: str
     unit: str | None
+    profile_unit: str | None  #: where the device tells another one: limits of it do not apply
     title: Words
     role: str
     limits: Limits
@@ -119,6 +120,7 @@ def list_signals(deps: Deps, machine: str) -> Json:
             SignalView(
                 signal=name,
                 unit=said.unit,
+                profile_unit=_other(known.get(name), said),
                 title=said.title,
                 role=said.role,
                 limits=said.limits,
@@ -129,6 +131,11 @@ def list_signals(deps: Deps, machine: str) -> Json:
             )
         )
     return Json(Signals(machine=machine, clock=row.clock, items=views))
+
+
+def _other(known: Signal | None, said: Signal) -> str | None:
+    """Return the unit of a profile's signal if its readings have another one."""
+    return None if known is None or known.unit == said.unit else known.unit
 
 
 class Clocks:

@@ -66,7 +66,10 @@ class Machines(Part):
                     book.enter(old, new, one.at_ns)
                     known[one.machine] = new
             book.write(connection)
-            note(connection, births, book.now_ns)
+            for one, found in note(connection, births, book.now_ns, self._profiles):
+                key = ("machine", one.machine, one.machine)
+                detail = {"differing": found}
+                self._log(connection, key, "units", at_ns=one.at_ns, actor="device", detail=detail)
         return len(book.events)
 
     def units(self, machine: str) -> dict[str, str]:

@@ -1,18 +1,27 @@
 """The units that devices tell of their machines' signals: the newest of each machine."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import sqlalchemy as sa
 
 from cloud.ledger import tables as t
 from cloud.ledger.base import chunks
 from cloud.ledger.records import Registering
+from models.profile import Profile
+from models.units import differing
 
 
-def note(connection: sa.Connection, births: Sequence[Registering], now_ns: int) -> None:
+def note(
+    connection: sa.Connection,
+    births: Sequence[Registering],
+    now_ns: int,
+    profiles: Mapping[str, Profile],
+) -> Iterator[tuple[Registering, list[dict[str, str | None]]]]:
     """Write what births of known machines tell; the same again, or an older one, changes nothing.
 
-    A birth without units takes those of an earlier one away.
+    A birth without units takes those of an earlier one away. Yields the births after which other
+    signals than before differ from their profile, with what is told of these and what the profile
+    says (none: all agree now).
     """
     newest = {one.machine: one for one in sorted(births, key=lambda one: one.at_ns)}
     known = {}
@@ -23,10 +32,25 @@ def note(connection: sa.Connection, births: Sequence[Registering], now_ns: int) 
     for one in newest.values():
         old, told = known.get(one.machine), dict(one.units)
         row = {"at_ns": one.at_ns, "recorded_ns": now_ns, "units": told}
-        if old is None:
-            fresh += [{"machine": one.machine, **row}] if told else []
-        elif old.units != told and old.at_ns <= one.at_ns:
+        if old is None and told:
+            fresh.append({"machine": one.machine, **row})
+        elif old is not None and old.units != told and old.at_ns <= one.at_ns:
             change = sa.update(t.unit).where(t.unit.c.machine == one.machine)
             connection.execute(change.values(row))
+        else:
+            continue
+        found = _differing(profiles.get(one.profile), told)
+        if found != _differing(profiles.get(one.profile), {} if old is None else old.units):
+            yield one, found
     if fresh:
         connection.execute(sa.insert(t.unit), fresh)
+
+
+def _differing(profile: Profile | None, told: Mapping[str, str]) -> list[dict[str, str | None]]:
+    """Return the signals whose unit is not the profile's: there are as many as a profile names."""
+    if profile is None:
+        return []
+    return [
+        {"signal": name, "told": told[name], "profile": profile.signals[name].unit}
+        for name in differing(profile, told)
+    ]

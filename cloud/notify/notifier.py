@@ -13,12 +13,13 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final, Literal, TypeVar
 
-from cloud.errors import StoreError
+from cloud.errors import NotFound, StoreError
 from cloud.ledger import AlertRow, Ledger
 from cloud.ledger.writer import Submit
 from cloud.notify.channels import LOG, Channel, NotSent, Outlet
 from cloud.notify.texts import TEST, Language, Text, compose
 from models.profile import Profile, load_profiles
+from models.units import shown
 
 T = TypeVar("T")
 Batch = list[AlertRow]
@@ -205,6 +206,11 @@ class Notifier:
         """Compose a message and make one attempt."""
         name = batch[0].advisory.profile
         profile = self._profiles.get(name) or Profile(name=name, version=0, title={})
+        try:
+            told = await self._submit(lambda: self._ledger.units(batch[0].machine))
+        except (NotFound, StoreError) as error:
+            raise NotSent(f"the ledger: {error}") from error
+        profile = shown(profile, told)
         # not into a log: whoever has the link may take the ticket on
         link = partial(self._link, channel.name) if self._link and channel.name != LOG else None
         texts = {lang: compose(batch, lang, profile, link) for lang in channel.languages}

@@ -1,6 +1,6 @@
 """The fleet: state of all machines, rows in, assessments out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from models.anomaly.detector import Factory
 from models.assessment import Assessment, Comparison
 from models.fleet import kernel, persist
+from models.fleet.anew import begin_anew
 from models.fleet.bounds import Bounds
 from models.fleet.config import Config
 from models.fleet.gaps import blank
@@ -16,7 +17,6 @@ from models.fleet.lanes import (
     configure,
     configure_history,
     contexts,
-    forget,
     grown,
     keeps_history,
     new_history,
@@ -35,7 +35,7 @@ from models.fleet.layout import (
     ONSET,
     REFERENCE,
 )
-from models.fleet.lives import Lives, begin_past
+from models.fleet.lives import Lives
 from models.fleet.plans import MACHINES, Plans
 from models.fleet.report import assess
 from models.fleet.room import Room
@@ -48,7 +48,9 @@ from models.fleet.watch import watch
 from models.fleet.witnesses import witnesses
 from models.profile import Profile
 from models.rows import Block, Tick
+from models.units import NOTHING, Types
 
+Clock = Literal["wall", "data"]
 GENERIC: Final = "generic"
 PORTION: Final = 32_768  #: values at a time: they and what is found of them stay in the cache
 _NOTHING_KNOWN: Final = Profile(name=GENERIC, version=0, title={"en": "Machine", "zh": "设备"})
@@ -68,10 +70,10 @@ class Fleet:
         config: Config | None = None,
         detectors: Mapping[str, Mapping[str, Factory]] | None = None,
     ) -> None:
-        self._profiles = dict(profiles)
+        self._types = Types(profiles)
         self._shadow = Shadow(detectors) if detectors else None
         self._rules = (config or Config()).record()
-        self._generic = self._profiles.get(GENERIC, _NOTHING_KNOWN)
+        self._generic = self._types.get(GENERIC) or _NOTHING_KNOWN
         self._lanes: NDArray[Any] = np.zeros(0, LANE)
         self._bounds, self._since, self._elders = Bounds(), Since(), Elders()
         # one a signal that is watched; the kernel looks at some reference of every signal
@@ -80,18 +82,20 @@ class Fleet:
         self._histories: NDArray[Any] = np.zeros(0, HISTORY)
         self._lives = Lives(float(self._rules[0]["life_told"]))
         self._lane_count = self._onset_count = self._history_count = 0
-        self._numbers: dict[str, int] = {}
-        self._profile_of: list[Profile] = []
+        self._numbers, self._profile_of = dict[str, int](), list[Profile]()
         self._names, self._bound = list[str](), list[str]()  # machines and their profiles
         self._signals, self._orders = list[Signals](), Orders()
         self._plans, self._room = Plans(), Room()
         self._cursor = np.zeros(3, np.int64)
 
-    def bind(self, machine: str, profile: str, clock: Literal["wall", "data"] = "wall") -> None:
-        """Say what type a machine is and whose clock it follows. Unknown profile: generic.
+    def bind(
+        self, machine: str, profile: str, clock: Clock = "wall", told: Mapping[str, str] = NOTHING
+    ) -> None:
+        """Say what type a machine is, whose clock it follows and the units it tells, by signal.
 
-        Binding again to another profile keeps what was learned of signals with the same name.
+        Unknown profile: generic. What was learned of signals of like name and unit stays.
         """
+        profile = self._types.named(profile, told)
         number = self._numbers.get(machine)
         if number is None:
             number = len(self._names)
@@ -107,6 +111,7 @@ class Fleet:
             return
         else:
             self._plans.forget(machine)
+            self._forget(number, self._types.moved(self._bound[number], profile))
         self._bound[number] = profile
         self._machines[number]["data_clock"] = int(clock == "data")
         self._follow(number)
@@ -167,21 +172,17 @@ class Fleet:
         number = self._numbers.get(machine)
         if number is None:
             return None
-        for name, lane in self._signals[number].items():
-            if component and name not in signals_of(component, self._profile_of[number]):
-                continue
-            forget(self._lanes[lane])
-            if (onset := self._lanes[lane]["onset"]) >= 0:
-                self._onsets[onset] = np.zeros((), ONSET)
-                self._references[onset] = np.zeros((), REFERENCE)
-            history = int(self._lanes[lane]["history"])
-            if history >= 0:
-                begin_past(self._histories[history])
+        known = self._profile_of[number]
+        self._forget(number, signals_of(component, known) if component else self._signals[number])
         self._lives.renew(number, component, at_ns)
         row = self._machines[number]
         row["flags"] |= CHANGED
         row["at_ns"], row["n"] = max(int(row["at_ns"]), at_ns), max(int(row["n"]), n)
         return self._told(number)
+
+    def _forget(self, number: int, names: Collection[str]) -> None:
+        which = [lane for name, lane in self._signals[number].items() if name in names]
+        begin_anew(which, self._lanes, (self._onsets, self._references), self._histories)
 
     def sisters(self, machine: str) -> list[Comparison]:
         """Return a machine's signals beside those of its type, strangest first; else `KeyError`."""
@@ -260,7 +261,7 @@ class Fleet:
 
     def _follow(self, number: int) -> None:
         """Configure a machine's lanes by its profile."""
-        profile = self._profiles.get(self._bound[number], self._generic)
+        profile = self._types.get(self._bound[number]) or self._generic
         self._profile_of[number] = profile
         self._machines[number]["contexts"] = len(contexts(profile))
         mine = self._signals[number]

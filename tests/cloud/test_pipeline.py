@@ -15,10 +15,12 @@ from cloud.pipeline import Pipeline
 from cloud.reader import Arrived
 from cloud.sequence import Sequencer
 from cloud.telemetry.sqlite import SqliteTelemetry
+from models.assessment import Check
+from models.contract.messages import MachineRef, Metric
 from models.fleet import Fleet
 from models.profile import load_profiles
 from models.rows import Block
-from tests.cloud.wires import DEVICE, T0, batch, birth, up
+from tests.cloud.wires import DEVICE, T0, batch, birth, floats, up
 
 PROFILES = load_profiles()
 
@@ -142,3 +144,42 @@ def test_records_that_come_again_after_a_crash_change_nothing(path: BehindBroker
     assert len(rows) == 1
     machines, _ = path.ledger.machines(limit=10)
     assert [m.id for m in machines] == [DEVICE]
+
+
+HOT = 104.0  #: a pump's bearing in degrees Fahrenheit, which is well (40 Cel); in Cel it would burn
+PUMP = {"": MachineRef(profile="centrifugal-pump")}
+BEARING = "bearing_temperature"
+
+
+def _pump(unit: str) -> bytes:
+    return birth(PUMP, metrics=(Metric(name=BEARING, unit=unit),), dictionary="0badcafe")
+
+
+def _hot(first: int) -> bytes:
+    columns = {BEARING: floats([HOT + i % 3 / 10 for i in range(50)])}
+    return batch(first, [0.0] * 50, columns=columns, dictionary="0badcafe")
+
+
+@pytest.mark.parametrize(("unit", "alarmed"), [("Cel", True), ("[degF]", False)])
+def test_a_profiles_limits_hold_in_its_own_unit_alone(
+    path: BehindBroker, unit: str, alarmed: bool
+) -> None:
+    path.take(up(_pump(unit), "birth"))
+    for first in (0, 50, 100):
+        path.take(up(_hot(first)))
+    found = path.pipeline.fleet.current(DEVICE)
+    active = [c.check for c in found.conditions if c.active]
+    assert (Check.LIMIT_HIGH in active) is alarmed
+    assert list(path.telemetry.series(DEVICE, BEARING, 0, 2**62, 3).values) == [104.0, 104.1, 104.2]
+
+
+def test_limits_hold_again_with_the_birth_that_tells_the_profiles_unit(path: BehindBroker) -> None:
+    for at, unit in enumerate(("[degF]", "Cel")):
+        path.take(up(_pump(unit), "birth", at=T0 + at))
+        path.take(up(_hot(50 * at)))
+        again = Fleet.restore(PROFILES, path.pipeline.fleet.snapshot())
+        limits = again.profile(DEVICE).signals[BEARING].limits
+        assert limits == path.pipeline.fleet.profile(DEVICE).signals[BEARING].limits
+        assert (limits.alarm_high is None) is (unit == "[degF]")
+    events = [e.detail["differing"] for e in path.ledger.events()[0] if e.type == "units"]
+    assert events == [[{"signal": BEARING, "told": "[degF]", "profile": "Cel"}], []]

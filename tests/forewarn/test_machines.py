@@ -63,6 +63,15 @@ def test_shows_one(url: str, plant: Plant, capsys: Captured) -> None:
     assert len(shown["signals"]) == 2
 
 
+def test_says_which_limits_do_not_apply(url: str, plant: Plant, capsys: Captured) -> None:
+    plant.register("acme.a", units=(("pressure", "kPa"), ("axis/x", "mm")))
+    assert machines.main(["acme.a"]) == 0
+    *_, last = capsys.readouterr().out.splitlines()
+    assert last == (
+        "pressure: the device sends kPa, the profile expects bar: its limits do not apply"
+    )
+
+
 def test_no_machines_yet(url: str, capsys: Captured) -> None:
     assert machines.main([]) == 0
     assert "connect a device" in capsys.readouterr().err

@@ -87,6 +87,17 @@ async def test_what_the_profile_does_not_name_has_the_unit_that_the_device_tells
     assert export.text.splitlines()[1].split(",")[1:] == ["temp", "21.0", "Cel", "0"]
 
 
+async def test_limits_in_another_unit_than_the_readings_are_not_shown(
+    api: httpx.AsyncClient, plant: Plant
+) -> None:
+    plant.register("acme.a", units=(("pressure", "kPa"), ("axis/x", "mm")))
+    found = (await api.get("/api/v1/machines/acme.a/signals")).json()["items"]
+    units = {one["signal"]: (one["unit"], one["profile_unit"]) for one in found}
+    assert units == {"pressure": ("kPa", "bar"), "axis/x": ("mm", None)}
+    (limits,) = (one["limits"] for one in found if one["signal"] == "pressure")
+    assert limits["alarm_low"] is None
+
+
 async def test_assessments_newest_first_within_a_time(api: httpx.AsyncClient, plant: Plant) -> None:
     plant.register("acme.a")
     for i in range(9):

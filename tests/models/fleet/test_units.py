@@ -1,0 +1,54 @@
+"""A machine whose device tells other units than its profile says."""
+
+import numpy as np
+
+from models.assessment import Check
+from models.fleet import Fleet
+from tests.models.fleet.machines import PROFILES, START, S, block
+
+ROWS = 2_000
+LATER = START + ROWS * 300 * S
+
+
+def _readings(level: float, start: int, seed: int = 0) -> tuple[np.ndarray, dict[str, np.ndarray]]:  # type: ignore[type-arg]
+    times = start + np.arange(ROWS) * 300 * S
+    rng = np.random.default_rng(seed)
+    return times, {"vibration": rng.normal(level, level / 20, ROWS)}
+
+
+def _learned() -> Fleet:
+    fleet = Fleet(PROFILES)
+    for i in range(5):
+        fleet.bind(f"m{i}", "pump", "data", {"vibration": "mm/s"})
+        fleet.observe([block(f"m{i}", *_readings(2.0, START, i))])
+    return fleet
+
+
+def test_from_the_birth_on_neither_limits_nor_what_was_learned_speak() -> None:
+    active = {}
+    for unit in ("mm/s", "um/s"):
+        fleet = _learned()
+        fleet.bind("m0", "pump", "data", {"vibration": unit})
+        told = fleet.observe([block("m0", *_readings(2_000.0, LATER))])
+        active[unit] = {c.check for one in told for c in one.conditions if c.active}
+    assert Check.LIMIT_HIGH in active["mm/s"]
+    assert not active["um/s"]
+
+
+def test_it_is_nobodys_sister() -> None:
+    fleet = _learned()
+    assert len(fleet.sisters("m1")) > 0
+    for i in range(4):
+        fleet.bind(f"m{i}", "pump", "data", {"vibration": "um/s"})
+    assert fleet.sisters("m4") == []
+
+
+def test_a_snapshot_goes_on_bit_for_bit() -> None:
+    fleet = _learned()
+    fleet.bind("m0", "pump", "data", {"vibration": "um/s"})
+    again = Fleet.restore(PROFILES, fleet.snapshot())
+    for one in (fleet, again):
+        one.bind("m0", "pump", "data", {"vibration": "um/s"})
+        one.observe([block("m0", *_readings(2_000.0, LATER))])
+    first, second = fleet.snapshot(), again.snapshot()
+    assert {k: v.tobytes() for k, v in first.items()} == {k: v.tobytes() for k, v in second.items()}

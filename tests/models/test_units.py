@@ -1,0 +1,54 @@
+import pytest
+
+from models.profile import load_profiles
+from models.units import Types, differing, shown, without
+
+PROFILES = load_profiles()
+PUMP = PROFILES["centrifugal-pump"]
+HOT = "bearing_temperature"
+
+
+@pytest.mark.parametrize(
+    ("told", "same"),
+    [("Cel", True), ("[degF]", False), ("K", False), ("Cel{bearing}", True)],
+)
+def test_units_are_compared_as_codes_without_annotations(told: str, same: bool) -> None:
+    assert differing(PUMP, {HOT: told, "unheard of": "V"}) == ([] if same else [HOT])
+
+
+def test_an_annotation_alone_is_a_pure_number() -> None:
+    printer = next(p for p in PROFILES.values() if any(
+        s.unit == "{page}" for s in p.signals.values()
+    ))  # fmt: skip
+    pages = next(name for name, s in printer.signals.items() if s.unit == "{page}")
+    assert differing(printer, {pages: "1"}) == []
+    assert differing(printer, {pages: "%"}) == [pages]
+
+
+def test_shown_is_the_unit_of_the_readings() -> None:
+    seen = shown(PUMP, {HOT: "[degF]", "extra": "V"})
+    assert [seen.signals[name].unit for name in (HOT, "extra")] == ["[degF]", "V"]
+    others = [name for name in PUMP.signals if name != HOT]
+    assert [seen.signals[name] for name in others] == [PUMP.signals[name] for name in others]
+
+
+@pytest.mark.parametrize("profile", PROFILES.values(), ids=lambda one: one.name)
+def test_no_part_is_read_from_a_signal_in_another_unit(profile: object) -> None:
+    assert isinstance(profile, type(PUMP))
+    for name in profile.signals:
+        left = without(profile, [name], {})
+        read = {n for p in left.consumables.values() for n in (p.counter, p.indicator)}
+        loads = {p.norm.by for p in left.consumables.values() if p.norm}
+        assert name not in read | loads
+
+
+def test_a_type_of_its_own_is_known_by_its_name_alone() -> None:
+    name = Types(PROFILES).named("centrifugal-pump", {HOT: "[degF]"})
+    fresh = Types(PROFILES)
+    found = fresh.get(name)
+    assert found is not None
+    assert found is fresh.get(name)
+    assert (found.name, found.signals[HOT].limits.alarm_high) == (name, None)
+    assert fresh.moved(name, "centrifugal-pump") == {HOT}
+    assert fresh.get("unknown") is None
+    assert fresh.named("unknown", {HOT: "[degF]"}) == "unknown"
