@@ -16,7 +16,9 @@ import fcntl
 import mmap
 import os
 import struct
+from collections import deque
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -29,11 +31,12 @@ from cloud.telemetry.influx.shipment import Shipment
 
 _HEAD: Final = struct.Struct("<IIQq")
 _REST: Final = struct.Struct("<qQ")
+_OLD_REST: Final = struct.Struct("<q")
 _BODY: Final = struct.Struct("<HII")
 _OLD_BODY: Final = struct.Struct("<HI")
 _MAGIC: Final = 0xF0E1_0002
 _OLD: Final = 0xF0E1_0001
-_MOST: Final = 1_000  #: bodies with a part outside: one call writes 1,024 parts
+_PARTS: Final = 1_000  #: written by one call, which takes 1,024
 _DIRECT: Final = getattr(os, "O_DIRECT", 0)
 GUARD: Final = "shipping.lock"
 
@@ -72,8 +75,7 @@ class ShipmentLog:
 
     def note(self, shipment: Shipment) -> None:
         """Make a shipment safe before it is sent. `StoreFull` names the path."""
-        outside = [body[: _whole(body)] for _, body in shipment.bodies[:_MOST]]
-        outside += [b""] * (len(shipment.bodies) - len(outside))
+        outside = [body[: _whole(body)] for _, body in shipment.bodies]
         parts: list[bytes | memoryview]
         parts = [_REST.pack(shipment.position, sum(len(part) for part in outside))]
         for (bucket, body), out in zip(shipment.bodies, outside, strict=True):
@@ -120,15 +122,14 @@ def _read(path: Path) -> Shipment | None:
         return None
     if len(data) < _HEAD.size:
         return None
-    magic, crc, length, position = _HEAD.unpack_from(data)
+    magic, crc, length, _ = _HEAD.unpack_from(data)
     rest = data[_HEAD.size : _HEAD.size + length]
-    if magic not in {_MAGIC, _OLD} or len(rest) != length:
+    first = {_MAGIC: _REST, _OLD: _OLD_REST}.get(magic)
+    if first is None or len(rest) != length or length < first.size:
         return None
-    at, outside = 8, b""
-    if magic == _MAGIC:
-        _, size = _REST.unpack_from(rest)
-        at, begin = _REST.size, _blocks(_HEAD.size + length)
-        outside = data[begin : begin + size]
+    position, *sizes = first.unpack_from(rest)
+    at, begin = first.size, _blocks(_HEAD.size + length)
+    outside = data[begin : begin + sizes[0]] if sizes else b""
     if crc32(outside, crc32(rest)) != crc:
         return None
     bodies: list[tuple[str, bytes | memoryview]] = []
@@ -172,8 +173,16 @@ def _overwrite(path: Path, parts: Sequence[memoryview | bytes]) -> None:
 def _write(path: Path, parts: Sequence[memoryview | bytes], flags: int) -> None:
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | flags, 0o600)
     try:
-        if os.pwritev(fd, parts, 0) < sum(len(part) for part in parts):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        at, left = 0, deque(memoryview(part) for part in parts)
+        while left:
+            done = os.pwritev(fd, [*islice(left, _PARTS)], at)
+            if not done:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            at += done
+            while left and done >= len(left[0]):
+                done -= len(left.popleft())
+            if done:
+                left[0] = left[0][done:]
         os.fdatasync(fd)
     finally:
         os.close(fd)
