@@ -21,9 +21,12 @@ DOUBLE, SINGLE, WHOLE, TRUTH = range(4)
 KINDS: Final = {"d": DOUBLE, "f": SINGLE, "q": WHOLE, "?": TRUTH}
 SPACE, NEWLINE, INTEGER, TRUE, FALSE = (ord(c) for c in " \nitf")
 TILE: Final = 72  #: rows whose short texts are made at once; columns so far apart share no cache
+FEW: Final = 8  #: rows whose texts are made one by one: all at once would cost more than it saves
+PAUSE: Final = 31  #: tiles for which a column is not tried that had no short text
 KEPT: Final = 64 << 20  #: bytes of a room; lines take about a third of what they might
 SLICE: Final = 32 << 20  #: of what the lines made at once might take
-BLOCK: Final = 4_096  #: of a file; what a room makes begins where a block may
+BLOCK: Final = 4_096  #: of a file
+BIG: Final = 16 * BLOCK  #: what may be so long begins where a block of a file may
 BAD: Final = 2  #: quality of what was infinite
 NONE: Final = np.zeros(0, np.int64)
 EXPONENT: Final = 0x7FF << 52  #: all of it: not a finite double
@@ -138,58 +141,30 @@ def _shorten(  # noqa: PLR0917 (a kernel)
     decimals: Any,
     texts: Any,
     sizes: Any,
-) -> None:
-    """Make the short texts of some rows of all columns, where any are to be expected."""
-    for j in range(len(kinds)):
-        if kinds[j] != DOUBLE or decimals[j] == UNROUND:
-            sizes[j] = 0
-        else:
-            values, bits = doubles[j, begin:end], cells[j, begin:end]
-            short_texts(values, bits, decimals[j], texts[j], sizes[j])
+    pauses: Any,
+) -> bool:
+    """Make the short texts of some rows of all columns, where any are to be expected.
 
-
-@njit(nogil=True)
-def _put_value(  # noqa: PLR0917 (a kernel)
-    at: int,
-    names: int,
-    name_ends: Any,
-    state_names: int,
-    state_ends: Any,
-    j: int,
-    kind: int,
-    value: float,
-    bits: int,
-    state: int,
-    decimals: int,
-) -> tuple[int, int]:
-    """Write a value and its state, those of both that are there.
-
-    Returns the next place and the decimals to try first next time.
+    Returns whether there are some.
     """
-    gone = state & MISSING
-    if kind <= SINGLE and not gone and bits & EXPONENT == EXPONENT:
-        gone = MISSING
-        endless = bits & _FRACTION == 0
-        state = MISSING | (max(state & QUALITY, BAD) if endless else state)
-    if not gone:
-        at = _put_text(at, names, name_ends, j)
-        if kind <= SINGLE:
-            at, decimals = put_float(at, value, bits, decimals, kind == SINGLE)
-        elif kind == WHOLE:
-            at = put_int(at, bits)
-            put_byte(at, INTEGER)
-            at += 1
+    found = False
+    for j in range(len(kinds)):
+        if kinds[j] != DOUBLE or decimals[j] == UNROUND or pauses[j]:
+            sizes[j] = 0
+            pauses[j] = max(pauses[j] - 1, 0)
+            continue
+        values, bits = doubles[j, begin:end], cells[j, begin:end]
+        short_texts(values, bits, decimals[j], texts[j], sizes[j])
+        if sizes[j].any():
+            found = True
         else:
-            put_byte(at, TRUE if bits else FALSE)
-            at += 1
-    if state and state_ends[j + 1] > state_ends[j]:
-        at = _put_whole(at, state_names, state_ends, j, state)
-    return at, decimals
+            pauses[j] = PAUSE
+    return found
 
 
 @kept
 @njit(nogil=True)
-def _write(  # noqa: PLR0917 (a kernel: one pass, arrays in and out)
+def _write(  # noqa: PLR0912, PLR0915, PLR0917 (a kernel; in two parts it takes a sixth longer)
     out: Any,
     heads: Any,
     head_ends: Any,
@@ -216,28 +191,49 @@ def _write(  # noqa: PLR0917 (a kernel: one pass, arrays in and out)
     start: Any = np.int64(out.ctypes.data)
     at: Any = start
     stated = states.shape[0] > 0
-    texts = np.empty((len(kinds), TILE), np.uint64)
-    sizes = np.zeros((len(kinds), TILE), np.int64)
-    tiled = 0
+    many = not stated and len(times) > FEW
+    columns = len(kinds) if many else 0
+    texts = np.empty((columns, TILE), np.uint64)
+    sizes = np.zeros((columns, TILE), np.int64)
+    pauses = np.zeros(columns, np.int64)
+    # The first row alone: it tells how many decimals there are.
+    short, tile, tiled = False, 0, 1 if many else len(times)
     for r in range(len(times)):
-        if r == tiled:  # the first row alone: it tells how many decimals there are
-            tile, tiled = r, min(r + TILE, len(times)) if r else 1
-            _shorten(tile, tiled, kinds, doubles, cells, decimals, texts, sizes)
+        if r == tiled:
+            tile, tiled = r, min(r + TILE, len(times))
+            short = _shorten(tile, tiled, kinds, doubles, cells, decimals, texts, sizes, pauses)
         begin = at
         # Each field begins with a comma; that of the first one takes the place of the space.
         fields = at = _put_text(at, head_data, head_ends, head[r]) - 1
         for j in range(cells.shape[0]):
-            size = sizes[j, r - tile]
-            if size and not stated:
+            size = sizes[j, r - tile] if short else 0
+            if size:
                 at = _put_text(at, name_data, name_ends, j)
                 put_word(at, texts[j, r - tile])
                 at += size
                 continue
+            bits = cells[j, r]
             state: Any = np.int64(states[j, r]) if stated else 0
-            at, decimals[j] = _put_value(
-                at, name_data, name_ends, state_data, state_ends, j, kinds[j], doubles[j, r],
-                cells[j, r], state, decimals[j],
-            )  # fmt: skip
+            kind = kinds[j]
+            gone = state & MISSING
+            if kind <= SINGLE and not gone and bits & EXPONENT == EXPONENT:
+                gone = MISSING
+                endless = bits & _FRACTION == 0
+                state = MISSING | (max(state & QUALITY, BAD) if endless else state)
+            if not gone:
+                at = _put_text(at, name_data, name_ends, j)
+                if kind <= SINGLE:
+                    value, single = doubles[j, r], kind == SINGLE
+                    at, decimals[j] = put_float(at, value, bits, decimals[j], single)
+                elif kind == WHOLE:
+                    at = put_int(at, bits)
+                    put_byte(at, INTEGER)
+                    at += 1
+                else:
+                    put_byte(at, TRUE if bits else FALSE)
+                    at += 1
+            if state and state_ends[j + 1] > state_ends[j]:
+                at = _put_whole(at, state_data, state_ends, j, state)
         if len(ids):
             at = _put_whole(at, extra_data, extra_ends, 0, ids[r])
         if len(own) and own[r] != times[r]:
@@ -268,7 +264,14 @@ class Room:
         self._used = self._made = 0
 
     def free(self, size: int) -> NDArray[np.uint8]:
-        """Return so many bytes at least behind what is used, with anything in them."""
+        """Return so many bytes at least behind what is used, with anything in them.
+
+        They begin where a block may if they are `BIG`: what is small would take too much room.
+        """
+        if size >= BIG:
+            begin = blocks(self._used)
+            self._made += begin - self._used
+            self._used = begin
         if len(self._bytes) - self._used < size:
             twice = min(2 * max(size, len(self._bytes)), KEPT)
             self._bytes, self._used = _aligned(max(size, twice)), 0
@@ -277,10 +280,14 @@ class Room:
     def use(self, size: int) -> memoryview:
         """Return the first bytes of what is free, which are used from now on."""
         made = self._bytes[self._used : self._used + size].data
-        taken = -(-size // BLOCK) * BLOCK
-        self._used += taken
-        self._made += taken
+        self._used += size
+        self._made += size
         return made
+
+
+def blocks(size: int) -> int:
+    """Return as many bytes as whole blocks have that hold `size`."""
+    return -(-size // BLOCK) * BLOCK
 
 
 def _aligned(size: int) -> NDArray[np.uint8]:

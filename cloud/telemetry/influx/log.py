@@ -26,7 +26,7 @@ import numpy as np
 
 from cloud.crc import crc32
 from cloud.errors import StoreBusy, StoreFull
-from cloud.telemetry.influx.lines import BLOCK
+from cloud.telemetry.influx.lines import BLOCK, blocks
 from cloud.telemetry.influx.shipment import Shipment
 
 _HEAD: Final = struct.Struct("<IIQq")
@@ -97,7 +97,7 @@ class ShipmentLog:
 
     def _joined(self, parts: Sequence[bytes | memoryview]) -> memoryview:
         """Return parts in whole blocks at a place where a block may lie."""
-        size = _blocks(sum(len(part) for part in parts))
+        size = blocks(sum(len(part) for part in parts))
         if len(self._inside) < size:
             self._inside = mmap.mmap(-1, size)
         at = 0
@@ -128,7 +128,7 @@ def _read(path: Path) -> Shipment | None:
     if first is None or len(rest) != length or length < first.size:
         return None
     position, *sizes = first.unpack_from(rest)
-    at, begin = first.size, _blocks(_HEAD.size + length)
+    at, begin = first.size, blocks(_HEAD.size + length)
     outside = data[begin : begin + sizes[0]] if sizes else b""
     if crc32(outside, crc32(rest)) != crc:
         return None
@@ -144,11 +144,6 @@ def _read(path: Path) -> Shipment | None:
         taken += out
         at += sizes[0]
     return Shipment(position, bodies)
-
-
-def _blocks(size: int) -> int:
-    """Return as many bytes as whole blocks have that hold `size`."""
-    return -(-size // BLOCK) * BLOCK
 
 
 def _whole(body: bytes | memoryview) -> int:

@@ -62,12 +62,13 @@ class _Group:
 class _Taken:
     """Blocks of one shipment, b of them with n rows together.
 
-    Shapes: `counts` (b,) rows of each and `series` (b,) where they go; `times`, `ids` (n,) int64.
+    Shapes: (b,) `counts` of rows, `firsts` rows, `series` they go to; `times`, `ids` (n,) int64.
     """
 
     blocks: Sequence[Block]
     known: Sequence[Machine]
     counts: NDArray[np.int64]
+    firsts: NDArray[np.int64]
     series: NDArray[np.int64]
     times: NDArray[np.int64]
     ids: NDArray[np.int64]
@@ -106,7 +107,7 @@ class Builder:
             series, newest = np.repeat(taken.series, taken.counts), self._machines.newest
             placed = place(taken.times, series, taken.ids, newest, self._machines.taken)
             for group in _groups(blocks):
-                rows = _rows_of(group, taken.counts)
+                rows = _rows_of(group, taken)
                 part = self._passing(group, rows, taken)
                 found, behind = self._machines.open.advance(part)
                 closed += found
@@ -137,15 +138,16 @@ class Builder:
         known = [self._machines.get(block.machine) for block in blocks]
         pairs = [*zip(known, blocks, strict=True)]
         counts = np.array([len(block.times_ns) for block in blocks])
-        firsts = [self._machines.source(machine, block) + block.seq for machine, block in pairs]
-        ends = np.cumsum(counts)
+        ids = [self._machines.source(machine, block) + block.seq for machine, block in pairs]
+        firsts = np.cumsum(counts) - counts
         return _Taken(
             blocks=blocks,
             known=known,
             counts=counts,
+            firsts=firsts,
             series=np.array([self._machines.series(one, block.stream) for one, block in pairs]),
             times=np.concatenate([block.times_ns for block in blocks]),
-            ids=np.repeat(np.array(firsts) - (ends - counts), counts) + np.arange(ends[-1]),
+            ids=np.repeat(np.array(ids) - firsts, counts) + np.arange(counts.sum()),
         )
 
     def _passing(self, group: _Group, rows: NDArray[np.int64] | slice, taken: _Taken) -> Passing:
@@ -350,13 +352,14 @@ def _groups(blocks: Sequence[Block]) -> list[_Group]:
     return [out[key] for key in sorted(out, key=lambda key: key[0])]
 
 
-def _rows_of(group: _Group, counts: NDArray[np.int64]) -> NDArray[np.int64] | slice:
+def _rows_of(group: _Group, taken: _Taken) -> NDArray[np.int64] | slice:
     """Return which rows a group has of all blocks'."""
-    if len(group.blocks) == len(counts):
+    if len(group.blocks) == len(taken.counts):
         return slice(None)
-    mine = counts[group.blocks]
-    firsts = (np.cumsum(counts) - counts)[group.blocks]
-    return np.repeat(firsts - (np.cumsum(mine) - mine), mine) + np.arange(mine.sum())
+    mine = taken.counts[group.blocks]
+    return np.repeat(taken.firsts[group.blocks] - (np.cumsum(mine) - mine), mine) + np.arange(
+        mine.sum()
+    )
 
 
 @lru_cache(maxsize=4_096)

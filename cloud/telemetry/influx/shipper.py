@@ -26,6 +26,7 @@ from cloud.telemetry.influx.spool import Spool
 from models.rows import Block
 
 MERGED_VALUES: Final = 500_000  #: about how many values go into one shipment
+MERGED_BLOCKS: Final = 10_000  #: and no more blocks than that: each may need lines of its own
 LINGER_S: Final = 0.2  #: how long a small shipment waits for more, unless somebody waits for it
 FIRST_WAIT_S: Final = 0.1
 LONGEST_WAIT_S: Final = 10.0
@@ -151,7 +152,7 @@ class Shipper:
         if first is None:
             return False
         blocks, position = self._merged(*first)
-        if _values(blocks) < MERGED_VALUES and not self._hurry.is_set():
+        if _has_room(blocks, _values(blocks)) and not self._hurry.is_set():
             self._hurry.wait(LINGER_S)
             blocks, position = self._merged(blocks, position)
         self._hurry.clear()
@@ -183,7 +184,7 @@ class Shipper:
     def _merged(self, blocks: list[Block], position: int) -> tuple[list[Block], int]:
         """Return blocks with those that follow, as far as a shipment goes."""
         values = _values(blocks)
-        while values < MERGED_VALUES and (more := self._spool.take()):
+        while _has_room(blocks, values) and (more := self._spool.take()):
             blocks += more[0]
             values += _values(more[0])
             position = more[1]
@@ -279,6 +280,11 @@ class Shipper:
                 if self.trouble is not None:
                     self._say(None)
                 return done
+
+
+def _has_room(blocks: Sequence[Block], values: int) -> bool:
+    """Return whether a shipment of these may have more."""
+    return values < MERGED_VALUES and len(blocks) < MERGED_BLOCKS
 
 
 def _values(blocks: Sequence[Block]) -> int:

@@ -14,7 +14,19 @@ from cloud.telemetry.checks import T0, block
 from cloud.telemetry.influx import lines, names, shipper
 from cloud.telemetry.influx.digits import MOST, UNROUND, put_float, put_int, short_texts
 from cloud.telemetry.influx.filling import HOURS, MINUTES
-from cloud.telemetry.influx.lines import KEPT, Fields, Room, Rows, Texts, pieces, write
+from cloud.telemetry.influx.lines import (
+    BIG,
+    BLOCK,
+    KEPT,
+    NONE,
+    TILE,
+    Fields,
+    Room,
+    Rows,
+    Texts,
+    pieces,
+    write,
+)
 from cloud.telemetry.influx.placing import NEVER, place
 from cloud.telemetry.influx.rolls import OpenBuckets, Passing
 from cloud.telemetry.influx.spool import Spool
@@ -116,6 +128,38 @@ def test_a_room_keeps_what_it_made_until_it_is_cleared_and_lets_much_go() -> Non
     room.use(KEPT + 1)
     room.clear()
     assert len(room.free(1)) < KEPT
+
+
+def test_little_takes_little_room_and_much_begins_where_a_block_may() -> None:
+    room = Room()
+    room.free(BIG)
+    made = []
+    for size in (10, 10, BLOCK, 7):
+        room.free(size)
+        made.append(room.use(size))
+    places = [np.frombuffer(one, np.uint8).ctypes.data for one in made]
+    assert np.diff(places).tolist() == [10, 10, BLOCK]
+    for _ in range(2):
+        room.free(BIG)
+        assert np.frombuffer(room.use(BIG - 1), np.uint8).ctypes.data % BLOCK == 0
+
+
+def test_a_column_is_brought_back_however_long_its_values_become() -> None:
+    count = 40 * TILE
+    rng = np.random.default_rng(0)
+    values = np.round(rng.uniform(0, 9, (4, count)), 2)
+    values[1] += 100_000  # nine characters
+    values[2, : 5 * TILE + 3] += 100_000
+    values[3, 9 * TILE : 30 * TILE] = rng.normal(size=21 * TILE)
+    fields = Fields.of("abcd", ["s.a", "s.b", "s.c", "s.d"], "dddd", "", "")
+    given = {"head": np.zeros(count, np.int32), "times": np.arange(count), "own": NONE, "ids": NONE}
+    for states in (np.zeros((0, 0), np.uint8), np.zeros((4, count), np.uint8)):
+        cells = values.view(np.int64)
+        rows = Rows(heads=Texts.of([b"m,t=1 "]), cells=cells, states=states, **given)
+        lines_of = bytes(write(rows, fields, Room())).decode().splitlines()
+        for row, line in zip(values.T, lines_of, strict=True):
+            texts = line.split(" ")[1].split(",")
+            assert [float(text.partition("=")[2]) for text in texts] == row.tolist()
 
 
 @pytest.mark.parametrize("slice_bytes", [1, 1_000, 3_000])

@@ -13,7 +13,8 @@ import pytest
 
 from cloud.errors import StoreBusy
 from cloud.telemetry.checks import SECOND_NS, T0, block
-from cloud.telemetry.influx import http, names
+from cloud.telemetry.influx import http, names, shipper
+from cloud.telemetry.influx import spool as waiting
 from cloud.telemetry.influx.http import Away, Connection, Rejected
 from cloud.telemetry.influx.log import ShipmentLog
 from cloud.telemetry.influx.setup import Buckets
@@ -95,6 +96,37 @@ def test_a_refused_line_waits_for_a_busy_ledger_and_the_rest_is_stored(
         b"two 1",
     ]
     assert shipper.failure is None
+
+
+def test_a_shipment_has_no_more_blocks_than_it_may(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shipper, "MERGED_BLOCKS", 6)
+    built: list[int] = []
+
+    class Counting(Builder):
+        def build(self, blocks: list[Any], position: int) -> Shipment:
+            built.append(len(blocks))
+            return Shipment(position, [])
+
+    spool = waiting.Spool(tmp_path, memory_bytes=1 << 20, disk_bytes=1 << 20)
+    for n in range(10):
+        one = block([T0 + n], {"temp": np.array([1.0])}, n=n, seq=n)
+        spool.put([one, one], n)
+    ships = Shipper(
+        connection=Server(),  # type: ignore[arg-type]
+        builder=Counting(),  # type: ignore[arg-type]
+        spool=spool,
+        shipments=ShipmentLog(tmp_path),
+        buckets=Buckets.of("t"),
+        pass_on=lambda _: None,
+        position=-1,
+    )
+    ships.wake(9)
+    ships.start()
+    assert ships.settle(9, 60.0)
+    ships.stop(0.0)
+    assert built == [6, 6, 6, 2]
 
 
 def test_numbers_beyond_a_page_have_a_name_of_their_own() -> None:
