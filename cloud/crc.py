@@ -2,7 +2,8 @@
 
 V. Gopal et al., "Fast CRC computation for generic polynomials using PCLMULQDQ instruction" (Intel,
 2009): 64 bytes at a time are folded onto the next ones, four times 128 bits side by side. What is
-left, 16 bytes and an end, has the same CRC and goes through zlib, as all does on other processors.
+left, 16 bytes and an end, has the same CRC and is taken byte by byte. Other processors leave all
+to zlib.
 """
 
 from functools import cache
@@ -11,13 +12,13 @@ from zlib import crc32 as of_zlib
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core.cgutils import alloca_once, for_range, get_or_insert_function
 from numba.core.registry import cpu_target
 from numpy.typing import NDArray
 
 from cloud.telemetry.influx.words import compiled
-from models.life.compiled import entry, kept, part
+from models.life.compiled import entry, part
 
 LEAST: Final = 16_384  #: bytes for which a call of compiled code pays
 _STEP: Final = 64
@@ -69,12 +70,6 @@ def _fold(_typing: Any, _at: Any, _steps: Any, _before: Any) -> Any:
 
     pair: Any = types.UniTuple(types.uint64, 2)
     return pair(types.int64, types.int64, types.uint64), code
-
-
-@kept
-@njit(nogil=True)
-def _left(data: Any, steps: int, before: int) -> Any:
-    return _fold(data.ctypes.data, steps, np.uint64(before))
 
 
 @part
@@ -137,11 +132,7 @@ def _multiplies() -> bool:
 def crc32(data: bytes | bytearray | memoryview, before: int = 0) -> int:
     """Return what `zlib.crc32` does; of `before`, too, the low 32 bits count."""
     before &= _ALL
-    if len(data) < LEAST or not _multiplies():
+    if len(data) < LEAST:
         return of_zlib(data, before)
-    whole = np.frombuffer(data, np.uint8)
-    whole.flags.writeable = False  # one type of array, so compiled once
-    steps = len(whole) // _STEP
-    low, high = _left(whole, steps, before ^ _ALL)
-    words = int(low).to_bytes(8, "little") + int(high).to_bytes(8, "little")
-    return of_zlib(whole[steps * _STEP :].data, of_zlib(words, _ALL))
+    whole, begin = np.frombuffer(data, np.uint8), np.zeros(1, np.int64)
+    return int(crc32s(whole, begin, begin + len(whole), np.array([before], np.uint32))[0])
