@@ -17,7 +17,7 @@ from numba.core.cgutils import alloca_once, for_range, get_or_insert_function
 from numba.core.registry import cpu_target
 from numpy.typing import NDArray
 
-from cloud.telemetry.influx.words import compiled
+from cloud.intrinsics import compiled
 from models.life.compiled import entry, part
 
 LEAST: Final = 16_384  #: bytes for which a call of compiled code pays

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cloud.crc import crc32s
-from cloud.telemetry.influx.words import copy
+from cloud.intrinsics import copy
 from models.contract import codec, topics
 from models.contract.errors import ContractError
 from models.contract.messages import Batch

@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from cloud.telemetry.influx.words import first_bit, put_byte, put_word
+from cloud.intrinsics import first_bit, put_byte, put_word
 
 POINT, MINUS, ZERO, EXPONENT = 46, 45, 48, 101
 MOST: Final = 26  #: bytes of the longest number

@@ -12,9 +12,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from cloud.intrinsics import get_word, put_byte, put_word
 from cloud.telemetry.fresh import MISSING, QUALITY
 from cloud.telemetry.influx.digits import MOST, SLACK, UNROUND, put_float, put_int, short_texts
-from cloud.telemetry.influx.words import get_word, put_byte, put_word
 from models.life.compiled import kept
 
 DOUBLE, SINGLE, WHOLE, TRUTH = range(4)
