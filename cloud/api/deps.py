@@ -17,7 +17,7 @@ from cloud.api.cursors import Cursors
 from cloud.api.exports import Exports
 from cloud.diagnostics.console import Console
 from cloud.errors import NotFound, Refused, StoreError
-from cloud.ledger import Ledger, MachineRow, Repair
+from cloud.ledger import Ledger, Repair
 from cloud.ledger.writer import Submit
 from cloud.live import Live
 from cloud.metrics import Metrics, Status
@@ -126,10 +126,10 @@ class ApiDeps:
         object.__setattr__(mine, "ledger", self.ledger.reaching(principal.reach))
         return mine
 
-    def profile_of(self, machine: MachineRow) -> Profile:
+    def profile_of(self, machine: str, profile: str) -> Profile:
         """Return what is known of a machine's signals: its profile, and the units that it tells."""
-        profile = self.profiles.get(machine.profile) or self.profiles["generic"]
-        return shown(profile, self.ledger.units(machine.id))
+        known = self.profiles.get(profile) or self.profiles["generic"]
+        return shown(known, self.ledger.units(machine))
 
     def signed(self, actor: str | None) -> str:
         """Return who acts: who is signed in; on a trial installation, who says so.

@@ -109,7 +109,7 @@ def machine_history(paging: Paging, machine: str) -> Json:
 def list_signals(deps: Deps, machine: str) -> Json:
     """List a machine's signals with their newest readings."""
     row = deps.ledger.machine(machine)
-    profile = deps.profile_of(row)
+    profile = deps.profile_of(machine, row.profile)
     known = deps.profiles[row.profile].signals if row.profile in deps.profiles else {}
     stored = deps.telemetry.signals(machine)
     latest = {one.signal: one for one in deps.telemetry.latest(machine)}

@@ -63,7 +63,7 @@ def list_parts(deps: Deps, machine: str) -> Json:
     """List a machine's parts with what is left of them."""
     row = deps.ledger.machine(machine)
     current = deps.ledger.current(machine)
-    profile = deps.profile_of(row)
+    profile = deps.profile_of(machine, row.profile)
     assessment = current.assessment if current else None
     at_ns = assessment.at_ns if assessment else None
     work, assessments, items = _Work.of(deps, machine), recent(deps, machine), []

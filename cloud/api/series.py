@@ -88,7 +88,7 @@ def span_of(deps: ApiDeps, machine: str, signal: str, start: str | None, end: st
         Refused: the times are wrong.
     """
     row = deps.ledger.machine(machine)
-    said = deps.profile_of(row).said(signal)
+    said = deps.profile_of(machine, row.profile).said(signal)
     if said is None:
         stored = deps.telemetry.signals(machine)
         if signal not in stored:

@@ -18,7 +18,6 @@ from cloud.ledger import AdvisoryRow, AdvisoryState, EvidenceRow
 from cloud.ledger.records import Clock, Confidence
 from models.assessment import Assessment, Check, Condition, Life
 from models.profile import Profile
-from models.units import shown
 from models.words import drivers
 
 LANGUAGES = ("en", "zh")
@@ -57,8 +56,7 @@ class Why(msgspec.Struct, frozen=True, kw_only=True):
 
 def explain(deps: ApiDeps, row: AdvisoryRow) -> Why:
     """Return the reasons of an advisory: as they stand now while it waits or is worked on."""
-    profile = deps.profiles.get(row.profile) or deps.profiles["generic"]
-    profile = shown(profile, deps.ledger.units(row.machine))
+    profile = deps.profile_of(row.machine, row.profile)
     now = _now(deps, row)
     evidence = _as_now(deps.ledger.evidence(row.id), now)
     life, life_at_ns = row.life, row.life_at_ns
