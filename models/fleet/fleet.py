@@ -45,7 +45,7 @@ from models.fleet.since import Since
 from models.fleet.sisters import Elders, compare, lent
 from models.fleet.trace import Trace
 from models.fleet.watch import watch
-from models.fleet.witnesses import witnesses
+from models.fleet.witnesses import Said, witnesses
 from models.profile import Profile
 from models.rows import Block, Tick
 from models.units import NOTHING, Types
@@ -159,7 +159,8 @@ class Fleet:
         number = self._numbers.get(machine)
         if number is None:
             raise KeyError(f"no machine '{machine}': bind it, or wait for its first reading")
-        return self._assess(number, self._said(number))
+        mine = self._signals[number].plain()
+        return self._assess(number, mine, self._said(number, mine))
 
     def restart(
         self, machine: str, component: str | None, at_ns: int, n: int = 0
@@ -372,10 +373,10 @@ class Fleet:
             flags |= CHANGED * self._lives.trends(*where)
         if not flags & CHANGED:
             return None
-        said = self._said(number)
         assessment, mine = None, self._signals[number].plain()
+        said = self._said(number, mine)
         if tell:
-            assessment = self._assess(number, said)
+            assessment = self._assess(number, mine, said)
         else:  # from when on its checks say what they say
             self._since.told(mine, self._lanes)
         machine["told_state"], machine["told_health"] = machine["state"], machine["health"]
@@ -387,12 +388,11 @@ class Fleet:
         self._lanes["lent"][lanes] = [lent(said.get(name, ())) for name in mine] if said else 0
         return assessment
 
-    def _said(self, number: int) -> dict[str, tuple[Comparison, ...]]:
-        mine, machine = self._signals[number].plain(), self._machines[number]
+    def _said(self, number: int, mine: Mapping[str, int]) -> Said:
+        machine = self._machines[number]
         return witnesses(mine, self._lanes, self._references, machine, lambda: self._family(number))
 
-    def _assess(self, number: int, said: Mapping[str, tuple[Comparison, ...]]) -> Assessment:
-        mine = self._signals[number].plain()
+    def _assess(self, number: int, mine: Mapping[str, int], said: Said) -> Assessment:
         lanes = [(name, self._lanes[lane]) for name, lane in mine.items()]
         machine, profile = self._machines[number], self._profile_of[number]
         lives = self._lives.read(number, profile, int(machine["at_ns"]))

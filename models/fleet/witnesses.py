@@ -26,6 +26,7 @@ ROWS: Final = 100  #: rows of both signals in the reference
 LATELY: Final = 10.0  #: usual intervals; an older reading says nothing of now
 ASKED: Final = LIMIT_BITS | 1 << LEVEL | 1 << AGAIN | 1 << SHIFT
 Family = Callable[[], Sequence[Signals]]
+Said = dict[str, tuple[Comparison, ...]]  #: of signals of one machine
 
 
 def witnesses(
@@ -34,7 +35,7 @@ def witnesses(
     references: NDArray[Any],
     machine: Any,
     family: Family,
-) -> dict[str, tuple[Comparison, ...]]:
+) -> Said:
     """Return what others say of the signals that are unusual, not to be trusted, or learned still.
 
     `numbers`: signal -> lane, of one machine whose record is `machine`; `family`: the same of its
