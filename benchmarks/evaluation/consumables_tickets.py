@@ -36,10 +36,7 @@ from simulators.plants import PLANTS, Array, Plant, Specimen
 
 NEVER: Final = float("nan")
 WEEK_D: Final = 7.0
-HEARD_D: Final = (
-    350.0,
-    500.0,
-)  #: left when a unit is first heard, if lives are as long
+HEARD_D: Final = (350.0, 500.0)  #: left when a unit is first heard, if lives are as long
 TONER_D: Final = range(30, 1_000, 30)  #: a printer whose drum is followed gets new toner, days
 FIRST_LOOK_D: Final = 7  #: days of readings that peers have at their first look
 LOOKS: Final = 3  #: days in a row on which a peer must say that the part is due
@@ -162,17 +159,17 @@ def _followed(
     unit, tickets = Unit(profile, plant, times, values), Tickets(PROFILES[profile], component)
     part = PROFILES[profile].consumables[component]
     day = int(DAY_S / (times[1] - times[0]))
-    peers: list[tuple[float, float]] = []
+    peers: list[tuple[float, float, float]] = []  # days by either, and the true ones
     for first in range(0, len(times), day):
         last = min(first + day, len(times))
         tickets.take(unit.feed(first, last, tell=True))
         if last >= FIRST_LOOK_D * day:
             seen = (times[:last], values[:last], plant, part)
-            peers.append((line_d(*seen), mean_d(unit.life(component), *seen)))
-    left = (end_s - times[np.minimum(np.arange(FIRST_LOOK_D, len(times) // day + 2) * day,
-                                     len(times)) - 1]) / DAY_S  # fmt: skip
+            left = (end_s - times[last - 1]) / DAY_S
+            peers.append((line_d(*seen), mean_d(unit.life(component), *seen), left))
     horizon = _horizon_d(profile, component)
-    line, usual = (_when(said, left, horizon) for said in np.array(peers).T)
+    *said, left_d = np.array(peers).T
+    line, usual = (_when(one, left_d, horizon) for one in said)
     return tickets.judged(START_NS + int(end_s * 1e9), line, usual)
 
 
