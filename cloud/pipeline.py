@@ -19,12 +19,12 @@ from cloud.signals import Signals
 from cloud.telemetry import TelemetryStore
 from models.assessment import Assessment
 from models.fleet import Fleet
-from models.rows import Block, Tick
+from models.rows import Block, Tick, size_of
 
 # Beyond these the intake pauses.
 PENDING_FILINGS = 100_000  #: assessments and births kept while the ledger is away
 PENDING_ASIDE_BYTES = 64 << 20  #: set-aside payloads kept while the ledger is away
-PENDING_SAMPLES = 4_000_000  #: values kept while the telemetry store is away
+PENDING_BYTES = 40 << 20  #: of blocks kept while the telemetry store is away
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
@@ -107,7 +107,7 @@ class Pipeline:
         self._aside: list[Aside] = []
         self._answers: list[Answered] = []
         self._pending: list[Block] = []
-        self._pending_values = 0
+        self._pending_bytes = 0
         self._stored = telemetry.position()
         self.store_error: str | None = None
         self.on_heard: Callable[[Sequence[Block], Sequence[Assessment]], None] | None = None
@@ -116,7 +116,7 @@ class Pipeline:
     def full(self) -> bool:
         """Whether no more may be taken until the store that is away is back."""
         return (
-            self._pending_values > PENDING_SAMPLES
+            self._pending_bytes > PENDING_BYTES
             or len(self._unfiled) + len(self._unregistered) + len(self._answers) > PENDING_FILINGS
             or sum(len(aside.payload) for aside in self._aside) > PENDING_ASIDE_BYTES
         )
@@ -190,7 +190,7 @@ class Pipeline:
     def _store(self, blocks: list[Block], position: int) -> None:
         fresh = [block for block in blocks if block.n > self._stored]
         self._pending += fresh
-        self._pending_values += sum(len(block) * len(block.columns) for block in fresh)
+        self._pending_bytes += size_of(fresh)
         self.flush(position)
 
     def flush(self, position: int) -> bool:
@@ -203,6 +203,6 @@ class Pipeline:
             self.store_error = str(error)
             return False
         self.store_error = None
-        self._pending, self._pending_values = [], 0
+        self._pending, self._pending_bytes = [], 0
         self._stored = max(self._stored, position)
         return True

@@ -13,7 +13,7 @@ import msgspec
 from cloud import memory, snapshot
 from cloud.decode import Decoder
 from cloud.disk import Room, Shortage
-from cloud.errors import NotFound, StoreCorrupt, StoreError
+from cloud.errors import StoreCorrupt, StoreError
 from cloud.ingest import Counters, Ingest
 from cloud.journal import Entry, Kind, Record, SegmentJournal
 from cloud.ledger import Ledger, Repair
@@ -206,16 +206,11 @@ class Service:
             except SnapshotError as error:
                 log.warning("snapshot at %d: %s", found.n, error)
         fleet = Fleet(self._profiles, detectors=self._detectors)
-        for machine, profile, clock in decoder.announced():
-            fleet.bind(machine, profile, clock, self._told(machine))
+        known = [*decoder.announced()]
+        told = self._ledger.units_of([machine for machine, *_ in known])  # births say them again
+        for machine, profile, clock in known:
+            fleet.bind(machine, profile, clock, told.get(machine, {}))
         return fleet
-
-    def _told(self, machine: str) -> Mapping[str, str]:
-        """Return the units that a machine tells, as filed: births to come say them again."""
-        try:
-            return self._ledger.units(machine)
-        except NotFound:
-            return {}
 
     def _replay(self, start: int) -> int:
         group: list[Record] = []

@@ -35,7 +35,7 @@ from cloud.api.deps import ApiDeps, admit
 from cloud.api.forms import routes as forms
 from cloud.api.guard import Guard
 from cloud.api.openapi import describe
-from cloud.api.parameters import known
+from cloud.api.parameters import Known
 
 VERSION: Final = "1.0"
 SMALLEST_PACKED: Final = 4_096  #: bytes; shorter answers and streams of events go as they are
@@ -83,7 +83,7 @@ def bare() -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        dependencies=[Depends(admit), Depends(known)],
+        dependencies=[Depends(admit), Depends(Known())],
         generate_unique_id_function=_operation,
     )
     for noun in NOUNS:

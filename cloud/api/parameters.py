@@ -18,28 +18,36 @@ from cloud.api.access import PROBE, rule_of
 SHOWN: Final = 60  #: characters of a wrong name that are repeated
 
 
-async def known(request: Request) -> None:
-    """Refuse what the description does not name, and what is repeated but is no list.
+class Known:
+    """The query parameters that an application's addresses have, looked for once for each."""
 
-    Addresses outside of the description and probes take anything: a balancer may add to them.
+    def __init__(self) -> None:
+        self._lists: dict[str, Mapping[str, bool]] = {}  #: by the name of a route
 
-    Raises:
-        RequestValidationError: with one error for each name; with the nearest that there is.
-    """
-    route, given = request.scope["route"], request.query_params
-    if not given or not isinstance(route, APIRoute) or not route.include_in_schema:
-        return
-    if rule_of(route.name) is PROBE:
-        return
-    there = _lists(route.dependant)
-    wrong = {name: _advice(name, frozenset(there)) for name in given if name not in there}
-    for name, is_list in there.items():
-        if not is_list and len(given.getlist(name)) > 1:
-            wrong[name] = "this takes one value, and is given more than once"
-    if wrong:
-        raise RequestValidationError(
-            [{"loc": ("query", name[:SHOWN]), "msg": said} for name, said in wrong.items()]
-        )
+    async def __call__(self, request: Request) -> None:
+        """Refuse what the description does not name, and what is repeated but is no list.
+
+        Addresses outside of the description and probes take anything: a balancer may add to them.
+
+        Raises:
+            RequestValidationError: with one error for each name; with the nearest that there is.
+        """
+        route, given = request.scope["route"], request.query_params
+        if not given or not isinstance(route, APIRoute) or not route.include_in_schema:
+            return
+        if rule_of(route.name) is PROBE:
+            return
+        there = self._lists.get(route.name)
+        if there is None:
+            there = self._lists[route.name] = _lists(route.dependant)
+        wrong = {name: _advice(name, frozenset(there)) for name in given if name not in there}
+        for name, is_list in there.items():
+            if not is_list and len(given.getlist(name)) > 1:
+                wrong[name] = "this takes one value, and is given more than once"
+        if wrong:
+            raise RequestValidationError(
+                [{"loc": ("query", name[:SHOWN]), "msg": said} for name, said in wrong.items()]
+            )
 
 
 def _lists(dependant: Dependant) -> Mapping[str, bool]:

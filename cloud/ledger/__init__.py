@@ -136,6 +136,10 @@ class Ledger(AccountStore, CommandStore, Protocol):
         """Return the units (UCUM) that a machine's device tells, by signal."""
         ...
 
+    def units_of(self, machines: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
+        """Return the units of those of the machines whose devices tell any."""
+        ...
+
     def machines(
         self,
         *,

@@ -10,7 +10,7 @@ from cloud.errors import NotFound
 from cloud.ledger import tables as t
 from cloud.ledger.base import Part, check_limit, chunks, save, unpack
 from cloud.ledger.records import AssessmentRow, Clock, MachineRow, Registering
-from cloud.ledger.units import note
+from cloud.ledger.units import note, told
 from models.assessment import State
 
 Key = tuple[int | str, ...]
@@ -76,8 +76,12 @@ class Machines(Part):
         """Return the units (UCUM) that a machine's device tells, by signal."""
         with self._db.reading() as connection:
             self._must_exist(connection, machine)
-            query = sa.select(t.unit.c.units).where(t.unit.c.machine == machine)
-            return dict(connection.scalar(query) or {})
+            return told(connection, [machine]).get(machine, {})
+
+    def units_of(self, machines: Sequence[str]) -> dict[str, dict[str, str]]:
+        """Return the units of those of the machines whose devices tell any."""
+        with self._db.reading() as connection:
+            return told(connection, machines)
 
     @staticmethod
     def _known(connection: sa.Connection, names: list[str]) -> dict[str, MachineRow]:

@@ -1,6 +1,7 @@
 """The units that devices tell of their machines' signals: the newest of each machine."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -24,26 +25,33 @@ def note(
     says (none: all agree now).
     """
     newest = {one.machine: one for one in sorted(births, key=lambda one: one.at_ns)}
-    known = {}
-    for part in chunks(sorted(newest)):
-        rows = connection.execute(sa.select(t.unit).where(t.unit.c.machine.in_(part)))
-        known.update({row.machine: row for row in rows})
+    known = {row.machine: row for row in _rows(connection, sorted(newest))}
     fresh = []
     for one in newest.values():
-        old, told = known.get(one.machine), dict(one.units)
-        row = {"at_ns": one.at_ns, "recorded_ns": now_ns, "units": told}
-        if old is None and told:
+        old, units = known.get(one.machine), dict(one.units)
+        row = {"at_ns": one.at_ns, "recorded_ns": now_ns, "units": units}
+        if old is None and units:
             fresh.append({"machine": one.machine, **row})
-        elif old is not None and old.units != told and old.at_ns <= one.at_ns:
+        elif old is not None and old.units != units and old.at_ns <= one.at_ns:
             change = sa.update(t.unit).where(t.unit.c.machine == one.machine)
             connection.execute(change.values(row))
         else:
             continue
-        found = _differing(profiles.get(one.profile), told)
+        found = _differing(profiles.get(one.profile), units)
         if found != _differing(profiles.get(one.profile), {} if old is None else old.units):
             yield one, found
     if fresh:
         connection.execute(sa.insert(t.unit), fresh)
+
+
+def told(connection: sa.Connection, machines: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Return the newest units (UCUM) by signal of those of the machines that have any."""
+    return {row.machine: dict(row.units) for row in _rows(connection, machines) if row.units}
+
+
+def _rows(connection: sa.Connection, machines: Sequence[str]) -> Iterator[Any]:
+    for part in chunks(machines):
+        yield from connection.execute(sa.select(t.unit).where(t.unit.c.machine.in_(part)))
 
 
 def _differing(profile: Profile | None, told: Mapping[str, str]) -> list[dict[str, str | None]]:

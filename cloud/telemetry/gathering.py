@@ -19,10 +19,10 @@ from cloud.telemetry.fresh import Group
 from cloud.telemetry.lots import Lot, Part
 from cloud.telemetry.names import Names
 from cloud.telemetry.readers import Readers
-from models.rows import Block
+from models.rows import Block, size_of
 
 HOLD_S: Final = 1.0  #: how long readings wait for more
-HELD_VALUES: Final = 2_000_000  #: and how many may
+HELD_BYTES: Final = 20 << 20  #: and how much may
 FRAMED_ROWS: Final = SMALL_ROWS  #: so many rows of a machine become a frame at once
 Row = tuple[int, int, bool, int, int, int, bytes]  #: as table `fresh` has it
 log = logging.getLogger(__name__)
@@ -34,21 +34,21 @@ class Gathered:
     def __init__(self) -> None:
         self.groups: dict[str, list[Group]] = {}
         self.position = -1
-        self.values = 0
+        self.size = 0  #: bytes that the blocks take
         self.since: float | None = None  #: when the first of them came (s)
 
     def add(self, blocks: Sequence[Block], position: int, now_s: float) -> None:
         """Take blocks in, in order."""
         fresh.groups(blocks, self.groups)
-        self.values += sum([len(block.times_ns) * len(block.columns) for block in blocks])
+        self.size += size_of(blocks)
         self.position = position
         if self.since is None:
             self.since = now_s
 
     def due(self, now_s: float, hold_s: float) -> bool:
-        """Whether they have waited long enough, or are too many."""
+        """Whether they have waited long enough, or are too much."""
         waited = self.since is not None and not 0 <= now_s - self.since < hold_s
-        return waited or self.values >= HELD_VALUES
+        return waited or self.size >= HELD_BYTES
 
 
 @dataclass(slots=True)

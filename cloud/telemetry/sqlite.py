@@ -20,7 +20,7 @@ from cloud.telemetry.checkpoints import Checkpoints
 from cloud.telemetry.compaction import DUE_BLOBS, DUE_ROWS, SMALL_ROWS, Job
 from cloud.telemetry.compactor import Compactor
 from cloud.telemetry.database import BUSY_MS, open_writer, transaction, translated
-from cloud.telemetry.gathering import HELD_VALUES, HOLD_S, Gathered, Load, framable, lot_of, packed
+from cloud.telemetry.gathering import HELD_BYTES, HOLD_S, Gathered, Load, framable, lot_of, packed
 from cloud.telemetry.lots import Lot
 from cloud.telemetry.names import Names
 from cloud.telemetry.reading import SqliteReading
@@ -104,7 +104,7 @@ class SqliteTelemetry(SqliteReading):
         if self._load is not None and self._load.ready.is_set():
             self._land()
         if self._gathered.due(time.monotonic(), self._hold_s):
-            if self._load is not None and self._gathered.values >= HELD_VALUES:
+            if self._load is not None and self._gathered.size >= HELD_BYTES:
                 self._land()
             if self._load is None:
                 self._dispatch()

@@ -8,13 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate, chain
 from threading import Lock
 from typing import Any, Final
+from weakref import WeakValueDictionary
 from zlib import crc32
 
 from models.contract.messages import ITEM_SIZE, Column
 
 #: RFC 8746: column type -> tag of the little-endian typed array
 TAGS: Final[Mapping[str, int]] = {"d": 86, "f": 85, "q": 79}
-COLUMNS: Final = 1 << 18  #: of all layouts that are remembered, some 300 bytes each
+COLUMNS: Final = 1 << 14  #: of layouts that nobody uses, some 300 bytes each
 _SHORT: Final = 24  #: counts below this stand in the first byte
 BYTES: Final = 2 << 5
 _TEXT: Final = 3 << 5
@@ -40,7 +41,10 @@ def column_head(name: str, kind: str, count: int) -> bytes:
 class Layout:
     """Names, types and length of a sheet's columns."""
 
-    __slots__ = ("count", "doubles", "ends", "heads", "names", "places", "size", "sizes", "types")
+    __slots__ = (
+        "__weakref__", "count", "doubles", "ends", "heads", "names", "places", "size", "sizes",
+        "types",
+    )  # fmt: skip
 
     def __init__(self, names: tuple[str, ...], types: str, count: int) -> None:
         self.names = names
@@ -59,12 +63,19 @@ class Layout:
         return b"".join(chain.from_iterable(zip(self.heads, cells, strict=True)))
 
 
+_Key = tuple[tuple[str, ...], str, int]
+
+
 class _Layouts:
-    """The layouts made last, as many as have `COLUMNS` columns together."""
+    """The layouts that somebody uses, and of all those asked for last `COLUMNS` columns.
+
+    Who keeps one for long, as `cloud.reader` does, counts its bytes.
+    """
 
     def __init__(self) -> None:
         self.columns = 0
-        self.known: dict[tuple[tuple[str, ...], str, int], Layout] = {}
+        self.known: dict[_Key, Layout] = {}
+        self._used: WeakValueDictionary[_Key, Layout] = WeakValueDictionary()
         self._lock = Lock()
 
     def get(self, names: tuple[str, ...], types: str, count: int) -> Layout:
@@ -72,12 +83,14 @@ class _Layouts:
         found = self.known.get(key)
         return self._add(key) if found is None else found
 
-    def _add(self, key: tuple[tuple[str, ...], str, int]) -> Layout:
+    def _add(self, key: _Key) -> Layout:
         with self._lock:
+            found = self._used.get(key)
+            if found is None:
+                found = self._used[key] = Layout(*key)
             if key not in self.known:
-                self.known[key] = Layout(*key)
+                self.known[key] = found
                 self.columns += len(key[0])
-            found = self.known[key]
             while self.columns > COLUMNS and len(self.known) > 1:
                 oldest = next(iter(self.known))
                 del self.known[oldest]
@@ -89,7 +102,7 @@ _layouts = _Layouts()
 
 
 def layout(names: tuple[str, ...], types: str, count: int) -> Layout:
-    """Return the layout; equal ones are one object while it is remembered."""
+    """Return the layout; equal ones are one object."""
     return _layouts.get(names, types, count)
 
 

@@ -91,10 +91,12 @@ def test_while_the_store_is_away_nothing_is_lost_and_order_stays(path: BehindBro
 def test_a_store_away_for_long_makes_the_intake_pause(
     path: BehindBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cloud.pipeline.PENDING_SAMPLES", 3)
+    monkeypatch.setattr("cloud.pipeline.PENDING_BYTES", 2_000)
     path.telemetry.away = True
-    path.take(up(batch(0, [1.0, 2.0, 3.0, 4.0])))
-    assert path.pipeline.full
+    path.take(*(up(batch(seq, [1.0])) for seq in range(2)))
+    assert not path.pipeline.full
+    path.take(*(up(batch(seq, [1.0])) for seq in range(2, 6)))
+    assert path.pipeline.full, "few values, but many messages"
     assert not path.pipeline.flush(path.pipeline.position)
     path.telemetry.away = False
     assert path.pipeline.flush(path.pipeline.position)

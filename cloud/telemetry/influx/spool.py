@@ -4,9 +4,7 @@ Not a store: after a restart the journal brings the same blocks again, so the fi
 read by the process that wrote them, and begin empty.
 """
 
-import errno
 import io
-import os
 import threading
 from collections import deque
 from collections.abc import Sequence
@@ -17,11 +15,10 @@ import msgspec
 import numpy as np
 
 from cloud.errors import StoreBusy, StoreFull
-from models.rows import Block
+from models.rows import Block, size_of
 
 SEGMENT_BYTES: Final = 64 << 20
 _LENGTH: Final = 8
-_BLOCK_BYTES: Final = 512  #: what a block costs in memory beside its arrays
 Waiting = tuple[list[Block], int]  #: blocks, and the position they reach
 
 
@@ -49,13 +46,6 @@ class _Group(msgspec.Struct, array_like=True):
 
 _PACKER: Final = msgspec.msgpack.Encoder()
 _READER: Final = msgspec.msgpack.Decoder(_Group)
-
-
-def size_of(blocks: Sequence[Block]) -> int:
-    """Return about how many bytes blocks take in memory."""
-    return sum(
-        [_BLOCK_BYTES + 8 * len(block.times_ns) * (1 + len(block.columns)) for block in blocks]
-    )
 
 
 class Spool:
@@ -109,9 +99,10 @@ class Spool:
             assert self._writing is not None
             whole = self._writing.tell()
             try:
-                head = len(body).to_bytes(_LENGTH, "little")
-                if os.writev(self._writing.fileno(), [head, body]) < len(head) + len(body):
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                for part in (len(body).to_bytes(_LENGTH, "little"), body):
+                    left = memoryview(part)
+                    while left:  # more than once where the disk is nearly full: the rest says so
+                        left = left[self._writing.write(left) :]
             except OSError:
                 self._writing.truncate(whole)
                 self._writing.seek(whole)

@@ -1,10 +1,13 @@
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
 import pytest
+from fastapi.dependencies.models import Dependant
 
 from cloud.accounts.values import Role
+from cloud.api import parameters
 from cloud.errors import StoreBusy, StoreCorrupt, StoreFull
 from tests.cloud.api.plant import BASE, Opened
 
@@ -72,6 +75,23 @@ async def test_a_parameter_that_is_not_there_or_not_taken_twice(
 
 async def test_a_list_is_given_once_for_each_of_its_values(api: httpx.AsyncClient) -> None:
     assert (await api.get("/api/v1/advisories?state=open&state=deferred")).status_code == 200
+
+
+async def test_what_an_address_takes_is_looked_for_once(
+    api: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked, lists = list[Dependant](), parameters._lists
+
+    def look(dependant: Dependant) -> Mapping[str, bool]:
+        looked.append(dependant)
+        return lists(dependant)
+
+    monkeypatch.setattr(parameters, "_lists", look)
+    counts = []
+    for limit in (1, 2):
+        assert (await api.get(f"/api/v1/machines?limit={limit}")).status_code == 200
+        counts.append(len(looked))
+    assert counts[0] == counts[1] > 0
 
 
 async def test_what_an_address_takes_is_for_those_who_may_ask(opened: Opened) -> None:

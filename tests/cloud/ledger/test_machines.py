@@ -49,8 +49,10 @@ def test_the_units_are_those_of_the_newest_birth(ledger: Ledger) -> None:
     ]
     ledger.register_all(births)
     assert ledger.units(MACHINE) == {"temp": "[degF]"}
+    assert ledger.units_of([MACHINE, "acme.nobody"]) == {MACHINE: {"temp": "[degF]"}}
     _register(ledger, MACHINE, at_ns=T0 + 5)
     assert ledger.units(MACHINE) == {}
+    assert ledger.units_of([MACHINE]) == {}
     with pytest.raises(NotFound):
         ledger.units("acme.nobody")
 

@@ -11,7 +11,7 @@ import pytest
 from cloud.errors import StoreCorrupt, StoreError, StoreFull
 from cloud.telemetry import checkpoints, compaction, fresh, upkeep
 from cloud.telemetry.checks import EVER, MANY, SECOND_NS, T0, agree, block
-from cloud.telemetry.gathering import FRAMED_ROWS
+from cloud.telemetry.gathering import FRAMED_ROWS, HELD_BYTES, Gathered
 from cloud.telemetry.identity import audit
 from cloud.telemetry.reference import Reference
 from cloud.telemetry.sqlite import SqliteTelemetry
@@ -133,6 +133,14 @@ def test_a_load_that_does_not_fit_stays_and_comes_in_later(tmp_path: Path) -> No
         values = store.series(machine, "turns", *EVER, MANY).values
         assert values.tolist() == list(range(1000 * n))
     store.close()
+
+
+def test_many_small_messages_are_held_no_longer_than_their_memory_allows() -> None:
+    gathered = Gathered()
+    small = part(0, 1)
+    while not gathered.due(0.0, LONG_S):
+        gathered.add([small] * 1_000, 0, 0.0)
+    assert sum(len(group.blocks) for group in gathered.groups[PUMP]) * 600 < 2 * HELD_BYTES
 
 
 def test_what_is_held_is_erased_too(tmp_path: Path) -> None:

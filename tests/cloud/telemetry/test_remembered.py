@@ -1,5 +1,7 @@
 """What is remembered of sets of signals has a bound: sets that come and go are never the last."""
 
+import gc
+import weakref
 from itertools import combinations
 from pathlib import Path
 
@@ -64,6 +66,14 @@ def test_layouts_of_messages(monkeypatch: pytest.MonkeyPatch) -> None:
         assert sheet.layout(names, "dddddd", 1).names == names
         assert sheet.layout(SETS[0], "dddddd", 1).names == SETS[0], "hits keep no bound away"
         assert sheet._layouts.columns == 6 * len(sheet._layouts.known) <= 60
+    assert sheet.layout(SETS[1], "dddddd", 1).names == SETS[1]
+    first_again = sheet.layout(SETS[0], "dddddd", 1)
+    assert first_again is first, "who keeps one keeps the only one, whatever else is remembered"
+    last = weakref.ref(sheet.layout(SETS[2], "dddddd", 1))
+    for names in SETS[3:20]:
+        sheet.layout(names, "dddddd", 1)
+    gc.collect()
+    assert last() is None, "nobody keeps it"
 
 
 def test_what_was_asked_before_a_cut_does_not_count_after_it() -> None:
