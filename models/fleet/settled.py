@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.fleet.early import BLOCK, NOISE, block_done
+from models.fleet.early import NOISE
 from models.fleet.onset import (
     CELLS,
     HUGE,
@@ -20,7 +20,6 @@ from models.fleet.onset import (
     LEVEL,
     MIDDLE,
     NOTHING,
-    PAST,
     PATTERN,
     SEASON,
     TOP,
@@ -64,19 +63,18 @@ from models.fleet.watched import (
     SPREAD,
     STEP,
     SUM,
-    TABLE,
-    TOTALS,
     TRIPLE,
     VISITS,
     WANDER,
-    WAYS,
     WIDTH,
     XS,
     ahead,
+    count_on,
     fill,
     hand_out,
     keep,
     lay,
+    settled,
 )
 from models.life.compiled import inlined, lean
 
@@ -126,11 +124,24 @@ def _young(t: Any, layer: int, rules: Any) -> bool:
     return bool(some((1.0 + known) * rules.tail_share < 1.0 + 1e-9))
 
 
+@inlined
+def _news(t: Any, onsets: Any, which: Any, lanes: int) -> bool:
+    """Keep the triples of a row; note which are new (NEWS), and return whether there are any."""
+    found = False
+    for j in range(lanes):
+        if unseen(onsets[which[j]], int(t[TRIPLE + j]) & MOST):
+            t[NEWS + j] = 1.0
+            found = True
+    for j in range(lanes, LANES if found else lanes):  # the last signal again
+        t[NEWS + j] = t[NEWS + lanes - 1]
+    return found
+
+
 @lean
 def _readings(
-    t: Any, count: int, day: int, early: bool, rules: Any
-) -> int:  # fmt: skip
-    """Take level, season, cell and early state through the rows; return how many were taken."""
+    t: Any, onsets: Any, which: Any, lanes: int, count: int, day: int, early: bool, rules: Any
+) -> int:
+    """Take all layers and the early state through the rows; return how many were taken."""
     step, slow, spread = load(t, STEP), load(t, SLOW), load(t, SPREAD)
     recent_1, recent_2, recent_3 = load(t, RECENT_1), load(t, RECENT_2), load(t, RECENT_3)
     low, high, around = load(t, LOW), load(t, HIGH), load(t, AROUND)
@@ -140,10 +151,13 @@ def _readings(
     edge_l, scale_l = load(t, EDGE + LEVEL * LANES), load(t, SCALE + LEVEL * LANES)
     edge_s, scale_s = load(t, EDGE + SEASON * LANES), load(t, SCALE + SEASON * LANES)
     wander, reach = rules.early_wander * load(t, WANDER), load(t, REACH)
-    share, even = rules.level_share, 1.0 / rules.early_even
+    edge_p, scale_p = load(t, EDGE + PATTERN * LANES), load(t, SCALE + PATTERN * LANES)
+    fresh, evidence = load(t, FRESH), load(t, EVIDENCE)
+    share, even, zero = rules.level_share, 1.0 / rules.early_even, every(0.0)
     rows, wide_share = load(t, HEARD), every(rules.spread_share)
     learning = some((rows + 1.0) * wide_share < 1.0)
     young_l, young_s = _young(t, LEVEL, rules), _young(t, SEASON, rules)
+    young_p, lately = _young(t, PATTERN, rules), some(fresh > 0.0)
     wide = high - low
     centred, finer = 0.5 * (low + high), (CELLS - 1.0) / wide
     inverse, inverse_1 = 1.0 / visits, 1.0 / (visits - 1.0)
@@ -200,7 +214,7 @@ def _readings(
         centre = single(larger(smaller(centre + rest * inverse, HUGE), -HUGE))
         around = around + wide_share * (abs(rest) - around)
         width = single(smaller(width + (abs(rest) - width) * inverse_1, HUGE))
-        # cell of the patterns
+        # pattern
         if some((x > high) | (x < low)):
             far = wide * smaller(every(1.0), rules.range_rows / (rows + float(r)))
             far = choose(wide > 0.0, far, every(np.inf))
@@ -216,17 +230,33 @@ def _readings(
         at = CELL + r * LANES
         store(t, at, cell)
         first, second = load(t, at - LAGS[0] * LANES), load(t, at - LAGS[1] * LANES)
-        store(t, TRIPLE + r * LANES, (cell * float(CELLS) + first) * float(CELLS) + second)
-        store(t, TOTALS + r * LANES, total)
+        store(t, TRIPLE, (cell * float(CELLS) + first) * float(CELLS) + second)
+        new = _news(t, onsets, which, lanes)
+        if new or lately:
+            fresh = fresh + rules.pattern_share * (load(t, NEWS) - fresh)
+            fresh = choose(fresh < NOTHING, zero, fresh)
+            seen = load(t, SEEN + PATTERN * LANES) + (r + 1.0)
+            more, edge_p, scale_p = _tail(
+                fresh, edge_p, scale_p, seen, young_p, rules.pattern_least, rules
+            )
+            total = total + more
+            lately = some(fresh > 0.0)
+            store(t, NEWS, zero)
+        else:
+            edge_p = larger(0.0, edge_p - 0.5 * rules.tail_rate * scale_p)
+        evidence = evidence + rules.evidence_share * (total * rules.layer_weight - evidence)
+        evidence = choose(evidence >= NOTHING, evidence, zero)
+        out = evidence
         # early state
         if early:
-            store(t, WAYS + r * LANES, smaller(away / begins, 1.0) * even)
+            out = evidence * (smaller(away / begins, 1.0) * even)
             block_sum = block_sum + x
             rest = x - base
             top = 3.0 * noise
             rest = smaller(larger(rest, 0.0 - top), top)
             base = base + rules.early_share * rest
             noises = noises + rules.early_share * (abs(rest) - noises)
+        store(t, OUT + r * LANES, out)
         r += 1
     store(t, STEP, step)
     store(t, SLOW, slow)
@@ -244,6 +274,10 @@ def _readings(
     store(t, SCALE + LEVEL * LANES, scale_l)
     store(t, EDGE + SEASON * LANES, edge_s)
     store(t, SCALE + SEASON * LANES, scale_s)
+    store(t, EDGE + PATTERN * LANES, edge_p)
+    store(t, SCALE + PATTERN * LANES, scale_p)
+    store(t, FRESH, fresh)
+    store(t, EVIDENCE, evidence)
     store(t, BASE, base)
     store(t, QUICK, quick)
     store(t, NOISES, noises)
@@ -252,75 +286,35 @@ def _readings(
 
 
 @lean
-def _pattern(o: Any, j: int, t: Any, count: int) -> int:
-    """Keep a signal's triples; note in which rows they are new (NEWS), and return how many are."""
-    found, triples = 0, t[TRIPLE + j : TOTALS]
-    for r in range(count):
-        if unseen(o, int(triples[r * LANES]) & MOST):
-            t[NEWS + r * LANES + j] = 1.0
-            found += 1
-    for r in range(max(0, count - PAST), count):
-        o.cell[(o.rows + r) & (PAST - 1)] = np.uint8(t[CELL + r * LANES + j])
-    return found
-
-
-@lean
-def _evidence(t: Any, found: int, count: int, early: bool, rules: Any) -> None:
-    """Add the pattern to the other layers, and half-forget the evidence from row to row."""
-    zero, at = every(0.0), PATTERN * LANES
-    fresh, edge, scale = load(t, FRESH), load(t, EDGE + at), load(t, SCALE + at)
-    young, evidence = _young(t, PATTERN, rules), load(t, EVIDENCE)
-    news = found > 0 or some(fresh > 0.0)
-    for r in range(count):
-        total = load(t, TOTALS + r * LANES)
-        if news:
-            fresh = fresh + rules.pattern_share * (load(t, NEWS + r * LANES) - fresh)
-            fresh = choose(fresh < NOTHING, zero, fresh)
-            seen = load(t, SEEN + at) + (r + 1.0)
-            more, edge, scale = _tail(fresh, edge, scale, seen, young, rules.pattern_least, rules)
-            total = total + more
-        else:
-            edge = larger(0.0, edge - 0.5 * rules.tail_rate * scale)
-        evidence = evidence + rules.evidence_share * (total * rules.layer_weight - evidence)
-        evidence = choose(evidence >= NOTHING, evidence, zero)
-        store(t, OUT + r * LANES, evidence * load(t, WAYS + r * LANES) if early else evidence)
-    store(t, FRESH, fresh)
-    store(t, EDGE + at, edge)
-    store(t, SCALE + at, scale)
-    store(t, EVIDENCE, evidence)
-
-
-@lean
 def take(
     onsets: Any, which: Any, offset: Any, lanes: int, clock: NDArray[np.int64], r: int,
     early_days: int, cells: NDArray[np.float64], odds: NDArray[np.float64], strongest: Any, t: Any,
     rules: Any,
 ) -> int:  # fmt: skip
-    """Take up to 64 rows of up to four signals from row `r` of a block on; return how many.
+    """Take rows of up to four signals from row `r` of a block on; return how many.
 
     `which`, `offset` (4,): their records and where their readings and odds begin; where there are
     fewer signals than lanes, the last one again. `strongest`: evidence of each row; `t`: the table.
     """
     slot, day = clock[r, 0], clock[r, 1]
     early = day < early_days
-    count = ahead(which, onsets, clock, r, lanes, early, rules)
-    if count == 0:
+    if not settled(which, onsets, clock, r, lanes, early, rules):
         return 0
     for j in range(LANES):
         fill(t, j, onsets[which[j]], slot)
-    lay(t, offset, r, count, cells)
-    count = _readings(t, count, day, early, rules)
-    if count == 0:
-        return 0
-    found = 0
-    t[NEWS:TABLE] = 0.0
-    for j in range(lanes):
-        found += _pattern(onsets[which[j]], j, t, count)
-    _evidence(t, found, count, early, rules)
-    hand_out(t, offset, r, count, lanes, odds, strongest)
-    for j in range(lanes):
-        o = onsets[which[j]]
-        keep(t, j, o, slot, day, count, early)
-        if early and o.block_rows == BLOCK:
-            block_done(o, rules)
-    return count
+    store(t, NEWS, every(0.0))
+    at = r
+    while True:
+        count = ahead(t, which, onsets, clock, r, at, lanes, early)
+        lay(t, offset, at, count, cells)
+        took = _readings(t, onsets, which, lanes, count, day, early, rules)
+        if took == 0:
+            break
+        hand_out(t, offset, at, took, lanes, odds, strongest)
+        count_on(t, which, onsets, lanes, day, took, early, rules)
+        at += took
+        if took < count:
+            break
+    for j in range(lanes if at > r else 0):
+        keep(t, j, onsets[which[j]], slot, early)
+    return at - r

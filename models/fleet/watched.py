@@ -9,9 +9,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.fleet.early import BLOCK, FREE
+from models.fleet.early import BLOCK, FREE, block_done
 from models.fleet.onset import LAGS, LAYERS, PAST, SEASON
-from models.fleet.vectors import LANES, larger, load, store, turned
+from models.fleet.vectors import LANES, larger, load, some, store, turned
 from models.life.compiled import lean, part
 
 ROWS: Final = 64  #: at a time
@@ -26,23 +26,19 @@ SCALE: Final = EDGE + LAYERS * LANES
 SEEN: Final = SCALE + LAYERS * LANES
 FRESH: Final = SEEN + LAYERS * LANES
 ORIGIN: Final = FRESH + LANES
-FIELDS: Final = ORIGIN + LANES
-# and, four a row, readings, cells (those before first), triples, sums of the layers, ways to the
-# early state and evidence
-XS: Final = FIELDS
+NEWS: Final = ORIGIN + LANES  # 1 where a triple was never seen before
+TRIPLE: Final = NEWS + LANES
+# and, four a row, readings, cells (those before first) and evidence
+XS: Final = TRIPLE + LANES
 PASTS: Final = XS + ROWS * LANES
-CELL: Final = PASTS + LONGEST * LANES
-TRIPLE: Final = CELL + ROWS * LANES
-TOTALS: Final = TRIPLE + ROWS * LANES
-WAYS: Final = TOTALS + ROWS * LANES
-OUT: Final = WAYS + ROWS * LANES
-NEWS: Final = OUT + ROWS * LANES  # 1 where a triple was never seen before
-TABLE: Final = NEWS + ROWS * LANES
+CELL: Final = PASTS + PAST * LANES
+OUT: Final = CELL + ROWS * LANES
+TABLE: Final = OUT + ROWS * LANES
 
 
 @lean
 def _settled(o: Any, slot: int, day: int, session: int, early: bool, rules: Any) -> bool:
-    """Whether all shares of a signal have come down to what they stay at."""
+    """Whether a signal's shares are down to what they stay at, in this part of the day."""
     rows = min(o.rows, o.since)
     calm = o.session == session and (rows + 1.0) * rules.level_share >= 1.0
     calm = calm and rows >= max(rules.settle_rows, rules.warm_rows + 1.0, LONGEST)
@@ -59,30 +55,46 @@ def _settled(o: Any, slot: int, day: int, session: int, early: bool, rules: Any)
 
 
 @lean
+def settled(
+    which: Any, onsets: Any, clock: NDArray[np.int64], r: int, lanes: int, early: bool, rules: Any
+) -> bool:
+    """Whether row `r` is not late, and all shares of the signals have come down to what stays."""
+    slot, day, session = clock[r, 0], clock[r, 1], clock[r, 2]
+    calm = day >= 0
+    for j in range(lanes):
+        calm = calm and _settled(onsets[which[j]], slot, day, session, early, rules)
+    return bool(calm)
+
+
+@lean
 def ahead(
+    t: Any,
     which: Any,
     onsets: Any,
     clock: NDArray[np.int64],
+    first: int,
     r: int,
     lanes: int,
     early: bool,
-    rules: Any,
 ) -> int:
-    """Return how many rows are in the same part of the day, and of no signal the end of a block."""
-    slot, day, session = clock[r, 0], clock[r, 1], clock[r, 2]
-    if day < 0:
-        return 0
+    """Return how many rows from `r` on are in the same part of the day as row `first`.
+
+    At most as many as the table holds, and of no signal beyond the end of a block.
+    """
     count = min(ROWS, clock.shape[0] - r)
-    for j in range(lanes):
-        o = onsets[which[j]]
-        if not _settled(o, slot, day, session, early, rules):
+    if early:
+        if some(~(load(t, NOISES) > 0.0)):
             return 0
-        if early:
-            count = min(count, BLOCK - o.block_rows)
-    i = 1
+        for j in range(lanes):
+            count = min(count, BLOCK - onsets[which[j]].block_rows)
+    i = 0
     while i < count:
         at = r + i
-        if clock[at, 0] != slot or clock[at, 1] != day or clock[at, 2] != session:
+        if (
+            clock[at, 0] != clock[first, 0]
+            or clock[at, 1] != clock[first, 1]
+            or clock[at, 2] != clock[first, 2]
+        ):
             break
         i += 1
     return i
@@ -103,32 +115,58 @@ def fill(t: Any, j: int, o: Any, slot: int) -> None:
         at = i * LANES + j
         t[EDGE + at], t[SCALE + at], t[SEEN + at] = o.edge[i], o.scale[i], o.seen[i]
     t[FRESH + j] = o.fresh
-    for i in range(LONGEST):
-        t[PASTS + i * LANES + j] = o.cell[(o.rows + i - LONGEST) & (PAST - 1)]
+    for i in range(PAST):
+        t[PASTS + i * LANES + j] = o.cell[(o.rows + i) & (PAST - 1)]
 
 
 @lean
-def keep(t: Any, j: int, o: Any, slot: int, day: int, count: int, early: bool) -> None:
-    """Copy column j of the table back, after so many rows."""
+def keep(t: Any, j: int, o: Any, slot: int, early: bool) -> None:
+    """Copy column j of the table back."""
     o.step, o.level = t[STEP + j], t[SLOW + j]
     o.recent[0], o.recent[1], o.recent[2] = t[RECENT_1 + j], t[RECENT_2 + j], t[RECENT_3 + j]
     o.spread, o.low, o.high = t[SPREAD + j], t[LOW + j], t[HIGH + j]
     o.around, o.middle[slot], o.width[slot] = t[AROUND + j], t[CENTRE + j], t[WIDTH + j]
     o.visits[slot], o.evidence = int(t[VISITS + j]), t[EVIDENCE + j]
-    o.rows += count
-    o.since += count
     for i in range(LAYERS):
         at = i * LANES + j
         o.edge[i], o.scale[i] = t[EDGE + at], t[SCALE + at]
-        if i != SEASON or day > 0:
-            o.seen[i] += count
+    for i in range(PAST):
+        o.cell[(o.rows + i) & (PAST - 1)] = np.uint8(t[PASTS + i * LANES + j])
     o.fresh = t[FRESH + j]
     o.early = 0
     if early:
         o.base, o.quick, o.noise, o.block_sum = t[BASE + j], t[QUICK + j], t[NOISES + j], t[SUM + j]
-        o.early_rows += count
-        o.known += count
-        o.block_rows += count
+
+
+@lean
+def count_on(
+    t: Any, which: Any, onsets: Any, lanes: int, day: int, count: int, early: bool, rules: Any
+) -> None:
+    """Count rows that were taken, in the records and in the table; learn from full blocks."""
+    for j in range(LANES):
+        o = onsets[which[j]]
+        if j < lanes:
+            o.rows += count
+            o.since += count
+            for i in range(LAYERS):
+                if i != SEASON or day > 0:
+                    o.seen[i] += count
+            if early:
+                o.early_rows += count
+                o.known += count
+                o.block_rows += count
+                if o.block_rows == BLOCK:
+                    o.block_sum = t[SUM + j]
+                    block_done(o, rules)
+        if early and o.block_rows == 0:
+            t[WANDER + j], t[REACH + j], t[SUM + j] = o.wander, o.reach, o.block_sum
+    store(t, HEARD, load(t, HEARD) + float(count))
+    for i in range(LAYERS):
+        if i != SEASON or day > 0:
+            at = SEEN + i * LANES
+            store(t, at, load(t, at) + float(count))
+    for i in range(PASTS, CELL, LANES):
+        store(t, i, load(t, i + count * LANES))
 
 
 @lean
