@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from models.contract.messages import Birth
+from models.units import spelled
 
 Units = tuple[tuple[str, str], ...]  #: (signal, UCUM code) of one machine, each signal once
 
@@ -11,7 +12,7 @@ MOST: Final = 16_384  #: of a device's machines together, beside those that name
 
 
 def by_machine(birth: Birth) -> dict[str, Units]:
-    """Return the units that a birth tells of each of its machines, by key.
+    """Return the units that a birth tells of each of its machines, by key, as UCUM codes.
 
     `key/signal` is of that machine alone. A name without one is of every machine, unless the
     machine has its own; of so many machines that all would be too much, the first names count.
@@ -23,9 +24,9 @@ def by_machine(birth: Birth) -> dict[str, Units]:
             continue
         key, slash, signal = metric.name.partition("/")
         if slash and key in own:
-            own[key][signal] = metric.unit
+            own[key][signal] = spelled(metric.unit)
         else:
-            shared[metric.name] = metric.unit
+            shared[metric.name] = spelled(metric.unit)
     first = _first(shared.items(), MOST // max(len(own), 1))
     return {key: tuple((first | mine).items()) for key, mine in own.items()}
 

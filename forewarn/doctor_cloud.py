@@ -29,7 +29,7 @@ OLD_BACKUP_S: Final = 86_400
 OLD_SNAPSHOTS: Final = 10  #: intervals
 LEAST: Final = 1 << 30  #: bytes
 RECENT_NS: Final = 3 * 86_400 * 10**9  #: what is older is no problem any more
-NAMED: Final = 5  #: devices of a finding
+NAMED: Final = 5  #: devices or machines of a finding
 
 
 def checks(path: Path, backups: Path | None) -> Mapping[str, Check]:
@@ -185,6 +185,14 @@ class _Doctor:
     def _waiting(self) -> Iterator[Finding]:
         with contextlib.closing(open_ledger(self._where.ledger, now_ns)) as ledger:
             tally, counts = ledger.tally(), ledger.quarantine_counts()
+            others = ledger.machines_in_other_units()
+        if others:
+            yield problem(
+                "FW133",
+                "limits and lives of some signals do not apply, as the devices of these machines "
+                f"send them in another unit than their profile's: {_few(others)}",
+                "forewarn machines MACHINE names signal and units; send the profile's unit",
+            )
         if tally.oldest_alert_ns is not None:
             age_s = (now_ns() - tally.oldest_alert_ns) / 1e9
             if age_s > OLD_ALERT_S:

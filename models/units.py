@@ -1,11 +1,13 @@
 """Units of a machine's signals: what its profile says, and what its device tells in its birth.
 
 Where the two disagree nothing of the profile that is a number in that unit is believed of that
-signal: neither its limits nor the lives of parts that are read from it. Nothing is converted.
+signal: neither its limits nor the lives of parts that are read from it. Nothing is converted; only
+the spelling of a unit is mended.
 """
 
 import json
 import re
+import unicodedata
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Final
@@ -16,6 +18,31 @@ from models.profile import Limits, Profile, Signal
 
 NOTHING: Final[Mapping[str, str]] = MappingProxyType({})  #: told of the units of a machine
 _ANNOTATION: Final = re.compile(r"\{[^}]*\}")  #: of UCUM, without meaning: {page} is 1
+_POWER: Final = re.compile(r"(?<=[A-Za-z])\^(?=-?\d)")  #: m/s^2, which is m/s2 in UCUM
+_LETTERS: Final = str.maketrans({"\xb0": "deg", "\u03bc": "u", "\u03a9": "Ohm", "\xb7": "."})
+#: UCUM codes as authors of firmware spell them, in small letters. None is, however its letters are
+#: written, a code of UCUM that means something else.
+_SPELLED: Final = {
+    "Cel": "cel degc deg_c celsius degcelsius", "[degF]": "degf deg_f fahrenheit", "K": "kelvin",
+    "%": "percent pct", "/min": "rpm", "[psi]": "psi", "bar": "bar bars", "Pa": "pascal",
+    "kPa": "kpa", "V": "v volt volts", "A": "amp amps ampere amperes", "W": "watt watts",
+    "Ohm": "ohm ohms", "Hz": "hz hertz", "s": "sec secs second seconds", "h": "hr hrs hour hours",
+    "min": "mins minute minutes", "mm/s": "mm/sec", "m3/h": "m3/hr", "By": "byte bytes",
+    "By/s": "byte/s bytes/s", "1": "count counts cycles pages",
+}  # fmt: skip
+_CODES: Final = {word: code for code, words in _SPELLED.items() for word in words.split()}
+#: codes of UCUM that are taken for these where a profile expects them: coulomb, farad
+_SHORT: Final = {"C": "Cel", "F": "[degF]"}
+
+
+def spelled(unit: str) -> str:
+    """Return the UCUM code of a unit that is told in a common spelling; else the unit as it is.
+
+    So degC, °C, celsius (Cel), m/s² and m/s^2 (m/s2), rpm (/min), µm (um), kΩ (kOhm).
+    """
+    plain = unicodedata.normalize("NFKC", unit).translate(_LETTERS)
+    plain = _POWER.sub("", plain)
+    return _CODES.get(plain.lower(), plain)
 
 
 def differing(profile: Profile, told: Mapping[str, str]) -> list[str]:
@@ -23,12 +50,16 @@ def differing(profile: Profile, told: Mapping[str, str]) -> list[str]:
     return sorted(
         name
         for name in told.keys() & profile.signals.keys()
-        if (unit := profile.signals[name].unit) is not None and _plain(unit) != _plain(told[name])
+        if (unit := profile.signals[name].unit) is not None and not _same(_plain(unit), told[name])
     )
 
 
-def _plain(code: str) -> str:
-    code = _ANNOTATION.sub("", code) or "1"
+def _same(expected: str, told: str) -> bool:
+    return expected in (_plain(told), _SHORT.get(told))
+
+
+def _plain(unit: str) -> str:
+    code = spelled(_ANNOTATION.sub("", unit)) or "1"
     return code.removeprefix("1") if code.startswith("1/") else code
 
 

@@ -31,6 +31,12 @@ UNITS: Final = {
     "Ohm": "Ω",
     "By": "B",
     "By/s": "B/s",
+    "[degF]": "°F",
+    "[psi]": "psi",
+    "um": "µm",
+    "m/s2": "m/s²",
+    "kOhm": "kΩ",
+    "MOhm": "MΩ",
 }
 PREFIXED: Final = ("By", "By/s")  #: units that take one of these, so that each figure has its own
 PREFIXES: Final = ("", "k", "M", "G", "T", "P")

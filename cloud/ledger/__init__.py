@@ -140,6 +140,10 @@ class Ledger(AccountStore, CommandStore, Protocol):
         """Return the units of those of the machines whose devices tell any."""
         ...
 
+    def machines_in_other_units(self) -> list[str]:
+        """Return the machines, by id, whose devices tell another unit than their profile's."""
+        ...
+
     def machines(
         self,
         *,

@@ -12,6 +12,7 @@ from cloud.ledger.base import Part, check_limit, chunks, save, unpack
 from cloud.ledger.records import AssessmentRow, Clock, MachineRow, Registering
 from cloud.ledger.units import note, told
 from models.assessment import State
+from models.units import differing
 
 Key = tuple[int | str, ...]
 #: of a machine, what its registration says
@@ -82,6 +83,14 @@ class Machines(Part):
         """Return the units of those of the machines whose devices tell any."""
         with self._db.reading() as connection:
             return told(connection, machines)
+
+    def machines_in_other_units(self) -> list[str]:
+        """Return the machines, by id, whose devices tell another unit than their profile's."""
+        query = sa.select(t.machine.c.id, t.machine.c.profile, t.unit.c.units)
+        with self._db.reading() as connection:
+            told = connection.execute(query.join(t.unit, t.unit.c.machine == t.machine.c.id)).all()
+        known = [(one, self._profiles.get(profile), units) for one, profile, units in told]
+        return sorted(one for one, profile, units in known if profile and differing(profile, units))
 
     @staticmethod
     def _known(connection: sa.Connection, names: list[str]) -> dict[str, MachineRow]:

@@ -106,7 +106,7 @@ def test_a_gateways_columns_go_to_its_machines() -> None:
 
 
 def test_each_machine_has_the_units_of_its_own_names_and_of_the_bare_ones() -> None:
-    told = {"temp": "Cel", "p1/temp": "[degF]", "p1/flow": "m3/h", "x/y": "V", "mode": None}
+    told = {"temp": "degC", "p1/temp": "[degF]", "p1/flow": "m³/h", "x/y": "V", "mode": None}
     metrics = tuple(Metric(name=name, unit=unit) for name, unit in told.items())
     machines = {"p1": MachineRef(), "p2": MachineRef()}
     sent = birth(machines, metrics=metrics, dictionary="0badcafe")

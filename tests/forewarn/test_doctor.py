@@ -178,6 +178,20 @@ def test_names_beyond_the_limit_are_past_once_the_device_is_mended(
     assert "FW132" not in examine()
 
 
+@pytest.mark.parametrize(("unit", "wrong"), [("[degF]", True), ("degC", False)])
+def test_units_that_are_not_the_profiles(
+    examine: Examine, home: Path, unit: str, wrong: bool
+) -> None:
+    app = App(settings_for(home / "data"))
+    known = app.ledger.machine("acme.pump1")
+    app.ledger.register(
+        machine=known.id, device=known.device, profile=known.profile, name=known.name,
+        clock=known.clock, at_ns=time.time_ns(), units=(("bearing_temperature", unit),),
+    )  # fmt: skip
+    app.close()
+    assert ("acme.pump1" in examine().get("FW133", "")) == wrong
+
+
 def test_a_broker_that_is_away_or_speaks_in_the_clear() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

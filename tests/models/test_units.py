@@ -1,7 +1,7 @@
 import pytest
 
 from models.profile import load_profiles
-from models.units import Types, differing, shown, without
+from models.units import Types, differing, shown, spelled, without
 
 PROFILES = load_profiles()
 PUMP = PROFILES["centrifugal-pump"]
@@ -10,10 +10,42 @@ HOT = "bearing_temperature"
 
 @pytest.mark.parametrize(
     ("told", "same"),
-    [("Cel", True), ("[degF]", False), ("K", False), ("Cel{bearing}", True)],
+    [
+        ("Cel", True),
+        ("[degF]", False),
+        ("K", False),
+        ("Cel{bearing}", True),
+        ("degC", True),
+        ("°C", True),
+        ("C", True),
+        ("celsius", True),
+        ("F", False),
+        ("degF", False),
+    ],
 )
 def test_units_are_compared_as_codes_without_annotations(told: str, same: bool) -> None:
     assert differing(PUMP, {HOT: told, "unheard of": "V"}) == ([] if same else [HOT])
+
+
+@pytest.mark.parametrize(
+    ("told", "code"),
+    [
+        ("°C", "Cel"), ("\u2103", "Cel"), ("DegC", "Cel"), ("°F", "[degF]"), ("m/s²", "m/s2"),
+        ("m/s^2", "m/s2"), ("m³/h", "m3/h"), ("µm", "um"), ("\u03bcg/m^3", "ug/m3"), ("kΩ", "kOhm"),
+        ("\u2126", "Ohm"), ("RPM", "/min"), ("psi", "[psi]"), ("kPa", "kPa"), ("%", "%"),
+    ],
+)  # fmt: skip
+def test_common_spellings_are_read_as_the_code_that_they_mean(told: str, code: str) -> None:
+    assert spelled(told) == code
+    assert spelled(code) == code
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["C", "F", "S", "PA", "MPa", "mPa", "MOhm", "mOhm", "G", "g", "B", "10*3/uL", "10^3", "/h"],
+)
+def test_what_means_something_else_in_ucum_is_left(code: str) -> None:
+    assert spelled(code) == code
 
 
 def test_an_annotation_alone_is_a_pure_number() -> None:
