@@ -49,7 +49,8 @@ function useChange<V, T>(work: (value: V) => Promise<T>, ...keys: string[]) {
 
 export const useInvite = () =>
   useChange(
-    (body: Invitation) => got(api.POST('/api/v1/users', { params: { header: key() }, body })),
+    ({ body, signal }: { body: Invitation; signal: AbortSignal }) =>
+      got(api.POST('/api/v1/users', { params: { header: key() }, body, signal })),
     'users',
   );
 
@@ -67,11 +68,12 @@ export const useInviteAgain = () =>
 
 export const useChangeUser = () =>
   useChange(
-    ({ user, body }: { user: User; body: UserChange }) =>
+    ({ user, body, signal }: { user: User; body: UserChange; signal: AbortSignal }) =>
       got(
         api.POST('/api/v1/users/{user}/change', {
           params: { path: { user: user.id }, header: seen(user.version) },
           body,
+          signal,
         }),
       ),
     'users',

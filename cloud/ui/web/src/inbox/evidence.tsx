@@ -14,11 +14,10 @@ import classes from './inbox.module.css';
 
 const CHARTS = 2;
 
-function Row({ item, title, signal, clock }: {
+function Row({ item, title, signal }: {
   item: Evidence;
   title: string;
   signal: SignalView | undefined;
-  clock: Advisory['clock'];
 }) {
   const { t } = useTranslation();
   const formats = useFormats();
@@ -40,7 +39,7 @@ function Row({ item, title, signal, clock }: {
         )}
         <span className="dim">
           {item.value === null ? '' : ' · '}
-          {t('inbox.sincePart', { time: formats.on(clock, formats.moment(item.since)) })}
+          {t('inbox.sincePart', { time: formats.moment(item.since) })}
           {item.count > 1 && ` · ${t('inbox.count', { count: item.count })}`}
           {item.ended && ` · ${t('inbox.ended')}`}
         </span>
@@ -95,7 +94,7 @@ export function EvidenceList({ advisory, plots }: { advisory: Advisory; plots: b
         {items.map((one) => (
           <Row
             key={`${one.kind}/${one.signal}/${one.check}`} item={one} title={titleOf(one)}
-            signal={known.get(one.signal ?? '')} clock={advisory.clock}
+            signal={known.get(one.signal ?? '')}
           />
         ))}
       </ul>

@@ -7,10 +7,11 @@ import type { Advisory, BoardRow, MachineDetail, MachineType, Part, Signals, Tic
 import { useAdvisories, useParts, useQuarantineCounts, useTickets, useWhy } from '../api/queries';
 import { DAY, useFormats } from '../parts/format';
 import { checkWords, passed } from '../parts/limits';
-import { Ago, bandWords, dueText, leftText, SeverityMark } from '../parts/marks';
+import { Ago, bandWords, dueText, leftText, OwnClock, SeverityMark } from '../parts/marks';
 import { textLanguage } from '../i18n';
 import { machineNow } from '../parts/machines';
 import classes from './machine.module.css';
+import { OtherUnits } from './units';
 
 const OPEN = ['open', 'deferred', 'accepted'];
 
@@ -85,6 +86,7 @@ export function WhyCard({ machine, row, signals }: {
       {open.length === 0 && contributions.length === 0 && (
         <Text size="sm" c="dimmed">{t('machine.whyNothing')}</Text>
       )}
+      <OtherUnits machine={machine.id} />
       {open.map((one) => <Concern key={one.id} advisory={one} row={row} />)}
       {contributions.length > 0 && (
         <>
@@ -127,7 +129,7 @@ export function WhyCard({ machine, row, signals }: {
 
 const BASES = ['wear', 'counter', 'trend', 'hazard', 'prior'] as const;
 
-function PartRow({ part, at, clock }: { part: Part; at: number; clock: MachineDetail['clock'] }) {
+function PartRow({ part, at }: { part: Part; at: number }) {
   const { t } = useTranslation();
   const formats = useFormats();
   const name = formats.text(part.title, part.component);
@@ -158,7 +160,7 @@ function PartRow({ part, at, clock }: { part: Part; at: number; clock: MachineDe
       </div>
       {order !== null && order - at < 400 * DAY * 1000 && (
         <div className={`small ${late ? classes.late : ''}`}>
-          {t('machine.reorder')} {formats.on(clock, formats.date(order))}
+          {t('machine.reorder')} {formats.date(order)}
           <span className="dim"> {t('machine.leadTime', { span: formats.short(part.lead_time_d * DAY) })}</span>
         </div>
       )}
@@ -175,9 +177,9 @@ export function PartsCard({ machine }: { machine: string }) {
   const at = data.at === null ? Date.now() : Date.parse(data.at);
   return (
     <section className="card" aria-labelledby="parts">
-      <h2 id="parts">{t('machine.consumables')}</h2>
+      <h2><span id="parts">{t('machine.consumables')}</span> <OwnClock clock={data.clock} /></h2>
       <ul className={classes.parts}>
-        {data.items.map((one) => <PartRow key={one.component} part={one} at={at} clock={data.clock} />)}
+        {data.items.map((one) => <PartRow key={one.component} part={one} at={at} />)}
       </ul>
     </section>
   );
@@ -185,7 +187,11 @@ export function PartsCard({ machine }: { machine: string }) {
 
 const SHOWN = 5;
 
-export function HistoryCard({ machine, type }: { machine: string; type: MachineType | undefined }) {
+export function HistoryCard({ machine, type, clock }: {
+  machine: string;
+  type: MachineType | undefined;
+  clock: MachineDetail['clock'];
+}) {
   const { t } = useTranslation();
   const formats = useFormats();
   const { data } = useTickets({ machine });
@@ -195,7 +201,7 @@ export function HistoryCard({ machine, type }: { machine: string; type: MachineT
     formats.text(type?.parts.find((p) => p.component === one.replaced)?.title, one.replaced ?? '');
   return (
     <section className="card" aria-labelledby="history">
-      <h2 id="history">{t('machine.history')}</h2>
+      <h2><span id="history">{t('machine.history')}</span> {tickets.length > 0 && <OwnClock clock={clock} />}</h2>
       {data && tickets.length === 0 && <Text size="sm" c="dimmed">{t('machine.noHistory')}</Text>}
       <Stack gap={6}>
         {tickets.slice(0, all ? undefined : SHOWN).map((one) => (
@@ -204,7 +210,7 @@ export function HistoryCard({ machine, type }: { machine: string; type: MachineT
               #{one.number} {formats.text(one.title, one.mode)}
             </Anchor>
             <div className="dim small">
-              {t(`ticketState.${one.state}`)} · {formats.on(one.clock, formats.date(one.opened))}
+              {t(`ticketState.${one.state}`)} · {formats.date(one.opened)}
               {one.verdict && ` · ${t(`ticket.verdict_${one.verdict}`)}`}
               {one.replaced && ` · ${t('machine.replaced', { part: part(one) })}`}
             </div>

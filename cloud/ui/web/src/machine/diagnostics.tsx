@@ -1,11 +1,12 @@
 /** Ask a machine's device something; what it answers stands below, a capture is drawn. */
-import { Button, NativeSelect, NumberInput, Text } from '@mantine/core';
+import { NativeSelect, NumberInput, Text } from '@mantine/core';
 import { useMemo, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { OPS, useAsk, useCommands, type Command, type Op } from '../api/commands';
 import type { Signals } from '../api/client';
 import { useRole } from '../api/session';
 import { Plot } from '../charts/plot';
+import { BusyButton } from '../parts/busy';
 import { figure, useFormats } from '../parts/format';
 import { Icon, type IconName } from '../parts/icons';
 import marks from '../parts/marks.module.css';
@@ -170,7 +171,7 @@ export default function Diagnostics({ machine, signals }: { machine: string; sig
               />
             </>
           )}
-          <Button type="submit" variant="default" loading={ask.isPending}>{t('diagnostics.ask')}</Button>
+          <BusyButton type="submit" variant="default" busy={ask.isPending}>{t('diagnostics.ask')}</BusyButton>
         </form>
       )}
       {data && data.items.length === 0 && <Text size="sm" c="dimmed">{t('diagnostics.none')}</Text>}

@@ -8,10 +8,11 @@ import { decides, useRole } from '../api/session';
 import { EvidenceList } from '../inbox/evidence';
 import classes from '../inbox/inbox.module.css';
 import { Sentences } from '../machine/cards';
+import { BusyButton, useKept } from '../parts/busy';
 import { Problem } from '../parts/failing';
 import { useFormats } from '../parts/format';
 import { Icon } from '../parts/icons';
-import { bandWords, counted, dueText, leftText, SeverityMark } from '../parts/marks';
+import { bandWords, counted, dueText, leftText, OwnClock, SeverityMark } from '../parts/marks';
 import { useNotice } from '../parts/notice';
 import { useOpened } from '../parts/opened';
 import { useActor } from '../parts/prefs';
@@ -83,18 +84,18 @@ function Actions({ advisory, decide, ask, busy }: {
     <div className={classes.actions}>
       {waiting && may && (
         <>
-          <Button loading={busy} onClick={() => decide({ kind: 'accept' })} leftSection={<Icon name="tickets" />}>
+          <BusyButton busy={busy} onClick={() => decide({ kind: 'accept' })} leftSection={<Icon name="tickets" />}>
             {t('inbox.accept')}
-          </Button>
+          </BusyButton>
           <Button variant="default" onClick={() => ask('snooze')}>{t('inbox.snooze')}</Button>
           <Button variant="default" onClick={() => ask('shelve')}>{t('inbox.shelve')}</Button>
           <Button variant="default" onClick={() => ask('reject')}>{t('inbox.dismiss')}</Button>
         </>
       )}
       {waiting && !advisory.acknowledged_by && (
-        <Button variant="default" loading={busy} onClick={() => decide({ kind: 'acknowledge' })}>
+        <BusyButton variant="default" busy={busy} onClick={() => decide({ kind: 'acknowledge' })}>
           {t('inbox.acknowledge')}
-        </Button>
+        </BusyButton>
       )}
       {advisory.ticket_id && (
         <Button component={Link} to={`/tickets/${advisory.ticket_id}`} variant={waiting ? 'default' : 'filled'}>
@@ -106,7 +107,8 @@ function Actions({ advisory, decide, ask, busy }: {
   );
 }
 
-function Detail({ advisory, row, decide, ask, busy, folder }: {
+function Detail({ advisory, row, decide, ask, busy, folder, part }: {
+  part: object; // what keeps the keyboard
   advisory: Advisory;
   row: BoardRow | undefined;
   decide: (decision: Decision) => void;
@@ -121,7 +123,7 @@ function Detail({ advisory, row, decide, ask, busy, folder }: {
   const over = advisory.verdict !== null || advisory.state === 'closed';
   const life = counted(why?.life, why?.life_at, over ? Date.parse(advisory.last) : now);
   return (
-    <article className={`card ${classes.detail}`} aria-labelledby="advisory">
+    <article className={`card ${classes.detail}`} aria-labelledby="advisory" {...part}>
       <Anchor component={Link} to={`/inbox${folder}`} size="sm" className={classes.back ?? ''}>
         ‹ {t('inbox.title')}
       </Anchor>
@@ -148,7 +150,7 @@ function Detail({ advisory, row, decide, ask, busy, folder }: {
       <div className={classes.two}>
         <div>
           <h3>{t('due.window')}</h3>
-          <div>{formats.on(advisory.clock, formats.days(advisory.due_earliest, advisory.due_latest))}</div>
+          <div>{formats.days(advisory.due_earliest, advisory.due_latest)}</div>
           <div className="dim small">{dueText(advisory.due_latest, now, formats, t)}</div>
         </div>
         <div>
@@ -166,17 +168,18 @@ function Detail({ advisory, row, decide, ask, busy, folder }: {
           <h3>{t('ticket.part')}</h3>
           <div className="break">{advisory.part ?? t('common.none')}</div>
           <div className="dim small">
-            {advisory.order_by && `${t('due.order')} ${formats.on(advisory.clock, formats.date(advisory.order_by))} · `}
+            {advisory.order_by && `${t('due.order')} ${formats.date(advisory.order_by)} · `}
             {t('ticket.duration')} {t('ticket.hours', { n: advisory.duration_h })}
           </div>
         </div>
       </div>
+      <OwnClock clock={advisory.clock} />
       <section aria-labelledby="why">
         <h3 id="why">{t('inbox.why')}</h3>
         <Sentences advisory={advisory.id} />
       </section>
       <section aria-labelledby="evidence">
-        <h3 id="evidence">{t('inbox.evidence')}</h3>
+        <h3><span id="evidence">{t('inbox.evidence')}</span> <OwnClock clock={advisory.clock} /></h3>
         <EvidenceList advisory={advisory} plots />
       </section>
     </article>
@@ -215,6 +218,7 @@ export default function Inbox() {
   const actor = useActor();
   const { say, fail } = useNotice();
   const decide = useDecide();
+  const { part, keep } = useKept<HTMLElement>();
   const may = decides(useRole());
   useTitle(t('inbox.title'));
   const items = useMemo(() => [...(list.data ?? [])].sort(urgent), [list.data]);
@@ -235,7 +239,13 @@ export default function Inbox() {
   };
   const act = (decision: Decision) => {
     if (!current) return;
-    decide.mutate({ advisory: current, decision, actor }, { onSuccess: (done) => tell(decision, done), onError: fail });
+    decide.mutate({ advisory: current, decision, actor }, {
+      onSuccess: (done) => {
+        keep();
+        tell(decision, done);
+      },
+      onError: fail,
+    });
   };
   const waiting = current && (current.state === 'open' || current.state === 'deferred');
   useKeys(
@@ -296,6 +306,7 @@ export default function Inbox() {
         <div className={classes.detailSide}>
           {current ? (
             <Detail
+              part={part}
               key={current.id} advisory={current} row={row} decide={act} busy={decide.isPending} folder={query}
               ask={ask}
             />

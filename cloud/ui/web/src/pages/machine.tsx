@@ -14,7 +14,7 @@ import { Export, ForecastSwitch, MOST_CHARTS, SignalChoice, Toolbar } from '../m
 import { Trends } from '../machine/trends';
 import classes from '../machine/machine.module.css';
 import { useAddress } from '../parts/address';
-import { Problem } from '../parts/failing';
+import { PageProblem } from '../parts/failing';
 import { DAY, useFormats } from '../parts/format';
 import { Ago, DaysLeft, HealthBar, StateMark } from '../parts/marks';
 import { standing } from '../parts/rank';
@@ -147,7 +147,7 @@ export default function Machine() {
   const row = board?.items.find((one) => one.machine === id);
   useWatch(id);
   useTitle(machine?.name ?? id);
-  if (!machine) return error ? <Problem error={error} /> : <Waiting />;
+  if (!machine) return error ? <PageProblem error={error} /> : <Waiting />;
   return (
     <>
       <Anchor component={Link} to="/" size="sm">‹ {t('machine.back')}</Anchor>
@@ -167,7 +167,8 @@ export default function Machine() {
         )}
       </div>
       <div className={classes.columns}>
-        <div className={classes.side}>
+        <WhyCard machine={machine} row={row} signals={signals} />
+        <div className={`${classes.side} ${classes.seen}`}>
           {signals && trend ? (
             <Charts key={id} machine={machine} signals={signals} trend={trend} row={row} />
           ) : (
@@ -176,9 +177,8 @@ export default function Machine() {
           {staff && <Asking key={`d${id}`} machine={id} signals={signals} />}
         </div>
         <div className={classes.side}>
-          <WhyCard machine={machine} row={row} signals={signals} />
           <PartsCard machine={id} />
-          <HistoryCard machine={id} type={type} />
+          <HistoryCard machine={id} type={type} clock={machine.clock} />
           <QualityCard machine={machine} row={row} signals={signals} />
         </div>
       </div>

@@ -6,7 +6,7 @@ import { useClock } from '../live';
 import { Problem } from '../parts/failing';
 import { useFormats } from '../parts/format';
 import { Icon } from '../parts/icons';
-import { Ago } from '../parts/marks';
+import { Ago, OwnClock } from '../parts/marks';
 import marks from '../parts/marks.module.css';
 import { ranked, standing } from '../parts/rank';
 import { useTitle } from '../parts/title';
@@ -42,12 +42,13 @@ function MachineCard({ row, tickets }: { row: BoardRow; tickets: Ticket[] }) {
           {(one.state === 'new' || one.state === 'in_progress') && (
             <div className="small">
               {t('common.labelled', {
-                label: t('overview.visit'), value: formats.on(one.clock, formats.days(one.due_earliest, one.due_latest)),
+                label: t('overview.visit'), value: formats.days(one.due_earliest, one.due_latest),
               })}
               <br />
               <span className="strong">
-                {t('common.labelled', { label: t('overview.expected'), value: formats.on(one.clock, formats.date(one.due_latest)) })}
+                {t('common.labelled', { label: t('overview.expected'), value: formats.date(one.due_latest) })}
               </span>
+              {' '}<OwnClock clock={one.clock} />
             </div>
           )}
         </div>

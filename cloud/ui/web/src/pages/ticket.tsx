@@ -7,9 +7,11 @@ import { useAdvisory, useBoard, useProfile, useStep, useTicket, useTicketWhy, ty
 import { decides, useRole, works } from '../api/session';
 import { EvidenceList } from '../inbox/evidence';
 import { Forecast, Reasons } from '../machine/cards';
-import { Problem } from '../parts/failing';
+import { OtherUnits } from '../machine/units';
+import { BusyButton, useKept } from '../parts/busy';
+import { PageProblem } from '../parts/failing';
 import { useFormats } from '../parts/format';
-import { bandWords, counted, dueText, leftText, SeverityMark } from '../parts/marks';
+import { bandWords, counted, dueText, leftText, OwnClock, SeverityMark } from '../parts/marks';
 import { useNotice } from '../parts/notice';
 import { useOpened } from '../parts/opened';
 import { useActor } from '../parts/prefs';
@@ -34,19 +36,20 @@ function Next({ ticket, profile }: { ticket: Ticket; profile: string | undefined
   const { fail } = useNotice();
   const { data: type } = useProfile(profile);
   const dialog = useOpened<'resolve' | 'reopen' | 'cancel', Ticket, Doing>(ticket.id, useStep());
-  const act = (what: Step) => step.mutate({ ticket, step: what, actor }, { onError: fail });
+  const { part, keep } = useKept<HTMLElement>();
+  const act = (what: Step) => step.mutate({ ticket, step: what, actor }, { onSuccess: keep, onError: fail });
   const role = useRole();
   const open = ticket.state === 'new' || ticket.state === 'in_progress';
   const working = open && works(role);
   return (
-    <section className={`card ${classes.next}`} aria-labelledby="next">
+    <section className={`card ${classes.next}`} aria-labelledby="next" {...part}>
       <h2 id="next">{t('ticket.next')}</h2>
       <Text>
         {role === 'customer' ? t(`ticketStateCustomer.${ticket.state}`) : t(`ticket.${NEXT[ticket.state]}`)}
       </Text>
       <div className={classes.actions}>
         {ticket.state === 'new' && working && (
-          <Button loading={step.isPending} onClick={() => act({ kind: 'acknowledge' })}>{t('ticket.take')}</Button>
+          <BusyButton busy={step.isPending} onClick={() => act({ kind: 'acknowledge' })}>{t('ticket.take')}</BusyButton>
         )}
         {working && (
           <Button variant={ticket.state === 'new' ? 'default' : 'filled'} onClick={() => dialog.open('resolve', ticket)}>
@@ -55,15 +58,17 @@ function Next({ ticket, profile }: { ticket: Ticket; profile: string | undefined
         )}
         {ticket.state === 'resolved' && (
           <>
-            <Button onClick={() => act({ kind: 'close', confirmed: true })}>{t('ticket.confirm')}</Button>
+            <BusyButton busy={step.isPending} onClick={() => act({ kind: 'close', confirmed: true })}>{t('ticket.confirm')}</BusyButton>
             {works(role) && (
-              <Button variant="default" onClick={() => act({ kind: 'close', confirmed: false })}>{t('ticket.close')}</Button>
+              <BusyButton busy={step.isPending} variant="default" onClick={() => act({ kind: 'close', confirmed: false })}>
+                {t('ticket.close')}
+              </BusyButton>
             )}
             <Button variant="default" onClick={() => dialog.open('reopen', ticket)}>{t('ticket.reopen')}</Button>
           </>
         )}
         {open && decides(role) && (
-          <Button variant="subtle" color="red" onClick={() => dialog.open('cancel', ticket)}>{t('ticket.cancel')}</Button>
+          <Button variant="subtle" color="red" px="xs" onClick={() => dialog.open('cancel', ticket)}>{t('ticket.cancel')}</Button>
         )}
       </div>
       {dialog.opened && (
@@ -89,7 +94,7 @@ function Facts({ ticket, row, why }: { ticket: Ticket; row: BoardRow | undefined
       <div className={classes.key}>
         <div>
           <h3>{t('ticket.due')}</h3>
-          <div className="strong">{formats.on(ticket.clock, formats.days(ticket.due_earliest, ticket.due_latest))}</div>
+          <div className="strong">{formats.days(ticket.due_earliest, ticket.due_latest)}</div>
           {open && <div className="small">{dueText(ticket.due_latest, now, formats, t)}</div>}
         </div>
         <div>
@@ -105,7 +110,7 @@ function Facts({ ticket, row, why }: { ticket: Ticket; row: BoardRow | undefined
         <div>
           <h3>{t('ticket.part')}</h3>
           <div className="break">{ticket.part ?? t('common.none')}</div>
-          {ticket.order_by && <div className="small">{t('due.order')} {formats.on(ticket.clock, formats.date(ticket.order_by))}</div>}
+          {ticket.order_by && <div className="small">{t('due.order')} {formats.date(ticket.order_by)}</div>}
         </div>
         <div>
           <h3>{t('ticket.assignee')}</h3>
@@ -113,7 +118,7 @@ function Facts({ ticket, row, why }: { ticket: Ticket; row: BoardRow | undefined
         </div>
         <div>
           <h3>{t('ticket.opened')}</h3>
-          <div>{formats.on(ticket.clock, formats.moment(ticket.opened))}</div>
+          <div>{formats.moment(ticket.opened)}</div>
         </div>
         {ticket.verdict && (
           <div>
@@ -123,6 +128,7 @@ function Facts({ ticket, row, why }: { ticket: Ticket; row: BoardRow | undefined
           </div>
         )}
       </div>
+      <div><OwnClock clock={ticket.clock} /></div>
     </section>
   );
 }
@@ -136,7 +142,7 @@ export default function TicketPage() {
   const { data: board } = useBoard();
   const { data: why } = useTicketWhy(id);
   useTitle(ticket ? t('ticket.number', { number: ticket.number }) : t('tickets.title'));
-  if (!ticket) return error ? <Problem error={error} /> : <Waiting />;
+  if (!ticket) return error ? <PageProblem error={error} /> : <Waiting />;
   const row = board?.items.find((one) => one.machine === ticket.machine);
   return (
     <>
@@ -150,24 +156,23 @@ export default function TicketPage() {
         </Anchor>
       </div>
       <div className={classes.columns}>
-        <div className={classes.stack}>
+        <Next ticket={ticket} profile={row?.profile ?? advisory?.profile} />
+        <div className={`${classes.stack} ${classes.told}`}>
           <Facts ticket={ticket} row={row} why={why} />
           <section className="card" aria-labelledby="why">
             <h2 id="why">{t('ticket.why')}</h2>
             <Reasons why={why} />
             <Forecast words={why?.forecast} />
+            <OtherUnits machine={ticket.machine} />
           </section>
           {advisory && (
             <section className="card" aria-labelledby="evidence">
-              <h2 id="evidence">{t('ticket.evidence')}</h2>
+              <h2><span id="evidence">{t('ticket.evidence')}</span> <OwnClock clock={ticket.clock} /></h2>
               <EvidenceList advisory={advisory} plots />
             </section>
           )}
         </div>
-        <div className={classes.stack}>
-          <Next ticket={ticket} profile={row?.profile ?? advisory?.profile} />
-          <Talk ticket={ticket} />
-        </div>
+        <Talk ticket={ticket} />
       </div>
     </>
   );

@@ -28,6 +28,7 @@ interface Shown {
   title: string;
   name: string;
   due: string;
+  day: string; // beside how long it is until then
 }
 
 const helper = createColumnHelper<Shown>();
@@ -56,7 +57,12 @@ function useColumns() {
         id: 'state', cell: ({ row: { original } }) => <TicketMark state={original.ticket.state} />,
       }),
       helper.accessor((one) => one.ticket.due_latest, {
-        id: 'due', cell: ({ row: { original } }) => <span className="nowrap">{original.due}</span>,
+        id: 'due', cell: ({ row: { original } }) => (
+          <>
+            <div className="nowrap">{original.due}</div>
+            {original.day && <div className="dim small nowrap">{original.day}</div>}
+          </>
+        ),
       }),
       helper.accessor((one) => one.ticket.priority, {
         id: 'priority', cell: ({ getValue }) => t(`priority.${getValue() as 1 | 2 | 3}`),
@@ -186,12 +192,14 @@ export default function Tickets() {
       .map((ticket): Shown => {
         const row = rows.get(ticket.machine);
         const done = !OPEN.slice(0, 2).includes(ticket.state);
+        const day = formats.on(ticket.clock, formats.date(ticket.due_latest));
         return {
           ticket,
           row,
           title: formats.text(ticket.title, ticket.mode),
           name: row?.name ?? ticket.machine,
-          due: done || !row ? formats.on(ticket.clock, formats.date(ticket.due_latest)) : dueText(ticket.due_latest, machineNow(row), formats, t),
+          due: done || !row ? day : dueText(ticket.due_latest, machineNow(row), formats, t),
+          day: done || !row ? '' : day,
         };
       })
       .filter(({ ticket, title, name }) => {

@@ -1,11 +1,12 @@
 /**
  * The frame of a dialogue with a form: it stays, with what was typed, until what it asks for is done or
- * somebody leaves it. Its button keeps the keyboard while it waits: a disabled one would lose it to the page.
+ * somebody leaves it.
  */
-import { Button, Group, Loader, Modal, Stack, Text } from '@mantine/core';
+import { Button, Group, Modal, Stack, Text } from '@mantine/core';
 import type { ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import { Outdated } from '../api/client';
+import { BusyButton } from './busy';
 import { SeverityMark } from './marks';
 import { refusal } from './notice';
 
@@ -15,8 +16,9 @@ export interface Asked {
   close: () => void;
 }
 
-export function FormDialog({ title, ready, grave, focused, submit, children, busy, refused, close }: Asked & {
+export function FormDialog({ title, does = title, ready, grave, focused, submit, children, busy, refused, close }: Asked & {
   title: string;
+  does?: string; // on its button
   ready: boolean;
   grave?: boolean; // what it does cannot be taken back
   focused?: boolean; // there is nothing to type first
@@ -42,13 +44,12 @@ export function FormDialog({ title, ready, grave, focused, submit, children, bus
           )}
           <Group justify="flex-end">
             <Button variant="default" onClick={close}>{t('common.cancel')}</Button>
-            <Button
-              type="submit" aria-disabled={busy} leftSection={busy && <Loader size={14} color="currentColor" />}
-              disabled={!ready} {...(grave ? { color: 'red' } : {})}
+            <BusyButton
+              type="submit" busy={busy} off={!ready} {...(grave ? { color: 'red' } : {})}
               {...(focused ? { 'data-autofocus': true } : {})}
             >
-              {title}
-            </Button>
+              {does}
+            </BusyButton>
           </Group>
         </Stack>
       </form>

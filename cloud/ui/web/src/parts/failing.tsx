@@ -2,6 +2,7 @@ import { Alert, Button, Group, Text } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
 import { Component, type ReactNode } from 'react';
 import { ApiError } from '../api/client';
+import Missing from '../pages/missing';
 
 /** Says in the reader's words what went wrong, with what the service said below. */
 export function Problem({ error, retry }: { error: unknown; retry?: () => void }) {
@@ -22,6 +23,11 @@ export function Problem({ error, retry }: { error: unknown; retry?: () => void }
       )}
     </Alert>
   );
+}
+
+/** What is wrong with a whole page; one that is not there says so as any address does. */
+export function PageProblem({ error }: { error: unknown }) {
+  return error instanceof ApiError && error.problem.status === 404 ? <Missing /> : <Problem error={error} />;
 }
 
 interface State {

@@ -12,7 +12,7 @@ export const YEAR = 365.25 * DAY;
 
 const SHOWN: Record<string, string> = {
   Cel: '°C', '1': '', 'm3/h': 'm³/h', 'ug/m3': 'µg/m³', '/min': '1/min', mOhm: 'mΩ', Ohm: 'Ω',
-  By: 'B', 'By/s': 'B/s',
+  By: 'B', 'By/s': 'B/s', '[degF]': '°F', '[psi]': 'psi', um: 'µm', 'm/s2': 'm/s²', kOhm: 'kΩ', MOhm: 'MΩ',
 };
 
 type Converter = { unit: string; by: (value: number) => number };

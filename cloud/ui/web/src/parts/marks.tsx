@@ -136,11 +136,11 @@ export function bandWords(
 ): string {
   if (left.p10_s === null || left.p50_s === null || left.p90_s === null) return t('left.unknown');
   if (left.p90_s <= 0) return t('left.over');
-  return t('left.explain', {
-    low: formats.span(Math.max(0, left.p10_s)),
-    high: formats.span(Math.max(0, left.p90_s)),
-    middle: formats.span(Math.max(0, left.p50_s)),
-  });
+  const said = (seconds: number) =>
+    seconds >= 2 * DAY && seconds < 10 * DAY
+      ? t('span.day', { count: Number(dayFigure(seconds / DAY)) }) // as exact as the band itself
+      : formats.span(Math.max(0, seconds));
+  return t('left.explain', { low: said(left.p10_s), high: said(left.p90_s), middle: said(left.p50_s) });
 }
 
 /** "3 s ago", kept current without help from the page. */
@@ -155,6 +155,12 @@ export function Ago({ at }: { at: string | null }) {
   });
   if (at === null) return <span className="dim">{t('ago.never')}</span>;
   return <time dateTime={at} title={moment(at)} className="nowrap">{text}</time>;
+}
+
+/** Stands once in a group of times: that they are on the machine's own clock, where they are. */
+export function OwnClock({ clock }: { clock: 'wall' | 'data' | undefined }) {
+  const { t } = useTranslation();
+  return clock === 'data' ? <span className={classes.own}>{t('ago.ownTimes')}</span> : null;
 }
 
 /** How long until a due time, on the clock the due time is on. */

@@ -1,10 +1,11 @@
 /** Over which channels people are told, and whether it went. */
-import { Button, Text } from '@mantine/core';
+import { Text } from '@mantine/core';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useChannels, useDeliveries, useTestChannel } from '../api/admin';
 import { useRole } from '../api/session';
 import { LANGUAGES } from '../i18n';
+import { BusyButton } from '../parts/busy';
 import { Problem } from '../parts/failing';
 import { useFormats } from '../parts/format';
 import { Icon } from '../parts/icons';
@@ -58,12 +59,12 @@ export function Channels() {
               <td>{one.languages.map(spoken).join(', ')}</td>
               <td>
                 {role === 'administrator' && (
-                  <Button
+                  <BusyButton
                     size="compact-sm" variant="default" onClick={() => send(one.name)}
-                    loading={test.isPending && test.variables === one.name}
+                    busy={test.isPending && test.variables === one.name}
                   >
                     {t('channels.sendTest')}
-                  </Button>
+                  </BusyButton>
                 )}
                 {one.name in outcomes && (
                   <> <Went error={outcomes[one.name] ?? null} /> <span className="break">{outcomes[one.name]}</span></>

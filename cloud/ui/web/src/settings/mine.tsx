@@ -1,11 +1,12 @@
 /** What I set about myself: kept in my account, or in this browser while nobody signs in. */
-import { Button, NativeSelect, PasswordInput, Text, TextInput } from '@mantine/core';
+import { NativeSelect, PasswordInput, Text, TextInput } from '@mantine/core';
 import { useMantineColorScheme, type MantineColorScheme } from '@mantine/core';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useChangeMe, useChangePassword, type Preferences } from '../api/admin';
 import { signIn, useSession, type Session } from '../api/session';
 import { LANGUAGES, setLanguage, type Language } from '../i18n';
+import { BusyButton } from '../parts/busy';
 import { useNotice } from '../parts/notice';
 import { usePrefs } from '../parts/prefs';
 import classes from '../pages/settings.module.css';
@@ -102,9 +103,9 @@ function Password({ me }: { me: Me }) {
         minLength={12} maxLength={256} value={next} onChange={(event) => setNext(event.currentTarget.value)}
         visibilityToggleButtonProps={{ 'aria-label': t('users.passwordShow') }}
       />
-      <Button type="submit" variant="default" disabled={!present || next.length < 12} loading={change.isPending}>
+      <BusyButton type="submit" variant="default" off={!present || next.length < 12} busy={change.isPending}>
         {t('users.passwordChange')}
-      </Button>
+      </BusyButton>
     </form>
   );
 }

@@ -3,6 +3,7 @@ import { Button, Group, NativeSelect, NumberInput, Text, TextInput } from '@mant
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useMakeToken, useRevoke, useTokens, type TokenWish } from '../api/admin';
+import { BusyButton } from '../parts/busy';
 import { Problem } from '../parts/failing';
 import { useFormats } from '../parts/format';
 import { useNotice } from '../parts/notice';
@@ -55,7 +56,7 @@ export function Tokens() {
           label={t('tokens.days')} min={1} max={365} value={days} hideControls w={110}
           onChange={(value) => setDays(Number(value) || 1)}
         />
-        <Button type="submit" disabled={!name.trim()} loading={make.isPending}>{t('tokens.make')}</Button>
+        <BusyButton type="submit" off={!name.trim()} busy={make.isPending}>{t('tokens.make')}</BusyButton>
       </form>
       {data.length > 0 && (
         <Table label={t('settings.tokens')} columns={[t('tokens.name'), t('tokens.scope'), t('tokens.expires'), t('tokens.used'), t('users.actions')]}>

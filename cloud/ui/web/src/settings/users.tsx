@@ -1,9 +1,11 @@
 /** Accounts of people, for administrators. */
-import { Button, Group, Modal, NativeSelect, Stack, Switch, TextInput } from '@mantine/core';
-import { useState } from 'react';
+import { Button, Group, NativeSelect, Switch, TextInput } from '@mantine/core';
+import { useEffect, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useChangeUser, useInvite, useInviteAgain, useUsers, type User } from '../api/admin';
 import type { Role } from '../api/session';
+import { BusyButton } from '../parts/busy';
+import { FormDialog } from '../parts/dialog';
 import { Problem } from '../parts/failing';
 import { useFormats } from '../parts/format';
 import { useNotice } from '../parts/notice';
@@ -86,46 +88,35 @@ function UserDialog({ user, close, shown }: {
   shown: (link: string) => void;
 }) {
   const { t } = useTranslation();
-  const { fail } = useNotice();
   const invite = useInvite();
   const change = useChangeUser();
   const [form, setForm] = useState<Form>(user ? formOf(user) : EMPTY);
+  const sending = useRef<AbortController>(null);
+  useEffect(() => () => sending.current?.abort(), []); // who leaves gives up what is under way
   const save = () => {
+    sending.current = new AbortController();
+    const { signal } = sending.current;
     if (user) {
-      change.mutate(
-        { user, body: { ...bodyOf(form), active: form.active } },
-        { onSuccess: close, onError: fail },
-      );
+      change.mutate({ user, body: { ...bodyOf(form), active: form.active }, signal }, { onSuccess: close });
       return;
     }
     invite.mutate(
-      { ...bodyOf(form), name: form.name.trim() },
+      { body: { ...bodyOf(form), name: form.name.trim() }, signal },
       {
         onSuccess: (done) => {
           close();
           shown(done.link);
         },
-        onError: fail,
       },
     );
   };
   return (
-    <Modal opened onClose={close} title={user ? t('users.change') : t('users.add')} closeButtonProps={{ 'aria-label': t('common.close') }}>
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          save();
-        }}
-      >
-        <Stack gap="sm">
-          <Fields form={form} set={(part) => setForm({ ...form, ...part })} known={user !== null} />
-          <Group justify="flex-end">
-            <Button variant="default" onClick={close}>{t('common.cancel')}</Button>
-            <Button type="submit" loading={invite.isPending || change.isPending}>{t('common.save')}</Button>
-          </Group>
-        </Stack>
-      </form>
-    </Modal>
+    <FormDialog
+      title={user ? t('users.change') : t('users.add')} does={t('common.save')} ready close={close} submit={save}
+      busy={invite.isPending || change.isPending} refused={invite.error ?? change.error ?? undefined}
+    >
+      <Fields form={form} set={(part) => setForm({ ...form, ...part })} known={user !== null} />
+    </FormDialog>
   );
 }
 
@@ -135,14 +126,14 @@ export function Users() {
   const { fail } = useNotice();
   const { data, error } = useUsers();
   const again = useInviteAgain();
-  const [edited, setEdited] = useState<User | 'new' | null>(null);
+  const [edited, setEdited] = useState<string | null>(null); // an id, or '' for somebody new
   const [link, setLink] = useState<string | null>(null);
   if (!data) return error ? <Problem error={error} /> : <Waiting />;
   return (
     <section className={`card ${classes.types}`}>
       <Group justify="space-between">
         <h2>{t('settings.users')}</h2>
-        <Button size="xs" onClick={() => setEdited('new')}>{t('users.add')}</Button>
+        <Button size="xs" onClick={() => setEdited('')}>{t('users.add')}</Button>
       </Group>
       <Table label={t('settings.users')} columns={[t('users.name'), t('users.role'), t('users.state'), t('users.signedIn'), t('users.actions')]}>
         {data.map((one) => (
@@ -153,20 +144,21 @@ export function Users() {
             <td>{one.signed_in ? formats.moment(one.signed_in) : t('ago.never')}</td>
             <td>
               <Group gap={6} wrap="nowrap">
-                <Button size="compact-sm" variant="default" onClick={() => setEdited(one)}>{t('users.change')}</Button>
-                <Button
-                  size="compact-sm" variant="default" disabled={!one.active}
+                <Button size="compact-sm" variant="default" onClick={() => setEdited(one.id)}>{t('users.change')}</Button>
+                <BusyButton
+                  size="compact-sm" variant="default" off={!one.active}
+                  busy={again.isPending && again.variables.id === one.id}
                   onClick={() => again.mutate(one, { onSuccess: (done) => setLink(done.link), onError: fail })}
                 >
                   {t('users.link')}
-                </Button>
+                </BusyButton>
               </Group>
             </td>
           </tr>
         ))}
       </Table>
       {edited !== null && (
-        <UserDialog user={edited === 'new' ? null : edited} close={() => setEdited(null)} shown={setLink} />
+        <UserDialog user={data.find((one) => one.id === edited) ?? null} close={() => setEdited(null)} shown={setLink} />
       )}
       <SecretDialog title={t('users.link')} hint={t('users.linkHint')} secret={link} close={() => setLink(null)} />
     </section>

@@ -1,10 +1,12 @@
 /** Everything that happened to a ticket, with who and when, and a place to write. */
-import { Button, Text, Textarea } from '@mantine/core';
+import { Text, Textarea } from '@mantine/core';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { EventRow, Ticket } from '../api/client';
 import { useComment, useHistory } from '../api/queries';
+import { BusyButton } from '../parts/busy';
 import { useFormats } from '../parts/format';
+import { OwnClock } from '../parts/marks';
 import { useNotice } from '../parts/notice';
 import { useActor } from '../parts/prefs';
 import classes from './tickets.module.css';
@@ -44,7 +46,7 @@ export function Talk({ ticket: { id: ticket, clock } }: { ticket: Ticket }) {
     i18n.exists(`event.${type}`) ? t(`event.${type}`) : t('event.other', { type });
   return (
     <section className="card" aria-labelledby="talk">
-      <h2 id="talk">{t('ticket.conversation')}</h2>
+      <h2><span id="talk">{t('ticket.conversation')}</span> <OwnClock clock={clock} /></h2>
       <form
         onSubmit={(event) => {
           event.preventDefault();
@@ -56,9 +58,9 @@ export function Talk({ ticket: { id: ticket, clock } }: { ticket: Ticket }) {
           aria-label={t('ticket.comment')} placeholder={t('ticket.comment')} autosize minRows={2} maxRows={10}
           maxLength={10_000} value={text} onChange={(event) => setText(event.currentTarget.value)}
         />
-        <Button type="submit" mt={8} variant="default" disabled={!text.trim()} loading={comment.isPending}>
+        <BusyButton type="submit" mt={8} variant="default" off={!text.trim()} busy={comment.isPending}>
           {t('ticket.send')}
-        </Button>
+        </BusyButton>
       </form>
       <ul className={classes.talk}>
         {folded(data ?? []).map(({ event: one, times }) => (
@@ -67,7 +69,7 @@ export function Talk({ ticket: { id: ticket, clock } }: { ticket: Ticket }) {
               <span className="strong">{formats.who(one.actor)}</span> {verb(one.type)}{times > 1 && ` ×${times}`}
               {typeof one.detail.verdict === 'string' && `: ${t(`ticket.verdict_${one.detail.verdict}`)}`}
               <span className="dim small"> · <time dateTime={one.at} title={t('ticket.recorded', { time: formats.moment(one.recorded) })}>
-                {formats.on(clock, formats.moment(one.at))}
+                {formats.moment(one.at)}
               </time></span>
             </Text>
             {words(one).map((said) => <div key={said} className={classes.said}>{said}</div>)}
