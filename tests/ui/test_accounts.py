@@ -83,6 +83,32 @@ def test_an_administrator_invites_a_customer_who_sees_less(
     other.close()
 
 
+def test_who_leaves_the_dialogue_of_an_account_gives_up_what_it_sent(
+    context: BrowserContext, guarded: Service
+) -> None:
+    page = context.new_page()
+    page.goto(url(guarded, "/settings/users"))
+    sign_in(page, "ada")
+    page.get_by_role("button", name="Add a person").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Sign-in name").fill("ada")
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("Not saved")  # there is one of that name
+    expect(dialog.get_by_role("button", name="Save")).to_be_focused()
+    page.route(
+        "**/api/v1/users",
+        lambda route: None if route.request.method == "POST" else route.continue_(),
+    )
+    dialog.get_by_label("Sign-in name").fill("late")
+    with page.expect_request(lambda one: one.method == "POST" and one.url.endswith("/users")):
+        dialog.get_by_role("button", name="Save").click()
+    with page.expect_event("requestfailed", lambda one: one.url.endswith("/users")):
+        page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    expect(page.get_by_role("alert")).to_have_count(0)
+    page.unroute_all(behavior="ignoreErrors")
+
+
 def test_a_token_is_shown_once_works_and_is_revoked(
     context: BrowserContext, guarded: Service
 ) -> None:

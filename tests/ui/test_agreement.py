@@ -11,6 +11,7 @@ from tests.ui.conftest import Watched
 from tests.ui.plant import Running
 
 OWN = re.compile(r"\(machine's\sclock\)")
+OWN_TIMES = "Times: machine's clock"  #: of a group, once
 SEVERITY = {1: "Notice", 2: "Alert", 3: "Alarm"}
 
 
@@ -25,7 +26,7 @@ def test_board_and_ticket_agree_on_severity_and_clock(watched: Watched, running:
     page.goto(f"{running.url}/tickets/{ticket['id']}")
     expect(page.get_by_text(word, exact=True).first).to_be_visible()
     opened = page.locator("time").last
-    expect(opened).to_contain_text("GMT+1 (machine's clock)")
+    expect(opened).to_contain_text("GMT+1")
     expect(opened).to_have_attribute("datetime", ticket["opened"])
     said = opened.inner_text()
     expect(page.get_by_text(said)).not_to_have_count(1)  # the ticket itself says the same
@@ -60,23 +61,23 @@ def test_a_machine_stands_no_better_than_the_work_that_waits_on_it(
 
 
 def test_times_of_a_machines_own_clock_say_so(watched: Watched, running: Running) -> None:
-    page, own = watched.page, "(machine's clock)"
+    page = watched.page
     ticket = running.first("/tickets", state="new", clock="data")
     page.goto(f"{running.url}/machines/{ticket['machine']}")
     strip = page.get_by_role("img", name="State").filter(has=page.locator("rect"))
     expect(strip).to_have_attribute("aria-label", OWN)
     expect(strip.locator("title").first).to_have_text(OWN)
-    history = page.get_by_role("region", name="History").locator("div").filter(has_text="#")
-    expect(history.first).to_contain_text(own)
+    expect(page.get_by_role("region", name="History").get_by_text(OWN_TIMES)).to_have_count(1)
     page.goto(f"{running.url}/overview")
     card = page.locator("li.card").filter(has_text=f"#{ticket['number']}")
-    expect(card.get_by_text("Expected to be done by")).to_contain_text(own)
+    expect(card.get_by_text("Expected to be done by")).to_have_text(re.compile(r"\d{4}$"))
+    expect(card.get_by_text(OWN_TIMES)).to_have_count(1)
 
 
 def test_dates_of_work_and_parts_say_whose_clock_they_are_on(
     watched: Watched, running: Running
 ) -> None:
-    page, own = watched.page, re.compile(r"\d{4}.* \(machine's\sclock\)")
+    page, own, day = watched.page, re.compile(rf"\d{{4}}.* {OWN.pattern}"), re.compile(r"\d{4}")
     ticket = running.first("/tickets", state="new", clock="data")
 
     def ordered(route: Route) -> None:
@@ -89,19 +90,22 @@ def test_dates_of_work_and_parts_say_whose_clock_they_are_on(
 
     page.route("**/api/v1/machines/*/parts", ordered)
     page.goto(f"{running.url}/machines/{ticket['machine']}")
-    expect(page.get_by_text("Order by").first).to_have_text(own)
+    expect(page.get_by_text("Order by").first).to_have_text(day)
+    expect(page.get_by_role("region", name="Parts").get_by_text(OWN_TIMES)).to_have_count(1)
     known = page.locator("dt").filter(has_text="Known since").locator("+ dd")
     expect(known).to_have_text(re.compile(r"\d{4}"))  # when the service first heard of it
     expect(known).not_to_contain_text("machine's")
     page.goto(f"{running.url}/tickets/{ticket['id']}")
     for heading in ("Due window", "Opened"):
         said = page.get_by_role("heading", name=heading, exact=True).locator("+ div")
-        expect(said).to_have_text(own)
+        expect(said).to_have_text(day)
+    expect(page.get_by_text(OWN_TIMES)).to_have_count(3)  # facts, evidence, history
     page.goto(f"{running.url}/inbox/{ticket['advisory_id']}?show=done")
     item = page.locator(f"a[href^='/inbox/{ticket['advisory_id']}']")
     expect(item).to_have_text(own)
     window = page.get_by_role("heading", name="Due window", exact=True).locator("+ div")
-    expect(window).to_have_text(own)
+    expect(window).to_have_text(day)
+    expect(page.get_by_text(OWN_TIMES)).to_have_count(2)  # facts, evidence
     board = running.service.get("/board") | {"items": []}
     page.route("**/api/v1/board", lambda route: route.fulfill(json=board))
     page.goto(f"{running.url}/tickets")  # without a machine's now, dates stand for days left
@@ -167,4 +171,31 @@ def test_the_words_of_a_limit_fit_the_value_of_now(
         "li", has=page.locator("svg")
     )
     expect(most.first).to_contain_text(words)
+    page.unroute_all(behavior="ignoreErrors")
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", "the device sends °F, the machine type expects °C. Limits and forecasts do not"),
+        ("zh-CN", "终端发送的单位为 °F，设备类型要求 °C，其限值和寿命预测不适用"),
+    ],
+)
+def test_a_unit_that_the_machine_type_does_not_expect_is_told(
+    watched: Watched, running: Running, language: str, said: str
+) -> None:
+    page = watched.page
+    ticket = running.first("/tickets", clock="data")
+
+    def told(route: Route) -> None:
+        """Answer as if the device told the first signal in another unit."""
+        answer = route.fetch()
+        known: dict[str, Any] = answer.json()
+        known["items"][0] |= {"unit": "[degF]", "profile_unit": "Cel"}
+        route.fulfill(response=answer, json=known)
+
+    page.route("**/api/v1/machines/*/signals", told)
+    for path in (f"/machines/{ticket['machine']}", f"/tickets/{ticket['id']}"):
+        page.goto(f"{running.url}{path}?lang={language}")
+        expect(page.get_by_text(said)).to_have_count(1)
     page.unroute_all(behavior="ignoreErrors")

@@ -152,3 +152,26 @@ def test_without_a_network_a_decision_fails_now_and_is_not_done_later(
     assert page.evaluate("fetch('/livez').then((answer) => answer.status)") == 200
     assert late == []
     assert running.service.get(f"/advisories/{advisory['id']}")["state"] == "open"
+
+
+def test_a_button_that_waits_keeps_the_keyboard(watched: Watched, running: Running) -> None:
+    page, ticket = watched.page, running.first("/tickets", clock="data")
+    path = f"/tickets/{ticket['id']}"
+    page.route(f"**/api/v1{path}", lambda route: route.fulfill(json=ticket | {"state": "new"}))
+    steps = held(page, "**/acknowledge")
+    page.goto(running.url + path)
+    button = page.get_by_role("button", name="Take it on")
+    button.focus()
+    with page.expect_request("**/acknowledge"):
+        page.keyboard.press("Enter")
+    expect(button).to_have_attribute("aria-disabled", "true")
+    expect(button).to_be_focused()
+    page.keyboard.press("Enter")  # it is under way
+    page.route(
+        f"**/api/v1{path}", lambda route: route.fulfill(json=ticket | {"state": "in_progress"})
+    )
+    steps[0].fulfill(json=ticket | {"state": "in_progress"})
+    expect(button).to_have_count(0)
+    expect(page.get_by_role("region", name="Next")).to_be_focused()
+    assert len(steps) == 1
+    page.unroute_all(behavior="ignoreErrors")

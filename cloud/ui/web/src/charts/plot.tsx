@@ -6,7 +6,7 @@ import uPlot from 'uplot';
 import { drawOverlay, EMPTY, variable, type Overlay } from './overlay';
 import { scaled } from './points';
 import type { Range } from './range';
-import { timeLabels } from './ticks';
+import { decimals, timeLabels } from './ticks';
 
 export interface Line {
   y: (number | null)[];
@@ -27,7 +27,7 @@ interface Props {
   overlay?: Overlay;
   language: string;
   zone: string | undefined;
-  value: (value: number) => string;
+  value: (value: number, decimals?: number) => string; // at least so many, on an axis
   onZoom: (range: Range) => void;
   onReset: () => void;
   readout?: (text: string | null) => void;
@@ -142,7 +142,8 @@ function options(
       { ...axis, size: 26, space: 70, values: timeLabels(now.current.language, now.current.zone) },
       {
         ...axis, size: AXIS, space: 26,
-        values: (_u, splits) => splits.map((one) => now.current.value(one)),
+        values: (_u, splits, _axis, _space, step) =>
+          splits.map((one) => now.current.value(one, decimals(step))),
       },
     ],
     series: [

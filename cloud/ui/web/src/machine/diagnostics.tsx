@@ -72,7 +72,7 @@ function Capture({ name, value }: { name: string; value: Captured }) {
   return (
     <Plot
       x={x} lines={lines} range={zoom ?? { from, to }} label={name} height={130} language={formats.language}
-      zone={formats.zone} value={(one) => figure(one, formats.language)} onZoom={setZoom} onReset={() => setZoom(null)}
+      zone={formats.zone} value={(one, decimals) => figure(one, formats.language, decimals)} onZoom={setZoom} onReset={() => setZoom(null)}
     />
   );
 }

@@ -25,8 +25,8 @@ function TrendPlot({ title, x, lines, fixed, cap, unit, digits, view, height }: 
   const readout = useRef<HTMLSpanElement>(null);
   const main = lines.find((one) => !one.band);
   const last = main?.y.findLast((one) => one !== null);
-  const shown = (value: number) =>
-    digits === undefined ? figure(value, formats.language) : value.toFixed(digits);
+  const shown = (value: number, decimals?: number) =>
+    digits === undefined ? figure(value, formats.language, decimals) : value.toFixed(digits);
   const said = last == null ? t('common.none') : `${shown(last)}${unit}`;
   return (
     <section className={classes.chart} aria-label={title}>

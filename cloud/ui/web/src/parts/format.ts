@@ -33,14 +33,14 @@ export function converter(code: string | null | undefined, units: Prefs['units']
   return { unit, by: (v) => v };
 }
 
-/** Three figures, without a power of ten for what people read every day. */
-export function figure(value: number, language: string): string {
+/** Three figures, or at least so many decimals, without a power of ten for what people read every day. */
+export function figure(value: number, language: string, decimals = 0): string {
   const size = Math.abs(value);
   const digits = size >= 100 || size === 0 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3;
   if (size >= 100_000) {
     return numbers(language, { notation: 'compact', maximumFractionDigits: 1 }).format(value);
   }
-  return numbers(language, { maximumFractionDigits: digits }).format(value);
+  return numbers(language, { maximumFractionDigits: Math.max(digits, decimals) }).format(value);
 }
 
 
@@ -81,7 +81,7 @@ export interface Formats {
   days: (from: string, to: string) => string;
   who: (actor: string) => string;
   zoneName: string;
-  tick: (unit: string | null | undefined) => (value: number) => string; // on an axis
+  tick: (unit: string | null | undefined) => (value: number, decimals?: number) => string; // on an axis
 }
 
 /** Parts of the service that are written down as who did something. */
@@ -168,8 +168,8 @@ function formats(chosen: string, prefs: Prefs, t: TFunction): Formats {
     time: zoned(format({ hour: '2-digit', minute: '2-digit', second: '2-digit', ...H23 })),
     moment: zoned(format({ year: 'numeric', month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', ...H23 })),
     zoneName: zoneOf(Date.now()),
-    tick: (unit) => (value) =>
-      isPrefixed(unit) ? `${prefixed(value, language)}${convert(unit).unit}` : figure(value, language),
+    tick: (unit) => (value, decimals) =>
+      isPrefixed(unit) ? `${prefixed(value, language)}${convert(unit).unit}` : figure(value, language, decimals),
     on: (clock, said) => (clock === 'data' ? t('ago.own', { time: said }) : said),
   };
 }
