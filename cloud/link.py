@@ -7,6 +7,7 @@ makes the path lossless is the receipt; the acknowledgement is only back-pressur
 
 import logging
 import ssl
+import sys
 import struct
 import threading
 import time
@@ -230,6 +231,7 @@ class Link:
                 tls_version=ssl.PROTOCOL_TLS_CLIENT,
             )
         self._client.on_connect = self._on_connect
+        self._client.on_connect_fail = self._on_connect_fail
         self._client.on_subscribe = self._on_subscribe
         self._client.on_disconnect = self._on_disconnect
         self._client.on_message = self._on_message
@@ -303,10 +305,18 @@ class Link:
             self.error = f"{self._settings.host}:{self._settings.port} refused: {reason}"
             log.error("%s", self.error)
             return
+        log.info("connected to %s:%d", self._settings.host, self._settings.port)
         self.error = None
         self.epoch += 1
         self._client.begin(getattr(args[3], "ReceiveMaximum", NUMBERS))
         client.subscribe(f"{topics.ROOT}/+/up/#", qos=1)
+
+    def _on_connect_fail(self, *_: Any) -> None:
+        """Say why, once for each reason; paho calls this while it handles the error."""
+        text = f"no connection to {self._settings.host}:{self._settings.port}: {sys.exception()}"
+        if text != self.error:
+            log.warning("%s; trying again", text)
+        self.error = text
 
     def _on_subscribe(self, *_: Any) -> None:
         self.connected.set()  # only now does what devices send come here

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -15,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from edge_agent import settings as edge_settings
-from edge_agent.errors import AgentError
+from edge_agent.errors import AgentError, first
 from edge_agent.later import later
 from edge_agent.outbox_file import connect_read_only, stats
 from edge_agent.settings import MEMORY
@@ -86,14 +87,12 @@ def status(settings: edge_settings.Settings, *, as_json: bool) -> int:
     if settings.outbox.path == MEMORY or not path.exists():
         print(f"forewarn-agent: there is no outbox at {path} yet", file=sys.stderr)
         return 1
-    db = connect_read_only(path)
     try:
-        numbers = stats(db, path)
+        with contextlib.closing(connect_read_only(path)) as db:
+            numbers = stats(db, path)
     except sqlite3.DatabaseError as error:
         print(f"forewarn-agent: {path} cannot be read: {error}", file=sys.stderr)
         return 1
-    finally:
-        db.close()
     if as_json:
         print(msgspec.json.encode(numbers).decode())
         return 0
@@ -113,12 +112,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb and return its exit status."""
     options = parser().parse_args(arguments)
     if options.verb == "check":
-        problems = edge_settings.check(options.settings)
+        problems = edge_settings.check(options.settings, here=True)
         for problem in problems:
             print(problem, file=sys.stderr)
         if not problems:
             print(f"{options.settings}: fine")
         return bool(problems)
+    failed = False
     try:
         settings = edge_settings.load(options.settings)
         if options.verb == "status":
@@ -130,10 +130,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream=sys.stderr,
         )
         asyncio.run(run(settings, until_sent=options.until_sent))
-    except AgentError as error:
-        print(f"forewarn-agent: {error}", file=sys.stderr)
-        return 1
-    return 0
+    except* AgentError as group:
+        failed = True
+        print(f"forewarn-agent: {first(group)}", file=sys.stderr)
+    return int(failed)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from edge_agent import clock
 from edge_agent.command_file import CommandFile
 from edge_agent.commands import Executor
 from edge_agent.diagnostics import Diagnostics, Latest
-from edge_agent.drivers import Driver, Reading, find
+from edge_agent.drivers import Driver, Reading, find, names_signal
 from edge_agent.errors import DriverError, OutboxError
 from edge_agent.loglines import LogLines
 from edge_agent.outbox import Outbox
@@ -21,7 +21,9 @@ from edge_agent.sampler import Sampler
 from edge_agent.sender import Sender
 from edge_agent.settings import Settings, SignalSettings, SourceSettings
 from edge_agent.signature import checker
+from models.contract.errors import ContractError
 from models.contract.messages import Batch, MachineRef, Metric
+from models.contract.wire import MetricWire
 
 TEND_S: Final = 5.0  #: between two looks at the disk
 RETRY_S: Final = 1.0  #: after an outbox write that failed
@@ -82,6 +84,16 @@ def feed_of(source: SourceSettings) -> Feed:
     )
 
 
+def _sayable(metric: Metric) -> bool:
+    """Whether a birth can carry what is known of a signal: no service reads one that cannot."""
+    try:
+        msgspec.convert({"name": metric.name, "unit": metric.unit}, MetricWire)
+    except msgspec.ValidationError as error:
+        log.error("signal %.40r is not announced: %s", metric.name, error)
+        return False
+    return True
+
+
 class Agent:
     """One device. Several may run in one process, with `feeds` of one's own (simulators)."""
 
@@ -110,7 +122,8 @@ class Agent:
         )
         self.started = asyncio.Event()
         self._stop = asyncio.Event()
-        self._metrics = {metric.name: metric for feed in self.feeds for metric in feed.metrics()}
+        self._most = MAX_SIGNALS
+        self._metrics = {m.name: m for feed in self.feeds for m in feed.metrics() if _sayable(m)}
 
     @property
     def columns(self) -> set[str]:
@@ -192,9 +205,11 @@ class Agent:
                         if batch := sampler.add(reading, clock.now().mono_ns):
                             await self._keep(feed, batch)
                         waiting.set()
-            except DriverError as error:
-                log.error("%s; trying again in %.0f s", error, wait_s)
-                self.publisher.notice(f"source {feed.machine or 'machine'}: {error}")
+            except Exception as error:  # a fault in one driver is no reason to end the others
+                fault = None if isinstance(error, DriverError) else error
+                words = str(error) if fault is None else repr(error)
+                log.error("%s; trying again in %.0f s", words, wait_s, exc_info=fault)
+                self.publisher.notice(f"source {feed.machine or 'machine'}: {words}")
                 await asyncio.sleep(wait_s)
                 wait_s = min(wait_s * 2, LONGEST_DRIVER_WAIT_S)
             else:
@@ -216,14 +231,19 @@ class Agent:
 
     async def _learn(self, feed: Feed, reading: Reading, sampler: Sampler) -> None:
         """A signal that nobody announced becomes part of the dictionary."""
-        new = [n for n in reading.values if feed.prefix + n not in self._metrics]
-        if new and len(self._metrics) < MAX_SIGNALS:
-            for name in new[: MAX_SIGNALS - len(self._metrics)]:
-                column = feed.prefix + name
-                self._metrics[column] = Metric(name=column)
+        columns = (feed.prefix + name for name in reading.values)
+        new = [name for name in columns if name not in self._metrics and names_signal(name)]
+        if new := new[: self._most - len(self._metrics)]:
+            self._metrics.update({name: Metric(name=name) for name in new})
             if batch := sampler.flush():
                 await self._keep(feed, batch)
-            await self.publisher.declare(self._metrics.values())
+            try:
+                await self.publisher.declare(self._metrics.values())
+            except ContractError as error:  # the birth is too large
+                for name in new:
+                    del self._metrics[name]
+                self._most = len(self._metrics)
+                log.error("no signal beyond %d is announced: %s", self._most, error)
         sampler.dictionary = self.publisher.dictionary
 
     async def _keep(self, feed: Feed, batch: Batch) -> None:

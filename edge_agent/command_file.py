@@ -1,6 +1,7 @@
 """What became of each command, on disk until it expires: so that none is executed twice."""
 
 import contextlib
+import logging
 import sqlite3
 from pathlib import Path
 from typing import Final
@@ -16,6 +17,8 @@ CREATE TABLE IF NOT EXISTS command (
   step TEXT NOT NULL, answer BLOB NOT NULL, due INTEGER NOT NULL, sent INTEGER NOT NULL DEFAULT 0
 )
 """
+
+log = logging.getLogger(__name__)
 
 
 class CommandFileError(AgentError):
@@ -38,20 +41,29 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CommandFile:
-    """One SQLite file; `None` keeps everything in memory (simulations)."""
+    """One SQLite file; `None` keeps everything in memory (simulations).
+
+    A file that is not readable is set aside and a new one begun, as nobody visits the device.
+
+    Raises:
+        CommandFileError: it cannot be opened.
+    """
 
     def __init__(self, path: Path | None) -> None:
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        self._db = sqlite3.connect(
-            path or ":memory:", check_same_thread=False, isolation_level=None
-        )
-        with contextlib.ExitStack() as failing:
-            failing.callback(self._db.close)
-            for pragma in ("journal_mode=WAL", "synchronous=FULL", "cache_size=-64"):
-                self._db.execute(f"PRAGMA {pragma}").fetchall()
-            self._db.execute(_TABLE)
-            failing.pop_all()
+        try:
+            if path is not None:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = _opened(path)
+        except (sqlite3.OperationalError, OSError) as error:
+            raise CommandFileError(f"commands: {path}: {error}") from error
+        except sqlite3.DatabaseError as error:
+            assert path is not None
+            kept = path.with_name(f"{path.name}.unreadable")
+            path.replace(kept)
+            for end in ("-wal", "-shm"):
+                path.with_name(path.name + end).unlink(missing_ok=True)
+            log.error("commands: %s; it is kept as %s and a new file begun", error, kept)
+            self._db = _opened(path)
 
     def get(self, command_id: str) -> Kept | None:
         """Return what is kept of a command."""
@@ -110,3 +122,14 @@ class CommandFile:
     def close(self) -> None:
         """Let go of the file."""
         self._db.close()
+
+
+def _opened(path: Path | None) -> sqlite3.Connection:
+    db = sqlite3.connect(path or ":memory:", check_same_thread=False, isolation_level=None)
+    with contextlib.ExitStack() as failing:
+        failing.callback(db.close)
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "cache_size=-64"):
+            db.execute(f"PRAGMA {pragma}").fetchall()
+        db.execute(_TABLE)
+        failing.pop_all()
+    return db

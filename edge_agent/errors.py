@@ -26,3 +26,11 @@ class OutboxError(AgentError):
 
 class OutboxCorrupt(OutboxError):
     """The file is not a readable outbox; the text names the file."""
+
+
+def first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the first error inside groups of errors."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -7,6 +7,7 @@ outbox, which alone does. A last will says when the device is gone.
 import asyncio
 import logging
 import os
+import ssl
 from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Self
@@ -17,6 +18,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from edge_agent.commands import Executor
+from edge_agent.errors import SettingsError, first
 from edge_agent.sender import Sender
 from edge_agent.settings import BrokerSettings
 from models.contract import codec, topics
@@ -107,11 +109,13 @@ class Link:
                 async with self._client() as client:
                     await self._session(client)
             except* (aiomqtt.MqttError, OSError) as group:
-                self.error = f"{self._settings.host}:{self._settings.port}: {_first(group)}"
+                self.error = f"{self._settings.host}:{self._settings.port}: {first(group)}"
+            except* SettingsError as group:
+                self.error = str(first(group))
             except* Exception as group:
                 # Reading and storing go on; a fresh connection is the only thing to try.
                 log.exception("sending failed")
-                self.error = f"{_first(group)!r}"
+                self.error = f"{first(group)!r}"
             finally:
                 self.connected.clear()
             if self._leaving.is_set():
@@ -120,7 +124,7 @@ class Link:
                 failures = 0
             wait_s = self._jitter() * min(self._first_wait_s * 2**failures, LONGEST_WAIT_S)
             failures = min(failures + 1, 16)
-            log.warning("no connection to %s; trying again in %.1f s", self.error, wait_s)
+            log.warning("no connection: %s; trying again in %.1f s", self.error, wait_s)
             await _either(self._leaving, wait_s)
 
     async def _session(self, client: aiomqtt.Client) -> None:
@@ -177,11 +181,6 @@ class Link:
         if five:
             will_properties = Properties(PacketTypes.WILLMESSAGE)  # type: ignore[no-untyped-call]
             will_properties.WillDelayInterval = WILL_DELAY_S
-        tls = None
-        if settings.ca_file:
-            tls = aiomqtt.TLSParameters(
-                ca_certs=settings.ca_file, certfile=settings.cert_file, keyfile=settings.key_file
-            )
         client = aiomqtt.Client(
             settings.host,
             settings.port,
@@ -192,7 +191,7 @@ class Link:
             clean_session=None if five else True,
             clean_start=True if five else MQTT_CLEAN_START_FIRST_ONLY,
             keepalive=KEEPALIVE_S,
-            tls_params=tls,
+            tls_context=_tls(settings),
             will=aiomqtt.Will(
                 topics.up(self._sender.identity, "state"),
                 self._state(online=False),
@@ -205,16 +204,24 @@ class Link:
         return client
 
 
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
-
-
 async def _either(event: asyncio.Event, seconds: float) -> None:
     try:
         async with asyncio.timeout(seconds):
             await event.wait()
     except TimeoutError:
         return
+
+
+def _tls(settings: BrokerSettings) -> ssl.SSLContext | None:
+    """Return what TLS needs, None without it; `SettingsError` names the file that does not do."""
+    if not settings.ca_file:
+        return None
+    at = f"broker.ca_file: {settings.ca_file}"
+    try:
+        context = ssl.create_default_context(cafile=settings.ca_file)
+        if settings.cert_file:
+            at = f"broker.cert_file, key_file: {settings.cert_file}, {settings.key_file}"
+            context.load_cert_chain(settings.cert_file, settings.key_file)
+    except OSError as error:
+        raise SettingsError(f"{at}: {error.strerror or error}") from error
+    return context

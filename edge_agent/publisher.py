@@ -12,7 +12,7 @@ from edge_agent.outbox import Outbox
 from edge_agent.outbox_file import Placed
 from edge_agent.sender import Sender
 from edge_agent.settings import Settings
-from edge_agent.spool import Spool, open_outbox
+from edge_agent.spool import Spool, alone, open_outbox
 from models.contract.codec import dictionary_hash
 from models.contract.messages import Batch, Birth, Event, MachineRef, Metric
 
@@ -45,6 +45,7 @@ class Publisher:
 
     async def __aenter__(self) -> Self:
         settings = self.settings
+        self._stack.enter_context(alone(settings.outbox))
         outbox, mended = open_outbox(settings.outbox, self.boot, self._outbox_kind)
         self.spool = Spool(outbox)
         self._stack.push_async_callback(self.spool.close)
@@ -87,8 +88,8 @@ class Publisher:
             capabilities=tuple(self._executor.verbs) if self._executor else (),
             time=self.settings.time,
         )
-        self.dictionary = birth.dictionary
         await self.spool.call(self.spool.outbox.remember, birth)
+        self.dictionary = birth.dictionary
         self.sender.reborn()
         if first:
             await self._stack.enter_async_context(self.link)

@@ -11,10 +11,11 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
-from edge_agent.drivers import find, names
+from edge_agent.drivers import find, names, names_signal
 from edge_agent.errors import SettingsError
 from models import plugins
 from models.contract.messages import MachineRef
+from models.contract.wire import ProfileName, Unit
 from models.toml import TomlError, line_of, parse, place_of
 
 #: Tenant and device: lower-case letters, digits and hyphens, at most 31 (part of every topic).
@@ -22,6 +23,7 @@ IdPart = Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9-]{0,30}$")]
 MachineKey = Annotated[str, msgspec.Meta(pattern="^([a-z0-9][a-z0-9-]{0,30})?$")]
 Stream = Literal["alarm", "live", "bulk", "backfill"]
 MEMORY: Final = ":memory:"
+NOT_A_NAME: Final = "give 1 to 120 printable characters, of a signal with its machine's key"
 Policy = Literal["drop-oldest", "reject-new"]
 
 
@@ -48,6 +50,11 @@ class BrokerSettings(_Strict, frozen=True, kw_only=True):
     def loopback(self) -> bool:
         """Whether the broker is on this computer."""
         return self.host in {"127.0.0.1", "::1", "localhost"}
+
+    def files(self) -> dict[str, str | None]:
+        """Return the files that are named, by their keys."""
+        keys = ("password_file", "ca_file", "cert_file", "key_file")
+        return {f"broker.{key}": getattr(self, key) for key in keys}
 
     def password(self) -> str | None:
         """Read the password from where the settings point; `SettingsError` names the place."""
@@ -95,7 +102,7 @@ class MachineSettings(_Strict, frozen=True, kw_only=True):
     """A machine behind this device. The key "" is for a device with one machine only."""
 
     key: MachineKey = ""
-    profile: str = "generic"
+    profile: ProfileName = "generic"
     name: str | None = None
 
 
@@ -103,7 +110,7 @@ class SignalSettings(_Strict, frozen=True, kw_only=True):
     """What is known of one signal of a source: UCUM unit, kind and normal range."""
 
     name: str
-    unit: str | None = None
+    unit: Unit | None = None
     kind: Literal["gauge", "counter", "state", "waveform", "consumable"] = "gauge"
     low: float | None = None
     high: float | None = None
@@ -162,15 +169,18 @@ class Settings(_Strict, frozen=True, kw_only=True):
 
 
 def load(path: Path) -> Settings:
-    """Read and check a file; `SettingsError` names file, line and key."""
+    """Read and check a file, `SettingsError` names file, line and key."""
     problems = check(path)
     if problems:
         raise SettingsError("\n".join(problems))
     return parse(path.read_text("utf-8"), Settings, str(path))
 
 
-def check(path: Path) -> list[str]:
-    """Return what is wrong with a file, each with file, line and key; an empty list is good."""
+def check(path: Path, *, here: bool = False) -> list[str]:
+    """Return what is wrong with a file, each with file, line and key; an empty list is good.
+
+    With `here` the files that it names must be readable on this computer.
+    """
     try:
         text = path.read_text("utf-8")
         settings = parse(text, Settings, str(path))
@@ -184,6 +194,7 @@ def check(path: Path) -> list[str]:
         *_machines(settings),
         *(p for i, source in enumerate(settings.sources) for p in _source(settings, i, source)),
         *_tls(settings.broker),
+        *(_unreadable(settings) if here else ()),
     ]
     return [str(TomlError(str(path), line_of(text, key), key, words)) for key, words in found]
 
@@ -201,6 +212,11 @@ def _machines(settings: Settings) -> list[Problem]:
     if "" in keys and len(keys) > 1:
         at = keys.index("")
         found.append((f"machines[{at}].key", "give every machine a key when there are several"))
+    found += [
+        (f"machines[{i}].name", NOT_A_NAME)
+        for i, machine in enumerate(settings.machines)
+        if machine.name is not None and not names_signal(machine.name)
+    ]
     return found
 
 
@@ -211,6 +227,12 @@ def _source(settings: Settings, i: int, source: SourceSettings) -> list[Problem]
     if source.machine not in keys:
         known = ", ".join(f"'{key}'" for key in keys)
         found.append((f"{place}.machine", f"'{source.machine}' is not a machine: use {known}"))
+    prefix = f"{source.machine}/" if source.machine else ""
+    found += [
+        (f"{place}.signals[{n}].name", NOT_A_NAME)
+        for n, signal in enumerate(source.signals)
+        if not names_signal(prefix + signal.name)
+    ]
     try:
         kind = find(source.driver)
     except plugins.UnknownPluginError:
@@ -227,6 +249,21 @@ def _source(settings: Settings, i: int, source: SourceSettings) -> list[Problem]
             words = f"there is no such option of {source.driver}: use {allowed}"
         found.append((f"{place}.options.{inner}".rstrip("."), words))
     return found
+
+
+def _unreadable(settings: Settings) -> list[Problem]:
+    named = {"commands.key_file": settings.commands.key_file} | settings.broker.files()
+    return [(key, words) for key, name in named.items() if (words := _unread(name))]
+
+
+def _unread(name: str | None) -> str | None:
+    """Return why a file cannot be read; None where it can be, or none is named."""
+    try:
+        if name is not None:
+            Path(name).open("rb").close()
+    except OSError as error:
+        return f"cannot read {name}: {error.strerror}"
+    return None
 
 
 def _tls(broker: BrokerSettings) -> list[Problem]:

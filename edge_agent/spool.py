@@ -1,14 +1,16 @@
 """The outbox for asyncio: one thread of its own, and appends that wait share one transaction."""
 
 import asyncio
+import contextlib
+import fcntl
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, TypeVar
 
-from edge_agent.errors import OutboxCorrupt
+from edge_agent.errors import OutboxCorrupt, OutboxError
 from edge_agent.outbox import Outbox
 from edge_agent.outbox_file import Placed
 from edge_agent.settings import MEMORY, OutboxSettings
@@ -18,6 +20,31 @@ T = TypeVar("T")
 ROOM: Final = 0.5  #: of the outbox, which a source that can wait leaves free
 TOGETHER: Final = 256  #: batches in one transaction at most
 log = logging.getLogger(__name__)
+
+
+@contextlib.contextmanager
+def alone(settings: OutboxSettings) -> Iterator[None]:
+    """Keep every other agent from an outbox: two would give the same numbers to other samples.
+
+    Raises:
+        OutboxError: another agent has it, or its folder cannot be written.
+    """
+    if settings.path == MEMORY:
+        yield
+        return
+    path = Path(settings.path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.with_name(path.name + ".lock").open("ab")
+    except OSError as error:
+        raise OutboxError(f"{path}: {error}") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            words = "is in use by another agent; stop that, or give this one an outbox.path"
+            raise OutboxError(f"{path} {words} of its own") from error
+        yield
 
 
 def open_outbox(

@@ -180,6 +180,21 @@ def defer(
 
 
 @app.command()
+def shelve(
+    advisory: Advisory,
+    reason: Annotated[str, typer.Option(help="why")],
+    by: Actor = None,
+    url: Url = None,
+    *,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Put it away until it gets worse."""
+    body = {"actor": by, "reason": reason}
+    _decide(url, advisory, "shelve", body, dry_run=dry_run, as_json=as_json)
+
+
+@app.command()
 def reject(
     advisory: Advisory,
     reason: Annotated[str, typer.Option(help="why")],

@@ -34,6 +34,8 @@ def check(path: Path, kind: str) -> str | None:
             parse_profile(path.read_text("utf-8"), str(path))
         else:
             edge_settings.load(path)
+    except UnicodeDecodeError as error:
+        return f"{path}: is not UTF-8 text (byte {error.start})"
     except (SettingsError, AgentError, ProfileError, OSError) as error:
         return str(error)
     return None

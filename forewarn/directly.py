@@ -1,7 +1,6 @@
 """The verbs of whoever runs the service: on its ledger, with its settings file, not over HTTP."""
 
 import contextlib
-import getpass
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from cloud.ledger import Ledger, open_ledger
 from cloud.places import places
 from cloud.settings import CloudSettings, load
 from forewarn.client import ServiceError
+from forewarn.tables import user
 
 Settings = Annotated[
     Path | None,
@@ -29,7 +29,7 @@ def now_ns() -> int:
 
 def actor() -> str:
     """Return who acts, for the event log."""
-    return f"{getpass.getuser()} at the console"
+    return f"{user()} at the console"
 
 
 def settings_of(path: Path | None) -> CloudSettings:

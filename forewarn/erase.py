@@ -1,7 +1,7 @@
 """`forewarn erase cloud.toml --customer NAME`: remove somebody's data from every store."""
 
 import argparse
-import getpass
+import contextlib
 import sys
 from pathlib import Path
 from typing import Final
@@ -12,6 +12,7 @@ from cloud.app import now_ns
 from cloud.errors import CloudError
 from cloud.keep.erase import Proof, Scope, Wanted, erase, wanted
 from cloud.settings import load
+from forewarn.tables import user
 
 SCOPES: Final[tuple[Scope, ...]] = ("customer", "tenant", "machine")
 
@@ -61,13 +62,14 @@ def main(arguments: list[str]) -> int:
         if not options.yes:
             print(_plan(wanted(settings, scope, name, now_ns)))
             return 0
-        proof = erase(
-            settings, scope, name, actor=getpass.getuser(), now=now_ns, backups=options.backups
-        )
-    except CloudError as error:
+        with contextlib.ExitStack() as stack:  # what is gone cannot be proved a second time
+            paper = stack.enter_context(options.proof.open("ab")) if options.proof else None
+            proof = erase(settings, scope, name, actor=user(), now=now_ns, backups=options.backups)
+            print(described(proof))
+            if paper is not None:
+                paper.truncate(0)
+                paper.write(msgspec.json.format(msgspec.json.encode(proof), indent=1))
+    except (CloudError, OSError) as error:
         print(f"forewarn erase: {error}", file=sys.stderr)
         return 1
-    print(described(proof))
-    if options.proof is not None:
-        options.proof.write_bytes(msgspec.json.format(msgspec.json.encode(proof), indent=1))
     return 1 if proof.hits else 0

@@ -146,8 +146,11 @@ def who(actor: str) -> str:
 
 def me() -> str | None:
     """Return who is at the keyboard; None with a token, which says by itself who acts."""
-    if os.environ.get(TOKEN):
-        return None
+    return None if os.environ.get(TOKEN) else user()
+
+
+def user() -> str:
+    """Return who is at the keyboard, `local` where the computer does not know."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):

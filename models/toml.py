@@ -68,6 +68,7 @@ def line_of(text: str, path: str) -> int:
         if header:
             table = header[1].replace('"', "")
             if line.lstrip().startswith("[["):
+                seen = {t: n for t, n in seen.items() if not t.startswith(f"{table}.")}
                 seen[table] = seen.get(table, -1) + 1
         current = all(
             seen.get(array, at) == at

@@ -40,6 +40,7 @@ WAITING: Final = "waiting-"  #: for InfluxDB; the journal brings it again
 IN_HAND: Final = "shipment-"  #: on its way there; among the readings when they are copied
 SQLITE: Final = b"SQLite format 3\0"
 TRIES: Final = 3
+PART: Final = ".part"  #: end of a backup's name while it is written
 
 
 @dataclass(slots=True, kw_only=True)
@@ -91,11 +92,11 @@ def back_up(
         raise StoreError(f"{folder} is there already: name a new folder")
     if places.data.resolve() in folder.resolve().parents:
         raise StoreError(f"{folder} is within {places.data}: name a folder elsewhere")
-    part = folder.with_name(folder.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True, mode=0o700)
+    part = folder.with_name(folder.name + PART)
     try:
         with _alone(places.data):
+            shutil.rmtree(part, ignore_errors=True)
+            part.mkdir(parents=True, mode=0o700)
             found = _write(_Work(places=places, folder=part), now, copying)
         part.rename(folder)
     except OSError as error:
@@ -197,7 +198,7 @@ def _own_files(work: _Work) -> None:
     skipped = {places.journal, places.snapshots, places.data / HELD}
     for path in sorted(places.data.rglob("*")):
         name = path.relative_to(places.data)
-        beside = path.name.endswith(("-wal", "-shm", "-journal", ".part"))
+        beside = path.name.endswith(("-wal", "-shm", "-journal", PART))
         if not path.is_file() or beside or path.name in LEFT_OUT:
             continue
         if skipped & {path, *path.parents} or path.resolve() == ledger:
@@ -263,8 +264,22 @@ def name_for(now_ns: int) -> str:
 
 
 def drop_old(folder: Path, keep: int) -> list[Path]:
-    """Delete all but the newest finished backups of a folder; return what went."""
-    gone = [path for path, _ in paper.within(folder)][:-keep]
-    for path in gone:
-        shutil.rmtree(path)
+    """Delete all but the newest finished backups of a folder; return what went.
+
+    What a backup left that was cut off goes too once it is older than all that stay.
+
+    Raises:
+        StoreError: one cannot be deleted.
+    """
+    whole = [path.parent for path in sorted(folder.glob(f"*/{paper.NAME}"))]
+    whole = [path for path in whole if path.suffix != PART]
+    gone, stay = whole[:-keep], whole[-keep:]
+    if stay:
+        parts = folder.glob(f"forewarn-*{PART}")
+        gone += sorted(path for path in parts if path.name < stay[0].name)
+    try:
+        for path in gone:
+            shutil.rmtree(path)
+    except OSError as error:
+        raise StoreError(f"{error.filename or folder}: {error.strerror}") from error
     return gone

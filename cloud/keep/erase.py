@@ -108,8 +108,10 @@ def erase(
     Raises:
         StoreBusy: the service is running.
         NotFound: there is nothing of that name.
+        StoreError: a backup cannot be read; nothing is erased yet.
     """
     began = now()
+    kept = [] if backups is None else list(manifest.within(backups))
     where = places(settings)
     with contextlib.closing(SegmentJournal(where.journal)):  # nobody else may run meanwhile
         found = wanted(settings, scope, name, now)
@@ -144,7 +146,7 @@ def erase(
         machines=found.machines,
         devices=found.devices,
         removed={key: count for key, count in removed.items() if count},
-        stays=tuple(_stays(found, counts.get(EVENTS, 0), lost, backups)),
+        stays=tuple(_stays(found, counts.get(EVENTS, 0), lost, kept)),
         searched_files=files,
         searched_rows=rows,
         hits=(*hits, *more),
@@ -338,7 +340,9 @@ def _searched_rows(database: Database, found: Wanted) -> tuple[int, list[str]]:
     return count, sorted(hits)
 
 
-def _stays(found: Wanted, events: int, lost: int, backups: Path | None) -> Iterator[Stays]:
+def _stays(
+    found: Wanted, events: int, lost: int, kept: Sequence[tuple[Path, manifest.Manifest]]
+) -> Iterator[Stays]:
     yield Stays(
         what="events without names and details",
         count=events,
@@ -363,7 +367,7 @@ def _stays(found: Wanted, events: int, lost: int, backups: Path | None) -> Itera
             count=lost,
             why="what was learned of the other machines begins anew",
         )
-    for folder, one in manifest.within(backups) if backups else ():
+    for folder, one in kept:
         tenants = {name.partition(".")[0] for name in (*found.machines, *found.devices)}
         held = sum(one.machines.get(tenant, 0) for tenant in tenants)
         if held:

@@ -116,7 +116,11 @@ def verify(folder: Path, manifest: Manifest) -> None:
             raise StoreCorrupt(f"{folder / NAME}: '{entry.path}' leads out of the backup")
         if not path.is_file():
             raise StoreCorrupt(f"{path} is missing; use another backup")
-        if enter(path, folder) != entry:
+        try:
+            same = enter(path, folder) == entry
+        except OSError as error:
+            raise StoreError(f"{path}: cannot be read: {error.strerror}") from error
+        if not same:
             raise StoreCorrupt(f"{path} is not what was written; use another backup")
 
 

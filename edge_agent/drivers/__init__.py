@@ -4,6 +4,7 @@ Ours are named in `DRIVERS`; others announce themselves in the entry-point group
 `forewarn.drivers` (name -> "module:attribute") and are checked with `edge_agent.drivers.checks`.
 """
 
+import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any, ClassVar, Final, Protocol
 
@@ -11,6 +12,7 @@ import msgspec
 
 from models import plugins
 from models.contract.messages import Metric
+from models.contract.wire import NAME_PATTERN
 
 Value = float | int | bool | None
 
@@ -23,6 +25,8 @@ DRIVERS: Final[Mapping[str, str]] = {
     "replay": "edge_agent.drivers.replay:ReplayDriver",
 }
 GROUP: Final = "forewarn.drivers"
+#: whether a text can name a signal, the machine's key before it included
+names_signal: Final = re.compile(NAME_PATTERN).match
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ import contextlib
 from collections.abc import Callable
 from typing import Final
 
-from edge_agent.drivers import Driver, Reading
+from edge_agent.drivers import Driver, Reading, names_signal
 from models.contract.messages import Metric
 
 KINDS: Final = ("gauge", "counter", "state", "waveform", "consumable")
@@ -40,7 +40,7 @@ def _signals(driver: Driver) -> None:
     assert len(set(names)) == len(names), f"a signal is named twice: {names}"
     for signal in signals:
         assert isinstance(signal, Metric), f"{signal!r} is not a Metric"
-        assert signal.name, "a signal has a name"
+        assert names_signal(signal.name), f"{signal.name!r}: give 1 to 120 printable characters"
         assert signal.kind in KINDS, f"{signal.name}: {signal.kind} is none of {KINDS}"
 
 

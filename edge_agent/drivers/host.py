@@ -1,6 +1,7 @@
 """This computer as a machine: processor, memory, disk, temperatures, network, through psutil."""
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
@@ -25,10 +26,11 @@ _RATES: Final[Mapping[str, tuple[str, str]]] = {
     "net-received": ("net_io_counters", "bytes_recv"),
     "net-sent": ("net_io_counters", "bytes_sent"),
 }
+log = logging.getLogger(__name__)
 
 
 class HostOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`disk`: the folder whose file system is measured."""
+    """`disk`: the folder whose file system is measured; no value while it cannot be."""
 
     disk: str = "/"
 
@@ -44,6 +46,7 @@ class HostDriver:
         self._interval_s = interval_s
         self._before: dict[str, int] = {}
         self._before_ns = 0
+        self._disk_gone = False
         self._rated = sorted(self._counters())
         self._sensors = sorted(temperatures())
         psutil.cpu_percent()  # the first call only starts the measurement
@@ -77,7 +80,7 @@ class HostDriver:
             "load1": psutil.getloadavg()[0],
             "memory": psutil.virtual_memory().percent,
             "swap": psutil.swap_memory().percent,
-            "disk": psutil.disk_usage(self._options.disk).percent,
+            "disk": self._disk(),
             "uptime": (clock.now().wall_ns - int(psutil.boot_time() * 1e9)) / 1e9,
         }
         counters = self._counters()
@@ -90,6 +93,18 @@ class HostDriver:
         self._before, self._before_ns = counters, mono_ns
         values.update(temperatures())
         return values
+
+    def _disk(self) -> float | None:
+        """Return how full the disk is; None, said once in the log, while it is not there."""
+        try:
+            used: float = psutil.disk_usage(self._options.disk).percent
+        except OSError as error:
+            if not self._disk_gone:
+                log.error("disk: %s: %s", self._options.disk, error.strerror)
+            self._disk_gone = True
+            return None
+        self._disk_gone = False
+        return used
 
     def _counters(self) -> dict[str, int]:
         found: dict[str, int] = {}

@@ -15,7 +15,7 @@ from typing import Annotated, ClassVar, Final
 import msgspec
 
 from edge_agent import clock
-from edge_agent.drivers import Options, Reading, Value
+from edge_agent.drivers import Options, Reading, Value, names_signal
 from models.contract.errors import ContractError
 from models.contract.messages import Metric
 from models.contract.times import instant_ns
@@ -63,8 +63,8 @@ def _time(at: object) -> int:
 
 
 def _value(name: str, value: object) -> Value:
-    if not name or len(name) > 128:
-        raise BadLine(f"the name {name[:40]!r} has not 1 to 128 characters")
+    if not names_signal(name):
+        raise BadLine(f"the name {name[:40]!r} has not 1 to 120 printable characters")
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):

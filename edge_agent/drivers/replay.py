@@ -1,25 +1,31 @@
 """A recording as a source: CSV, the time (ISO 8601) first, then one number for each signal.
 
 The readings carry the recording's own times; repeated times are kept as they are. `speed` 1 is
-real time, 60 a minute in a second, 0 as fast as the outbox takes it.
+real time, 60 a minute in a second, 0 as fast as the outbox takes it. A row that cannot be used is
+counted and named by file and line, and the next one is read.
 """
 
 import asyncio
 import csv
+import logging
+import math
 import re
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, ClassVar, Final, TextIO
 
 import msgspec
 
-from edge_agent.drivers import Options, Reading, Value
+from edge_agent.drivers import Options, Reading, Value, names_signal
 from edge_agent.errors import DriverError
 from models.contract.messages import Metric
+from models.contract.times import MAX_INSTANT
+from models.contract.wire import Unit
 
 _FRACTION: Final = re.compile(r"\.(\d+)")
 _ZONE: Final = re.compile(r"([+-])(\d\d):(\d\d)")
+log = logging.getLogger(__name__)
 
 
 class ReplayOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -27,9 +33,9 @@ class ReplayOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     file: str
     speed: Annotated[float, msgspec.Meta(ge=0)] = 1.0
-    zone: Annotated[str, msgspec.Meta(pattern=r"^[+-]\d\d:\d\d$")] = "+00:00"
+    zone: Annotated[str, msgspec.Meta(pattern=r"^[+-]([01]\d|2[0-3]):[0-5]\d$")] = "+00:00"
     delimiter: Annotated[str, msgspec.Meta(min_length=1, max_length=1)] = ","
-    units: Mapping[str, str] = {}
+    units: Mapping[str, Unit] = {}
 
 
 def to_ns(text: str, zone: timezone) -> int:
@@ -62,17 +68,20 @@ class ReplayDriver:
         self._path = Path(options.file)
         self._zone = to_zone(options.zone)
         self._names = self._header()
+        self.bad_rows = 0
+        self._given = 0  #: rows, of which none is given twice where reading begins again
 
     def _header(self) -> list[str]:
         try:
             with self._path.open(encoding="utf-8-sig", newline="") as file:
                 header = next(csv.reader(file, delimiter=self._options.delimiter), [])
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise DriverError(f"replay: cannot read {self._path}: {error}") from error
         names = [name.strip() for name in header[1:]]
-        if not names or not all(names):
+        if not names or not all(map(names_signal, names)):
             raise DriverError(
-                f"replay: {self._path}: the first line must name the columns, time first"
+                f"replay: {self._path}: the first line must name the columns, time first, each "
+                "with 1 to 120 printable characters"
             )
         return names
 
@@ -96,19 +105,36 @@ class ReplayDriver:
             yield reading
 
     def _rows(self) -> Iterator[Reading]:
-        with self._path.open(encoding="utf-8-sig", newline="") as file:
-            lines = csv.reader(file, delimiter=self._options.delimiter)
-            next(lines)
-            for row in lines:
-                if not row:
-                    continue
-                try:
-                    yield self._row(row)
-                except ValueError as error:
-                    raise DriverError(f"replay: {self._path}:{lines.line_num}: {error}") from error
+        try:
+            with self._path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+                yield from self._good(file)
+        except (OSError, csv.Error) as error:
+            raise DriverError(f"replay: cannot read {self._path}: {error}") from error
+
+    def _good(self, file: TextIO) -> Iterator[Reading]:
+        lines = csv.reader(file, delimiter=self._options.delimiter)
+        for number, row in enumerate(lines):
+            if number <= self._given or not row:
+                continue
+            self._given = number
+            try:
+                reading = self._row(row)
+            except (ValueError, OverflowError) as error:
+                self._bad(lines.line_num, error)
+            else:
+                yield reading
+
+    def _bad(self, line: int, why: Exception) -> None:
+        self.bad_rows += 1
+        # The first of each power of ten: enough to see it, not enough to fill a disk.
+        if math.log10(self.bad_rows).is_integer():
+            log.warning("%s:%d: bad row %d: %s", self._path, line, self.bad_rows, why)
 
     def _row(self, row: Sequence[str]) -> Reading:
         values: dict[str, Value] = {}
         for name, text in zip(self._names, row[1:], strict=False):
             values[name] = float(text) if text.strip() else None
-        return Reading(values=values, wall_ns=to_ns(row[0], self._zone))
+        wall_ns = to_ns(row[0], self._zone)
+        if not 0 <= wall_ns <= MAX_INSTANT:
+            raise ValueError(f"{row[0][:40]!r} does not lie between 1970 and 2116")
+        return Reading(values=values, wall_ns=wall_ns)

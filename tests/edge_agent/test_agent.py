@@ -9,7 +9,7 @@ import pytest
 from edge_agent.agent import Agent, Feed
 from edge_agent.drivers import Options, Reading
 from edge_agent.drivers.replay import ReplayDriver, ReplayOptions
-from edge_agent.errors import DriverError
+from edge_agent.errors import DriverError, OutboxError
 from edge_agent.outbox import Outbox
 from edge_agent.outbox_file import connect_read_only, stats
 from edge_agent.settings import (
@@ -19,7 +19,8 @@ from edge_agent.settings import (
     Settings,
     SignalSettings,
 )
-from models.contract.messages import Metric
+from models.contract import codec, topics
+from models.contract.messages import Batch, Birth, Metric
 from tests.edge_agent.cloud import listening
 from tests.edge_agent.conftest import Broker
 from tests.edge_agent.made import T0_NS
@@ -199,3 +200,75 @@ async def test_an_unreadable_outbox_is_kept_and_a_new_one_begun(tmp_path: Path) 
         await running
     kept = tmp_path / "gw1.db.unreadable-boot-two"
     assert kept.read_bytes() == b"not a database" * 1000
+
+
+async def test_a_fault_in_one_driver_does_not_end_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge_agent.agent.DRIVER_WAIT_S", 0.01)
+    faulty = Scripted([*readings(2), ZeroDivisionError("a fault"), *readings(3), None])
+    sound = Scripted([*readings(4), None])
+    agent = Agent(settings(1, tmp_path), feeds=[Feed(driver=faulty), Feed(driver=sound)])
+    running = asyncio.create_task(agent.run())
+    async with asyncio.timeout(120):
+        await faulty.waiting.wait()
+        await sound.waiting.wait()
+        agent.stop()
+        await running
+    outbox = Outbox(tmp_path / "gw1.db", "later", max_bytes=4 * 1024 * 1024)
+    assert outbox.stats().samples == 9
+    outbox.close()
+
+
+async def test_a_name_that_no_birth_can_carry_is_not_announced(tmp_path: Path) -> None:
+    driver = Scripted([*readings(1, **{"a\x07": 1.0, "x" * 118: 2.0, "fine": 3.0}), None])
+    said = SignalSettings(name="y" * 118)
+    agent = Agent(
+        settings(1, tmp_path, machines=(MachineSettings(key="p1"),)),
+        feeds=[Feed(driver=driver, machine="p1", signals=(said,))],
+    )
+    running = asyncio.create_task(agent.run())
+    async with asyncio.timeout(120):
+        await driver.waiting.wait()
+        agent.stop()
+        await running
+    outbox = Outbox(tmp_path / "gw1.db", "later", max_bytes=4 * 1024 * 1024)
+    birth = codec.decode(topics.parse(topics.up(ID, "birth")), outbox.births()[-1])
+    (stored,) = outbox.pending("live")
+    outbox.close()
+    assert isinstance(birth, Birth)
+    assert [metric.name for metric in birth.metrics] == ["p1/temp", "p1/fine"]
+    found = codec.decode(topics.parse(topics.up(ID, "t", "live")), stored.payload)
+    assert isinstance(found, Batch)
+    assert found.dictionary == birth.dictionary
+    assert set(found.columns) == {"p1/temp", "p1/fine"}
+
+
+async def test_more_signals_than_a_birth_can_carry_end_nothing(tmp_path: Path) -> None:
+    many = {f"{i:0>120}": float(i) for i in range(2000)}
+    driver = Scripted([*readings(1), *readings(1, **many), *readings(1), None])
+    agent = Agent(settings(1, tmp_path), feeds=[Feed(driver=driver)])
+    running = asyncio.create_task(agent.run())
+    async with asyncio.timeout(120):
+        await driver.waiting.wait()
+        agent.stop()
+        await running
+    assert agent.columns == {"temp"}
+    outbox = Outbox(tmp_path / "gw1.db", "later", max_bytes=4 * 1024 * 1024)
+    assert outbox.stats().samples + outbox.stats().gap_samples == 3
+    outbox.close()
+
+
+async def test_two_agents_do_not_share_an_outbox(tmp_path: Path) -> None:
+    driver = Scripted([*readings(1), None])
+    agent = Agent(settings(1, tmp_path), feeds=[Feed(driver=driver)])
+    running = asyncio.create_task(agent.run())
+    async with asyncio.timeout(120):
+        await driver.waiting.wait()
+        with pytest.raises(OutboxError, match=r"gw1.db is in use by another agent"):
+            await Agent(settings(1, tmp_path), feeds=[]).run()
+        agent.stop()
+        await running
+        second = Agent(settings(1, tmp_path), feeds=[Feed(driver=Scripted([]))])
+        second.stop()
+        await second.run()

@@ -34,6 +34,12 @@ def test_status_shows_what_waits(tmp_path: Path, capsys: pytest.CaptureFixture[s
     path = written(tmp_path)
     assert main(["status", str(path)]) == 1
     assert "no outbox" in capsys.readouterr().err
+    (tmp_path / "outbox.db").mkdir()
+    assert main(["status", str(path)]) == 1
+    assert f"{tmp_path}/outbox.db cannot be read" in capsys.readouterr().err
+    assert main(["run", str(path)]) == 1
+    assert f"{tmp_path}/outbox.db: unable to open" in capsys.readouterr().err
+    (tmp_path / "outbox.db").rmdir()
     outbox = Outbox(tmp_path / "outbox.db", "b", max_bytes=4 * 1024 * 1024)
     outbox.append([("live", batch([1.0, 2.0, 3.0])), ("alarm", batch([1.0]))])
     assert main(["status", str(path)]) == 0

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge_agent.agent import Agent
-from edge_agent.command_file import CommandFile
+from edge_agent.command_file import CommandFile, CommandFileError
 from edge_agent.commands import Executor, Refusal
 from edge_agent.settings import BrokerSettings, CommandSettings, OutboxSettings, Settings
 from edge_agent.signature import checker
@@ -287,3 +287,17 @@ def test_killed_after_execution_the_answer_goes_out_after_the_restart(tmp_path: 
     answer = asyncio.run(look())
     assert (answer.state, answer.result) == ("done", {"runs": 1})
     assert verb.runs == 0, "not executed again"
+
+
+async def test_an_unreadable_file_of_commands_is_kept_and_a_new_one_begun(tmp_path: Path) -> None:
+    path = tmp_path / "c.db"
+    path.write_bytes(b"not a database" * 1000)
+    async with running(path, Counting()) as (executor, wire):
+        await executor.take(down(text()), command(text()))
+        assert (await final(wire)).state == "done"
+    assert (tmp_path / "c.db.unreadable").read_bytes() == b"not a database" * 1000
+
+
+def test_a_file_of_commands_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CommandFileError, match=f"{tmp_path}: unable to open"):
+        CommandFile(tmp_path)

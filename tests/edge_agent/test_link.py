@@ -39,6 +39,19 @@ def settings(port: int, folder: Path, **broker: Any) -> Settings:
     )
 
 
+@pytest.mark.parametrize("text", [None, "no certificate"])
+async def test_a_ca_that_does_not_do_is_named(tmp_path: Path, text: str | None) -> None:
+    ca = tmp_path / "ca.pem"
+    if text is not None:
+        ca.write_text(text)
+    async with Publisher(settings(1, tmp_path, ca_file=str(ca))) as publisher:
+        publisher.link._jitter = lambda: 0.0
+        await publisher.declare(METRICS)
+        async with asyncio.timeout(120):
+            while f"{ca}: " not in (publisher.link.error or ""):  # noqa: ASYNC110  it tries by itself
+                await asyncio.sleep(0)
+
+
 async def drained(publisher: Publisher) -> None:
     async with asyncio.timeout(120):
         await publisher.drained()

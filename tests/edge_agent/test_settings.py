@@ -66,6 +66,26 @@ def test_the_sample_holds_the_defaults_and_every_setting() -> None:
             ":5: sources[0].options.speed",
             ">= 0",
         ),
+        ('[[sources]]\n[[sources.signals]]\nname = ""\n', ":3: sources[0].signals[0].name", "120"),
+        (
+            '[[sources]]\n[[sources.signals]]\nname = "a"\n[[sources.signals]]\nname = "b"\n'
+            '[[sources]]\n[[sources.signals]]\nname = "a"\nunit = "deg C"\n',
+            ":9: sources[1].signals[0].unit",
+            "[!-~]",
+        ),
+        (
+            f'[[machines]]\nkey="{"k" * 31}"\n[[sources]]\nmachine="{"k" * 31}"\n'
+            f'[[sources.signals]]\nname = "{"a" * 89}"\n',
+            ":6: sources[0].signals[0].name",
+            "with its machine's key",
+        ),
+        ('[[machines]]\nprofile = "Pump"\n', ":2: machines[0].profile", "[a-z0-9]"),
+        ('[[machines]]\nname = "a\\u0007"\n', ":2: machines[0].name", "printable"),
+        (
+            '[[sources]]\ndriver = "replay"\n[sources.options]\nfile = "x"\nzone = "+99:99"\n',
+            ":5: sources[0].options.zone",
+            "[0-5]",
+        ),
         ("[broker\n", ":1", "Expected"),
     ],
 )
@@ -113,3 +133,11 @@ def test_the_client_id_avoids_the_dot_where_the_broker_refuses_it() -> None:
     made = Settings(broker=module.BrokerSettings(client_id="underscore"))
     assert (made.identity, made.client_id) == ("acme.host", "acme_host")
     assert Settings().client_id == "acme.host"
+
+
+def test_here_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "edge.toml"
+    path.write_text(f'[broker]\nca_file = "{path}"\npassword_file = "{tmp_path}/gone"\n')
+    assert check(path) == []
+    (problem,) = check(path, here=True)
+    assert problem.startswith(f"{path}:3: broker.password_file: cannot read {tmp_path}/gone: No")

@@ -53,3 +53,7 @@ def test_errors_say_what_to_do(
     assert "no finished backup" in capsys.readouterr().err
     assert main(["backup", str(tmp_path / "none.toml"), str(folder)]) == 1
     assert "cannot be read" in capsys.readouterr().err
+    for place in (tmp_path / "none.toml", tmp_path / "none.toml" / "below"):
+        (tmp_path / "none.toml").touch()
+        assert main(["backup", str(settings), str(place)]) == 1
+        assert f"forewarn backup: {tmp_path}/none.toml" in capsys.readouterr().err

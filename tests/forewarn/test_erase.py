@@ -39,3 +39,22 @@ def test_it_is_told_first_then_done_and_proved(
 def test_one_scope_is_needed(settings: Path) -> None:
     with pytest.raises(SystemExit):
         main(["erase", str(settings)])
+
+
+def test_without_a_place_for_the_proof_nothing_is_erased(
+    settings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["erase", str(settings), "--tenant", "acme", "--yes", "--proof"]
+    assert main([*words, str(tmp_path / "nowhere" / "proof.json")]) == 1
+    assert f"{tmp_path}/nowhere/proof.json" in capsys.readouterr().err
+    broken = tmp_path / "backups" / "forewarn-1" / "manifest.json"
+    broken.parent.mkdir(parents=True)
+    broken.write_text("{")
+    proof = tmp_path / "proof.json"
+    proof.write_text("an earlier one")
+    assert main([*words, str(proof), "--backups", str(tmp_path / "backups")]) == 1
+    assert f"{broken}: " in capsys.readouterr().err
+    assert proof.read_text() == "an earlier one"
+    broken.unlink()
+    assert main([*words, str(proof), "--backups", str(tmp_path / "backups")]) == 0
+    assert json.loads(proof.read_text())["machines"] == ["acme.pump1", "acme.pump2"]

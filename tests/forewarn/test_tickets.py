@@ -210,18 +210,19 @@ def test_an_advisory_shows_the_life_of_now_with_its_time(
 
 
 def test_advisories_are_decided(url: str, plant: Plant, capsys: Captured) -> None:
-    for name in ("acme.a", "acme.b", "acme.c"):
+    for name in ("acme.a", "acme.b", "acme.c", "acme.d"):
         plant.register(name)
         plant.find(name, "axis/x")
     assert advisories.main(["--json"]) == 0
     found = {one["machine"]: one["id"] for one in json.loads(capsys.readouterr().out)}
-    assert sorted(found) == ["acme.a", "acme.b", "acme.c"]
+    assert sorted(found) == ["acme.a", "acme.b", "acme.c", "acme.d"]
     assert advisories.main(["show", found["acme.a"]]) == 0
     assert "axis/x\tlimit-low\t1.5\t3" in capsys.readouterr().out
     decisions = [
         (["accept", found["acme.a"]], "accepted"),
         (["defer", found["acme.b"], "--until", "2040-01-01T00:00:00Z"], "deferred"),
         (["reject", found["acme.c"], "--reason", "a test"], "rejected"),
+        (["shelve", found["acme.d"], "--reason", "a test"], "deferred"),
     ]
     for words, state in decisions:
         assert advisories.main([*words, "--dry-run"]) == 0
@@ -229,6 +230,7 @@ def test_advisories_are_decided(url: str, plant: Plant, capsys: Captured) -> Non
         assert advisories.main(words) == 0
         assert f": {state}" in capsys.readouterr().out
     assert advisories.main([]) == 0
-    assert [line.split("\t")[1] for line in capsys.readouterr().out.splitlines()[1:]] == ["acme.b"]
+    put_away = [line.split("\t")[1] for line in capsys.readouterr().out.splitlines()[1:]]
+    assert sorted(put_away) == ["acme.b", "acme.d"]
     assert tickets.main(["--machine", "acme.a", "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)) == 1

@@ -236,8 +236,14 @@ def test_only_the_newest_are_kept(tmp_path: Path, plant: Plant) -> None:
     for name in names:
         back_up(plant.places, tmp_path / "all" / name, _now)
     (tmp_path / "all" / "half").mkdir()
-    assert [path.name for path in backup.drop_old(tmp_path / "all", 2)] == names[:2]
-    assert sorted(path.name for path in (tmp_path / "all").iterdir()) == [*names[2:], "half"]
+    (tmp_path / "all" / names[0] / "manifest.json").write_text("{")
+    cut_off = [f"{backup.name_for(T0 + n * 10**9)}.part" for n in (-1, 5)]
+    for name in cut_off:
+        (tmp_path / "all" / name).mkdir()
+    gone = [*names[:2], cut_off[0]]
+    assert [path.name for path in backup.drop_old(tmp_path / "all", 2)] == gone
+    stay = sorted([*names[2:], cut_off[1], "half"])
+    assert sorted(path.name for path in (tmp_path / "all").iterdir()) == stay
 
 
 @SQLITE

@@ -1,7 +1,11 @@
 import contextlib
+from pathlib import Path
+
+import pytest
 
 from edge_agent.drivers import checks
 from edge_agent.drivers.host import HostDriver, HostOptions
+from tests.edge_agent.made import take
 
 
 def make() -> HostDriver:
@@ -33,3 +37,16 @@ async def test_it_reads_this_computer() -> None:
         assert float(last[name] or 0) >= 0
     monotonic = [reading.mono_ns for reading in readings]
     assert monotonic == sorted(monotonic)  # type: ignore[type-var]
+
+
+async def test_a_disk_that_is_not_there_is_said_once_and_the_rest_is_read(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    driver = HostDriver(HostOptions(disk=str(tmp_path / "gone")), interval_s=0.01)
+    readings = await take(driver, 3)
+    assert [reading.values["disk"] for reading in readings] == [None] * 3
+    assert all(reading.values["memory"] for reading in readings)
+    assert caplog.text.count(f"disk: {tmp_path}/gone: No such file") == 1
+    (tmp_path / "gone").mkdir()
+    (reading,) = await take(driver, 1)
+    assert reading.values["disk"]

@@ -91,6 +91,8 @@ def test_a_line_may_bring_its_time() -> None:
         (b'{"t": true, "a": 1}', "RFC 3339"),
         (b'{"a": [1]}', "not a number"),
         (b'{"": 1}', "name"),
+        (b'{"a\\u0007": 1}', "printable"),
+        (b'{"%s": 1}' % (b"a" * 121), "printable"),
         (b'{"a": null}', "no values"),
     ],
 )

@@ -6,6 +6,7 @@ import pytest
 from edge_agent.drivers import Reading, checks
 from edge_agent.drivers.replay import ReplayDriver, ReplayOptions, to_ns, to_zone
 from edge_agent.errors import DriverError
+from tests.edge_agent.made import take
 
 CSV = """timestamp,value,state
 2013-12-02 21:15:00,73.96,1
@@ -64,15 +65,43 @@ def test_a_time_is_exact_to_the_nanosecond(text: str, seconds: int, ns: int) -> 
     [
         ("", "must name the columns"),
         ("time\n", "must name the columns"),
-        ("time,a\n2020-01-01,x\n", "recording.csv:2: could not convert"),
-        ("time,a\nyesterday,1\n", "recording.csv:2"),
+        (f"time,{'a' * 121}\n", "must name the columns"),
     ],
 )
-async def test_a_bad_recording_is_named_by_file_and_line(
-    tmp_path: Path, text: str, words: str
-) -> None:
+def test_a_recording_must_name_its_columns(tmp_path: Path, text: str, words: str) -> None:
     with pytest.raises(DriverError, match=words):
-        await read(make(tmp_path, text))
+        make(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        (b"2020-01-02,x", "could not convert"),
+        (b"yesterday,2", "yesterday"),
+        (b"0001-01-01T00:00:00+08:00,2", "bad row 1"),
+        (b"1969-12-31,2", "between 1970 and 2116"),
+        (b"2020-01-02,\xff", "could not convert"),
+    ],
+)
+async def test_a_bad_row_is_named_by_file_and_line_and_the_next_is_read(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, row: bytes, words: str
+) -> None:
+    driver = make(tmp_path, "time,a\n")
+    text = b"time,a\n2020-01-01,1\n" + row + b"\n2020-01-03,3\n"
+    (tmp_path / "recording.csv").write_bytes(text)
+    assert [reading.values["a"] for reading in await read(driver)] == [1.0, 3.0]
+    assert "recording.csv:3: bad row 1" in caplog.text
+    assert words in caplog.text
+
+
+async def test_begun_again_it_gives_no_row_twice(tmp_path: Path) -> None:
+    driver = make(tmp_path)
+    (first,) = await take(driver, 1)
+    (tmp_path / "recording.csv").rename(tmp_path / "away.csv")
+    with pytest.raises(DriverError, match="cannot read"):
+        await read(driver)
+    (tmp_path / "away.csv").rename(tmp_path / "recording.csv")
+    assert [first, *await read(driver)] == await read(make(tmp_path))
 
 
 def test_a_missing_recording_is_said_so(tmp_path: Path) -> None:
