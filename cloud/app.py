@@ -73,7 +73,12 @@ class _Server(uvicorn.Server):
         self._leaving.set()
 
     async def listen(self, listener: socket.socket | None) -> None:
-        """Serve until `should_exit`; `CloudError` when the address cannot be had."""
+        """Serve until `should_exit`; `CloudError` when address or certificate cannot be had."""
+        try:
+            self.config.load()
+        except OSError as error:
+            files = f"{self.config.ssl_certfile}, {self.config.ssl_keyfile}"
+            raise SettingsError(f"api.cert_file, key_file: {files}: {error}") from error
         try:
             await self.serve(None if listener is None else [listener])
         except SystemExit as error:  # uvicorn's answer to a port that is taken
@@ -322,5 +327,11 @@ def build(
     """Open the stores, recover from snapshot and journal, and return what is ready to run.
 
     In a `demo` nobody signs in. `listener`: what listens at the API's address already.
+
+    Raises:
+        CloudError: what stands in the way; a file that cannot be had is named.
     """
-    return App(settings, demo=demo, listener=listener)
+    try:
+        return App(settings, demo=demo, listener=listener)
+    except OSError as error:
+        raise StoreError(f"{error.filename or settings.data}: {error.strerror}") from error

@@ -7,8 +7,8 @@ makes the path lossless is the receipt; the acknowledgement is only back-pressur
 
 import logging
 import ssl
-import sys
 import struct
+import sys
 import threading
 import time
 from collections import Counter, deque
@@ -21,6 +21,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from cloud.errors import SettingsError
 from cloud.fair import FairQueue
 from cloud.ingest import sender_of
 from cloud.quota import Limits, Sluice
@@ -192,6 +193,19 @@ class Client(mqtt.Client):
             self._most = max(1, most - COMMANDS)
 
 
+def _tls(settings: BrokerSettings) -> ssl.SSLContext:
+    """Return what TLS needs; `SettingsError` names the file that does not do."""
+    at = f"broker.ca_file: {settings.ca_file}"
+    try:
+        context = ssl.create_default_context(cafile=settings.ca_file)
+        if settings.cert_file:
+            at = f"broker.cert_file, key_file: {settings.cert_file}, {settings.key_file}"
+            context.load_cert_chain(settings.cert_file, settings.key_file)
+    except OSError as error:
+        raise SettingsError(f"{at}: {error.strerror or error}") from error
+    return context
+
+
 class Link:
     """Receives groups of messages and sends receipts. paho's network thread fills a queue."""
 
@@ -224,12 +238,7 @@ class Link:
         if settings.username:
             self._client.username_pw_set(settings.username, secret)
         if settings.ca_file:
-            self._client.tls_set(
-                ca_certs=settings.ca_file,
-                certfile=settings.cert_file,
-                keyfile=settings.key_file,
-                tls_version=ssl.PROTOCOL_TLS_CLIENT,
-            )
+            self._client.tls_set_context(_tls(settings))
         self._client.on_connect = self._on_connect
         self._client.on_connect_fail = self._on_connect_fail
         self._client.on_subscribe = self._on_subscribe

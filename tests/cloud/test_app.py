@@ -2,10 +2,11 @@ import asyncio
 import socket
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from cloud.app import build
-from cloud.errors import CloudError, StoreBusy
+from cloud.errors import CloudError, SettingsError, StoreBusy, StoreError
 from cloud.settings import ApiSettings, BrokerSettings, CloudSettings
 
 
@@ -71,3 +72,14 @@ async def test_it_runs_until_it_is_told(tmp_path: Path) -> None:
         asyncio.get_running_loop().call_soon(stop.set)
         await app.until(stop.wait())
         assert app.service.alive
+
+
+async def test_a_file_that_cannot_be_had_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match=f"{tmp_path}/file/data: Not a directory"):
+        build(settings(tmp_path / "file" / "data", 0))
+    api = ApiSettings(port=0, cert_file=str(tmp_path / "gone.pem"), key_file="gone.key")
+    app = build(msgspec.structs.replace(settings(tmp_path / "data", 0), api=api))
+    with pytest.raises(SettingsError, match=f"api.cert_file, key_file: {tmp_path}/gone.pem"):
+        async with app.running():
+            pass
