@@ -48,7 +48,7 @@ def diagnose(
         row = client.get(f"commands/{row['id']}")
     if as_json:
         print_json(row)
-    else:
+    elif row["state"] == "done":
         _show(row)
     if row["state"] != "done":
         raise ServiceError(f"{row['state']} ({row['status'] or 'no status'}): {row['text']}")
@@ -60,7 +60,10 @@ def _args(words: list[str]) -> dict[str, Any]:
         name, equals, value = word.partition("=")
         if not equals:
             raise ServiceError(f"--arg {word}: write NAME=VALUE")
-        found[name] = value.split(",") if name == "signals" else _value(value)
+        if name == "signals":
+            found[name] = value.split(",")
+        else:
+            found[name] = value if name == "text" else _value(value)
     return found
 
 
@@ -92,8 +95,9 @@ def _show(row: Item) -> None:
 def _flat(name: str, value: Any) -> list[tuple[str, str]]:
     """Return nested maps as lines; a column of a capture as its first values."""
     if isinstance(value, dict) and set(value) == {"at_ns", "values"}:
-        shown = ", ".join(str(one) for one in value["values"][:6])
-        return [(name, f"{len(value['values'])} values: {shown}, …")]
+        few = [str(one) for one in value["values"][:6]]
+        more = ["…"] if len(value["values"]) > len(few) else []
+        return [(name, f"{len(value['values'])} values: {', '.join(few + more)}")]
     if isinstance(value, dict) and set(value) == {"at", "value"}:
         return [(name, f"{value['value']}  at {value['at']}")]
     if isinstance(value, dict):

@@ -39,17 +39,24 @@ def machines(
     if machine is not None:
         place = f"machines/{part(machine)}"
         shown = {**client.get(place), "signals": client.get(f"{place}/signals")["items"]}
-        print_json(shown) if as_json else show(shown)
+        print_json(shown) if as_json else show(shown, heard(client).get(machine))
         return
     found = list(client.items("machines", {"q": query, "state": state, "limit": 200}))
     if as_json:
         print_json(found)
     else:
-        print_table(HEADS, map(line, found), none=NONE if query is state is None else "none")
+        last = heard(client) if found else {}
+        lines = (line(item, last.get(item["id"])) for item in found)
+        print_table(HEADS, lines, none=NONE if query is state is None else "none")
 
 
-def line(item: Item) -> tuple[Any, ...]:
-    """Return a machine as a row of the table."""
+def heard(client: Client) -> dict[str, str | None]:
+    """Return by machine when the service last received something of it (real time)."""
+    return {row["machine"]: row["heard"] for row in client.get("board")["items"]}
+
+
+def line(item: Item, last: str | None) -> tuple[Any, ...]:
+    """Return a machine, last heard at `last`, as a row of the table."""
     return (
         item["id"],
         item["name"],
@@ -57,14 +64,16 @@ def line(item: Item) -> tuple[Any, ...]:
         item["state"],
         number(item["health"], 3),
         days(item["left_s"]),
-        moment(item["seen"], item["clock"]),
+        moment(last),
     )
 
 
-def show(item: Item) -> None:
-    """Print one machine: facts, what was found, lives, signals."""
-    facts = zip(HEADS, line(item), strict=True)
-    print_facts([*facts, ("times", f"{item['clock']} time"), ("device", item["device"])])
+def show(item: Item, last: str | None) -> None:
+    """Print one machine, last heard at `last`: facts, what was found, lives, signals."""
+    facts = zip(HEADS, line(item, last), strict=True)
+    assessed = moment(item["seen"], item["clock"])
+    more = [("assessed", assessed), ("times", f"{item['clock']} time"), ("device", item["device"])]
+    print_facts([*facts, *more])
     found = item["assessment"] or {"conditions": [], "lives": []}
     conditions = [
         (

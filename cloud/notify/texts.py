@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from cloud.advisories.modes import BUILT_IN
 from cloud.advisories.reason import reasons
 from cloud.ledger.records import AlertRow, TicketState
 from models.profile import Profile
@@ -24,9 +25,10 @@ TEMPLATES: Final[Mapping[Language, Mapping[str, str]]] = {
     "en": {
         "title": "[{urgency}] {machine}: {what}",
         "title_more": "[{urgency}] {machine}: {what} and {more} more",
-        "opened": "New ticket #{number}: {what} ({component}).",
-        "raised": "Ticket #{number} has become more urgent: {what} ({component}).",
-        "reopened": "Ticket #{number} is open again, it came back: {what} ({component}).",
+        "opened": "New ticket #{number}: {what}{component}.",
+        "raised": "Ticket #{number} has become more urgent: {what}{component}.",
+        "reopened": "Ticket #{number} is open again, it came back: {what}{component}.",
+        "component": " ({component})",
         "machine": "Machine: {name} ({machine})",
         "reason": "Reason: {reason}.",
         "action": "To do: {action}",
@@ -46,9 +48,10 @@ TEMPLATES: Final[Mapping[Language, Mapping[str, str]]] = {
     "zh": {
         "title": "【{urgency}】{machine}：{what}",
         "title_more": "【{urgency}】{machine}：{what}等{more}项",
-        "opened": "新工单 #{number}：{what}（{component}）。",
-        "raised": "工单 #{number} 紧急程度上升：{what}（{component}）。",
-        "reopened": "工单 #{number} 故障重现，已重新打开：{what}（{component}）。",
+        "opened": "新工单 #{number}：{what}{component}。",
+        "raised": "工单 #{number} 紧急程度上升：{what}{component}。",
+        "reopened": "工单 #{number} 故障重现，已重新打开：{what}{component}。",
+        "component": "（{component}）",
         "machine": "设备：{name}（{machine}）",
         "reason": "依据：{reason}。",
         "action": "处理建议：{action}",
@@ -147,13 +150,13 @@ def compose(
 
 def _lines(alert: AlertRow, language: Language, profile: Profile) -> list[str]:
     words, ticket, advisory = TEMPLATES[language], alert.ticket, alert.advisory
-    component = profile.consumables.get(ticket.component)
+    part = profile.consumables.get(ticket.component)
+    component = title(part.title if part else {}, ticket.component, language)
+    named = ticket.mode not in BUILT_IN  # what every machine has needs no name of ours
     head = {
         "number": ticket.number,
         "what": title(ticket.title, ticket.mode, language),
-        "component": title(component.title, ticket.component, language)
-        if component
-        else ticket.component,
+        "component": fill(words["component"], {"component": component}) if named else "",
     }
     lines = [fill(words[alert.kind], head)]
     clock = words["data_clock"] if alert.clock == "data" else ""
@@ -161,8 +164,8 @@ def _lines(alert: AlertRow, language: Language, profile: Profile) -> list[str]:
     lines += [fill(words["reason"], {"reason": reason}) for reason in why]
     lines.append(fill(words["action"], {"action": title(ticket.action, "", language)}))
     if ticket.part and ticket.order_by_ns is not None:
-        part = {"part": ticket.part, "order_by": moment(ticket.order_by_ns), "clock": clock}
-        lines.append(fill(words["part"], part))
+        order = {"part": ticket.part, "order_by": moment(ticket.order_by_ns), "clock": clock}
+        lines.append(fill(words["part"], order))
     due = {
         "earliest": moment(ticket.due_earliest_ns),
         "latest": moment(ticket.due_latest_ns),

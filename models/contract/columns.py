@@ -89,7 +89,9 @@ def assemble(
                 )
             )
     if count is None:
-        raise BadPayload(broken[0].reason, f"no column can be read; the first: {broken[0].detail}")
+        first = broken[0]
+        text = f"no column can be read; {first.name}: {first.detail}"
+        raise BadPayload(first.reason, text)
     return batch(head, columns, count, offsets_ns, quality=quality, broken=tuple(broken))
 
 

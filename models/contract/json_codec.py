@@ -213,7 +213,8 @@ def _column(raw: msgspec.Raw) -> Column:
     try:
         values = (_SPARSE if sparse else _DENSE)[kind].decode(text)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise ColumnError(Reason.WRONG_TYPE, str(error)[:120]) from None
+        words = f"give numbers, true and false, or null: {error}"
+        raise ColumnError(Reason.WRONG_TYPE, words[:120]) from None
     if not values:
         raise ColumnError(Reason.WRONG_LENGTH, "no values")
     return _sparse(kind, values) if sparse else Column(type=kind, data=_pack(kind, values))

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from forewarn import machines
+from forewarn.client import Client
+from forewarn.tables import moment
 from tests.cloud.api.plant import T0, Plant
 
 Captured = pytest.CaptureFixture[str]
@@ -29,7 +31,9 @@ def test_lists_machines(url: str, plant: Plant, capsys: Captured) -> None:
         ["acme.a", "Press A", "press", "unknown", ""],
         ["acme.gw1:b", "", "press", "alarm", "20"],
     ]
-    assert lines[1].endswith("2023-11-14 22:13:20Z (data)")
+    heard = {row["machine"]: row["heard"] for row in Client(url).get("board")["items"]}
+    assert heard["acme.gw1:b"] != T0  # real time, whatever the machine's clock says
+    assert lines[1].endswith(f"\t{moment(heard['acme.gw1:b'])}")
 
 
 def test_lists_more_than_a_page(url: str, plant: Plant, capsys: Captured) -> None:
@@ -57,6 +61,7 @@ def test_shows_one(url: str, plant: Plant, capsys: Captured) -> None:
     out = capsys.readouterr().out
     assert "pressure\tlimit-low\t1.5\t3\t2023-11-14 22:13:20Z" in out
     assert "pressure\t1.5\tbar\t2023-11-14 22:13:20Z (data)" in out
+    assert "assessed  2023-11-14 22:13:20Z (data)" in out
     assert machines.main(["acme.gw1:b", "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)
     assert shown["assessment"]["state"] == "alarm"

@@ -1,7 +1,9 @@
+import msgspec
 import pytest
 
 from cloud.ledger import AlertRow, Ledger
 from cloud.notify.texts import NAME, TEMPLATES, Language, compose, fill
+from models.assessment import Check, State
 from models.profile import Profile
 from tests.cloud.ledger.made import Clock, assess, band, high, profiles
 
@@ -103,3 +105,16 @@ def test_without_a_profile_names_are_as_they_came(ledger: Ledger, clock: Clock) 
     text = compose([_alert(ledger, clock)], "en", bare)
     assert "(bearing)" in text.body
     assert "vibration is 5, at or above its limit" in text.body
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "not heard."), ("zh", "设备失联。")])
+def test_what_every_machine_has_is_told_without_a_name_of_ours(
+    ledger: Ledger, clock: Clock, language: Language, words: str
+) -> None:
+    silent = msgspec.structs.replace(high(), check=Check.DROPOUT)
+    ledger.file(1, [msgspec.structs.replace(assess(1, silent), state=State.SILENT)])
+    (row,) = ledger.advisories()[0]
+    ledger.decide_advisory(row.id, row.version, "accept", actor="ann")
+    text = compose(ledger.alerts_due(clock()), language, profiles()["pump"])
+    assert words in text.body
+    assert "connection" not in text.body
