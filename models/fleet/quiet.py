@@ -94,6 +94,7 @@ from models.fleet.vectors import (
     some,
     store,
     total,
+    turned,
 )
 from models.life.compiled import lean
 
@@ -115,6 +116,8 @@ def _take(
     count: int,
     done: int,
     contexts: int,
+    bounded: int,
+    compares: int,
     learns: int,
     wears: int,
     sticks: int,
@@ -139,6 +142,7 @@ def _take(
     slack, top, gain = load(k, b + SLACK), load(k, b + TOP), load(k, b + GAIN)
     most, up, down = load(k, b + MOST), load(k, b + UP), load(k, b + DOWN)
     begin = load(k, b + BEGIN)
+    g = larger(rise * up, fall * down)
     cap, inverse = 2.0 * on, 1.0 / on
     r = 0
     while r < count:
@@ -149,7 +153,9 @@ def _take(
         now_step = choose((d > 0.0) & (d < step), d, step)
         sigma = larger(larger(1.2533 * spread, 0.5 * now_step), 1e-12 * abs(level))
         rest = x - level
-        events = ~((x < high) & (x > low)) | (d > rate * age) | (abs(rest) > suspicious * sigma)
+        events = ~(abs(rest) <= suspicious * sigma)  # also where nothing was read
+        if bounded > 0:
+            events = events | ~((x < high) & (x > low)) | (d > rate * age)
         now_fast = fast + quick * (x - fast)
         hope = mean
         if contexts > 0:
@@ -159,12 +165,14 @@ def _take(
             c, at = context[i * TILE + r], b + i * LANES
             hope = hope + load(k, at + SLOPE) * (c - load(k, at + CENTRE))
             events = events | (load(k, at + C_HIGH) < c) | (load(k, at + C_LOW) > c)
-        residual = smaller(larger(x - hope, 0.0 - top), top)
-        weight = smaller(age * gain, most)
-        now_rise = smaller(cap, larger(0.0, rise + weight * (residual - slack)))
-        now_fall = smaller(cap, larger(0.0, fall - weight * (residual + slack)))
-        g = larger(now_rise * up, now_fall * down)
-        events = events | (g >= begin)
+        now_rise, now_fall, residual = rise, fall, rest
+        if compares > 0:
+            residual = smaller(larger(x - hope, 0.0 - top), top)
+            weight = smaller(age * gain, most)
+            now_rise = smaller(cap, larger(0.0, rise + weight * (residual - slack)))
+            now_fall = smaller(cap, larger(0.0, fall - weight * (residual + slack)))
+            g = larger(now_rise * up, now_fall * down)
+            events = events | (g >= begin)
         if shifting > 0:
             events = events | (g <= load(k, b + END))
         same, takes, more, dx = last, d > 0.0, mean, mean
@@ -174,7 +182,9 @@ def _take(
             events = events | ((x == last) & (ages[r] - same >= load(k, b + STUCK)))
         if learns > 0:
             free = load(k, b + LEARNS) > 0.0
-            takes = free & (abs(residual) < load(k, b + NEAR)) & (g < 0.5 * on)
+            takes = free
+            if compares > 0:
+                takes = free & (abs(residual) < load(k, b + NEAR)) & (g < 0.5 * on)
             more = load(n, a + COUNT) + 1.0
             dx = x - mean
             now_mean = choose(takes, mean + dx / more, mean)
@@ -197,7 +207,8 @@ def _take(
             store(n, a + COUNT, choose(takes, more, load(n, a + COUNT)))
             product = load(n, a + PRODUCT)
             store(n, a + PRODUCT, choose(takes, product + dx * (x - now_mean), product))
-            store(rests, here, choose(takes, residual, every(np.nan)))
+            if compares > 0:
+                store(rests, here, choose(takes, residual, every(np.nan)))
             expected = choose(takes, now_mean, expected)
         else:
             expected = hope
@@ -227,6 +238,25 @@ def _take(
     store(n, a + ODDS, odds)
     store(n, a + MOVED_AT, moved_at)
     return r
+
+
+@lean
+def _score(sums: Any, scores: NDArray[np.float64], first: int, count: int) -> None:
+    """Turn the odds of rows, of every fourth signal together, into their scores."""
+    i = 0
+    while i + 4 <= count:
+        at = i * LANES
+        a, b, c, d = turned(
+            load(sums, at), load(sums, at + LANES), load(sums, at + 2 * LANES),
+            load(sums, at + 3 * LANES),
+        )  # fmt: skip
+        odds = (a + b) + (c + d)
+        store(scores, first + i, odds / (1.0 + odds))
+        i += 4
+    while i < count:
+        one = total(load(sums, i * LANES))
+        scores[first + i] = one / (1.0 + one)
+        i += 1
 
 
 @lean
@@ -299,7 +329,7 @@ def quiet(
         return start
     first, begin = item.first_cell, item.first_column
     last_ns = lanes[layout[begin]].last_ns
-    pasts = wears = learns = sticks = shifting = 0
+    pasts = bounded = compares = wears = learns = sticks = shifting = 0
     until = m.report_ns  # from then on the row has something to tell
     if m.data_clock == 1:
         until = min(until, m.due_ns + 1)
@@ -315,6 +345,8 @@ def quiet(
             pasts += 1
             if histories[lane.history].width_ns == 0:
                 return start
+        bounded += bounds[lane.bound].limited == 1 or bounds[lane.bound].rate < np.inf
+        compares += lane.armed == 1
         wears += lane.wears
         sticks += bounds[lane.bound].stuck_ns < NEVER
         shifting += lane.active != 0
@@ -357,7 +389,8 @@ def quiet(
             for group in range(groups):
                 taken = _take(
                     s, n, k, group, tile, rests, seconds, ages, context, sums,
-                    taken, r, contexts, learns, wears, sticks, shifting, rules.shift_on,
+                    taken, r, contexts, bounded, compares, learns, wears, sticks, shifting,
+                    rules.shift_on,
                 )  # fmt: skip
             if taken < count:
                 count = taken
@@ -372,13 +405,11 @@ def quiet(
         if count == 0:
             break
         s, n = n, s
-        for i in range(count):
-            odds = total(load(sums, i * LANES))
-            scores[item.first_row + r + i] = odds / (1.0 + odds)
-            if shifting > 0:
-                flags[item.first_row + r + i] |= FAULTY
-            if pairs:
-                _pairs(rests, lanes, references, layout, item, i, times[item.first_row + r + i])
+        _score(sums, scores, item.first_row + r, count)
+        for i in range(count if shifting > 0 else 0):
+            flags[item.first_row + r + i] |= FAULTY
+        for i in range(count if pairs else 0):
+            _pairs(rests, lanes, references, layout, item, i, times[item.first_row + r + i])
         r += count
         last_ns = times[item.first_row + r - 1]
         if count < TILE:

@@ -158,26 +158,32 @@ def _readings(
     learning = some((rows + 1.0) * wide_share < 1.0)
     young_l, young_s = _young(t, LEVEL, rules), _young(t, SEASON, rules)
     young_p, lately = _young(t, PATTERN, rules), some(fresh > 0.0)
-    wide = high - low
+    wide, half = high - low, 0.5 * step
+    noise = begins = away = zero
+    flat = (wide < 1.5 * step) | (wide <= 0.0)  # two values only: no pattern
     centred, finer = 0.5 * (low + high), (CELLS - 1.0) / wide
     inverse, inverse_1 = 1.0 / visits, 1.0 / (visits - 1.0)
     growing = some(visits < rules.season_rows)
     r = 0
     while r < count:
         x = load(t, XS + r * LANES)
-        next_quick = quick + rules.early_fast * (x - quick)
-        noise = NOISE * noises
-        begins = (noise + wander) * reach
-        away = abs(next_quick - base)
-        other = ~(x - x == 0.0)
         if early:
-            other = other | (away > begins)
-        if some(other):
+            next_quick = quick + rules.early_fast * (x - quick)
+            noise = NOISE * noises
+            begins = (noise + wander) * reach
+            away = abs(next_quick - base)
+            if some(~(away <= begins)):
+                break
+            quick = next_quick
+        elif some(~(x - x == 0.0)):  # nothing was read
             break
-        quick = next_quick
         d = abs(x - recent_1)
-        step = choose((d > 0.0) & (d < step), d, step)
-        least = larger(0.5 * step, 1e-12 * abs(slow))
+        finer_step = (d > 0.0) & (d < step)
+        if some(finer_step):
+            step = choose(finer_step, d, step)
+            half = 0.5 * step
+            flat = (wide < 1.5 * step) | (wide <= 0.0)
+        least = larger(half, 1e-12 * abs(slow))
         if learning:
             share_of = 1.0 / (rows + (r + 1.0))
             wide_share = choose(
@@ -223,10 +229,11 @@ def _readings(
             high = choose(above, smaller(x, high + far), high)
             wide = high - low
             centred, finer = 0.5 * (low + high), (CELLS - 1.0) / wide
+            flat = (wide < 1.5 * step) | (wide <= 0.0)
         off = (x - centred) * finer
         steps = upwards(smaller(abs(off), MIDDLE * 1.0) - 0.5 - 1e-6)
         cell = choose(off > 0.0, MIDDLE * 1.0 + steps, MIDDLE * 1.0 - steps)
-        cell = choose((wide < 1.5 * step) | (wide <= 0.0), every(MIDDLE * 1.0), cell)
+        cell = choose(flat, every(MIDDLE * 1.0), cell)
         at = CELL + r * LANES
         store(t, at, cell)
         first, second = load(t, at - LAGS[0] * LANES), load(t, at - LAGS[1] * LANES)

@@ -72,7 +72,7 @@ def test_from_the_first_link_to_signing_out_and_in_again(
     page.get_by_label("Name").fill("chen")
     page.get_by_label("Password").fill("wrong")
     page.get_by_role("button", name="Sign in").click()
-    warns(page, "Name or password is wrong.")
+    warns(page, "Sign-in name or password is wrong.")
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     expect(page).to_have_url(f"{url}/api/v1/me", timeout=WITHIN_MS)

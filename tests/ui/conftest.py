@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,20 @@ def browser() -> Iterator[Browser]:
         yield found
 
 
+@contextmanager
+def lived(folder: Path, broker: Part) -> Iterator[Running]:
+    """Start a service on which a fleet has lived for weeks, and a probe that reports now."""
+    started = service(folder, broker.port)
+    with started.part:
+        told = simulate(broker)
+        with Probe(broker):
+            plant = Running(broker=broker, service=started, told=told)
+            plant.first("/tickets")
+            plant.first("/advisories", state="open")
+            plant.first("/machines?limit=200", id="demo.probe")
+            yield plant
+
+
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Part]:
     need(find_mosquitto(), "mosquitto is not installed (Debian: apt install mosquitto)")
@@ -63,16 +78,20 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Part]:
 def running(
     browser: Browser, broker: Part, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Running]:
-    """A service on which a fleet has lived for weeks, and a probe that reports now."""
-    started = service(tmp_path_factory.mktemp("service"), broker.port)
-    with started.part:
-        told = simulate(broker)
-        with Probe(broker):
-            plant = Running(broker=broker, service=started, told=told)
-            plant.first("/tickets")
-            plant.first("/advisories", state="open")
-            plant.first("/machines?limit=200", id="demo.probe")
-            yield plant
+    """Weeks of a fleet. Its ticket stays new and its advisory open, whichever tests come first."""
+    with lived(tmp_path_factory.mktemp("service"), broker) as plant:
+        yield plant
+
+
+@pytest.fixture(scope="session")
+def spent(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """The same again for who uses them up: one test the ticket, another the advisory."""
+    need(find_mosquitto(), "mosquitto is not installed (Debian: apt install mosquitto)")
+    with (
+        mosquitto(tmp_path_factory.mktemp("broker"), free_port()) as part,
+        lived(tmp_path_factory.mktemp("service"), part) as plant,
+    ):
+        yield plant
 
 
 class Watched:

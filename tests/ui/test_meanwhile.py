@@ -9,15 +9,15 @@ from tests.ui.test_stored_text import post
 
 
 def test_a_step_is_refused_when_somebody_acted_and_taken_when_only_the_service_did(
-    watched: Watched, running: Running
+    watched: Watched, spent: Running
 ) -> None:
-    page, path = watched.page, f"/tickets/{running.first('/tickets', state='new')['id']}"
+    page, path = watched.page, f"/tickets/{spent.first('/tickets', state='new')['id']}"
     watched.may_be_late = True
     page.route("**/api/v1/events*", lambda _: None)  # never answered: the page is not told
-    page.goto(running.url + path)
+    page.goto(spent.url + path)
     button = page.get_by_role("button", name="Take it on")
     button.wait_for()
-    post(running, f"{path}/acknowledge", running.service.get(path)["version"], actor="ann")
+    post(spent, f"{path}/acknowledge", spent.service.get(path)["version"], actor="ann")
     button.click()
     expect(page.get_by_text("It changed meanwhile.")).to_be_visible()
     expect(page.get_by_text("Visit the machine, then say what was found.")).to_be_visible()
@@ -51,7 +51,7 @@ def test_a_step_is_refused_when_somebody_acted_and_taken_when_only_the_service_d
     page.get_by_role("dialog").get_by_label("Reason").fill("sold")
     page.get_by_role("dialog").get_by_role("button", name="Cancel ticket").click()
     expect(page.get_by_role("dialog").get_by_text("more severe meanwhile")).to_be_visible()
-    assert running.service.get(path)["state"] == "in_progress"
+    assert spent.service.get(path)["state"] == "in_progress"
 
     refused.clear()
     page.reload()
@@ -61,7 +61,7 @@ def test_a_step_is_refused_when_somebody_acted_and_taken_when_only_the_service_d
     page.get_by_role("button", name="Customer confirms").wait_for()
     assert len(refused) == 1
     expect(page.get_by_text("It changed meanwhile.")).to_have_count(0)
-    assert running.service.get(path)["verdict"] == "inconclusive"
+    assert spent.service.get(path)["verdict"] == "inconclusive"
 
     refused.clear()
     before = {}  # somebody opened it again and found the same
@@ -69,7 +69,7 @@ def test_a_step_is_refused_when_somebody_acted_and_taken_when_only_the_service_d
     page.reload()
     page.get_by_role("button", name="Customer confirms").click()
     expect(page.get_by_text("It changed meanwhile.")).to_be_visible()
-    assert running.service.get(path)["state"] == "resolved"
+    assert spent.service.get(path)["state"] == "resolved"
     page.unroute_all(behavior="ignoreErrors")  # the page asks on while it is closed
 
 

@@ -11,6 +11,7 @@ WEB = Path(__file__).parents[2] / "cloud/ui/web"
 CATALOGUES = WEB / "src/i18n"
 HOLE = re.compile(r"\{\{(\w+)\}\}")
 CALL = re.compile(r"\bt\(\s*'([\w.-]+)'")
+BUILT = re.compile(r"`([\w.]+[._])\$\{")  #: the beginning of a name that a page puts together
 
 
 def flat(tree: dict[str, Any], path: str = "") -> dict[str, str]:
@@ -70,6 +71,13 @@ def test_every_word_that_a_page_asks_for_is_there(words: dict[str, dict[str, str
         if key not in known and f"{key}_other" not in known
     }
     assert missing == set()
+
+
+def test_no_word_is_kept_that_no_page_asks_for(words: dict[str, dict[str, str]]) -> None:
+    source = "\n".join(path.read_text("utf-8") for path in WEB.glob("src/**/*.ts*"))
+    built = tuple(BUILT.findall(source))
+    names = {re.sub(r"_(one|other)$", "", key) for key in words["en"]}
+    assert [n for n in sorted(names) if f"'{n}'" not in source and not n.startswith(built)] == []
 
 
 def test_the_lock_names_no_address() -> None:

@@ -68,8 +68,8 @@ def done_and_confirmed(page: Page) -> None:
     expect(page.get_by_text("Closed, confirmed").first).to_be_visible()
 
 
-def test_from_the_board_to_a_resolved_ticket_and_back(watched: Watched, running: Running) -> None:
-    walk(watched.page, running, running.first("/advisories", state="open")["machine"])
+def test_from_the_board_to_a_resolved_ticket_and_back(watched: Watched, spent: Running) -> None:
+    walk(watched.page, spent, spent.first("/advisories", state="open")["machine"])
 
 
 @pytest.fixture

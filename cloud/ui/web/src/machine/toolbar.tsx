@@ -68,7 +68,7 @@ export function Export({ machine, signals, range }: { machine: string; signals: 
     return `/api/v1/machines/${encodeURIComponent(machine)}/export?${query}`;
   };
   return (
-    <Menu position="bottom-end" withinPortal>
+    <Menu position="bottom-start" withinPortal>
       <Menu.Target>
         <Button size="xs" variant="default" leftSection={<Icon name="download" size={14} />} disabled={!signals.length}>
           {t('machine.export')}
@@ -90,7 +90,7 @@ export function SignalChoice({ signals, chosen, choose }: {
   const { t } = useTranslation();
   const formats = useFormats();
   return (
-    <Popover position="bottom-end" withinPortal trapFocus>
+    <Popover position="bottom-start" withinPortal trapFocus>
       <Popover.Target>
         <Button size="xs" variant="default">
           {t('machine.chosen', { count: chosen.length })} ▾

@@ -80,7 +80,7 @@ export function Channels() {
         {log && log.items.length > 0 && (
           <Table
             label={t('channels.log')}
-            columns={[t('settings.last'), t('channels.name'), t('board.machine'), t('channels.outcome'), t('channels.attempt')]}
+            columns={[t('channels.when'), t('channels.name'), t('board.machine'), t('channels.outcome'), t('channels.attempt')]}
           >
             {log.items.map((one) => (
               <tr key={one.id}>

@@ -141,7 +141,7 @@ export function Users() {
             <td><span className="strong">{one.name}</span> <span className="dim">{one.full_name}</span></td>
             <td className="nowrap">{t(`role.${one.role}`)}{one.customer && <span className="dim"> · {one.customer}</span>}</td>
             <td>{!one.active ? t('users.off') : one.has_password ? t('users.active') : t('users.invited')}</td>
-            <td>{one.signed_in ? formats.moment(one.signed_in) : t('ago.never')}</td>
+            <td className="nowrap">{one.signed_in ? formats.moment(one.signed_in) : t('ago.never')}</td>
             <td>
               <Group gap={6} wrap="nowrap">
                 <Button size="compact-sm" variant="default" onClick={() => setEdited(one.id)}>{t('users.change')}</Button>
