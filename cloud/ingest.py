@@ -79,6 +79,7 @@ class Ingest:
         self._births: dict[str, int] = {}  #: checksum of each device's newest birth
         self._fresh: dict[str, int] = {}  #: those of the group in hand
         self._touched: dict[Key, _Answer] = {}
+        self._whole = True  #: all that was read of the group in hand goes on as it is
 
     def handle(self, group: Sequence[Arrived], now_ns: int, extra: Iterable[Entry] = ()) -> Handled:
         """Sort the group out, make what is new durable, and say what may be receipted.
@@ -88,12 +89,14 @@ class Ingest:
         again, and devices without a receipt send again.
         """
         self._touched = {}
+        self._whole = True
         self.sequencer.begin()
         self.quota.begin(min((one.received_ns for one in group), default=now_ns))
         self._fresh = {}
         counters = replace(self.counters)
         try:
-            pending = [*((entry, None) for entry in extra), *self._sorted(group, now_ns)]
+            pending: list[Pending] = [(entry, None) for entry in extra]
+            self._sorted(group, now_ns, pending)
             handled = Handled(self.journal.append([entry for entry, _ in pending]))
         except StoreError:
             self.sequencer.rollback()
@@ -106,7 +109,8 @@ class Ingest:
             for record, (_, message) in zip(handled.records, pending, strict=True)
             if message is not None
         }
-        handled.messages.update(_apart(handled.records, handled.messages))
+        if not self._whole:
+            handled.messages.update(_apart(handled.records, handled.messages))
         handled.receipts = [
             self._receipt(key, answer, now_ns) for key, answer in self._touched.items()
         ]
@@ -119,66 +123,73 @@ class Ingest:
             self.counters.refused += messages
             self.quota.refused_before(identity, messages, now_ns)
 
-    def _sorted(self, group: Sequence[Arrived], now_ns: int) -> list[Pending]:
-        out: list[Pending] = []
+    def _sorted(self, group: Sequence[Arrived], now_ns: int, out: list[Pending]) -> None:
+        """Add what is to go into the journal to `out`."""
         self.counters.messages += len(group)
         taken = [arrived for arrived in group if self._passes(arrived)]
         self.counters.refused += len(group) - len(taken)  # the next one's receipt says so
         for arrived, read in zip(taken, self.reader.read(taken), strict=True):
+            at = len(out)
             if isinstance(read, ContractError):
-                out += self._unread(arrived, read)
+                self._unread(arrived, read, out)
             else:
-                out += self._sort(arrived, read)
+                self._sort(arrived, read, out)
+            gone_on = len(out) > at and out[at][1] is read and out[at][0].take == ALL
+            self._whole = self._whole and gone_on
         for key, released in self.sequencer.overdue(now_ns):
             out.append((self._release(key, now_ns), None))
             for entry, decision in released:
-                out += self._parts(entry, self._read(entry), decision.parts)
+                self._parts(entry, self._read(entry), decision.parts, out)
             self._answer(key)
-        return out
 
     def _passes(self, arrived: Arrived) -> bool:
         """Whether a message is within its device's limit."""
         birth = arrived.topic.endswith("/up/birth")
         return self.quota.message(sender_of(arrived.topic), arrived.received_ns, birth=birth)
 
-    def _sort(self, arrived: Arrived, message: Message) -> list[Pending]:
+    def _sort(self, arrived: Arrived, message: Message, out: list[Pending]) -> None:
         topic = topics.parse(arrived.topic)
         if self.admission is not None:
             stranger = self.admission(topic.identity, message)
             if stranger is not None:
-                return self._unread(arrived, ContractError(Reason.UNKNOWN_DEVICE, stranger))
+                self._unread(arrived, ContractError(Reason.UNKNOWN_DEVICE, stranger), out)
+                return
         entry = Entry(Kind.MESSAGE, arrived.received_ns, arrived.topic, arrived.payload)
         if isinstance(message, Batch):
             values = message.count * (len(message.columns) or 1)
             if not self.quota.values(topic.identity, values, arrived.received_ns):
-                return self._over_quota(topic, message)
+                self._over_quota(topic, message)
+                return
             if message.guaranteed:
-                return self._batch(topic, entry, message, arrived)
+                self._batch(topic, entry, message, arrived, out)
+                return
             self.counters.samples += message.count
         elif isinstance(message, Birth) and self._again(topic.identity, arrived.payload):
             self.counters.repeats += 1
-            return []  # retained: it comes again at every connection
+            return  # retained: it comes again at every connection
         elif isinstance(message, Gap):
-            return self._gap(topic, entry, message)
+            self._gap(topic, entry, message, out)
+            return
         self.counters.accepted += 1
-        return [(entry, message)]
+        out.append((entry, message))
 
-    def _unread(self, arrived: Arrived, error: ContractError) -> list[Pending]:
+    def _unread(self, arrived: Arrived, error: ContractError, out: list[Pending]) -> None:
         size = len(arrived.payload) // VALUE_BYTES
         if self.quota.values(sender_of(arrived.topic), size, arrived.received_ns):
-            return [self._aside(arrived, error.reason, error.detail)]
-        self.counters.refused += 1
-        return []
+            out.append(self._aside(arrived, error.reason, error.detail))
+        else:
+            self.counters.refused += 1
 
-    def _gap(self, topic: topics.Topic, entry: Entry, gap: Gap) -> list[Pending]:
+    def _gap(self, topic: topics.Topic, entry: Entry, gap: Gap, out: list[Pending]) -> None:
         cost = len(gap.ranges) * RANGE_VALUES
         if not self.quota.values(topic.identity, cost, entry.at_ns):
             self.counters.refused += 1
-            return []  # the device declares it again
+            return  # the device declares it again
         self.counters.accepted += 1
         key = self._account(topic, gap)
         self._answer(key)
-        return [(entry, gap), *self._followers(key)]
+        out.append((entry, gap))
+        self._followers(key, out)
 
     def _again(self, identity: str, birth: bytes) -> bool:
         """Whether a device's birth is the one that is known."""
@@ -192,12 +203,11 @@ class Ingest:
         """Whether a birth has come; else the receipt asks for it."""
         return identity in self._fresh or self.explained(identity, dictionary)
 
-    def _over_quota(self, topic: topics.Topic, batch: Batch) -> list[Pending]:
+    def _over_quota(self, topic: topics.Topic, batch: Batch) -> None:
         self.counters.refused += 1
         if batch.guaranteed:
             key, numbered = identify(topic, batch)
             self._refuse(key, batch, numbered.seq, Reason.QUOTA)
-        return []
 
     def _answer(self, key: Key) -> _Answer:
         """Return what a stream's receipt will say; there will be one."""
@@ -212,8 +222,13 @@ class Ingest:
         answer.refused.append(Refusal(first=seq, last=last, code=code))
 
     def _batch(
-        self, topic: topics.Topic, entry: Entry, batch: Batch, arrived: Arrived
-    ) -> list[Pending]:
+        self,
+        topic: topics.Topic,
+        entry: Entry,
+        batch: Batch,
+        arrived: Arrived,
+        out: list[Pending],
+    ) -> None:
         key, numbered = identify(topic, batch)
         decision = self.sequencer.offer(key, numbered, arrived.received_ns, entry)
         self._answer(key).columns = len(batch.columns)
@@ -224,28 +239,24 @@ class Ingest:
             self._refuse(key, batch, numbered.seq, batch.broken[0].reason)
         match decision.verdict:
             case Verdict.ACCEPT:
-                out = self._parts(entry, batch, decision.parts)
-                return out + self._followers(key) if self.sequencer.holds(key) else out
+                self._parts(entry, batch, decision.parts, out)
+                if self.sequencer.holds(key):
+                    self._followers(key, out)
             case Verdict.REPEAT:
                 self.counters.repeats += 1
-                return []
             case Verdict.CONFLICT:
                 self.counters.conflicts += 1
-                return [self._aside(arrived, Reason.SEQ_CONFLICT, f"{key.boot} {numbered.seq}")]
+                detail = f"{key.boot} {numbered.seq}"
+                out.append(self._aside(arrived, Reason.SEQ_CONFLICT, detail))
             case Verdict.HOLD:
                 self.counters.held += 1
-                return []
             case Verdict.LATER:
                 self.counters.refused += 1
                 self._refuse(key, batch, numbered.seq, Reason.QUOTA)
-                return []
 
-    def _followers(self, key: Key) -> list[Pending]:
-        return [
-            part
-            for entry, decision in self.sequencer.followers(key)
-            for part in self._parts(entry, self._read(entry), decision.parts)
-        ]
+    def _followers(self, key: Key, out: list[Pending]) -> None:
+        for entry, decision in self.sequencer.followers(key):
+            self._parts(entry, self._read(entry), decision.parts, out)
 
     def _read(self, entry: Entry) -> Batch:
         """Return the batch of an entry that has waited: only its bytes are kept till then."""
@@ -254,17 +265,17 @@ class Ingest:
         return message
 
     def _parts(
-        self, entry: Entry, message: Batch, parts: Iterable[tuple[int, int]]
-    ) -> list[Pending]:
-        out: list[Pending] = []
+        self, entry: Entry, batch: Batch, parts: Sequence[tuple[int, int]], out: list[Pending]
+    ) -> None:
         for skip, take in parts:
-            whole = skip == 0 and take == message.count
+            whole = skip == 0 and take == batch.count
             part = entry if whole else msgspec.structs.replace(entry, skip=skip, take=take)
-            out.append((part, message))
+            out.append((part, batch))
             self.counters.samples += take
-        self.counters.accepted += bool(out)
-        self.counters.repeats += not out
-        return out
+        if parts:
+            self.counters.accepted += 1
+        else:
+            self.counters.repeats += 1
 
     def _account(self, topic: topics.Topic, gap: Gap) -> Key:
         """Note what the device no longer has as accounted for."""

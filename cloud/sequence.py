@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from itertools import islice
 from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
@@ -69,6 +70,12 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
 
     verdict: Verdict
     parts: tuple[tuple[int, int], ...] = ()
+
+
+@lru_cache(maxsize=1_024)
+def _all_of(count: int) -> Decision:
+    """Return the decision to accept a whole batch."""
+    return Decision(Verdict.ACCEPT, ((0, count),))
 
 
 @dataclass(slots=True)
@@ -128,6 +135,7 @@ class _Stream(Marks, Generic[T]):
             self.above.add(first, end)
         else:
             self.expected = self.above.take_below(max(self.expected, end))
+            self.above = self.above or _NONE
 
 
 class Shelf(Protocol):
@@ -149,25 +157,26 @@ class Sequencer(Generic[T]):
         self._shelf = shelf
         self._streams: dict[Key, _Stream[T]] = {}
         self._counts: Counter[str] = Counter()  #: streams of each device
-        self._before: dict[Key, tuple[_Stream[T], _Memo[T]] | None] = {}
-        self._remembered: list[tuple[_Stream[T], Undo]] = []
+        self._touched: set[Key] = set()
+        #: what `rollback` undoes, the last first: a stream that was new has None, and none of these
+        self._done: list[tuple[Key, _Stream[T] | None, _Memo[T] | None, Undo | None]] = []
         self._holding: dict[Key, None] = {}  #: streams that may have held batches
 
     def begin(self) -> None:
         """Begin a group: `rollback` returns to here."""
-        self._before = {}
-        self._remembered = []
+        self._touched = set()
+        self._done = []
 
     def rollback(self) -> None:
         """Undo all since `begin`: what was decided did not become durable."""
-        for stream, undo in reversed(self._remembered):
-            stream.forget(undo)
-        for key, before in self._before.items():
-            if before is None:
+        for key, stream, memo, undo in reversed(self._done):
+            if stream is None:
                 if self._streams.pop(key, None) is not None:
                     self._counts[key.identity] -= 1
-            else:
-                stream, memo = before
+                continue
+            if undo is not None:
+                stream.forget(undo)
+            if memo is not None:
                 stream.recall(memo)
                 if stream.held:
                     self._holding[key] = None
@@ -175,19 +184,21 @@ class Sequencer(Generic[T]):
 
     def _touch(self, key: Key) -> _Stream[T] | None:
         stream = self._streams.get(key)
-        if key not in self._before:
-            self._before[key] = (stream, stream.memo()) if stream else None
+        if key not in self._touched:
+            self._touched.add(key)
+            self._done.append((key, stream, stream.memo() if stream else None, None))
         return stream
 
     def offer(self, key: Key, batch: Numbered, now_ns: int, item: T) -> Decision:
         """Decide about one batch. An accepted batch counts as here from now on."""
-        seq, known = batch.seq, self._touch(key)
-        if known is None or seq != known.expected or not known.whole:
+        seq, known = batch.seq, self._streams.get(key)
+        if known is None or seq != known.expected or known.above is not _NONE or known.held:
             return self._weigh(key, batch, now_ns, item)
+        memo = seq, known.heard_ns, None, None
         known.heard_ns = now_ns  # the next one of a stream without holes, as nearly always
         known.expected = end = seq + batch.count
-        self._remembered.append((known, known.remember(seq, end, batch.fingerprint)))
-        return Decision(Verdict.ACCEPT, ((0, batch.count),))
+        self._done.append((key, known, memo, known.remember(seq, end, batch.fingerprint)))
+        return _all_of(batch.count)
 
     def _weigh(self, key: Key, batch: Numbered, now_ns: int, item: T) -> Decision:
         """Decide about a batch that is not simply the next one."""
@@ -209,7 +220,7 @@ class Sequencer(Generic[T]):
             stream.held = sorted([*stream.held, new], key=lambda h: h.seq)
             self._holding[key] = None
             return Decision(Verdict.HOLD)
-        self._take(stream, seq, count, fingerprint)
+        self._take(key, stream, seq, count, fingerprint)
         return Decision(Verdict.ACCEPT, tuple((a - seq, b - a) for a, b in parts))
 
     def _found(self, key: Key) -> _Stream[T] | None:
@@ -239,9 +250,9 @@ class Sequencer(Generic[T]):
         """Whether a device that has too many streams already begins another one."""
         return self._counts[key.identity] >= MAX_STREAMS and key not in self._streams
 
-    def _take(self, stream: _Stream[T], seq: int, count: int, fingerprint: int) -> None:
+    def _take(self, key: Key, stream: _Stream[T], seq: int, count: int, fingerprint: int) -> None:
         stream.add(seq, seq + count)
-        self._remembered.append((stream, stream.remember(seq, seq + count, fingerprint)))
+        self._done.append((key, stream, None, stream.remember(seq, seq + count, fingerprint)))
 
     def holds(self, key: Key) -> bool:
         """Whether batches of a stream may wait for an earlier one."""
@@ -251,15 +262,15 @@ class Sequencer(Generic[T]):
         """Yield batches that waited and are no longer beyond a hole, now accepted, in order."""
         stream = self._streams.get(key)
         while stream and stream.held and stream.held[0].seq <= stream.frontier:
-            yield self._let_go(stream)
+            yield self._let_go(key, stream)
 
-    def _let_go(self, stream: _Stream[T]) -> tuple[T, Decision]:
+    def _let_go(self, key: Key, stream: _Stream[T]) -> tuple[T, Decision]:
         held, *rest = stream.held
         stream.held = rest or ()
         parts = stream.missing_of(held.seq, held.seq + held.count)
         if not parts:
             return held.item, Decision(Verdict.REPEAT)
-        self._take(stream, held.seq, held.count, held.fingerprint)
+        self._take(key, stream, held.seq, held.count, held.fingerprint)
         return held.item, Decision(Verdict.ACCEPT, tuple((a - held.seq, b - a) for a, b in parts))
 
     def overdue(self, now_ns: int) -> Iterator[tuple[Key, list[tuple[T, Decision]]]]:
@@ -276,7 +287,7 @@ class Sequencer(Generic[T]):
             if waited or crowd or len(stream.held) >= HOLD_BATCHES:
                 released = []
                 while stream.held:
-                    released.append(self._let_go(stream))
+                    released.append(self._let_go(key, stream))
                 yield key, released
 
     def waiting(self) -> int:

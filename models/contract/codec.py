@@ -186,8 +186,9 @@ def fingerprint(batch: Batch) -> int:
     check = zlib.crc32(head, check_of(batch.columns))
     if isinstance(offsets, array):
         check = zlib.crc32(offsets, check)
-    for name, quality in batch.quality.items():
-        check = zlib.crc32(name.encode() + quality, check)
+    if batch.quality:
+        for name, quality in batch.quality.items():
+            check = zlib.crc32(name.encode() + quality, check)
     for part in batch.broken:
         check = zlib.crc32(part.name.encode() + part.raw, check)
     return check
