@@ -142,13 +142,6 @@ def machine_id(identity: str, key: str) -> str:
     return f"{identity}:{key}" if key else identity
 
 
-class _Source(msgspec.Struct, frozen=True, gc=False):
-    """A record and the position at which it counts: later than its own if it had to wait."""
-
-    record: Record
-    n: int
-
-
 class Decoder:
     """Turns records into rows; keeps what it must remember of each device."""
 
@@ -174,8 +167,7 @@ class Decoder:
                 out.append(Tick(n=record.n, at_ns=entry.at_ns))
                 out += [_unexplained(late) for late in self.parking.expired(entry.at_ns)]
             elif kind is Kind.MESSAGE:
-                source = _Source(record, record.n)
-                self._message(source, messages.get(record.n), out)
+                self._message(record, record.n, messages.get(record.n), out)
             elif kind is Kind.ACTION:
                 action = msgspec.json.decode(entry.payload)
                 who, what, when = action["machine"], action["component"], action["at_ns"]
@@ -184,8 +176,8 @@ class Decoder:
                 out.append(_aside(record))
         return out
 
-    def _message(self, source: _Source, message: Message | None, out: list[Item]) -> None:
-        record = source.record
+    def _message(self, record: Record, n: int, message: Message | None, out: list[Item]) -> None:
+        """Take a record that counts at position `n`: later than its own if it had to wait."""
         topic = topics.parse(record.entry.topic)
         if message is None:
             try:
@@ -195,7 +187,7 @@ class Decoder:
                 out.append(_set_aside(record, error.reason, error.detail, record.entry.payload))
                 return
         if isinstance(message, Batch):
-            self._batch(topic, message, source, out)
+            self._batch(topic, message, record, n, out)
         elif isinstance(message, Birth):
             self._birth(topic.identity, message, record, out)
         elif isinstance(message, Answer):
@@ -211,7 +203,7 @@ class Decoder:
         for key, ref in device.machines.items():
             out.append(self._register(identity, key, ref, record.entry.at_ns, units[key]))
         for waiting in self.parking.take(identity, birth.dictionary):
-            self._message(_Source(waiting, record.n), None, out)
+            self._message(waiting, record.n, None, out)
 
     def _register(
         self, identity: str, key: str, ref: MachineRef, at_ns: int, units: Units = ()
@@ -220,13 +212,15 @@ class Decoder:
         clock: Literal["wall", "data"] = "data" if self.data_time(identity) else "wall"
         return Registration(machine, identity, ref.profile, ref.name, at_ns, clock, units)
 
-    def _batch(self, topic: topics.Topic, batch: Batch, source: _Source, out: list[Item]) -> None:
-        identity, record = topic.identity, source.record
+    def _batch(
+        self, topic: topics.Topic, batch: Batch, record: Record, n: int, out: list[Item]
+    ) -> None:
+        identity, entry = topic.identity, record.entry
         device = self._devices.get(identity)
         if device is None:
             device = self._devices[identity] = _Device()
             if batch.dictionary is None:
-                out.append(self._register(identity, "", MachineRef(), record.entry.at_ns))
+                out.append(self._register(identity, "", MachineRef(), entry.at_ns))
         machines: Mapping[str, MachineRef] | None = device.machines
         if batch.dictionary is not None:
             machines = device.dictionaries.get(batch.dictionary)
@@ -236,16 +230,33 @@ class Decoder:
                 out.append(_unexplained(record))
             return
         if batch.broken:
-            out += [
-                _set_aside(record, part.reason, f"{part.name}: {part.detail}", part.raw)
-                for part in batch.broken
-            ]
-        times, doubtful = self._times(identity, batch, record.entry.at_ns)
-        made = columns.take(batch, record.entry.skip, record.entry.take)
+            out += _broken(record, batch)
+        times, doubtful = self._times(identity, batch, entry.at_ns)
+        made = columns.take(batch, entry.skip, entry.take)
+        if made.rows < batch.count:
+            times = times[entry.skip :][: made.rows].copy()
+        boot, seq = batch.boot or UNNUMBERED, batch.seq or 0
+        if not batch.guaranteed:
+            boot, seq = UNNUMBERED, record.n << 17
         for key, part in columns.by_machine(made, machines).items():
             if doubtful:
                 part.mark(UNCERTAIN)
-            out.append(_block(machine_id(identity, key), topic, batch, source, times, part))
+            new = Block(
+                n=n,
+                machine=machine_id(identity, key),
+                device=identity,
+                boot=boot,
+                stream=topic.channel[1],
+                seq=seq + entry.skip,
+                times_ns=times,
+                received_ns=entry.at_ns,
+                signals=part.names,
+                columns=part.arrays,
+                quality=part.quality,
+                missing=part.missing,
+                historical=batch.historical,
+            )
+            out.append(new)
 
     def _times(
         self, identity: str, batch: Batch, received_ns: int
@@ -258,13 +269,12 @@ class Decoder:
         else:
             steps = _steps(batch.count, offsets)
             last = (batch.count - 1) * offsets
-            first, newest = min(last, 0), max(last, 0)
+            first, newest = (0, last) if last >= 0 else (last, 0)
         t0_ns = batch.t0_ns
         if t0_ns is None:
             return steps + (received_ns - newest), False
-        if self._data_time.get(identity, False) or (
-            t0_ns + first >= BUILT_NS and t0_ns + newest <= received_ns + FUTURE_NS
-        ):
+        plausible = t0_ns + first >= BUILT_NS and t0_ns + newest <= received_ns + FUTURE_NS
+        if plausible or self.data_time(identity):
             return steps + t0_ns, False
         return self._corrected(identity, batch, steps, received_ns), True
 
@@ -358,39 +368,18 @@ def _answered(topic: topics.Topic, answer: Answer, record: Record) -> Answered:
     )
 
 
+def _broken(record: Record, batch: Batch) -> list[Aside]:
+    """Return the columns of a batch that could not be read."""
+    return [
+        _set_aside(record, part.reason, f"{part.name}: {part.detail}", part.raw)
+        for part in batch.broken
+    ]
+
+
 def _unexplained(record: Record) -> Aside:
     return _set_aside(
         record,
         Reason.UNKNOWN_DICTIONARY,
         "no birth with this dictionary came; publish the birth before the first batch",
         record.entry.payload,
-    )
-
-
-def _block(  # noqa: PLR0917  one value out of six
-    machine: str,
-    topic: topics.Topic,
-    batch: Batch,
-    source: _Source,
-    times: NDArray[np.int64],
-    part: columns.Part,
-) -> Block:
-    entry = source.record.entry
-    boot, seq = batch.boot or UNNUMBERED, batch.seq or 0
-    if not batch.guaranteed:
-        boot, seq = UNNUMBERED, source.record.n << 17
-    return Block(
-        n=source.n,
-        machine=machine,
-        device=topic.identity,
-        boot=boot,
-        stream=topic.channel[1],
-        seq=seq + entry.skip,
-        times_ns=times if part.rows == len(times) else times[entry.skip :][: part.rows].copy(),
-        received_ns=entry.at_ns,
-        signals=part.names,
-        columns=part.arrays,
-        quality=part.quality,
-        missing=part.missing,
-        historical=batch.historical,
     )

@@ -152,8 +152,7 @@ class Pipeline:
         self._store(blocks, position)
         assessments = assess(self.fleet, items)
         self._unfiled += assessments
-        for block in blocks:
-            self.reviews.note(block)
+        self.reviews.note(blocks)
         if items and isinstance(items[-1], Tick):
             waiting = bool(self._pending) or self._telemetry.trouble() is not None
             self._unfiled += self.reviews.due(items[-1], waiting=waiting)

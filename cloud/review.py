@@ -129,26 +129,35 @@ class Reviews:
         """End the thread. A look that has begun is in `dump`, and begins again after `load`."""
         self._eyes.shutdown(cancel_futures=True)
 
-    def note(self, block: Block) -> None:
+    def note(self, blocks: Sequence[Block]) -> None:
         """Note whether readings are behind those of the same signals that were scored before."""
-        times_ns = block.times_ns
-        if not len(times_ns):
-            return
-        self.pace.heard_ns = max(self.pace.heard_ns, block.received_ns)
-        if self._begun:
-            self._give_up(block)
-        first, last = times_ns.item(0), times_ns.item(-1)
-        newest = self._renew(block.machine, block.signals, last)
-        if newest is not None and LATE_NS < newest - first <= OLDEST_NS:
-            self._late(block.machine, first, min(last, newest))
+        heard_ns, known = self.pace.heard_ns, self._newest
+        for block in blocks:
+            times_ns, machine, signals = block.times_ns, block.machine, block.signals
+            if not len(times_ns):
+                continue
+            heard_ns = max(heard_ns, block.received_ns)
+            if self._begun:
+                self._give_up(block)
+            first, last = times_ns.item(0), times_ns.item(-1)
+            sets = known.get(machine, ())
+            if len(sets) == 2 and sets[0] == signals:  # as nearly always
+                newest: int | None = sets[1]
+                if last > sets[1]:
+                    known[machine] = (signals, last)  # these names are all devices'
+            else:
+                newest = self._renew(machine, sets, signals, last)
+            if newest is not None and LATE_NS < newest - first <= OLDEST_NS:
+                self._late(machine, first, min(last, newest))
+        self.pace.heard_ns = heard_ns
 
-    def _renew(self, machine: str, signals: tuple[str, ...], last_ns: int) -> int | None:
-        """Note the newest time of some signals of a machine; return what it was before."""
-        sets = self._newest.get(machine, ())
-        if len(sets) == 2 and sets[0] == signals:  # as nearly always
-            newest = sets[1]
-            self._newest[machine] = (signals, max(newest, last_ns))  # these names are all devices'
-            return int(newest)
+    def _renew(
+        self, machine: str, sets: tuple[Any, ...], signals: tuple[str, ...], last_ns: int
+    ) -> int | None:
+        """Note the newest time of some signals of a machine; return what it was before.
+
+        `sets`: what is known of the machine.
+        """
         found = dict(zip(sets[::2], sets[1::2], strict=True))
         before: int | None = found.pop(signals, None)
         found[signals] = last_ns if before is None else max(before, last_ns)
