@@ -17,6 +17,9 @@ M_ARENA_MAX: Final = -8
 ARENAS: Final = 2  #: heaps; threads that hold Python's lock hardly ever meet in one
 SPARE: Final = 4 << 20  #: bytes at the end of a heap that stay: the next group takes them again
 MAPPED: Final = 1 << 20  #: bytes from which on an array is mapped by itself, and given back whole
+#: objects that may come before Python looks at them: those of a group of messages, which all go
+#: again with it; at its 700 they would be looked at several times while they are in use
+YOUNG: Final = 10_000
 GROWN: Final = 1.25  #: as Python does it before it looks at what is old
 _whole = 0  #: objects kept when all were last looked at
 
@@ -50,6 +53,7 @@ def keep() -> None:
     The libraries alone are 230,000 objects, which hold everything up for 0.1 s each time.
     """
     global _whole  # noqa: PLW0603  as Python's collections themselves: one of a process
+    gc.set_threshold(YOUNG)
     gc.freeze()
     _whole = gc.get_freeze_count()
 

@@ -10,7 +10,6 @@ from typing import Any, Final
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from cloud.crc import crc32s
 from cloud.intrinsics import copy
@@ -83,11 +82,13 @@ def _own(sheet: Sheet) -> Sheet:
 
 
 @entry
-def _taken_apart(bodies: Any, heads: Any, sizes: Any, values: Any, fits: Any) -> None:
-    """Copy the columns' values (messages, bytes); `fits`: all stands where the heads say.
+def _taken_apart(bodies: Any, shape: Any, values: Any, cells: Any, found: Any) -> None:
+    """Copy the columns' values (messages, bytes); `found` (messages, 2), of each: fits, finite.
 
-    `sizes`: bytes of each head and of the values behind it, (columns, 2).
+    `shape`: the bytes of all heads, and how many each has and the values behind it, (columns, 2).
+    Fits: all stands where the heads say. Finite: none of `cells` (messages, numbers) is infinite.
     """
+    heads, sizes = shape
     for i in range(len(bodies)):
         at = head = to = 0
         same = True
@@ -100,42 +101,40 @@ def _taken_apart(bodies: Any, heads: Any, sizes: Any, values: Any, fits: Any) ->
             copy(values[i].ctypes.data + to, bodies[i].ctypes.data + at, size)
             at += size
             to += size
-        fits[i] = same
+        infinite = False
+        for k in range(cells.shape[1]):
+            infinite |= abs(cells[i, k]) == np.inf
+        found[i, 0], found[i, 1] = same, not infinite
 
 
 class _Columns:
     """Takes columns of one layout out of messages; `templates` have it."""
 
-    __slots__ = ("_heads", "_layout", "_sizes", "templates")
+    __slots__ = ("_layout", "_shape", "templates")
 
     def __init__(self, layout: Layout) -> None:
         self.templates = 0
         self._layout = layout
-        self._heads = np.frombuffer(b"".join(layout.heads), np.uint8)
-        self._sizes = np.array([*zip(map(len, layout.heads), layout.sizes, strict=True)])
+        heads = np.frombuffer(b"".join(layout.heads), np.uint8)
+        self._shape = heads, np.array([*zip(map(len, layout.heads), layout.sizes, strict=True)])
 
     def sheets(self, bodies: Sequence[memoryview]) -> list[Sheet | None]:
         """Return the columns that begin in each of these; None where it is of another layout."""
         layout, count = self._layout, len(bodies)
         joined = np.frombuffer(b"".join(bodies), np.uint8)
-        values, fits = np.empty((count, layout.ends[-1]), np.uint8), np.empty(count, np.bool_)
-        rows = joined.reshape(count, layout.size)
-        _taken_apart(rows, self._heads, self._sizes, values, fits)
+        values, found = np.empty((count, layout.ends[-1]), np.uint8), np.empty((count, 2), np.bool_)
+        cells = values.view("<f8") if layout.doubles else np.empty((count, 0))
+        _taken_apart(joined.reshape(count, layout.size), self._shape, values, cells, found)
         firsts = np.arange(0, len(joined), layout.size)
         checks = crc32s(joined, firsts, firsts + layout.size).tolist()
-        told = zip(fits.tolist(), values, checks, self._tables(values), strict=True)
-        return [Sheet(layout, *parts) if fit else None for fit, *parts in told]
-
-    def _tables(self, values: NDArray[np.uint8]) -> list[NDArray[np.float64] | None]:
-        """Return `Sheet.table` of each message."""
-        if not self._layout.doubles:
-            return [None] * len(values)
-        tables = values.view("<f8").reshape(len(values), len(self._layout.names), -1)
-        infinite = np.isinf(tables)
-        if not infinite.any():
-            return list(tables)
-        wrong = infinite.any(axis=(1, 2)).tolist()
-        return [None if bad else table for bad, table in zip(wrong, tables, strict=True)]
+        tables = cells.reshape(count, len(layout.names), -1) if layout.doubles else cells
+        told = zip(found.tolist(), values, checks, tables, strict=True)
+        return [
+            Sheet(layout, data, check, table if layout.doubles and finite else None)
+            if fits
+            else None
+            for (fits, finite), data, check, table in told
+        ]
 
 
 class _Kept(msgspec.Struct):
