@@ -67,9 +67,10 @@ class FairQueue(Generic[T]):
             while self._waiting and len(out) < most:
                 sender, items = self._waiting.popitem(last=False)
                 turn = min(TURN, len(items), most - len(out))
-                taken = [items.popleft() for _ in range(turn)]
-                out += [item for _, item in taken]
-                self._bytes -= sum(size for size, _ in taken)
+                for _ in range(turn):
+                    size, item = items.popleft()
+                    out.append(item)
+                    self._bytes -= size
                 if items:
                     self._waiting[sender] = items
             self._size -= len(out)

@@ -336,7 +336,8 @@ class Ingest:
 
 def sender_of(topic: str) -> str:
     """Return who sent a message, without looking further."""
-    return topic.split("/", 3)[2] if topic.count("/") > 1 else ""
+    levels = topic.split("/", 3)
+    return levels[2] if len(levels) > 2 else ""
 
 
 def _apart(records: Sequence[Record], messages: Mapping[int, Message]) -> dict[int, Batch]:

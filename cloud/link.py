@@ -43,7 +43,7 @@ COMMANDS: Final = 4  #: of these: they are few, and the next ones wait
 LATER: Final = 20_000  #: receipts that may wait for acknowledgements of others
 PACKETS: Final = 128  #: handled before what is to be sent has its turn
 _UNREADABLE: Final = "\ufffd"  #: stands for a topic that is not UTF-8
-_PUBACK: Final = struct.Struct("!BBH")
+_PUBACK: Final = mqtt.PUBACK << 24 | 2 << 16  #: of four bytes; the number of a message is the rest
 _PUBLISH_QOS1: Final = mqtt.PUBLISH | 1 << 1
 log = logging.getLogger(__name__)
 
@@ -149,9 +149,9 @@ class Client(mqtt.Client):
 
     def acknowledge(self, mids: Iterable[int]) -> None:
         """Acknowledge messages of QoS 1 all at once: each by itself wakes the network thread."""
-        packets = b"".join([_PUBACK.pack(mqtt.PUBACK, 2, mid) for mid in mids])
-        if packets:
-            self._packet_queue(mqtt.PUBACK, packets, 0, 1)
+        words = [_PUBACK | mid for mid in mids]
+        if words:
+            self._packet_queue(mqtt.PUBACK, struct.pack(f"!{len(words)}I", *words), 0, 1)
 
     def tell(self, messages: Iterable[tuple[bytes, bytes]]) -> None:
         """Publish (topic, payload) at QoS 1, all at once, on this connection alone.
@@ -267,11 +267,13 @@ class Link:
 
     def acknowledge(self, group: Sequence[Arrived]) -> None:
         """Tell the broker that these are taken. Those of an earlier connection are left out."""
-        tokens = (arrived.token for arrived in group)
+        epoch, tokens = self.epoch, [arrived.token for arrived in group]
         self._client.acknowledge(
-            token.mid
-            for token in tokens
-            if isinstance(token, _Token) and token.qos and token.epoch == self.epoch
+            [
+                token.mid
+                for token in tokens
+                if isinstance(token, _Token) and token.qos and token.epoch == epoch
+            ]
         )
 
     def births_again(self) -> None:
