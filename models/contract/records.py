@@ -88,6 +88,16 @@ def from_wire(wire: Wire, event: str) -> Record:
 def to_wire(message: Record) -> Wire:
     """Return the wire shape of a message."""
     match message:
+        case Receipt():  # nearly all are
+            # Holes beyond the limit are asked for once the first ones are filled.
+            return ReceiptWire(
+                boot=message.boot,
+                stream=message.stream,  # type: ignore[arg-type]
+                hwm=message.hwm,
+                missing=list(message.missing[:MAX_RANGES]),
+                refused=[(r.first, r.last, r.code) for r in message.refused[:MAX_RANGES]],
+                credit=message.credit,
+            )
         case Birth():
             return _birth_to_wire(message)
         case State():
@@ -102,16 +112,6 @@ def to_wire(message: Record) -> Wire:
                 stream=message.stream,  # type: ignore[arg-type]
                 ranges=list(message.ranges),
                 reason=message.reason,
-            )
-        case Receipt():
-            # Holes beyond the limit are asked for once the first ones are filled.
-            return ReceiptWire(
-                boot=message.boot,
-                stream=message.stream,  # type: ignore[arg-type]
-                hwm=message.hwm,
-                missing=list(message.missing[:MAX_RANGES]),
-                refused=[(r.first, r.last, r.code) for r in message.refused[:MAX_RANGES]],
-                credit=message.credit,
             )
 
 
