@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from models.contract.errors import Reason
+
 WEB = Path(__file__).parents[2] / "cloud/ui/web"
 CATALOGUES = WEB / "src/i18n"
 HOLE = re.compile(r"\{\{(\w+)\}\}")
@@ -78,6 +80,13 @@ def test_no_word_is_kept_that_no_page_asks_for(words: dict[str, dict[str, str]])
     built = tuple(BUILT.findall(source))
     names = {re.sub(r"_(one|other)$", "", key) for key in words["en"]}
     assert [n for n in sorted(names) if f"'{n}'" not in source and not n.startswith(built)] == []
+
+
+def test_each_reason_for_which_messages_are_set_aside_has_words(
+    words: dict[str, dict[str, str]],
+) -> None:
+    named = {key.removeprefix("aside.") for key in words["en"] if key.startswith("aside.")}
+    assert named == {*Reason}
 
 
 def test_the_lock_names_no_address() -> None:

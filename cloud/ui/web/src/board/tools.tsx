@@ -124,7 +124,13 @@ export const Tools = memo(function Tools({ counts, types, sites, filter, change 
         />
       )}
       {isFiltered(filter) && (
-        <Button variant="subtle" onClick={() => change({ q: '', states: '', type: '', site: '' })}>
+        <Button
+          variant="subtle"
+          onClick={() => {
+            change({ q: '', states: '', type: '', site: '' });
+            search.current?.focus(); // this button goes
+          }}
+        >
           {t('board.clear')}
         </Button>
       )}

@@ -250,7 +250,7 @@ export function QualityCard({ machine, row, signals }: {
         <dt>{t('machine.signalsHeard')}</dt>
         <dd>{stored} / {signals?.items.length ?? 0}</dd>
         <dt>{t('machine.quarantined')}</dt>
-        <dd>{total === 0 ? t('machine.noGaps') : `${total} (${aside.map((one) => one.reason).join(', ')})`}</dd>
+        <dd>{total === 0 ? t('machine.noGaps') : `${total} (${aside.map((one) => t(`aside.${one.reason}`, one.reason)).join(', ')})`}</dd>
         <dt>{t('machine.device')}</dt>
         <dd>{machine.device}</dd>
         <dt>{t('machine.knownSince')}</dt>

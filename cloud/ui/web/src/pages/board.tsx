@@ -36,6 +36,7 @@ const NeedsYou = memo(function NeedsYou({ rows }: { rows: BoardRow[] }) {
       ),
     [rows],
   );
+  const more = waiting.slice(URGENT_SHOWN);
   return (
     <section className={classes.needs} aria-labelledby="needs">
       <h2 id="needs">{t('board.needsYou')}</h2>
@@ -63,10 +64,10 @@ const NeedsYou = memo(function NeedsYou({ rows }: { rows: BoardRow[] }) {
             </li>
           );
         })}
-        {waiting.length > URGENT_SHOWN && (
+        {more.length > 0 && (
           <li className={classes.moreNeeds}>
-            <Anchor component={Link} to="/tickets" size="sm">
-              {t('board.more', { count: waiting.length - URGENT_SHOWN })}
+            <Anchor component={Link} to={more.some((row) => row.ticket) ? '/tickets' : '/inbox'} size="sm">
+              {t('board.more', { count: more.length })}
             </Anchor>
           </li>
         )}

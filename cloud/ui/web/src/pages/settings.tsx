@@ -131,7 +131,7 @@ function Service() {
               <tbody>
                 {counts.items.map((one) => (
                   <tr key={`${one.device}/${one.reason}`}>
-                    <td>{one.device || t('common.none')}</td><td>{one.reason}</td><td>{number.format(one.count)}</td>
+                    <td>{one.device || t('common.none')}</td><td>{t(`aside.${one.reason}`, one.reason)}</td><td>{number.format(one.count)}</td>
                     <td>{formats.moment(one.last)}</td>
                   </tr>
                 ))}
