@@ -68,7 +68,7 @@ function Next({ ticket, profile }: { ticket: Ticket; profile: string | undefined
           </>
         )}
         {open && decides(role) && (
-          <Button variant="subtle" color="red" px="xs" onClick={() => dialog.open('cancel', ticket)}>{t('ticket.cancel')}</Button>
+          <Button variant="subtle" color="red" c="var(--state-alarm)" px="xs" onClick={() => dialog.open('cancel', ticket)}>{t('ticket.cancel')}</Button>
         )}
       </div>
       {dialog.opened && (
