@@ -1,6 +1,10 @@
 """Kinds of arguments that more than one verb takes; argparse names the argument before the text."""
 
 import argparse
+import re
+from typing import Final
+
+_TENANT: Final = re.compile("[a-z0-9][a-z0-9-]{0,30}")
 
 
 def count(text: str) -> int:
@@ -43,3 +47,10 @@ def days(text: str) -> float:
     if not found:
         raise argparse.ArgumentTypeError("expected a number above 0")
     return found
+
+
+def tenant(text: str) -> str:
+    """Read the first part of machines' ids."""
+    if not _TENANT.fullmatch(text):
+        raise argparse.ArgumentTypeError("give a-z, 0-9 and '-', at most 31 characters")
+    return text

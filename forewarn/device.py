@@ -5,7 +5,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import typer
 
@@ -76,7 +76,8 @@ def add(
     broker: Folder = FOLDER,
     settings: Settings = None,
     time: Annotated[
-        str, typer.Option(help="wall, or data for a replay or a simulation with its own clock")
+        Literal["wall", "data"],
+        typer.Option(help="wall, or data for a replay or a simulation with its own clock"),
     ] = "wall",
     *,
     as_json: AsJson = False,

@@ -17,22 +17,29 @@ from cloud.settings import TelemetrySettings
 
 
 def first_use(settings: TelemetrySettings) -> str:
-    """Set a new server up and keep its token in the settings' file; say what was done."""
+    """Set a new server up and keep its token in the settings' file; say what was done.
+
+    A token that is there already is of an attempt that was cut off: it is gone on with.
+    """
     from cloud.telemetry.influx import server  # noqa: PLC0415 (an extra)
 
     if settings.token_file is None:
         raise SettingsError("telemetry.token_file: name the file that shall hold the token")
     path = Path(settings.token_file)
-    if path.exists():
-        raise SettingsError(f"telemetry.token_file: {path} is there already; nothing was done")
-    token = secrets.token_urlsafe(32)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(fd, "w", encoding="ascii") as file:  # noqa: PTH123 (made with its mode)
-        file.write(token)
+    known = path.exists()
+    token = settings.token() if known else secrets.token_urlsafe(32)
+    if not known:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(fd, "w", encoding="ascii") as file:  # noqa: PTH123 (made with its mode)
+            file.write(token)
     if not server.set_up(settings.url.rstrip("/"), settings.org, token):
-        path.unlink()
-        raise SettingsError(f"{settings.url} has been set up before; ask its owner for a token")
+        if not known:
+            path.unlink()
+        raise SettingsError(
+            f"{settings.url} has been set up before: leave --first-use out, or ask its owner for "
+            "a token"
+        )
     return f"{settings.url}: set up, organisation '{settings.org}', token in {path}"
 
 
@@ -77,7 +84,7 @@ def main(arguments: list[str]) -> int:
         if options.first_use:
             print(first_use(settings))
         print("\n".join(influx(settings)))
-    except CloudError as error:
+    except (CloudError, OSError) as error:
         print(f"forewarn setup: {error}", file=sys.stderr)
         return 1
     return 0

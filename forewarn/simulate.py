@@ -14,7 +14,7 @@ import edge_agent.settings as edge
 from edge_agent.agent import Agent
 from edge_agent.errors import AgentError
 from edge_agent.settings import MEMORY
-from forewarn.arguments import count, days, port, span, whole
+from forewarn.arguments import count, days, port, span, tenant, whole
 from forewarn.broker import BrokerError
 from forewarn.findings import reaches
 from forewarn.stage import gateway
@@ -45,7 +45,7 @@ def parser() -> argparse.ArgumentParser:
     )
     found.add_argument("--mqtt", type=int, choices=(4, 5), default=5, help="4: MQTT 3.1.1, with "
                        "client ids that nats-server takes (default: %(default)s)")  # fmt: skip
-    found.add_argument("--tenant", default="sim", help="whose the machines are, the "
+    found.add_argument("--tenant", type=tenant, default="sim", help="whose the machines are, the "
                        "first part of their ids (default: %(default)s)")  # fmt: skip
     found.add_argument("--gateway-size", type=count, default=25, help="machines behind one "
                        "gateway (default: %(default)s)")  # fmt: skip

@@ -3,20 +3,24 @@
 One TOML file; unknown keys are refused by name. Times are in days of simulated time from `start`.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
+from math import inf
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
+from models.contract.times import MAX_INSTANT
 from models.toml import TomlError, parse
 from simulators.faults import Kind, SensorFault
 from simulators.plants import PLANTS, Plant, Specimen, WearFault
 
 DAY_S = 86_400.0
 FOLDER = Path(__file__).parent / "scenarios"
+_names_machine = re.compile("[a-z0-9][a-z0-9-]{0,30}").fullmatch  # as the device contract does
 
 
 class ScenarioError(ValueError):
@@ -89,11 +93,16 @@ class Scenario(_Strict, frozen=True, kw_only=True):
     expect: tuple[Expectation, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.days <= 0 or self.interval_s <= 0:
+        if not (0 < self.days < inf and 0 < self.interval_s < inf):
             raise ValueError("days and interval_s must be greater than 0")
+        if not self.machines or not self.rows:
+            raise ValueError("there must be a machine, and days enough for a reading")
         if self.start.tzinfo is None:
             raise ValueError("start needs a time zone, such as 2026-01-05T00:00:00Z")
+        if not 0 <= self.start_ns <= MAX_INSTANT - self.days * DAY_S * 1e9:
+            raise ValueError("start and the last day must lie between 1970 and 2116")
         keys: set[str] = set()
+        faulty = {key for entry in self.machines if entry.faults for key in entry.names()}
         for i, entry in enumerate(self.machines):
             _check(entry, f"machines[{i}]")
             for key in entry.names():
@@ -101,8 +110,10 @@ class Scenario(_Strict, frozen=True, kw_only=True):
                     raise ValueError(f"machines[{i}].key: there is already a machine '{key}'")
                 keys.add(key)
         for i, expected in enumerate(self.expect):
-            if expected.machine not in keys:
-                raise ValueError(f"expect[{i}].machine: no machine '{expected.machine}'")
+            if expected.machine not in faulty:
+                raise ValueError(
+                    f"expect[{i}].machine: no machine '{expected.machine}' with faults"
+                )
 
     @property
     def rows(self) -> int:
@@ -122,6 +133,10 @@ def _check(entry: MachineEntry, where: str) -> None:
         )
     if entry.count < 1:
         raise ValueError(f"{where}.count must be 1 or more")
+    if not _names_machine(entry.names()[-1]):
+        raise ValueError(
+            f"{where}.key: give a-z, 0-9 and '-', at most 31 with the machine's number"
+        )
     plant = _example(entry.profile)
     parts = [("used", component) for component in entry.used]
     parts += [("replaced", component) for component in entry.replaced]
@@ -208,6 +223,8 @@ def load(path: Path) -> Scenario:
         return parse(path.read_text("utf-8"), Scenario, str(path))
     except OSError as error:
         raise ScenarioError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ScenarioError(f"{path}: is not UTF-8 text (byte {error.start})") from error
     except TomlError as error:
         raise ScenarioError(str(error)) from error
 

@@ -8,6 +8,7 @@ limit, which is the moment of failure. So the true remaining life is known at an
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
+from math import inf
 from typing import Protocol
 
 import numpy as np
@@ -25,7 +26,7 @@ class WearFault:
     life_s: float
 
     def __post_init__(self) -> None:
-        if self.onset_s < 0 or self.life_s <= 0:
+        if not (0 <= self.onset_s < inf and 0 < self.life_s < inf):
             raise ValueError(f"wear of {self.component}: onset_s must be >= 0 and life_s > 0")
 
 

@@ -23,3 +23,9 @@ def test_a_count_is_a_whole_number(
         main(list(words))
     assert ended.value.code == 2
     assert f"argument {words[-2]}: expected a whole number {wanted}" in capsys.readouterr().err
+
+
+def test_a_tenant_is_a_part_of_every_topic(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["simulate", "--tenant", "ACME"])
+    assert "argument --tenant: give a-z, 0-9" in capsys.readouterr().err

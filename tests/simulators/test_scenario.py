@@ -53,6 +53,13 @@ def test_a_scenario_names_its_machines(tmp_path):
         ('name = "x"', 'name = "x"\nexpect = [{machine = "y", mode = "z"}]', "no machine 'y'"),
         ("count = 3", 'sensor_faults = [{signal="toner", kind="stuck", from_d=1.0}]', "'toner'"),
         ("count = 3", 'sensor_faults = [{signal="flow", kind="melt", from_d=1.0}]', "kind"),
+        ('name = "x"', 'name = "x"\nexpect = [{machine = "pump-01", mode = "z"}]', "with faults"),
+        ('key = "worn"', 'key = "Worn 1"', "machines[1].key: give a-z"),
+        ('key = "worn"', f'key = "{"a" * 32}"', "machines[1].key: give a-z"),
+        ("days = 2.0", "days = inf", "days"),
+        ("days = 2.0", "days = 0.0001", "days enough for a reading"),
+        ("onset_d = ", "onset_d = nan #", "onset_s"),
+        ('name = "x"', 'name = "x"\nstart = 1960-01-01T00:00:00Z', "between 1970 and 2116"),
         ("[[machines]]", "[[machines", "line"),
     ],
 )
@@ -84,3 +91,9 @@ def test_gateways_have_all_machines_once(tmp_path):
     keys = [m.key for part in parts for m in part.machines]
     assert keys == ["pump-01", "pump-02", "pump-03", "worn"]
     assert len(parts) == 2
+
+
+def test_a_file_that_is_no_text_is_named(tmp_path):
+    (tmp_path / "s.toml").write_bytes(b"\xff")
+    with pytest.raises(ScenarioError, match="not UTF-8 text"):
+        load(tmp_path / "s.toml")
