@@ -62,6 +62,16 @@ def first_bit(_typing: Any, _word: Any) -> Any:
 
 
 @compiled
+def last_bit(_typing: Any, _word: Any) -> Any:
+    """Return the place of the highest bit that is set in a uint64 other than 0, as an int64."""
+
+    def code(_context: Any, builder: Any, _signature: Any, values: Any) -> Any:
+        return builder.sub(_WORD(63), builder.ctlz(values[0], ir.Constant(ir.IntType(1), 1)))
+
+    return types.int64(types.uint64), code
+
+
+@compiled
 def copy(_typing: Any, _to: Any, _at: Any, _size: Any) -> Any:
     """Copy so many bytes from one address to another."""
 

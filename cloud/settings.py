@@ -108,7 +108,7 @@ class TelemetrySettings(_Strict, frozen=True, kw_only=True):
     gzip: bool = False  #: worth it over a network, not on loopback
     raw_days: Annotated[int, msgspec.Meta(ge=0)] = 90  #: 0: for ever
     minute_days: Annotated[int, msgspec.Meta(ge=0)] = 730
-    queue_mb: Annotated[int, msgspec.Meta(ge=1)] = 32  #: readings waiting in memory
+    queue_mb: Annotated[int, msgspec.Meta(ge=1)] = 40  #: readings waiting in memory
     spool_mb: Annotated[int, msgspec.Meta(ge=1)] = 4096  #: and on disk, while the server is away
 
     def __post_init__(self) -> None:

@@ -245,7 +245,9 @@ def _put_rest(at: int, value: float, bits: int, decimals: int, single: bool) -> 
         scaled = _fits(size, decimals, single)
         if scaled >= 0:
             return _put_scaled(at, scaled, decimals), decimals
-        for other in range(MOST_DECIMALS + 1):
+        # More decimals; fewer only where so many make it too long a whole number.
+        fewest = decimals + 1 if size * _SCALES[decimals] < _EXACT else 0
+        for other in range(fewest, MOST_DECIMALS + 1):
             scaled = _fits(size, other, single)
             if scaled >= 0:
                 return _put_scaled(at, scaled, other), max(other, decimals)
@@ -257,16 +259,16 @@ def _put_rest(at: int, value: float, bits: int, decimals: int, single: bool) -> 
     if k:
         put_byte(at, EXPONENT)
         at = put_int(at + 1, k)
-    return at, UNROUND
+    return at, decimals if decimals > 0 else UNROUND  # after some that were round, others may be
 
 
 @njit(nogil=True, error_model="numpy")
-def short_texts(values: Any, bits: Any, decimals: int, texts: Any, sizes: Any) -> None:
+def short_texts(values: Any, bits: Any, decimals: int, texts: Any) -> None:
     """Make the texts of doubles that have so many decimals and no more than eight characters.
 
     All at once, in vector code. Shapes: `values` (n,) float64 and their `bits` int64; `texts` (n,)
-    uint64, the first character in the lowest byte; `sizes` (n,) int64, how many there are: 0 where
-    they are more or would read back otherwise.
+    uint64, the first character in the lowest byte: 0 where there are more or they would read back
+    otherwise.
     """
     scale = _SCALES[decimals]
     least = _U1 << np.uint64(56 - 8 * decimals)
@@ -283,6 +285,6 @@ def short_texts(values: Any, bits: Any, decimals: int, texts: Any, sizes: Any) -
         split = (text & ~behind) | np.uint64(POINT) << before | (text & behind) << np.uint64(8)
         minus = np.int64(bits[i] < 0)
         text = split if pointed else text
-        texts[i] = text << np.uint64(8) | np.uint64(MINUS) if minus else text
+        text = text << np.uint64(8) | np.uint64(MINUS) if minus else text
         long = _WORD - (gone >> 3) + pointed + minus
-        sizes[i] = long if whole / scale == size and long <= _WORD else 0
+        texts[i] = text if whole / scale == size and long <= _WORD else np.uint64(0)

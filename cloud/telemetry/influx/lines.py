@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from cloud.intrinsics import get_word, put_byte, put_word
+from cloud.intrinsics import get_word, last_bit, put_byte, put_word
 from cloud.telemetry.fresh import MISSING, QUALITY
 from cloud.telemetry.influx.digits import MOST, SLACK, UNROUND, put_float, put_int, short_texts
 from models.life.compiled import kept
@@ -140,7 +140,6 @@ def _shorten(  # noqa: PLR0917 (a kernel)
     cells: Any,
     decimals: Any,
     texts: Any,
-    sizes: Any,
     pauses: Any,
 ) -> bool:
     """Make the short texts of some rows of all columns, where any are to be expected.
@@ -150,12 +149,12 @@ def _shorten(  # noqa: PLR0917 (a kernel)
     found = False
     for j in range(len(kinds)):
         if kinds[j] != DOUBLE or decimals[j] == UNROUND or pauses[j]:
-            sizes[j] = 0
+            texts[j] = 0
             pauses[j] = max(pauses[j] - 1, 0)
             continue
         values, bits = doubles[j, begin:end], cells[j, begin:end]
-        short_texts(values, bits, decimals[j], texts[j], sizes[j])
-        if sizes[j].any():
+        short_texts(values, bits, decimals[j], texts[j])
+        if texts[j].any():
             found = True
         else:
             pauses[j] = PAUSE
@@ -193,25 +192,28 @@ def _write(  # noqa: PLR0912, PLR0915, PLR0917 (a kernel; in two parts it takes 
     stated = states.shape[0] > 0
     many = not stated and len(times) > FEW
     columns = len(kinds) if many else 0
-    texts = np.empty((columns, TILE), np.uint64)
-    sizes = np.zeros((columns, TILE), np.int64)
+    texts = np.zeros((columns, TILE), np.uint64)
+    text_data: Any = np.int64(texts.ctypes.data)
     pauses = np.zeros(columns, np.int64)
     # The first row alone: it tells how many decimals there are.
     short, tile, tiled = False, 0, 1 if many else len(times)
     for r in range(len(times)):
         if r == tiled:
             tile, tiled = r, min(r + TILE, len(times))
-            short = _shorten(tile, tiled, kinds, doubles, cells, decimals, texts, sizes, pauses)
+            short = _shorten(tile, tiled, kinds, doubles, cells, decimals, texts, pauses)
         begin = at
         # Each field begins with a comma; that of the first one takes the place of the space.
         fields = at = _put_text(at, head_data, head_ends, head[r]) - 1
+        text_at = text_data + 8 * (r - tile)
         for j in range(cells.shape[0]):
-            size = sizes[j, r - tile] if short else 0
-            if size:
-                at = _put_text(at, name_data, name_ends, j)
-                put_word(at, texts[j, r - tile])
-                at += size
-                continue
+            if short:
+                text = get_word(text_at)
+                text_at += 8 * TILE
+                if text:
+                    at = _put_text(at, name_data, name_ends, j)
+                    put_word(at, text)
+                    at += (last_bit(text) >> 3) + 1
+                    continue
             bits = cells[j, r]
             state: Any = np.int64(states[j, r]) if stated else 0
             kind = kinds[j]

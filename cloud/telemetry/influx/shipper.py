@@ -31,7 +31,7 @@ LINGER_S: Final = 0.2  #: how long a small shipment waits for more, unless someb
 FIRST_WAIT_S: Final = 0.1
 LONGEST_WAIT_S: Final = 10.0
 POSITION_EVERY: Final = 64  #: shipments between two notes of the position in the server
-BODY_BYTES: Final = 8 << 20
+BODY_BYTES: Final = 16 << 20
 LOOK_BYTES: Final = 4_096  #: looked through at once for the end of a line
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -158,6 +158,7 @@ class Shipper:
         self._hurry.clear()
         with self.hands_on, self._alone():
             shipment = self._again(lambda: self._builder.build(blocks, position), refusals=False)
+            blocks.clear()  # what waits meanwhile takes as much
             self._again(lambda: self._shipments.note(shipment))
             self._repeat, self._repeat_to = shipment, position
             self._send(shipment)

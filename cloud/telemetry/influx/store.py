@@ -36,7 +36,7 @@ DURABLE_S: Final = 2.0  #: how long ingest waits for it before a snapshot; else 
 CLOSE_S: Final = 5.0
 LOAD_SLICE: Final = 50
 EVER_NS: Final = 2**61
-MEMORY_BYTES: Final = 32 << 20
+MEMORY_BYTES: Final = 40 << 20
 DISK_BYTES: Final = 4 << 30
 
 
