@@ -2,20 +2,21 @@
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
-from cloud import memory, snapshot
+from cloud import snapshot
 from cloud.decode import Decoder
 from cloud.disk import Room, Shortage
 from cloud.errors import StoreCorrupt, StoreError
-from cloud.ingest import Counters, Ingest
+from cloud.ingest import Counters, Handled, Ingest
 from cloud.journal import Entry, Kind, Record, SegmentJournal
+from cloud.keeper import Keeper
 from cloud.ledger import Ledger, Repair
 from cloud.link import Link
 from cloud.logs import traced
@@ -31,9 +32,8 @@ from models.fleet import Fleet, SnapshotError
 from models.profile import Profile
 
 TICK_NS: Final = 1_000_000_000
-SNAPSHOT_BYTES_PER_S: Final = 1 << 20  #: a large state is written more seldom: what disks bear,
-SNAPSHOT_MOST_NS: Final = 600 * TICK_NS  #: and what a start can read again from the journal
-NOT_WRITTEN: Final = "snapshot in %s: %s; tried again at the next"
+BEHIND_BYTES: Final = 32 << 20  #: of messages that wait, at most, while the state is copied
+CAUGHT_UP: Final = 2  #: groups taken further for each that comes, so that none waits for all
 REPLAY_GROUP: Final = 256
 RETRY_S: Final = 1.0
 log = logging.getLogger(__name__)
@@ -81,10 +81,8 @@ class Service:
         self._ledger = ledger
         self._link = link
         self._now = now
-        self._snapshot_ns = self._until_snapshot_ns = snapshot_ns
-        self._keeping: Future[Path] | None = None  #: the snapshot that is being made durable
-        self._waited: dict[int, int] = {}  #: snapshot -> the oldest record that waited then
-        self._keeper = ThreadPoolExecutor(1, thread_name_prefix="snapshot")
+        self._behind: deque[Handled] = deque()  #: durable, and not yet taken further
+        self._behind_bytes = 0
         self._quota = Quota(limits or Limits())
         self._room = Room(folder, free_percent)
         self._room.enough()
@@ -99,13 +97,14 @@ class Service:
         self._thread = threading.Thread(target=self._run, name="ingest")
         self.failure: BaseException | None = None
         self.journal = SegmentJournal(folder / "journal", segment_bytes=segment_bytes)
+        self._keeper = Keeper(self._snapshots, self.journal, snapshot_ns)
         self.shelf = SqliteShelf(folder / "numbers.db")
         self._recover()
 
     def start(self) -> None:
         """Connect and begin."""
         self._next_tick = self._looked = 0
-        self._next_snapshot = self._now() + self._snapshot_ns
+        self._last_snapshot = self._now()
         self._link.start()
         self._thread.start()
 
@@ -117,11 +116,13 @@ class Service:
         self._link.stop()
         try:
             if self.failure is None:
-                self._kept(wait=True)
+                self._keeper.look(wait=True)
+                while self._behind:
+                    self._further(Handled())
                 self._save()
-                self._kept(wait=True)
+                self._keeper.look(wait=True)
         finally:
-            self._keeper.shutdown()
+            self._keeper.close()
             self.pipeline.reviews.close()
             self._telemetry.close()
             self.shelf.close()
@@ -184,7 +185,7 @@ class Service:
         if found:
             waiting = {n for row in found.values["decoder"] for _, n in row[3]}
             if waiting:
-                self._waited[found.n] = min(waiting)
+                self._keeper.waited(found.n, min(waiting))
             decoder.load(found.values["decoder"], self._parked(waiting))
         self.ingest = Ingest(self.journal, sequencer, self._quota)
         fleet = self._fleet(found, decoder)
@@ -282,11 +283,12 @@ class Service:
         self._handing = []
         self._link.acknowledge(group)
         self._link.send(handled.receipts)
-        self.pipeline.apply(handled.records, handled.messages)
-        self._kept()
-        if self._keeping is None and not 0 <= self._next_snapshot - now <= self._until_snapshot_ns:
+        self._keeper.look()
+        self._further(handled)
+        due = not 0 <= now - self._last_snapshot <= self._keeper.until_next_ns
+        if due and not self._behind and not self._keeper.busy:
             self._save()
-            self._next_snapshot = now + self._until_snapshot_ns
+            self._last_snapshot = now
 
     def _roomy(self) -> bool:
         """Whether the disk has room; looked at once a second."""
@@ -318,76 +320,51 @@ class Service:
             self._tick = [Entry(Kind.TICK, now)]
         return [*self._tick, *(_action(repair, now) for repair in self._handing)]
 
+    def _further(self, handled: Handled) -> None:
+        """Take what is durable further; while the state is copied it waits, in order."""
+        if handled.records:
+            self._behind.append(handled)
+        if self._keeper.copying:
+            self._behind_bytes += sum(len(record.entry.payload) for record in handled.records)
+            if self._behind_bytes > BEHIND_BYTES:
+                self._keeper.copied()
+        for _ in range(CAUGHT_UP):
+            if self._keeper.copying or not self._behind:
+                return
+            one = self._behind.popleft()
+            self.pipeline.apply(one.records, one.messages)
+
     def _save(self) -> None:
-        """Write a snapshot, and have it made durable beside (`_kept`)."""
-        position = self.pipeline.position
+        """Have a snapshot taken of what the whole journal has come to."""
         self.pipeline.file()
         self._repairs_due()
+        position = self.pipeline.position
+        if self._handed or not self.pipeline.settled or not self.pipeline.flush(position):
+            return
         try:
-            if (
-                self._handed
-                or not self.pipeline.settled
-                or not self.pipeline.flush(position)
-                or self._telemetry.durable_position() < position
-            ):
-                return
             self.ingest.sequencer.shelve(self._now())
         except StoreError as error:
             log.warning("snapshot: %s; tried again at the next", error)
             return
+        numbers = self.ingest.sequencer.dump()  # which goes on, unlike what `_taken` reads
+        if (parked := self.pipeline.decoder.parking.oldest()) is not None:
+            self._keeper.waited(position, parked)
+        self._behind_bytes = 0
+        self._keeper.begin(lambda: self._taken(position, numbers))
+
+    def _taken(self, position: int, numbers: list[list[Any]]) -> snapshot.Snapshot | None:
+        """Return the state; None where the telemetry store is behind."""
+        if self._telemetry.durable_position() < position:
+            return None
         values = {
-            "sequencer": self.ingest.sequencer.dump(),
+            "sequencer": numbers,
             "fingerprints": FINGERPRINTS,
             "decoder": self.pipeline.decoder.dump(),
             "reviews": self.pipeline.reviews.dump(),
             "tick_ns": self.pipeline.reviews.tick_ns,
             "pace": self.pipeline.reviews.pace,
         }
-        state = snapshot.Snapshot(position, self.pipeline.fleet.state(), values)
-        try:
-            part = snapshot.write(self._snapshots, state)
-        except OSError as error:
-            log.error(NOT_WRITTEN, self._snapshots, error.strerror)
-            return
-        wanted_ns = part.stat().st_size * TICK_NS // SNAPSHOT_BYTES_PER_S
-        self._until_snapshot_ns = max(self._snapshot_ns, min(wanted_ns, SNAPSHOT_MOST_NS))
-        if (parked := self.pipeline.decoder.parking.oldest()) is not None:
-            self._waited[position] = parked
-        self._keeping = self._keeper.submit(_keep, part)
-
-    def _kept(self, *, wait: bool = False) -> None:
-        """Let the journal forget what two snapshots have passed, once the newest is durable."""
-        if self._keeping is None or not (wait or self._keeping.done()):
-            return
-        keeping, self._keeping = self._keeping, None
-        try:
-            keeping.result()
-        except OSError as error:
-            log.error(NOT_WRITTEN, self._snapshots, error.strerror)
-            return
-        kept = snapshot.positions(self._snapshots)
-        self._waited = {n: oldest for n, oldest in self._waited.items() if n in kept}
-        floor = kept[0] if len(kept) > 1 else -1
-        floor = min([floor, *(oldest - 1 for oldest in self._waited.values())])
-        forgetting = self._keeper.submit(self._forget, floor)
-        if wait:
-            forgetting.result()
-
-    def _forget(self, n: int) -> None:
-        """Let the journal forget, on the thread that keeps: a file system may take its time."""
-        try:
-            self.journal.forget(n)
-        except OSError:
-            log.exception("old segments of the journal stay for now")
-
-
-def _keep(part: Path) -> Path:
-    """Make a snapshot durable, give back the memory that writing it took, and keep what came."""
-    try:
-        return snapshot.keep(part)
-    finally:
-        memory.give_back()
-        memory.keep_more()
+        return snapshot.Snapshot(position, self.pipeline.fleet.state(), values)
 
 
 def _action(repair: Repair, now_ns: int) -> Entry:

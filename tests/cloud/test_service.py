@@ -1,5 +1,6 @@
 """The ingest thread's own decisions: ticks, repairs, room; driven step by step without a broker."""
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,7 @@ class Made:
             segment_bytes=1,
         )
         service._looked = service._next_tick = 0
-        service._next_snapshot = self.clock.now + 60 * S
+        service._last_snapshot = self.clock.now
         return service
 
     def again(self) -> None:
@@ -75,7 +76,7 @@ class Made:
     def save(self) -> None:
         """Write a snapshot and let the journal forget what it may."""
         self.service._save()
-        self.service._kept(wait=True)
+        self.service._keeper.look(wait=True)
 
     def kinds(self) -> list[Kind]:
         return [record.entry.kind for record in self.service.journal.since(-1)]
@@ -150,12 +151,12 @@ def test_without_room_on_the_disk_nothing_is_taken_not_even_a_tick(
 
 
 def test_a_large_state_is_written_more_seldom(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cloud.service.SNAPSHOT_BYTES_PER_S", 1)
+    monkeypatch.setattr("cloud.keeper.BYTES_PER_S", 1)
     written = []
     for second in range(0, 1500, 50):
         made.clock.now = T0 + second * S
         made.service._once()
-        made.service._kept(wait=True)
+        made.service._keeper.look(wait=True)
         written += [second] if snapshot.positions(made.folder / "snapshots") else []
         for path in (made.folder / "snapshots").glob("*.npz"):
             path.unlink()
@@ -164,6 +165,97 @@ def test_a_large_state_is_written_more_seldom(made: Made, monkeypatch: pytest.Mo
         750,
         1400,
     ]  # after the first, the longest interval there is, looked at every 50 s
+
+
+class Held:
+    """Snapshots that stand in the middle of being copied until they are let go."""
+
+    def __init__(self, made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.begun, self.go_on = threading.Event(), threading.Event()
+        store = made.service._telemetry
+        asked = store.durable_position
+
+        def durable_position() -> int:
+            self.begun.set()
+            assert self.go_on.wait(120)
+            return asked()
+
+        monkeypatch.setattr(store, "durable_position", durable_position)
+
+
+def bits(service: Service) -> list[Any]:
+    """Return all that a replay must come to again."""
+    fleet = {k: v.tobytes() for k, v in service.pipeline.fleet.state().items()}
+    rest = [service.ingest.sequencer.dump(), service.pipeline.decoder.dump()]
+    return [fleet, *msgspec.json.decode(msgspec.json.encode(rest))]
+
+
+@pytest.mark.parametrize("killed", ["never", "copying", "copied", "catching up"])
+def test_while_the_state_is_copied_messages_are_taken_and_the_snapshot_is_of_before(
+    made: Made, monkeypatch: pytest.MonkeyPatch, killed: str
+) -> None:
+    groups = [[up(batch(seq, [float(seq % 7)]))] for seq in range(12)]
+    acknowledged: list[Arrived] = []
+    monkeypatch.setattr(Link, "group", lambda _: groups.pop(0) if groups else [])
+    monkeypatch.setattr(Link, "acknowledge", lambda _, group: acknowledged.extend(group))
+    for _ in range(4):
+        made.service._once()
+    before, held = bits(made.service), Held(made, monkeypatch)
+    at = made.service.pipeline.position
+    made.service._save()
+    assert held.begun.wait(120)
+    for _ in range(6):
+        made.service._once()
+    assert len(acknowledged) == 10, "they are durable: nobody waits for the copy"
+    assert (made.service.pipeline.position, made.service.journal.end()) == (at, at + 6)
+    left = made.service
+    if killed != "copying":
+        held.go_on.set()
+        made.service._keeper.copied()
+        for _ in range({"never": 6, "copied": 0, "catching up": 2}[killed]):
+            made.service._once()
+        left._keeper.look(wait=True)
+        found = snapshot.load(made.folder / "snapshots", 10**9)
+        assert found is not None
+        assert found.n == at
+        fleet = {k: v.tobytes() for k, v in found.arrays.items()}
+        assert [fleet, found.values["sequencer"], found.values["decoder"]] == before
+    if killed != "never":
+        made.again()
+    held.go_on.set()
+    while groups or made.service._behind:
+        made.service._once()
+    assert made.service.pipeline.position == made.service.journal.end()
+    after = bits(made.service)
+    left._keeper.close()
+    for path in (made.folder / "snapshots").glob("*"):
+        path.unlink()
+    made.again()
+    assert bits(made.service) == after, "as a replay of the whole journal"
+
+
+def test_a_long_copy_holds_no_more_than_it_may(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cloud.service.BEHIND_BYTES", 100)
+    waited: list[int] = []
+    held = Held(made, monkeypatch)
+    copied = made.service._keeper.copied
+
+    def wait() -> None:
+        waited.append(made.service._behind_bytes)
+        held.go_on.set()
+        copied()
+
+    monkeypatch.setattr(made.service._keeper, "copied", wait)
+    made.service._save()
+    groups = [[up(batch(seq, [1.0] * 10))] for seq in range(0, 50, 10)]
+    monkeypatch.setattr(Link, "group", lambda _: groups.pop(0) if groups else [])
+    while groups:
+        made.service._once()
+    assert len(waited) == 1
+    assert waited[0] > 100
+    while made.service._behind:
+        made.service._once()
+    assert made.service.pipeline.position == made.service.journal.end()
 
 
 def test_a_start_deletes_what_a_kill_left_of_a_snapshot(made: Made) -> None:
