@@ -107,11 +107,15 @@ class Filing(Part):
         newest = {a.machine: a for a in fresh if not a.revision}
         if newest:
             connection.execute(_SEEN, [_seen(a) for a in newest.values()])
-        for a in fresh:
-            left = self._until_prune.get(a.machine, 0) - 1
-            self._until_prune[a.machine] = PRUNE_EVERY if left < 0 else left
-            if left < 0:
-                _prune(connection, a.machine)
+        due = {a.machine for a in fresh if self._prunes(a.machine)}
+        if due:
+            connection.execute(_PRUNE, [{"b_machine": machine} for machine in sorted(due)])
+
+    def _prunes(self, machine: str) -> bool:
+        """Count an assessment; whether it is the machine's turn, which begins anywhere."""
+        left = self._until_prune.get(machine, hash(machine) % PRUNE_EVERY)
+        self._until_prune[machine] = (left or PRUNE_EVERY) - 1
+        return not left
 
 
 def _look(assessment: Assessment) -> tuple[str, int, int]:
@@ -195,15 +199,19 @@ def _seen(assessment: Assessment) -> dict[str, Any]:
     }
 
 
-def _prune(connection: sa.Connection, machine: str) -> None:
-    """Forget all but the newest assessments of a machine."""
-    table = t.assessment
+def _pruning() -> sa.Delete:
+    """Return what forgets all but the newest assessments of a machine."""
+    table = t.assessment.c
+    machine: sa.BindParameter[str] = sa.bindparam("b_machine")
     edge = (
-        sa.select(table.c.at_ns)
-        .where(table.c.machine == machine)
-        .order_by(table.c.at_ns.desc(), table.c.seq.desc())
+        sa.select(table.at_ns)
+        .where(table.machine == machine)
+        .order_by(table.at_ns.desc(), table.seq.desc())
         .offset(KEEP)
         .limit(1)
         .scalar_subquery()
     )
-    connection.execute(sa.delete(table).where(table.c.machine == machine, table.c.at_ns <= edge))
+    return sa.delete(t.assessment).where(table.machine == machine, table.at_ns <= edge)
+
+
+_PRUNE: Final = _pruning()

@@ -1,13 +1,15 @@
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cloud.advisories.values import STANDING
-from cloud.ledger import AdvisoryState, Ledger, TicketState, open_ledger
+from cloud.ledger import AdvisoryState, Ledger, TicketState, filing, open_ledger
 from cloud.tickets.lifecycle import FINAL
 from models.assessment import Assessment, State
 from tests.cloud.ledger.made import DAY, MACHINE, SECOND, T0, Clock, assess, band, high, profiles
@@ -106,6 +108,24 @@ def test_the_kept_assessments_are_bounded(ledger: Ledger) -> None:
     assert newest[0].assessment.n == 1_599
 
 
+def test_a_young_fleet_is_not_pruned_machine_by_machine(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pruned: list[int] = []
+    execute = sa.Connection.execute
+
+    def counting(self: sa.Connection, statement: object, *rows: Any) -> object:
+        if statement is filing._PRUNE:
+            pruned.append(len(rows[0]))
+        return execute(self, statement, *rows)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(sa.Connection, "execute", counting)
+    for n in range(3):
+        ledger.file(n, [assess(n, machine=f"acme.m{number}") for number in range(200)])
+    assert len(pruned) <= 3, "all that are due together"
+    assert sum(pruned) < 30, "each machine's turn comes once in 200 of its assessments"
+
+
 def test_a_second_look_at_the_past_alerts_nobody(ledger: Ledger) -> None:
     ledger.file(1, [assess(1)])
     ledger.file(2, [assess(2, high(), at_ns=T0, revision=1)])
@@ -119,7 +139,7 @@ def test_a_failure_inside_leaves_nothing(ledger: Ledger, monkeypatch: pytest.Mon
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("power cut")
 
-    monkeypatch.setattr("cloud.ledger.filing._prune", broken)
+    monkeypatch.setattr("cloud.ledger.filing._advance", broken)
     with pytest.raises(RuntimeError):
         ledger.file(1, [assess(1, high())])
     monkeypatch.undo()
