@@ -81,9 +81,9 @@ def test_short_texts_made_abreast_are_those_made_one_by_one(values, decimals: in
     short_texts(array, array.view(np.int64), decimals, texts)
     assert texts[-2:].tolist() == [0, 0]
     for value, word in zip(values, texts.tolist(), strict=False):
-        end, found = put_float(AT, value, bits_of(value), decimals, False)
-        text = OUT[: end - AT].tobytes()
-        short = found == decimals and len(text) <= 8 and text != b"99999999"
+        text = as_text(value, decimals).encode()
+        with_so_many = text == f"{value:.{decimals}f}".encode()
+        short = with_so_many and len(text) <= 8 and text != b"99999999"
         assert word.to_bytes(8, "little").rstrip(b"\0") == (text if short else b"")
 
 
@@ -118,6 +118,12 @@ def test_lines_bring_every_double_back_whatever_came_before_it(rows) -> None:
         if np.isfinite(row[2]):
             assert np.float32(float(found.pop("c"))) == np.float32(row[2])
         assert not found
+
+
+def test_a_column_of_round_numbers_stays_so_after_one_that_is_not() -> None:
+    end, decimals = put_float(AT, 45.614999999999995, bits_of(45.614999999999995), 3, False)
+    assert (OUT[: end - AT].tobytes(), decimals) == (b"45614999999999995e-15", 3)
+    assert put_float(AT, 0.1 + 0.2, bits_of(0.1 + 0.2), 0, False)[1] == UNROUND
 
 
 def test_a_room_keeps_what_it_made_until_it_is_cleared_and_lets_much_go() -> None:
