@@ -43,6 +43,7 @@ T = TypeVar("T")
 CHECK_S: Final = 1.0
 DRAIN_S: Final = 3
 SECRET_BYTES: Final = 32
+RECALL_S: Final = 60.0  #: between two looks for what was snoozed until now
 UPKEEP_S: Final = 86_400
 log = logging.getLogger(__name__)
 
@@ -243,8 +244,9 @@ class App:
             "console": self.console.run(stop),
         }
         keeping = asyncio.create_task(self._upkeep(), name="upkeep")
+        recalling = asyncio.create_task(self._recall(), name="recall")
         tasks = [asyncio.create_task(work, name=name) for name, work in background.items()]
-        self._tasks = (serving, keeping, *tasks)
+        self._tasks = (serving, keeping, recalling, *tasks)
         try:
             listening = asyncio.create_task(self.server.listening.wait())
             await asyncio.wait([serving, listening], return_when=asyncio.FIRST_COMPLETED)
@@ -255,6 +257,7 @@ class App:
             yield self
         finally:
             keeping.cancel()
+            recalling.cancel()
             self.server.leave()
             stop.set()
             await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -270,6 +273,15 @@ class App:
             except Exception:
                 log.exception("retention failed; tried again in a day")
             await asyncio.sleep(UPKEEP_S)
+
+    async def _recall(self) -> None:
+        """Once a minute, put what was snoozed until now back into the inbox."""
+        while True:
+            try:
+                await self.submit(self.ledger.recall)
+            except StoreError as error:
+                log.warning("snoozed advisories: %s", error)
+            await asyncio.sleep(RECALL_S)
 
     def trim(self) -> None:
         """Delete readings that are past their retention."""

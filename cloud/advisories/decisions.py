@@ -57,3 +57,14 @@ def decide(
         defer_until_ns=None,
         observe_until_ns=at_ns + OBSERVE_NS,
     )
+
+
+def recalled(advisory: AdvisoryRow, at_ns: int) -> AdvisoryRow:
+    """Return a snoozed advisory whose time has come, back in the inbox at `at_ns`."""
+    return msgspec.structs.replace(
+        advisory,
+        state=AdvisoryState.OPEN,
+        version=advisory.version + 1,
+        last_ns=at_ns,
+        defer_until_ns=None,
+    )

@@ -212,6 +212,10 @@ class Ledger(AccountStore, CommandStore, Protocol):
         """
         ...
 
+    def recall(self) -> int:
+        """Put snoozed advisories whose time has come back into the inbox; return how many."""
+        ...
+
     def acknowledge_advisory(self, advisory_id: str, version: int, *, actor: str) -> AdvisoryRow:
         """Note who looks into it; `Conflict` when it is decided already."""
         ...

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 import sqlalchemy as sa
 
-from cloud.advisories.decisions import Decision, decide
+from cloud.advisories.decisions import Decision, decide, recalled
 from cloud.advisories.values import UNDECIDED, Standing
 from cloud.errors import Conflict, Refused
 from cloud.ledger import tables as t
@@ -86,6 +86,35 @@ class Advisories(Part):
         if docket.alerts:
             self._alerted()
         return new
+
+    def recall(self) -> int:
+        """Put snoozed advisories whose time has come back into the inbox; return how many.
+
+        Of machines on the wall's clock, whose time goes on without a reading; on a clock of their
+        own it does not. What has ended meanwhile stays away.
+        """
+        due = (
+            sa.select(t.advisory)
+            .join(t.machine, t.machine.c.id == t.advisory.c.machine)
+            .where(
+                t.advisory.c.state == AdvisoryState.DEFERRED,
+                t.advisory.c.defer_until_ns <= self._clock(),
+                t.advisory.c.ended_ns.is_(None),
+                t.machine.c.clock == "wall",
+            )
+        )
+        with self._db.reading() as connection:
+            if connection.execute(due.limit(1)).first() is None:
+                return 0
+        with self._db.writing() as connection:
+            rows = connection.execute(due).all()
+            docket, at_ns = Docket(connection, self._stamp()), self._clock()
+            for row in rows:
+                new = recalled(unpack(AdvisoryRow, row), at_ns)
+                docket.advisory(new)
+                docket.event(new, "due again", at_ns, "triage")
+            docket.write()
+        return len(rows)
 
     def acknowledge_advisory(self, advisory_id: str, version: int, *, actor: str) -> AdvisoryRow:
         """Note who looks into it; `Conflict` when it is decided already."""

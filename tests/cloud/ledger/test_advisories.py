@@ -1,3 +1,4 @@
+import msgspec
 import pytest
 
 from cloud.advisories.reason import reasons
@@ -5,7 +6,7 @@ from cloud.advisories.values import EXPIRE_NS, OBSERVE_NS
 from cloud.errors import Conflict, NotFound, Refused
 from cloud.ledger import AdvisoryRow, AdvisoryState, Ledger
 from models.assessment import Check, Comparison
-from tests.cloud.ledger.made import DAY, SECOND, T0, assess, high, profiles, replaced
+from tests.cloud.ledger.made import DAY, SECOND, T0, Clock, assess, high, profiles, replaced
 
 LOW = replaced(high(signal="pressure"), check=Check.LIMIT_LOW)
 
@@ -110,3 +111,35 @@ def test_lists_page_by_key_and_filter(ledger: Ledger) -> None:
         ledger.advisories(limit=0)
     with pytest.raises(NotFound):
         ledger.evidence("x")
+
+
+def test_snoozed_it_comes_back_in_time_also_of_a_machine_that_says_nothing(
+    ledger: Ledger, clock: Clock
+) -> None:
+    heard = [msgspec.structs.replace(assess(1, high()), machine=name) for name in ("a.w", "a.x")]
+    ledger.file(1, heard)  # nobody registered them: they are on the wall's clock
+    kept, gone = ledger.advisories()[0]
+    for one in (kept, gone):
+        ledger.decide_advisory(
+            one.id, one.version, "defer", actor="ann", until_ns=clock.now + 9 * DAY
+        )
+    over = msgspec.structs.replace(assess(2, high(active=False)), machine=gone.machine)
+    ledger.file(2, [over])
+    assert ledger.recall() == 0
+    clock.now += 9 * DAY
+    assert ledger.recall() == 1
+    assert ledger.recall() == 0
+    back = ledger.advisory(kept.id)
+    assert (back.state, back.defer_until_ns) == (AdvisoryState.OPEN, None)
+    assert [event.type for event in ledger.events(subject_id=kept.id)[0]][-1] == "due again"
+    assert ledger.advisory(gone.id).state is AdvisoryState.DEFERRED
+    with pytest.raises(Conflict, match="at version"):
+        ledger.decide_advisory(kept.id, kept.version + 1, "accept", actor="ann")
+
+
+def test_on_a_clock_of_its_own_only_readings_let_time_go_on(
+    ledger: Ledger, clock: Clock, advisory: AdvisoryRow
+) -> None:
+    ledger.decide_advisory(advisory.id, 1, "defer", actor="ann", until_ns=T0 + DAY)
+    clock.now += 9 * DAY
+    assert ledger.recall() == 0
