@@ -11,10 +11,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from models.fleet.history import BUCKET
 from models.fleet.renewal import SHOWN, Lines, look, renewed, start, withhold
 from models.life.compiled import entry, part
-from models.life.online import foresee, taken
-from models.life.replacement import fall_line
+from models.life.online import RAW_NOISE, foresee, taken
+from models.life.replacement import SAME, fall_line, verdict
 from models.life.use import (
     DAY_S,
     recent_use,
@@ -24,11 +25,15 @@ from models.life.use import (
     week_shares,
     week_until,
 )
+from models.life.wiener import read
 
 HELD: Final = 3  #: estimates without a result until a band is given up
 HOURS_S: Final = 0.2 * DAY_S  #: a counter's hours of the day are not forecast
 LEAST_LOAD: Final = 0.1  #: of the nominal load: below it an indicator says nothing
 LEAST_S: Final = 3600.0  #: a band moves by a share of at least so much
+USED: Final = 0.02  #: of a rated life: after so much use an estimate is old,
+LATE: Final = 1.0 / 16.0  #: and after this share of the early end of its band,
+LATE_S: Final = DAY_S  #: of at most so much
 
 WORN: Final = 0  #: bases: followed here reading by reading,
 TREND: Final = 1  #: by a predictor in Python,
@@ -72,30 +77,61 @@ def _again(lines: Lines, i: int, lanes: Any, histories: Any, share: float) -> bo
     lane = lanes[f.indicator if f.indicator >= 0 else f.counter]
     past = histories[lane.history]
     count = histories[lanes[f.counter].history] if f.counter >= 0 else past
-    if f.counter >= 0 and not np.isfinite(count.raw):
-        return False  # the counter was never heard
+    if f.counter >= 0:
+        if not np.isfinite(count.raw):
+            return False  # the counter was never heard
+        count.high = count.raw + USED * count.rated
     now = count.raw - count.base if f.counter >= 0 else _total(f, count, lane.last_ns * 1e-9)
-    taught = lines.taught[f.kind]
-    if f.indicator < 0:
-        if w.begun == 0:
-            start(w, f, c, taught, now, lane.spread, np.nan, 1.0)
-        return _write(lines, i, count, now, lane.last_ns, share)
+    newest = np.nan
+    if f.indicator >= 0:
+        newest = _look(lines, i, lanes, histories, past, count, now)
+    elif w.begun == 0:
+        start(w, f, c, lines.taught[f.kind], now, lane.spread, np.nan, 1.0)
+    told = _write(lines, i, count, now, newest, lane.last_ns, share)
+    if lines.rows[i].known == 1:
+        soon = int(LATE * min(lines.rows[i].p10_s, LATE_S / LATE) * 1e9)
+        past.estimate_ns = min(past.estimate_ns, lane.last_ns + soon)
+    return told
+
+
+@part
+def _raw_noise(past: Any, lane: Any) -> Any:
+    """Return the variance of a reading by that of a bucket's median: 1 where it is alone there."""
+    if past.width_ns == 0 or lane.interval_s <= 0.0:
+        return RAW_NOISE
+    held = np.floor(past.width_ns * 1e-9 / lane.interval_s + 0.5)
+    return 1.0 + (RAW_NOISE - 1.0) * (min(max(held, 1.0), BUCKET) - 1.0) / (BUCKET - 1.0)
+
+
+@part
+def _look(
+    lines: Lines, i: int, lanes: Any, histories: Any, past: Any, count: Any, now: float
+) -> Any:
+    """Take what is new of an indicator's past, and see whether its part is a new one.
+
+    Returns the newest reading where it is a point of its own, though its bucket is still open; else
+    NaN.
+    """
+    f, w = lines.followed[i], lines.wears[i]
+    c, lane = lines.parts[f.kind], lanes[f.indicator]
+    raw = _raw_noise(past, lane)
+    spread = lane.spread * np.sqrt(RAW_NOISE / raw)
     first_s = past.first_ns * 1e-9
     factor = _factor(f, lanes[f.load].last) if f.load >= 0 else 1.0
     value = lane.last * factor
     if w.begun == 0 and past.points > 0:
         total = _total(f, count, first_s + past.time[0])
-        start(w, f, c, taught, total, lane.spread, past.value[0] * factor, 1.0)
+        start(w, f, c, lines.taught[f.kind], total, spread, past.value[0] * factor, 1.0)
     elif w.begun == 1 and np.isfinite(value):
         fell_s = -np.inf
         if f.renews == 1 and f.counter >= 0 and count.pending <= 0.5 * count.raw:
             fell_s = (lanes[f.counter].last_ns - past.first_ns) * 1e-9
         seconds = (lane.last_ns - past.first_ns) * 1e-9
-        look(lines, i, now, seconds, value, fell_s, lane.spread, past)
-        withhold(w, c, (now - w.start) / f.scale, value, past, lane.last)
+        look(lines, i, now, seconds, value, fell_s, spread, raw, past)
+        withhold(w, c, (now - w.start) / f.scale, value, raw, past, lane.last)
     if w.trial <= 0 and past.points > 0:
         load = histories[lanes[f.load].history] if f.load >= 0 else past
-        _read(lines, i, past, count, load, lane.spread)
+        _read(lines, i, past, count, load, spread)
     past.low, past.high = -np.inf, np.inf
     if f.renews == 1 and f.counter >= 0:  # a new part's own counter begins at 0
         count.low = 0.5 * count.raw
@@ -107,7 +143,10 @@ def _again(lines: Lines, i: int, lanes: Any, histories: Any, share: float) -> bo
             past.low = line
         else:
             past.high = line
-    return _write(lines, i, count, now, lane.last_ns, share)
+    alone = raw == 1.0 and w.trial <= 0 and past.kept == 1 and past.sample[0] == lane.last
+    if alone and verdict(w, c, (now - w.start) / f.scale, value, w.noise) == SAME:
+        return value
+    return np.nan
 
 
 @part
@@ -161,21 +200,27 @@ def _read(lines: Lines, i: int, past: Any, count: Any, load: Any, spread: float)
 
 
 @part
-def _write(lines: Lines, i: int, count: Any, now: float, at_ns: int, share: float) -> bool:
+def _write(
+    lines: Lines, i: int, count: Any, now: float, newest: float, at_ns: int, share: float
+) -> bool:
     """Write a life's band down; True when it moved by `share` since it was told.
 
-    One without a result ends a band only when others follow it.
+    `newest`: a reading that is to be taken with the points, NaN none. An estimate without a result
+    ends a band only when others follow it.
     """
     row, w, f = lines.rows[i], lines.wears[i], lines.followed[i]
     c = lines.parts[f.kind]
     coming, ends = np.zeros(4), np.zeros(5)
     per_s = _forecast(f, count, coming)
-    known = w.begun == 1 and per_s > 0.0 and (f.indicator < 0 or w.points >= SHOWN)
+    points = w.points
     if w.begun == 1:
         lines.room[0] = lines.wears[i]
+        if np.isfinite(newest):
+            read(lines.room[0], c, (now - w.start) / f.scale, newest)
+            points += 1
         foresee(lines.room[0], c, (now - w.start) / f.scale, coming, ends)
         row.fraction = ends[3]
-    if known:
+    if w.begun == 1 and per_s > 0.0 and (f.indicator < 0 or points >= SHOWN):
         _to_calendar(f, count, at_ns * 1e-9, ends)
         row.known, row.misses, row.at_ns = 1, 0, at_ns
         row.p10_s, row.p50_s, row.p90_s = ends[0], ends[1], ends[2]

@@ -12,6 +12,9 @@ from models.life.use import DAY_S, WEEK_S, recent_use
 ROLLS = (2.0**16, 2.0**24, 2.0**32, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9)  #: where counters begin again
 FULL: Final = (*ROLLS, 2.0**31)  #: one less, and what single precision makes of it: no value
 WEEK_NS: Final = int(WEEK_S * 1e9)
+BUCKET: Final = 8.0  #: usual intervals in a bucket,
+BUCKET_S: Final = 0.75 * DAY_S  #: but no more than this: a life is to be told of every day,
+ALONE: Final = 0.75  #: or than this of one interval: so each reading of a slow signal has its own
 BUSIEST: Final = 5.0  #: without a pause a machine does so many times as much as in office hours
 UNLIKELY: Final = 10.0  #: standard deviations of use beyond which a counter was set ahead
 VARIES: Final = 0.5  #: of a day's use by the mean, until weeks have told
@@ -20,15 +23,16 @@ LASTS_S: Final = 10 * DAY_S  #: without a pause: no part is used up sooner (oil 
 SMALL: Final = 0.02  #: a step by less of a rated life does no harm
 SIZEABLE: Final = 0.1  #: a step by less of a rated life is use
 CONFIRMED: Final = 3  #: readings that count on show a step, two may be odd
-GOES_ON: Final = 0.25  #: of a step: if the last reading added so much, it is work
+GOES_ON: Final = 0.25  #: of a step: if a later reading added so much, it is work
 
 
 @lean
 def remember(h: Any, lane: Any, m: Any, t: int, x: float, rules: Any) -> None:
     """Keep the past of a signal as medians of buckets that get wider with age.
 
-    A bucket is 8 usual intervals wide; of each width at most 8 are kept, then the two oldest become
-    one of twice the width. So 128 points hold the last hours finely and years coarsely.
+    A bucket is 8 usual intervals wide, of a signal that is read seldom it holds fewer or one; of
+    each width at most 8 are kept, then the two oldest become one of twice the width. So 128 points
+    hold the last hours finely and years coarsely.
     """
     if x < h.low or x > h.high:
         h.due = 1
@@ -40,7 +44,8 @@ def remember(h: Any, lane: Any, m: Any, t: int, x: float, rules: Any) -> None:
     if h.width_ns == 0:
         if lane.rows < 8 or lane.interval_s <= 0.0:
             return
-        h.width_ns = max(1, int(lane.interval_s * 8e9))
+        widest_s = max(BUCKET_S, ALONE * lane.interval_s)
+        h.width_ns = max(1, int(min(BUCKET * lane.interval_s, widest_s) * 1e9))
         h.first_ns = t
         h.end_ns = t + h.width_ns
     if t >= h.end_ns:
@@ -65,24 +70,33 @@ def _follows(h: Any, t: int, x: float) -> bool:
             h.pending = x
             return False
         _step_back(h, x)
+    elif grown > SMALL * h.rated and _comes_back(h, t, x):
+        h.base, h.before = h.before, np.inf
     elif grown > SMALL * h.rated and _strange(h, t, grown):
         for full in FULL:
             if full - 1.0 <= x <= full:
                 return False
         if grown < np.inf:
-            if not h.raw < h.pending <= x:
-                h.held = 0
-            h.held += 1
-            goes_on = x - h.pending >= GOES_ON * (h.pending - h.raw)
+            _hold(h, x)
             if h.held < CONFIRMED:
-                h.pending = x
                 return False
-            if not goes_on and _leapt(h, t, grown):
+            if _absurd(h, t, grown) or (h.went == 0 and _leapt(h, t, grown)):
                 _step_ahead(h, t, x)
     h.pending = np.inf
     h.raw = x
     h.raw_ns = t
     return True
+
+
+@lean
+def _hold(h: Any, x: float) -> None:
+    """Hold a higher reading that no use explains, until others have counted on from there."""
+    if h.raw < h.pending <= x:
+        h.held += 1
+        h.went |= x - h.pending >= GOES_ON * (h.pending - h.raw)
+    else:
+        h.held, h.went = 1, 0
+    h.pending = x
 
 
 @lean
@@ -93,9 +107,29 @@ def _step_back(h: Any, x: float) -> None:
             h.base -= full
             return
     used = h.raw - h.base
+    if h.raw > SMALL * h.rated:
+        h.before = h.base
     h.base = x - used
     if x <= 0.5 * h.raw:
         h.start = used - x
+
+
+@lean
+def _comes_back(h: Any, t: int, x: float) -> bool:
+    """Whether a counter that fell to about 0 counts on from where it was: nobody set it back.
+
+    A controller that starts again may tell 0 for a while.
+    """
+    if not (h.before < np.inf and h.raw <= SMALL * h.rated):
+        return False
+    grown = (x - h.before) - (h.raw - h.base)
+    return bool(grown >= 0.0 and (grown <= SMALL * h.rated or not _strange(h, t, grown)))
+
+
+@lean
+def _absurd(h: Any, t: int, grown: float) -> bool:
+    """Whether a counter grew by more than a rated life, and by more than one a day."""
+    return bool(grown > h.rated * max(1.0, (t - h.raw_ns) * 1e-9 / DAY_S))
 
 
 @lean
@@ -133,10 +167,11 @@ def _leapt(h: Any, t: int, grown: float) -> bool:
 @lean
 def _step_ahead(h: Any, t: int, x: float) -> None:
     """Go on counting after a counter was set ahead, with the usual use for the time in between."""
-    n = h.points
-    rate, _, _ = recent_use(h.time[:n], h.value[:n], VARIES)
-    used = h.value[n - 1] + rate * ((t - h.first_ns) * 1e-9 - h.time[n - 1])
-    h.base = x - max(used, h.raw - h.base)
+    n, used = h.points, h.raw - h.base
+    if n > 0:
+        rate, _, _ = recent_use(h.time[:n], h.value[:n], VARIES)
+        used = max(used, h.value[n - 1] + rate * ((t - h.first_ns) * 1e-9 - h.time[n - 1]))
+    h.base = x - used
 
 
 @lean

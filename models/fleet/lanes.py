@@ -68,7 +68,7 @@ def new_history(lane: int) -> NDArray[Any]:
     """Return the history (1,) of a lane without any past."""
     history = np.zeros(1, HISTORY)
     history["lane"] = lane
-    history["pending"] = np.inf
+    history["pending"] = history["before"] = np.inf
     history["raw"] = history["low"] = -np.inf
     history["high"] = np.inf
     return history

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-VERSION: Final = 14
+VERSION: Final = 15
 CONTEXTS: Final = 4  #: so many context signals of a machine can explain the others
 PEERS: Final = 6  #: so many signals of a machine are set beside each
 LEVELS: Final = 16
@@ -252,7 +252,9 @@ HISTORY: Final = np.dtype(
         ("raw", "f8"),  # counter: the last reading that counts, and when it was
         ("raw_ns", "i8"),
         ("pending", "f8"),  # counter: one that does not follow, inf none
-        ("held", "i8"),  # so many higher ones
+        ("held", "i4"),  # so many higher ones
+        ("went", "i4"),  # 1: one of them was higher by as much again
+        ("before", "f8"),  # counter: base before it fell, inf none
         ("low", "f8"),  # a reading beyond these asks for an estimate at once
         ("high", "f8"),
         ("sample", "f8", (SAMPLES,)),

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.life.compiled import part
-from models.life.online import RAW_NOISE
 from models.life.replacement import NEW, OFF, alike, comes_back, confirms, shown_new, verdict
 from models.life.wiener import FINEST, begin
 
@@ -116,21 +115,23 @@ def look(
     value: float,
     fell_s: float,
     spread: float,
+    raw: float,
     past: Any,
 ) -> None:
     """See whether the newest reading is a new part's; the next one confirms or refutes it.
 
-    `fell_s`: when the part's own counter fell, -inf when it did not.
+    `fell_s`: when the part's own counter fell, -inf when it did not; `raw`: variance of a reading
+    by that of a point.
     """
     w, f, old = lines.wears[i], lines.followed[i], lines.before[i]
     c, taught = lines.parts[f.kind], lines.taught[f.kind]
     if w.trial != 0 and now_s <= w.looked_s:
         return  # nothing was read since
     if w.trial == PROVES:
-        _prove(lines, i, now, now_s, value, past)
+        _prove(lines, i, now, now_s, value, raw, past)
         return
     if w.trial == TRIED:
-        noise = RAW_NOISE * old.noise
+        noise = raw * old.noise
         new = confirms(old, c, (now - old.start) / f.scale, value, noise)
         if new and alike(c.curve[0] + w.b, 1, value, noise):
             w.trial, w.looked_s = PROVES, now_s
@@ -138,28 +139,30 @@ def look(
         lines.wears[i] = lines.before[i]
         lines.before[i] = lines.empty[0]
     if w.trial == 0 and fell_s > w.looked_s:
-        w.trial, w.since, w.fell = FELL, 0.0, now
+        w.trial, w.since, w.odd, w.fell = FELL, 0.0, 0, now
     begun, mean, count = now, value, 1
-    if _fell(w, c, (w.fell - w.start) / f.scale, now_s, value, fell_s):
+    if _fell(w, c, (w.fell - w.start) / f.scale, now_s, value, fell_s, raw):
         begun, count = w.fell, w.trial - FELL
         mean = w.since / count
-    elif verdict(w, c, (now - w.start) / f.scale, value, RAW_NOISE * w.noise) != NEW:
+    elif verdict(w, c, (now - w.start) / f.scale, value, raw * w.noise) != NEW:
         return
     lines.before[i] = lines.wears[i]
     lines.wears[i] = lines.empty[0]
     w.trial = TRIED if count == 1 else PROVES  # several readings are no glitch
     w.fresh, w.last_s, w.looked_s = 1, now_s, now_s
-    start(w, f, c, taught, begun, spread, mean, RAW_NOISE / count)
+    start(w, f, c, taught, begun, spread, mean, raw / count)
 
 
 @part
-def _prove(lines: Lines, i: int, now: float, now_s: float, value: float, past: Any) -> None:
+def _prove(
+    lines: Lines, i: int, now: float, now_s: float, value: float, raw: float, past: Any
+) -> None:
     """Take a new part back when a reading is the old one's, until its own band is told."""
     w, f, old = lines.wears[i], lines.followed[i], lines.before[i]
     c = lines.parts[f.kind]
     w.looked_s = now_s
     used, used_old = (now - w.start) / f.scale, (now - old.start) / f.scale
-    if comes_back(old, w, c, used_old, used, value, RAW_NOISE * old.noise):
+    if comes_back(old, w, c, used_old, used, value, raw * old.noise):
         lines.wears[i] = lines.before[i]
         w.trial, w.last_s, w.looked_s = 0, now_s, now_s  # what was read in between is left out,
         past.kept = 0  # also of the bucket that is still open
@@ -172,34 +175,42 @@ def _prove(lines: Lines, i: int, now: float, now_s: float, value: float, past: A
 
 
 @part
-def withhold(w: Any, c: Any, used: float, value: float, past: Any, last: float) -> None:
+def withhold(w: Any, c: Any, used: float, value: float, raw: float, past: Any, last: float) -> None:
     """Keep a reading on trial, or one that no part reads like, out of the points.
 
     Beside a few of those the median of a bucket is between the part's readings and theirs.
     """
-    odd = w.trial == TRIED or verdict(w, c, used, value, RAW_NOISE * w.noise) == OFF
+    odd = w.trial == TRIED or verdict(w, c, used, value, raw * w.noise) == OFF
     if odd and past.kept > 0 and past.sample[past.kept - 1] == last:
         past.kept -= 1
 
 
 @part
-def _fell(w: Any, c: Any, used: float, now_s: float, value: float, fell_s: float) -> bool:
+def _fell(
+    w: Any, c: Any, used: float, now_s: float, value: float, fell_s: float, raw: float
+) -> bool:
     """Whether the readings since the part's own counter fell show a new part, with this one.
 
-    One that no part reads like does not count, and readings that differ show nothing: a machine
-    that starts again climbs back to what it read. The mean of a few counts as no surer than the
-    median of a bucket: readings may be alike. `used` is that when it fell, lest a counter that
-    comes back counts as use.
+    One that no part reads like does not count, nor does one that differs from the others; more that
+    differ show nothing: a machine that starts again climbs back to what it read. The mean of a few
+    counts as no surer than the median of a bucket: readings may be alike. `used` is that when it
+    fell, lest a counter that comes back counts as use.
     """
     if w.trial < FELL:
         return False
     w.looked_s = now_s
-    n, noise = w.trial - FELL, RAW_NOISE * w.noise
+    n, noise = w.trial - FELL, raw * w.noise
     if now_s < fell_s or verdict(w, c, used, value, noise) == OFF:
         return False  # it was read before, or says nothing
     if n > 0 and not alike(w.since / n, n, value, noise):
-        w.trial = 0
-        return False
+        like_new = confirms(w, c, used, w.since / n, noise)
+        if w.odd == 1 or like_new == confirms(w, c, used, value, noise):
+            w.trial = 0
+            return False
+        w.odd = 1
+        if like_new:
+            return False
+        w.trial, w.since, n = FELL, 0.0, 0  # those before were odd
     w.trial += 1
     w.since += value
     n += 1

@@ -40,6 +40,7 @@ WEAR: Final = np.dtype(
         ("points", "i8"),  # readings that corrected it
         ("trial", "i8"),  # whether it is a new part: see `models.fleet.renewal`
         ("since", "f8"),  # sum of the readings since the part's own counter fell
+        ("odd", "i8"),  # 1: one of them was left out
         ("fell", "f8"),  # use in all when it fell
         ("looked_s", "f8"),  # time of the newest reading on trial, in the history's time
         ("opened", "i8"),  # 1: its wear quickened

@@ -175,3 +175,49 @@ def test_a_counter_that_is_told_in_coarse_steps_is_use() -> None:
     found = die(values)
     assert values[-1] == 24_000.0
     assert found.fraction == pytest.approx(1.0 - values[-1] / RATED, abs=0.01)
+
+
+@pytest.mark.parametrize("at", [100, AT])
+@pytest.mark.parametrize("odd", [(2e5, 5e5, 9e5), (7e4, 3e5, 4e6, 4e7)])
+def test_rising_readings_beyond_a_whole_life_are_no_use(odd: tuple[float, ...], at: int) -> None:
+    """A controller that sends garbage, for as long as it takes to be believed."""
+    values = strokes()
+    plain = die(values)
+    values[at : at + len(odd)] = odd
+    found = die(values)
+    assert found.fraction == pytest.approx(plain.fraction, abs=0.005)
+    assert found.p50_s == pytest.approx(plain.p50_s, rel=0.05)
+
+
+@pytest.mark.parametrize("hours", [1, 2, 3])
+def test_a_burst_that_is_over_within_three_readings_is_use(hours: int) -> None:
+    """What stands by prints a fifth of a life at once; a jump within one reading is in doubt."""
+    values = strokes(per_day=10.0)
+    burst = np.minimum(np.arange(1, len(values) - AT + 1), hours) / hours
+    values[AT:] += 10_000.0 * burst
+    used = values[-1] if hours > 1 else values[-1] - 10_000.0
+    assert die(values).fraction == pytest.approx(1.0 - used / RATED, abs=0.002)
+
+
+@pytest.mark.parametrize("zeros", [2, 6, 30])
+@pytest.mark.parametrize("at", [40, 100, AT])
+@pytest.mark.parametrize("before", [3_000.0, 20_000.0])
+def test_a_counter_that_reads_nothing_for_a_while_counts_its_use_once(
+    before: float, at: int, zeros: int
+) -> None:
+    values = before + strokes()
+    plain = die(values)
+    values[at : at + zeros] = 0.0
+    found = die(values)
+    assert found.fraction == pytest.approx(plain.fraction, abs=0.005)
+    assert found.p50_s == pytest.approx(plain.p50_s, rel=0.05)
+
+
+def test_a_counter_that_was_set_back_keeps_what_it_had_counted() -> None:
+    """Also when an outage then hides as much work as it had shown before."""
+    values, hours = 3_000.0 + strokes(), np.arange(44 * 24)
+    used = values.copy()
+    values[100:] -= values[100]
+    left = np.r_[0:400, 400 + 21 * 24 : len(values)]
+    found = die(values[left], hours[left])
+    assert found.fraction == pytest.approx(1.0 - used[-1] / RATED, abs=0.005)

@@ -175,3 +175,19 @@ def test_a_new_part_that_several_readings_show_is_as_old_as_its_counter() -> Non
     left, part = follow(columns, falls + 6)
     assert left > 0.95
     assert part["start"] == pytest.approx(falls, abs=1.0)
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize("odd", [150.0, 170.0])
+@pytest.mark.parametrize("seed", range(4))
+def test_an_odd_reading_among_the_first_ones_hides_no_new_part(
+    seed: int, odd: float, place: int
+) -> None:
+    """A part of a fifth of its wear is replaced; its readings are too noisy to show it at once."""
+    columns, noise = readings(1 / 3), 4.0 * np.random.default_rng(seed).standard_normal(ROWS)
+    columns["drop"] += noise
+    columns["drop"][FALLS:] = CURVE[0] + noise[FALLS:]
+    columns["hours"][FALLS:] -= FALLS
+    shown = follow(columns, FALLS + 6)[1]["fresh"]
+    columns["drop"][FALLS + place] = odd
+    assert follow(columns, FALLS + 7)[1]["fresh"] == shown == 1
