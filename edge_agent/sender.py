@@ -43,7 +43,7 @@ class Sender:
         self.receipts = 0
         self._wake = asyncio.Event()
         self._receipted = asyncio.Event()
-        self._again: dict[Place, Stored] = {}
+        self._again: dict[tuple[str, Place], Stored] = {}  #: by stream and place
         self._notices: deque[Event] = deque(maxlen=NOTICES)
         self._births_due = True
         self._gaps_due = True
@@ -194,7 +194,9 @@ class Sender:
         flow.receipt(receipt, now_s)
         for first, last in flow.wanted(receipt, now_s):
             held = await self.spool.call(outbox.holding, receipt.boot, receipt.stream, first, last)
-            self._again |= {stored.place: stored for stored in held if stored.place <= flow.cursor}
+            self._again |= {
+                (one.stream, one.place): one for one in held if one.place <= flow.cursor
+            }
             self._gaps_due |= not held
         self._receipted.set()
         self._wake.set()
