@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.e2e.parts import Part, Service, service
 from tests.ui.plant import setup_link
+from tests.ui.test_look import grave, settle
 
 PASSWORD = "correct horse battery staple"
 
@@ -109,6 +110,22 @@ def test_who_leaves_the_dialogue_of_an_account_gives_up_what_it_sent(
     page.unroute_all(behavior="ignoreErrors")
 
 
+def test_everybody_can_use_people_and_tokens(
+    context: BrowserContext, guarded: Service, axe: str
+) -> None:
+    page = context.new_page()
+    page.goto(url(guarded, "/settings/tokens"))
+    sign_in(page, "ada")
+    settle(page)
+    assert grave(page, axe) == []
+    page.goto(url(guarded, "/settings/users"))
+    settle(page)
+    assert grave(page, axe) == []
+    page.get_by_role("button", name="Add a person").click()
+    page.get_by_role("dialog").get_by_label("Sign-in name").wait_for()
+    assert grave(page, axe) == []
+
+
 def test_a_token_is_shown_once_works_and_is_revoked(
     context: BrowserContext, guarded: Service
 ) -> None:
@@ -127,6 +144,7 @@ def test_a_token_is_shown_once_works_and_is_revoked(
     page.get_by_role("dialog").get_by_role("button", name="Done").click()
     page.get_by_role("button", name="Revoke").click()
     expect(page.get_by_text("revoked")).to_be_visible()
+    expect(page.locator("section:focus")).to_be_visible()  # the button went, the keyboard did not
     bare = anonymous.new_context()
     assert bare.request.get(url(guarded, "/api/v1/board"), headers=headers).status == 401
     bare.close()

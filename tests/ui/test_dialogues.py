@@ -3,10 +3,12 @@
 import re
 from typing import Any
 
+import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, Route, expect
 
 from tests.ui.conftest import Watched
 from tests.ui.plant import Running
+from tests.ui.test_look import grave
 
 BUSY = {
     "type": "urn:forewarn:problem:busy",
@@ -92,6 +94,25 @@ def test_going_back_closes_the_dialogue(watched: Watched, running: Running) -> N
     expect(page).to_have_url(f"{running.url}/inbox")
     page.keyboard.press("j")  # keys are off while a dialogue is open, also where nobody sees it
     expect(page).to_have_url(re.compile("/inbox/.+"))
+
+
+@pytest.mark.parametrize(
+    ("thing", "names"),
+    [("tickets", ("Resolve", "Cancel ticket")), ("advisories", ("Snooze", "Shelve", "Dismiss"))],
+)
+def test_everybody_can_use_the_dialogues(
+    watched: Watched, running: Running, axe: str, thing: str, names: tuple[str, ...]
+) -> None:
+    page = watched.page
+    state = {"tickets": "new", "advisories": "open"}[thing]
+    found = running.first(f"/{thing}", state=state)
+    page.goto(f"{running.url}/{'tickets' if thing == 'tickets' else 'inbox'}/{found['id']}")
+    for name in names:
+        page.get_by_role("button", name=name).click()
+        page.get_by_role("dialog").wait_for()
+        assert grave(page, axe) == [], name
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog")).to_have_count(0)
 
 
 def test_a_refusal_leaves_the_keyboard_in_the_dialogue(

@@ -3,7 +3,7 @@ import { Button, Group, NativeSelect, NumberInput, Text, TextInput } from '@mant
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useMakeToken, useRevoke, useTokens, type TokenWish } from '../api/admin';
-import { BusyButton } from '../parts/busy';
+import { BusyButton, useKept } from '../parts/busy';
 import { Problem } from '../parts/failing';
 import { useFormats } from '../parts/format';
 import { useNotice } from '../parts/notice';
@@ -22,13 +22,14 @@ export function Tokens() {
   const { data, error } = useTokens();
   const make = useMakeToken();
   const revoke = useRevoke();
+  const { part, keep } = useKept<HTMLElement>();
   const [name, setName] = useState('');
   const [scope, setScope] = useState<Scope>('read');
   const [days, setDays] = useState(90);
   const [secret, setSecret] = useState<string | null>(null);
   if (!data) return error ? <Problem error={error} /> : <Waiting />;
   return (
-    <section className={`card ${classes.types}`}>
+    <section className={`card ${classes.types}`} {...part}>
       <h2>{t('settings.tokens')}</h2>
       <Text size="sm" c="dimmed">{t('tokens.hint')}</Text>
       <form
@@ -71,7 +72,7 @@ export function Tokens() {
                   <span className="dim">{t('tokens.revoked')}</span>
                 ) : (
                   <Group gap={6}>
-                    <Button size="compact-sm" variant="default" onClick={() => revoke.mutate(one, { onError: fail })}>
+                    <Button size="compact-sm" variant="default" onClick={() => revoke.mutate(one, { onSuccess: keep, onError: fail })}>
                       {t('tokens.revoke')}
                     </Button>
                   </Group>
