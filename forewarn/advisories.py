@@ -1,5 +1,6 @@
 """`forewarn advisories [show|accept|defer|reject]`: the planner's inbox."""
 
+from collections.abc import Callable
 from typing import Annotated, Any, Final
 
 import typer
@@ -179,34 +180,26 @@ def defer(
     _decide(url, advisory, "defer", body, dry_run=dry_run, as_json=as_json)
 
 
-@app.command()
-def shelve(
-    advisory: Advisory,
-    reason: Annotated[str, typer.Option(help="why")],
-    by: Actor = None,
-    url: Url = None,
-    *,
-    dry_run: DryRun = False,
-    as_json: AsJson = False,
-) -> None:
-    """Put it away until it gets worse."""
-    body = {"actor": by, "reason": reason}
-    _decide(url, advisory, "shelve", body, dry_run=dry_run, as_json=as_json)
+def _with_a_reason(step: str) -> Callable[..., None]:
+    """Return the command of a step that needs a reason."""
+
+    def command(
+        advisory: Advisory,
+        reason: Annotated[str, typer.Option(help="why")],
+        by: Actor = None,
+        url: Url = None,
+        *,
+        dry_run: DryRun = False,
+        as_json: AsJson = False,
+    ) -> None:
+        body = {"actor": by, "reason": reason}
+        _decide(url, advisory, step, body, dry_run=dry_run, as_json=as_json)
+
+    return command
 
 
-@app.command()
-def reject(
-    advisory: Advisory,
-    reason: Annotated[str, typer.Option(help="why")],
-    by: Actor = None,
-    url: Url = None,
-    *,
-    dry_run: DryRun = False,
-    as_json: AsJson = False,
-) -> None:
-    """Reject: nothing will be done."""
-    body = {"actor": by, "reason": reason}
-    _decide(url, advisory, "reject", body, dry_run=dry_run, as_json=as_json)
+app.command("shelve", help="Put it away until it gets worse.")(_with_a_reason("shelve"))
+app.command("reject", help="Reject: nothing will be done.")(_with_a_reason("reject"))
 
 
 def main(arguments: list[str]) -> int:

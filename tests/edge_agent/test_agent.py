@@ -67,6 +67,16 @@ def settings(port: int, folder: Path, device: str = "gw1", **more: Any) -> Setti
     )
 
 
+async def run_until(agent: Agent, *drivers: Scripted) -> None:
+    """Run until the drivers have given all they have."""
+    running = asyncio.create_task(agent.run())
+    async with asyncio.timeout(120):
+        for driver in drivers:
+            await driver.waiting.wait()
+        agent.stop()
+        await running
+
+
 async def finish(agent: Agent) -> None:
     async with asyncio.timeout(120):
         await agent.run(until_sent=True)
@@ -162,11 +172,7 @@ async def test_several_agents_in_one_process(broker: Broker, tmp_path: Path) -> 
 async def test_at_the_end_what_was_read_is_on_the_disk(tmp_path: Path) -> None:
     driver = Scripted([*readings(42), None])
     agent = Agent(settings(1, tmp_path), feeds=[Feed(driver=driver)])
-    running = asyncio.create_task(agent.run())
-    async with asyncio.timeout(120):
-        await driver.waiting.wait()
-        agent.stop()
-        await running
+    await run_until(agent, driver)
     path = tmp_path / "gw1.db"
     db = connect_read_only(path)
     assert stats(db, path).samples == 42
@@ -179,11 +185,7 @@ async def test_a_source_that_fails_is_tried_again(
     monkeypatch.setattr("edge_agent.agent.DRIVER_WAIT_S", 0.01)
     driver = Scripted([*readings(2), DriverError("the line is down"), *readings(3), None])
     agent = Agent(settings(1, tmp_path), feeds=[Feed(driver=driver)])
-    running = asyncio.create_task(agent.run())
-    async with asyncio.timeout(120):
-        await driver.waiting.wait()
-        agent.stop()
-        await running
+    await run_until(agent, driver)
     outbox = Outbox(tmp_path / "gw1.db", "later", max_bytes=4 * 1024 * 1024)
     assert outbox.stats().samples == 5
     outbox.close()
@@ -193,11 +195,7 @@ async def test_an_unreadable_outbox_is_kept_and_a_new_one_begun(tmp_path: Path) 
     (tmp_path / "gw1.db").write_bytes(b"not a database" * 1000)
     driver = Scripted([*readings(1), None])
     agent = Agent(settings(1, tmp_path), feeds=[Feed(driver=driver)], boot="boot-two")
-    running = asyncio.create_task(agent.run())
-    async with asyncio.timeout(120):
-        await driver.waiting.wait()
-        agent.stop()
-        await running
+    await run_until(agent, driver)
     kept = tmp_path / "gw1.db.unreadable-boot-two"
     assert kept.read_bytes() == b"not a database" * 1000
 
@@ -209,12 +207,7 @@ async def test_a_fault_in_one_driver_does_not_end_the_others(
     faulty = Scripted([*readings(2), ZeroDivisionError("a fault"), *readings(3), None])
     sound = Scripted([*readings(4), None])
     agent = Agent(settings(1, tmp_path), feeds=[Feed(driver=faulty), Feed(driver=sound)])
-    running = asyncio.create_task(agent.run())
-    async with asyncio.timeout(120):
-        await faulty.waiting.wait()
-        await sound.waiting.wait()
-        agent.stop()
-        await running
+    await run_until(agent, faulty, sound)
     outbox = Outbox(tmp_path / "gw1.db", "later", max_bytes=4 * 1024 * 1024)
     assert outbox.stats().samples == 9
     outbox.close()
@@ -227,11 +220,7 @@ async def test_a_name_that_no_birth_can_carry_is_not_announced(tmp_path: Path) -
         settings(1, tmp_path, machines=(MachineSettings(key="p1"),)),
         feeds=[Feed(driver=driver, machine="p1", signals=(said,))],
     )
-    running = asyncio.create_task(agent.run())
-    async with asyncio.timeout(120):
-        await driver.waiting.wait()
-        agent.stop()
-        await running
+    await run_until(agent, driver)
     outbox = Outbox(tmp_path / "gw1.db", "later", max_bytes=4 * 1024 * 1024)
     birth = codec.decode(topics.parse(topics.up(ID, "birth")), outbox.births()[-1])
     (stored,) = outbox.pending("live")
@@ -248,11 +237,7 @@ async def test_more_signals_than_a_birth_can_carry_end_nothing(tmp_path: Path) -
     many = {f"{i:0>120}": float(i) for i in range(2000)}
     driver = Scripted([*readings(1), *readings(1, **many), *readings(1), None])
     agent = Agent(settings(1, tmp_path), feeds=[Feed(driver=driver)])
-    running = asyncio.create_task(agent.run())
-    async with asyncio.timeout(120):
-        await driver.waiting.wait()
-        agent.stop()
-        await running
+    await run_until(agent, driver)
     assert agent.columns == {"temp"}
     outbox = Outbox(tmp_path / "gw1.db", "later", max_bytes=4 * 1024 * 1024)
     assert outbox.stats().samples + outbox.stats().gap_samples == 3
