@@ -4,11 +4,13 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from http import HTTPStatus
+from http.client import HTTPException
 from typing import Any, Final
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import (
     HTTPHandler,
+    HTTPRedirectHandler,
     HTTPSHandler,
     OpenerDirector,
     ProxyHandler,
@@ -39,15 +41,18 @@ class Client:
         self.url = (url or os.environ.get("FOREWARN_URL") or DEFAULT_URL).rstrip("/")
         try:
             parts = urlsplit(self.url)
-            host, scheme = parts.hostname, parts.scheme
+            host, scheme, _ = parts.hostname, parts.scheme, parts.port
         except ValueError:
             host, scheme = None, ""
-        if host is None or scheme not in ("http", "https"):
+        plain = not {" ", "@"} & set(self.url)
+        if host is None or scheme not in ("http", "https") or not plain:
             raise ServiceError(f"'{self.url}' is not an address; write {DEFAULT_URL}")
         self._opener = _opener(direct=host in LOOPBACK)
         token = os.environ.get(TOKEN)
         if token and scheme == "http" and host not in LOOPBACK:
             raise ServiceError(f"{TOKEN} would go to {self.url} in the clear: use https")
+        if token and not (token.isascii() and token.isprintable()):
+            raise ServiceError(f"{TOKEN} holds what is no token: `forewarn token add` makes one")
         if token:
             self._opener.addheaders.append(("Authorization", f"Bearer {token}"))
 
@@ -60,6 +65,8 @@ class Client:
         address: str | None = _address(path, query)
         while address is not None:
             page, _ = self._read(address)
+            if not {"items", "next"} & page.keys():
+                raise ServiceError(f"{self.url} answers, but not as forewarn does")
             yield page
             address = page["next"]
 
@@ -115,7 +122,10 @@ class Client:
     def _open(self, request: Request) -> tuple[Item, str]:
         try:
             with self._opener.open(request, timeout=TIMEOUT_S) as reply:
-                return json.loads(reply.read()), reply.headers.get("ETag", "")
+                found = json.loads(reply.read())
+                if not isinstance(found, dict):
+                    raise ValueError("not an object")
+                return found, reply.headers.get("ETag", "")
         except HTTPError as error:
             raise ServiceError(_problem(error), error.code) from error
         except (URLError, TimeoutError, ConnectionError) as error:
@@ -124,8 +134,15 @@ class Client:
                 f"no service answers at {self.url} ({reason}): start it with `forewarn serve`, "
                 "or give its address with --url or FOREWARN_URL"
             ) from error
-        except ValueError as error:
+        except (ValueError, HTTPException) as error:
             raise ServiceError(f"{self.url} answers, but not as forewarn does: {error}") from error
+
+
+class _NoRedirects(HTTPRedirectHandler):
+    """Goes nowhere else: the token is for the service that was named, over what was named."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """Follow no redirect; it is told as the error that it is."""
 
 
 def part(name: str) -> str:
@@ -140,7 +157,8 @@ def _address(path: str, query: Mapping[str, Any] | None = None) -> str:
 
 def _opener(*, direct: bool) -> OpenerDirector:
     """Return what opens addresses; a proxy of the environment must not stand before loopback."""
-    return build_opener(HTTPHandler, HTTPSHandler, *([ProxyHandler({})] if direct else []))
+    proxies = [ProxyHandler({})] if direct else []
+    return build_opener(HTTPHandler, HTTPSHandler, _NoRedirects, *proxies)
 
 
 def _problem(error: HTTPError) -> str:

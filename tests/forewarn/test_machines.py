@@ -1,5 +1,7 @@
+import contextlib
 import http.server
 import json
+import socketserver
 import threading
 from collections.abc import Iterator
 
@@ -108,7 +110,16 @@ def test_nobody_answers(capsys: Captured, closed_port: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["ftp://127.0.0.1", "file:///etc/passwd", "nonsense", "http://["]
+    "address",
+    [
+        "ftp://127.0.0.1",
+        "file:///etc/passwd",
+        "nonsense",
+        "http://[",
+        "http://127.0.0.1:99999",
+        "http://127.0.0.1:80 80",
+        "http://me:secret@127.0.0.1",
+    ],
 )
 def test_what_is_no_address(capsys: Captured, address: str) -> None:
     assert machines.main(["--url", address]) == 1
@@ -144,3 +155,54 @@ def stranger() -> Iterator[str]:
 def test_another_server_answers(stranger: str, capsys: Captured, words: list[str]) -> None:
     assert machines.main([*words, "--url", stranger]) == 1
     assert "forewarn" in capsys.readouterr().err.partition(":")[2]
+
+
+@contextlib.contextmanager
+def answering(answer: bytes) -> Iterator[tuple[str, list[bytes]]]:
+    """A server that says one thing to whatever is asked, and what it was asked."""
+    asked: list[bytes] = []
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            asked.append(self.request.recv(4096))
+            self.wfile.write(answer)
+
+    with socketserver.TCPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}", asked
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"SSH-2.0-OpenSSH\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+    ],
+)
+def test_what_is_no_answer_of_ours_is_said(capsys: Captured, answer: bytes) -> None:
+    with answering(answer) as (address, _):
+        assert machines.main(["--url", address]) == 1
+    assert f"{address} answers, but not as forewarn does" in capsys.readouterr().err
+
+
+def test_a_redirect_takes_the_token_nowhere(
+    capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FOREWARN_TOKEN", "fw_secret")
+    with answering(b"") as (elsewhere, asked):
+        words = f"HTTP/1.1 302 Found\r\nLocation: {elsewhere}/\r\nContent-Length: 0\r\n\r\n"
+        with answering(words.encode()) as (address, _):
+            assert machines.main(["--url", address]) == 1
+    assert "answers 302 Found" in capsys.readouterr().err
+    assert asked == []
+
+
+def test_what_is_no_token_is_said(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FOREWARN_TOKEN", "a\nb")
+    assert machines.main([]) == 1
+    assert "`forewarn token add` makes one" in capsys.readouterr().err
