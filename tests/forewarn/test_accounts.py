@@ -87,7 +87,6 @@ def test_the_page_on_a_second_computer(folder: Path, capsys: pytest.CaptureFixtu
     ("words", "said"),
     [
         (["device", "add", "pump1"], "write tenant.device"),
-        (["device", "add", "acme.p", "--time", "moon"], "wall or data"),
         (["device", "add", "acme.p"], "forewarn device setup"),
         (["device", "remove", "acme.p"], "no registered device 'acme.p'"),
         (["user", "add", "li", "--role", "customer"], "--customer belongs to"),
@@ -120,3 +119,10 @@ def test_a_token_goes_over_no_network_in_the_clear(
     monkeypatch.setenv("FOREWARN_TOKEN", "fw_" + "A" * 43)
     assert main(["machines", "--url", "http://example.org"]) == 1
     assert "use https" in capsys.readouterr().err
+
+
+def test_a_wrong_word_is_named_with_its_option(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["device", "add", "acme.p", "--time", "moon"]) == 2
+    said = capsys.readouterr().err
+    assert "--time" in said
+    assert "'wall', 'data'" in said
