@@ -124,5 +124,5 @@ def test_a_token_goes_over_no_network_in_the_clear(
 def test_a_wrong_word_is_named_with_its_option(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["device", "add", "acme.p", "--time", "moon"]) == 2
     said = capsys.readouterr().err
-    assert "--time" in said
-    assert "'wall', 'data'" in said
+    assert "'--time'" in said
+    assert "'moon'" in said
