@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from cloud.advisories.window import awaited
 from cloud.ledger.records import EvidenceRow
 from models.assessment import Condition, Life
 from models.profile import Profile
@@ -13,11 +14,12 @@ def reasons(
 ) -> list[str]:
     """Return one sentence (without a full stop) for each piece of evidence, heaviest first.
 
-    A known life band comes last. Words of devices (names of signals) are in them as they came.
+    A life band, or that there is none yet, comes last. Words of devices (names of signals) are in
+    them as they came.
     """
     rows = sorted(evidence, key=lambda row: (-row.severity, row.since_ns, row.id))
     found = [explain(condition, profile, language) for row in rows if (condition := _seen(row))]
-    if life is not None and life.p10_s is not None:
+    if life is not None and (life.p10_s is not None or awaited(life)):
         found.append(explain(life, profile, language))
     return found
 

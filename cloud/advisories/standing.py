@@ -79,7 +79,8 @@ def carry_on(one: Standing, finding: Finding, case: Case) -> Outcome | None:
         order = "reopen" if note == "came back" else None
     if not notes:
         return None
-    fresh = "life" in kinds or ("raised" in kinds and new.life is None)
+    known = new.life is not None and new.life.p10_s is not None
+    fresh = "life" in kinds or ("raised" in kinds and not known)
     return Outcome(
         standing=Standing(
             advisory=_seen(new, case, fresh=fresh), evidence=merged, ticket=one.ticket

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from cloud.ledger.records import AdvisoryRow, Confidence, TicketRow
-from models.assessment import Assessment, Life, State
+from models.assessment import NOTICE, Assessment, Life, State
 from models.profile import FailureMode, Profile
 
 DAY_S: Final = 86_400.0
@@ -17,6 +17,8 @@ END_FACTOR: Final = 1.5  #: hysteresis: a life trigger ends when p10 is 1.5 hori
 ALARM: Final = 3
 #: Days until the work is due when no life band is known, by severity.
 DUE_D: Final = {1: 30.0, 2: 7.0, 3: 1.0}
+#: Bases whose band comes with a few days of readings; a trend may never come.
+FOLLOWED: Final = frozenset({"wear", "counter"})
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +59,11 @@ def life_due(life: Life, mode: FailureMode, profile: Profile, assessment: Assess
     return life.p10_s <= horizon and life.p50_s <= MAX_SPREAD * horizon
 
 
+def awaited(life: Life | None) -> bool:
+    """Whether a part's rate is not known yet, and will be: insufficient data so far."""
+    return life is not None and life.p10_s is None and life.basis in FOLLOWED
+
+
 def life_over(life: Life, mode: FailureMode, profile: Profile) -> bool:
     """Whether a band that asked for planning has moved clearly away again."""
     return life.p10_s is not None and life.p10_s > END_FACTOR * horizon_s(mode, profile)
@@ -76,17 +83,21 @@ def window(
     The visit comes when part and planner are ready, and ends before the component has failed with
     10 % probability (p10). The part is ordered so that it is there when the customer's window opens
     before p10, or now; when even that is too late by the usual way, the visit may come as soon as
-    it can be planned.
+    it can be planned. While a band is awaited nothing says by when to order, unless the alarm limit
+    is reached: the window is wide until then.
     """
     lead, planning = lead_s(mode, profile), profile.planning_d * DAY_S
+    waits = severity < ALARM and awaited(life)
     if life is None or life.p10_s is None:
-        left = max(DUE_D[severity] * DAY_S, 0.0)
+        left = DUE_D[NOTICE if waits else severity] * DAY_S
     else:
         left = life.p10_s - mode.duration_h * 3600.0
     latest = at_ns + int(max(left, 0.0) * NS)
     ready = planning if lead > left else max(lead, planning)
     earliest = min(latest, at_ns + int(ready * NS))
-    order_by = at_ns + int(max(left - horizon_s(mode, profile), 0.0) * NS) if lead else None
+    order_by = None
+    if lead and not waits:
+        order_by = at_ns + int(max(left - horizon_s(mode, profile), 0.0) * NS)
     return Window(earliest_ns=earliest, latest_ns=latest, order_by_ns=order_by)
 
 

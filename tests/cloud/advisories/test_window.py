@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cloud.advisories.reason import reasons
 from cloud.advisories.triage import triage
 from cloud.advisories.values import Stamp
 from cloud.advisories.window import Window, absorbed, horizon_s, window
@@ -85,3 +86,38 @@ def test_a_second_finding_goes_along_with_the_ticket_of_the_first() -> None:
     [opened] = [outcome.standing.advisory for outcome in found if outcome.new]
     assert opened.component != first.standing.advisory.component
     assert (opened.due_earliest_ns, opened.due_latest_ns) == (T0 + 6 * DAY, T0 + 7 * DAY)
+
+
+def test_while_nothing_is_known_of_a_part_s_rate_nobody_is_told_to_order_now() -> None:
+    """A machine that is first heard beyond an alert limit, days before there can be a band."""
+    count = iter(range(100))
+    stamp = Stamp(new_id=lambda: f"id-{next(count):04}", recorded_ns=1)
+    unknown = msgspec.structs.replace(
+        band(0, 0, 0), basis="wear", p10_s=None, p50_s=None, p90_s=None
+    )
+    [first] = triage([], PROFILE, assess(0, high(), lives=(unknown,)), stamp)
+    opened = first.standing.advisory
+    assert opened.severity == 2
+    assert opened.order_by_ns is None
+    assert opened.due_earliest_ns <= T0 + 5 * DAY
+    assert opened.due_latest_ns == T0 + 30 * DAY
+    for lang, said in (("en", "not enough data"), ("zh", "数据不足")):
+        limit, last = reasons(first.standing.evidence, opened.life, PROFILE, lang)
+        assert "5" in limit
+        assert said in last
+    known = msgspec.structs.replace(band(60, 80, 100), basis="wear")
+    at_ns = T0 + 2 * DAY
+    [later] = triage(
+        [first.standing], PROFILE, assess(1, high(), at_ns=at_ns, lives=(known,)), stamp
+    )
+    assert later.standing.advisory.order_by_ns == at_ns + int((60 - 10 - 4 / 24) * DAY)
+    worse = assess(1, high(severity=3), at_ns=at_ns, lives=(unknown,))
+    [raised] = triage([first.standing], PROFILE, worse, stamp)
+    assert raised.standing.advisory.order_by_ns == at_ns
+    assert raised.standing.advisory.due_latest_ns == at_ns + DAY
+
+
+def test_an_alert_limit_without_a_trend_keeps_its_week() -> None:
+    unknown = msgspec.structs.replace(band(0, 0, 0), p10_s=None, p50_s=None, p90_s=None)
+    assert window(T0, unknown, 2, MODE, PROFILE) == window(T0, None, 2, MODE, PROFILE)
+    assert window(T0, None, 2, MODE, PROFILE).latest_ns == T0 + 7 * DAY
