@@ -275,15 +275,17 @@ class Builder:
 
 def _rolled_cells(part: Partials, width_ns: int) -> NDArray[np.int64]:
     count = len(part)
-    cells = np.zeros((len(_ROLLED), count), np.int64)
+    cells = np.empty((len(_ROLLED), count), np.int64)
     doubles = cells.view(np.float64)
-    empty = part.ints[COUNT] == 0
+    empty = np.flatnonzero(part.ints[COUNT] == 0)
     start = part.ints[START] // width_ns * width_ns
     for j, name in enumerate(_ROLLED):
         if name in FLOATS:
-            doubles[j] = np.where(empty, np.nan, part.floats[FLOATS[name]])
+            doubles[j] = part.floats[FLOATS[name]]
+            doubles[j, empty] = np.nan
         elif name in OFFSETS:
-            cells[j] = np.where(empty, 0, part.ints[OFFSETS[name]] - start)
+            np.subtract(part.ints[OFFSETS[name]], start, out=cells[j])
+            cells[j, empty] = 0
         else:
             cells[j] = part.ints[COUNTS[name]]
     total = doubles[_ROLLED.index("sum")]
