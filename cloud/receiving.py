@@ -1,4 +1,4 @@
-"""A socket that is read in pieces of 64 KiB, where paho alone would read three times a message.
+"""A socket that is read in large pieces, where paho alone would read three times a message.
 
 Each read of a socket lets go of the interpreter's lock; while other threads compute, getting it
 back can take as long as their turn lasts (5 ms), three or four times a message. With one read for
@@ -11,7 +11,7 @@ that came in two pieces; every other packet stays with paho.
 
 from typing import Any, Final
 
-PIECE: Final = 64 << 10  #: bytes read at once
+PIECE: Final = 128 << 10  #: bytes read at once, into the same room again and again
 _PUBLISH: Final = 3
 _PUBACK: Final = 0x40
 _ACKED: Final = 4  #: bytes of the shortest acknowledgement; MQTT 5 may give a reason behind it
@@ -34,35 +34,33 @@ class Buffered:
         self._socket = socket
         self.send, self.close = socket.send, socket.close
         self.fileno, self.setblocking = socket.fileno, socket.setblocking
-        self._piece = b""
-        self._at = 0
+        self._room = bytearray(PIECE)
+        self._view = memoryview(self._room)
+        self._at = self._end = 0  #: what has been read ahead
 
     def recv(self, most: int) -> bytes:
         """Return up to `most` bytes, b"" at the end; `BlockingIOError` when there are none yet."""
-        if self._at == len(self._piece):
-            self._piece, self._at = self._socket.recv(PIECE), 0
-        part = self._piece[self._at : self._at + most]
-        self._at += len(part)
-        return part
+        if self._at == self._end:
+            self._at, self._end = 0, self._socket.recv_into(self._room)
+        first, self._at = self._at, min(self._at + most, self._end)
+        return bytes(self._view[first : self._at])
 
     def fill(self) -> bool:
         """Read ahead if nothing is left; False where nothing can be read (paho finds out why)."""
-        if self._at < len(self._piece):
-            return True
-        try:
-            self._piece, self._at = self._socket.recv(PIECE), 0
-        except OSError:
-            return False
-        return bool(self._piece)
+        return self._at < self._end or self._more()
 
     def _more(self) -> bool:
         """Read what has come behind what is left; False where nothing has."""
+        if self._at:
+            left = self._room[self._at : self._end]
+            self._room[: len(left)] = left
+            self._at, self._end = 0, len(left)
         try:
-            more = self._socket.recv(PIECE)
+            more: int = self._socket.recv_into(self._view[self._end :])
         except OSError:
             return False
-        self._piece, self._at = self._piece[self._at :] + more, 0
-        return bool(more)
+        self._end += more
+        return more > 0
 
     def plains(self, most: int, *, properties: bool) -> list[Plain]:
         """Take out the next packets, as far as they lie here whole and are plain.
@@ -72,53 +70,51 @@ class Buffered:
         """
         out: list[Plain] = []
         while len(out) < most:
-            found = self._plain(properties=properties, wait=not out)
-            if found is None:
+            plain = self._plain(properties, not out)
+            if plain is None:
                 break
-            plain, self._at = found
             out.append(plain)
         return out
 
-    def _plain(self, *, properties: bool, wait: bool) -> tuple[Plain, int] | None:
-        """Return the next packet, and where it ends, if it is plain and lies here whole.
+    def _plain(self, properties: bool, wait: bool) -> Plain | None:
+        """Take out the next packet if it is plain and lies here whole.
 
         `wait`: it may do once what has come since is read too.
         """
-        piece, first = self._piece, self._at
-        left = len(piece) - first
-        if left < _LEAST or piece[first] >> 4 != _PUBLISH:
+        room, first, ends = self._room, self._at, self._end
+        if ends - first < _LEAST or room[first] >> 4 != _PUBLISH:
             return None
-        qos, at = piece[first] >> 1 & 3, first + 1
-        size = shift = 0
-        while shift <= _LAST_SHIFT and at < len(piece):
-            size |= (piece[at] & 127) << shift
-            shift, at = shift + 7, at + 1
-            if piece[at - 1] < 128:
-                break
-        else:
-            return None
+        qos, size, at, shift = room[first] >> 1 & 3, room[first + 1], first + 2, 0
+        while size >> shift > 127:  # another byte of the length follows
+            shift += 7
+            if shift > _LAST_SHIFT or at == ends:
+                return None
+            size += (room[at] - 1) << shift  # 1: the bit that said so
+            at += 1
         if size < 2:  # no room for a topic's length
             return None
-        head = at - first
-        while self._at + head + size > len(self._piece):
-            if not wait or size > PIECE or not self._more():
-                return None
-        piece, at = self._piece, self._at + head
+        if at + size > ends:
+            head = at - first
+            while self._at + head + size > self._end:
+                if not wait or head + size > PIECE or not self._more():
+                    return None
+            at = self._at + head
         end, body = at + size, at + 2
-        topic_end = body + (piece[at] << 8 | piece[at + 1])
+        topic_end = body + (room[at] << 8 | room[at + 1])
         begin = topic_end + 2 * qos + properties
-        if qos > 1 or topic_end == body or begin > end or (properties and piece[begin - 1]):
+        if qos > 1 or topic_end == body or begin > end or (properties and room[begin - 1]):
             return None
-        mid = piece[topic_end] << 8 | piece[topic_end + 1] if qos else 0
-        return (piece[body:topic_end], piece[begin:end], mid, qos), end
+        mid = room[topic_end] << 8 | room[topic_end + 1] if qos else 0
+        view, self._at = self._view, end
+        return bytes(view[body:topic_end]), bytes(view[begin:end]), mid, qos
 
     def acked(self) -> tuple[int, int] | None:
         """Return number and end of the next packet where it lies here whole and is a PUBACK."""
-        piece, at = self._piece, self._at
-        if len(piece) - at < _ACKED or piece[at] != _PUBACK or not 2 <= piece[at + 1] < 128:
+        piece, at = self._room, self._at
+        if self._end - at < _ACKED or piece[at] != _PUBACK or not 2 <= piece[at + 1] < 128:
             return None
         end = at + 2 + piece[at + 1]
-        return (int.from_bytes(piece[at + 2 : at + 4]), end) if end <= len(piece) else None
+        return (int.from_bytes(piece[at + 2 : at + 4]), end) if end <= self._end else None
 
     def skip(self, end: int) -> None:
         """Leave a packet behind that ends there."""
@@ -127,4 +123,4 @@ class Buffered:
     def pending(self) -> int:
         """Return how many bytes have been read ahead."""
         beneath = getattr(self._socket, "pending", None)
-        return len(self._piece) - self._at + (beneath() if beneath else 0)
+        return self._end - self._at + (beneath() if beneath else 0)
