@@ -124,8 +124,8 @@ _LIFE: Final = {
 }
 _REACHED: Final = {"en": "{part}: limit reached", "zh": "{part}：已达到极限"}
 _UNKNOWN_LIFE: Final = {
-    "en": "{part}: not enough data for a remaining life",
-    "zh": "{part}：数据不足，无法估计剩余寿命",
+    "en": "{part}: not enough data yet to say how long it lasts",
+    "zh": "{part}：数据不足，暂无法估计还能使用多久",
 }
 _LEFT: Final = {"en": "; {share} of its life is left", "zh": "；剩余寿命{share}"}
 _WEARS: Final = {
@@ -194,6 +194,8 @@ def drivers(life: Life, profile: Profile, lang: str = "en") -> list[str]:
     found = []
     if life.slope_per_s is not None:
         counted = life.basis == "counter"
+        if counted and unit and unit.startswith("{"):
+            unit = None  # the counter's title says what it counts
         length = DAY if life.p50_s >= 2.0 * DAY else HOUR
         names = {DAY: {"en": "day", "zh": "天"}, HOUR: {"en": "hour", "zh": "小时"}}
         found.append(

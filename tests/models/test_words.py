@@ -146,7 +146,7 @@ def test_a_band_of_life() -> None:
     assert explain(life(6, 9, 14), PUMP, "zh") == "Bearing：预计6至14天后达到极限，最可能为9天"
     assert explain(life(0, 0, 0), PUMP) == "Bearing: limit reached"
     assert explain(life(None, None, None), PUMP) == (
-        "Bearing: not enough data for a remaining life"
+        "Bearing: not enough data yet to say how long it lasts"
     )
 
 
@@ -266,8 +266,8 @@ title = { en = "Discharge pressure", zh = "出口压力" }
         (
             "office-printer",
             {"component": "toner", "basis": "counter", "signal": "toner_pages"},
-            [": 0.8 page a day lately; such a part lasts 16000 page"],
-            ["近期每天0.8 page"],
+            [": 0.8 a day lately; such a part lasts 16000"],
+            ["近期每天0.8，此类部件寿命约16000"],
         ),
     ],
 )
