@@ -60,6 +60,7 @@ def test_the_units_are_those_of_the_newest_birth(ledger: Ledger) -> None:
 def test_history_says_which_units_are_not_the_profiles(ledger: Ledger) -> None:
     for at, unit in enumerate(("mm/s", "um/s", "um/s", "mm/s", "mm/s{rms}")):
         _register(ledger, MACHINE, at_ns=T0 + at, units=(("vibration", unit), ("other", "V")))
+        assert ledger.machines_in_other_units() == ([MACHINE] if unit == "um/s" else [])
     found = [(e.at_ns - T0, e.detail) for e in ledger.events()[0] if e.type == "units"]
     differing = {"signal": "vibration", "told": "um/s", "profile": "mm/s"}
     assert found == [(1, {"differing": [differing]}), (3, {"differing": []})]
