@@ -155,3 +155,16 @@ def test_any_cut_and_any_restore_give_the_same_lives(data: st.DataObject, seed: 
     left, right = (fleet.snapshot() for fleet in fleets)
     for name in ("lives", "wears", "wears_before", "taught", "histories"):
         assert left[name].tobytes() == right[name].tobytes()
+
+
+def test_near_its_end_a_life_is_estimated_more_often() -> None:
+    """A filter that is read each ten minutes: a point each 80, and six hours are long then."""
+    fleet, rows = bound(), 40 * 144
+    values = drop(np.arange(rows) / 144 / 40.5)
+    feed(fleet, 0, {"drop": values[: rows - 144]}, every=600.0)
+    made = set()
+    for k in range(rows - 144, rows):
+        feed(fleet, k, {"drop": values[k : k + 1]}, every=600.0)
+        made.add(int(fleet.snapshot()["lives"]["at_ns"].max()))
+    assert told(fleet, "filter").p10_s is not None
+    assert len(made) >= 12
