@@ -163,11 +163,11 @@ class Decoder:
         messages = messages or {}
         for record in records:
             kind, entry = record.entry.kind, record.entry
-            if kind is Kind.TICK:
+            if kind is Kind.MESSAGE:
+                self._message(record, record.n, messages.get(record.n), out)
+            elif kind is Kind.TICK:
                 out.append(Tick(n=record.n, at_ns=entry.at_ns))
                 out += [_unexplained(late) for late in self.parking.expired(entry.at_ns)]
-            elif kind is Kind.MESSAGE:
-                self._message(record, record.n, messages.get(record.n), out)
             elif kind is Kind.ACTION:
                 action = msgspec.json.decode(entry.payload)
                 who, what, when = action["machine"], action["component"], action["at_ns"]

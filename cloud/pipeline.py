@@ -131,24 +131,30 @@ class Pipeline:
         if not records:
             return
         assessments: list[Assessment] = []
-        items: list[Item] = []
+        blocks: list[Block] = []
+        others: list[Item] = []
         for part in _to_ticks(self.decoder.decode(records, messages)):
             within = self.signals.within(self.fleet, part)
             last = within[-1] if within else None
             position = last.n if isinstance(last, Tick) else records[-1].n
-            assessments += self._step(within, position)
-            items += within
+            heard = [item for item in within if isinstance(item, Block)]
+            assessments += self._step(within, heard, position)
+            blocks += heard
+            if len(heard) < len(within):
+                others += [item for item in within if not isinstance(item, Block)]
         self.position = records[-1].n
-        self._unregistered += [item for item in items if isinstance(item, Registration)]
-        self._aside += [item for item in items if isinstance(item, Aside)]
-        self._answers += [item for item in items if isinstance(item, Answered)]
+        self._unregistered += [item for item in others if isinstance(item, Registration)]
+        self._aside += [item for item in others if isinstance(item, Aside)]
+        self._answers += [item for item in others if isinstance(item, Answered)]
         self.file()
         if self.on_heard is not None:
-            self.on_heard([item for item in items if isinstance(item, Block)], assessments)
+            self.on_heard(blocks, assessments)
 
-    def _step(self, items: list[Item], position: int) -> list[Assessment]:
-        """Store and score items with one tick at most, their last; return what was said live."""
-        blocks = [item for item in items if isinstance(item, Block)]
+    def _step(self, items: list[Item], blocks: list[Block], position: int) -> list[Assessment]:
+        """Store and score items with one tick at most, their last; return what was said live.
+
+        `blocks`: those among them.
+        """
         self._store(blocks, position)
         assessments = assess(self.fleet, items)
         self._unfiled += assessments
