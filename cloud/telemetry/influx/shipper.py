@@ -25,13 +25,13 @@ from cloud.telemetry.influx.shipment import Builder, Shipment
 from cloud.telemetry.influx.spool import Spool
 from models.rows import Block
 
-MERGED_VALUES: Final = 500_000  #: about how many values go into one shipment
+MERGED_VALUES: Final = 400_000  #: about how many values go into one shipment
 MERGED_BLOCKS: Final = 10_000  #: and no more blocks than that: each may need lines of its own
 LINGER_S: Final = 0.2  #: how long a small shipment waits for more, unless somebody waits for it
 FIRST_WAIT_S: Final = 0.1
 LONGEST_WAIT_S: Final = 10.0
 POSITION_EVERY: Final = 64  #: shipments between two notes of the position in the server
-BODY_BYTES: Final = 16 << 20
+BODY_BYTES: Final = 8 << 20
 LOOK_BYTES: Final = 4_096  #: looked through at once for the end of a line
 T = TypeVar("T")
 log = logging.getLogger(__name__)
