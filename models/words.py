@@ -129,11 +129,11 @@ _UNKNOWN_LIFE: Final = {
 }
 _LEFT: Final = {"en": "; {share} of its life is left", "zh": "；剩余寿命{share}"}
 _WEARS: Final = {
-    "en": "{signal} moves by {slope} a {unit} towards the limit of {limit}",
+    "en": "{signal} moves by {slope} {unit} towards the limit of {limit}",
     "zh": "{signal}每{unit}变化{slope}，极限为{limit}",
 }
 _COUNTS: Final = {
-    "en": "{signal}: {slope} a {unit} lately; such a part lasts {limit}",
+    "en": "{signal}: {slope} {unit} lately; such a part lasts {limit}",
     "zh": "{signal}：近期每{unit}{slope}，此类部件寿命约{limit}",
 }
 _AGES: Final = {
@@ -197,7 +197,7 @@ def drivers(life: Life, profile: Profile, lang: str = "en") -> list[str]:
         if counted and unit and unit.startswith("{"):
             unit = None  # the counter's title says what it counts
         length = DAY if life.p50_s >= 2.0 * DAY else HOUR
-        names = {DAY: {"en": "day", "zh": "天"}, HOUR: {"en": "hour", "zh": "小时"}}
+        names = {DAY: {"en": "a day", "zh": "天"}, HOUR: {"en": "an hour", "zh": "小时"}}
         found.append(
             (_COUNTS if counted else _WEARS)[lang].format(
                 signal=name,
@@ -314,9 +314,21 @@ def _seen(item: Condition, profile: Profile, lang: str) -> str:
     if item.check in SENSOR_CHECKS:
         text += "" if item.check is Check.DROPOUT else _LEFT_OUT[lang]
         text += "" if item.expected is None else _SAID[lang].format(expected=expected)
-    elif item.expected is not None and item.value is not None and expected != value:
+    elif _steady(item, profile) and item.value is not None and expected != value:
         text += _EXPECTED[lang].format(expected=expected)
     return text
+
+
+def _steady(item: Condition, profile: Profile) -> bool:
+    """Whether a condition's normal value says something: not at a limit of what always wears away.
+
+    That is a signal of which every failure mode leaves out lasting shifts, as `models.fleet.lanes`.
+    """
+    if item.check not in {Check.LIMIT_HIGH, Check.LIMIT_LOW}:
+        return item.expected is not None
+    modes = [one for one in profile.failure_modes.values() if item.signal in one.signals]
+    moves = bool(modes) and not any("shift" in one.checks for one in modes)
+    return item.expected is not None and not moves
 
 
 def _contexts(profile: Profile, lang: str) -> str:

@@ -294,3 +294,21 @@ def test_an_indicator_that_is_read_as_at_the_nominal_load_says_so() -> None:
     known = msgspec.structs.replace(life(20, 30, 50), **names)
     assert "600 m³/h" in drivers(known, normed, "en")[-1]
     assert "600 m³/h" in drivers(known, normed, "zh")[-1]
+
+
+def test_what_always_wears_away_has_no_normal_value() -> None:
+    profile = load_profiles()["office-printer"]
+    empty = {"signal": "toner_level", "severity": 3, "value": 0.5, "expected": 62.6}
+    low = msgspec.structs.replace(condition(Check.LIMIT_LOW), **empty)
+    assert explain(low, profile) == "Toner level is 0.5%, at or below its limit of 1%"
+    assert "正常" not in explain(low, profile, "zh")
+    pump = load_profiles()["centrifugal-pump"]
+    high = msgspec.structs.replace(condition(Check.LIMIT_HIGH), signal="vibration_bearing")
+    assert explain(high, pump).endswith("expected about 2.1 mm/s")
+
+
+def test_within_two_days_of_the_end_wear_is_told_by_the_hour() -> None:
+    names = {"component": "filter", "basis": "wear", "signal": "differential_pressure"}
+    near = msgspec.structs.replace(life(0.5, 1, 2), slope_per_s=0.3 / 3600, **names)
+    said = drivers(near, load_profiles()["air-purifier"])
+    assert said[0].endswith("moves by 0.3 Pa an hour towards the limit of 250 Pa")
