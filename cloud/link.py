@@ -257,9 +257,17 @@ class Link:
         self._client.connect_async(settings.host, settings.port, keepalive=30, **options)
         self._client.loop_start()
 
-    def group(self) -> list[Arrived]:
-        """Return up to 256 messages gathered within 40 ms (empty when nothing came in `WAIT_S`)."""
-        return self._queue.take(GROUP, WAIT_S, GATHER_S, PAUSE_S)
+    def group(self, *, at_once: bool = False) -> list[Arrived]:
+        """Return up to 256 messages gathered within 40 ms (empty when nothing came in `WAIT_S`).
+
+        `at_once`: those that are there, without waiting for any.
+        """
+        return self._queue.take(GROUP, *((0.0, 0.0) if at_once else (WAIT_S, GATHER_S, PAUSE_S)))
+
+    @property
+    def waiting(self) -> bool:
+        """Whether messages wait to be taken."""
+        return len(self._queue) > 0
 
     def refused(self) -> Counter[str]:
         """Return how many messages over their device's limit were not kept since the last call."""

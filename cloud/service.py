@@ -3,15 +3,16 @@
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
 from cloud import snapshot
-from cloud.decode import Decoder
+from cloud.decode import Decoder, Message
 from cloud.disk import Room, Shortage
 from cloud.errors import StoreCorrupt, StoreError
 from cloud.ingest import Counters, Handled, Ingest
@@ -32,8 +33,9 @@ from models.fleet import Fleet, SnapshotError
 from models.profile import Profile
 
 TICK_NS: Final = 1_000_000_000
-BEHIND_BYTES: Final = 32 << 20  #: of messages that wait, at most, while the state is copied
-CAUGHT_UP: Final = 2  #: groups taken further for each that comes, so that none waits for all
+BEHIND_BYTES: Final = 16 << 20  #: of messages that are durable and wait to be taken further
+PORTION_BYTES: Final = 1 << 20  #: of messages that are taken further at once
+CAUGHT_UP: Final = 2  #: portions taken further, at least, for each group that comes
 REPLAY_GROUP: Final = 256
 RETRY_S: Final = 1.0
 log = logging.getLogger(__name__)
@@ -81,7 +83,8 @@ class Service:
         self._ledger = ledger
         self._link = link
         self._now = now
-        self._behind: deque[Handled] = deque()  #: durable, and not yet taken further
+        #: durable and not yet taken further, with their bytes
+        self._behind: deque[tuple[Sequence[Record], Mapping[int, Message], int]] = deque()
         self._behind_bytes = 0
         self._quota = Quota(limits or Limits())
         self._room = Room(folder, free_percent)
@@ -117,8 +120,7 @@ class Service:
         try:
             if self.failure is None:
                 self._keeper.look(wait=True)
-                while self._behind:
-                    self._further(Handled())
+                self._further(Handled(), wholly=True)
                 self._save()
                 self._keeper.look(wait=True)
         finally:
@@ -265,7 +267,7 @@ class Service:
             return
         self._repairs_due()
         if not self._again:
-            self._again = self._link.group()
+            self._again = self._link.group(at_once=bool(self._behind))
         group = self._again
         now = self._now()
         self.ingest.refuse(self._link.refused(), now)
@@ -284,9 +286,10 @@ class Service:
         self._link.acknowledge(group)
         self._link.send(handled.receipts)
         self._keeper.look()
-        self._further(handled)
         due = not 0 <= now - self._last_snapshot <= self._keeper.until_next_ns
-        if due and not self._behind and not self._keeper.busy:
+        due = due and not self._keeper.busy
+        self._further(handled, wholly=due)
+        if due:
             self._save()
             self._last_snapshot = now
 
@@ -320,19 +323,24 @@ class Service:
             self._tick = [Entry(Kind.TICK, now)]
         return [*self._tick, *(_action(repair, now) for repair in self._handing)]
 
-    def _further(self, handled: Handled) -> None:
-        """Take what is durable further; while the state is copied it waits, in order."""
-        if handled.records:
-            self._behind.append(handled)
-        if self._keeper.copying:
-            self._behind_bytes += sum(len(record.entry.payload) for record in handled.records)
+    def _further(self, handled: Handled, *, wholly: bool = False) -> None:
+        """Take what is durable further, in order; what has come to the link meanwhile goes first.
+
+        So does a copy of the state. What then waits is no more than `BEHIND_BYTES`.
+        """
+        for records, size in _portions(handled.records):
+            self._behind.append((records, handled.messages, size))
+            self._behind_bytes += size
+        for taken in count():
             if self._behind_bytes > BEHIND_BYTES:
                 self._keeper.copied()
-        for _ in range(CAUGHT_UP):
+            elif taken >= CAUGHT_UP and self._link.waiting and not wholly:
+                return
             if self._keeper.copying or not self._behind:
                 return
-            one = self._behind.popleft()
-            self.pipeline.apply(one.records, one.messages)
+            records, messages, size = self._behind.popleft()
+            self._behind_bytes -= size
+            self.pipeline.apply(records, messages)
 
     def _save(self) -> None:
         """Have a snapshot taken of what the whole journal has come to."""
@@ -349,7 +357,6 @@ class Service:
         numbers = self.ingest.sequencer.dump()  # which goes on, unlike what `_taken` reads
         if (parked := self.pipeline.decoder.parking.oldest()) is not None:
             self._keeper.waited(position, parked)
-        self._behind_bytes = 0
         self._keeper.begin(lambda: self._taken(position, numbers))
 
     def _taken(self, position: int, numbers: list[list[Any]]) -> snapshot.Snapshot | None:
@@ -370,3 +377,13 @@ class Service:
 def _action(repair: Repair, now_ns: int) -> Entry:
     """Return the journal's entry of a repair; `cloud.decode` reads it back."""
     return Entry(Kind.ACTION, now_ns, "", msgspec.json.encode(repair))
+
+
+def _portions(records: Sequence[Record]) -> Iterator[tuple[Sequence[Record], int]]:
+    """Yield records in portions that take no long time, with the bytes of their messages."""
+    first = size = 0
+    for end, record in enumerate(records, 1):
+        size += len(record.entry.payload)
+        if size >= PORTION_BYTES or end == len(records):
+            yield records[first:end], size
+            first, size = end, 0

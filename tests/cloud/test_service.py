@@ -14,6 +14,7 @@ from cloud.errors import StoreBusy
 from cloud.journal import Kind
 from cloud.ledger import Ledger, Repair, open_ledger
 from cloud.link import Link
+from cloud.pipeline import Pipeline
 from cloud.reader import Arrived
 from cloud.service import Service
 from cloud.settings import BrokerSettings
@@ -183,6 +184,12 @@ class Held:
         monkeypatch.setattr(store, "durable_position", durable_position)
 
 
+def comes(groups: list[list[Arrived]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let groups come to the link, of which there is always one until the last."""
+    monkeypatch.setattr(Link, "group", lambda _, at_once: groups.pop(0) if groups else [])
+    monkeypatch.setattr(Link, "waiting", property(lambda _: bool(groups)))
+
+
 def bits(service: Service) -> list[Any]:
     """Return all that a replay must come to again."""
     fleet = {k: v.tobytes() for k, v in service.pipeline.fleet.state().items()}
@@ -196,7 +203,7 @@ def test_while_the_state_is_copied_messages_are_taken_and_the_snapshot_is_of_bef
 ) -> None:
     groups = [[up(batch(seq, [float(seq % 7)]))] for seq in range(12)]
     acknowledged: list[Arrived] = []
-    monkeypatch.setattr(Link, "group", lambda _: groups.pop(0) if groups else [])
+    comes(groups, monkeypatch)
     monkeypatch.setattr(Link, "acknowledge", lambda _, group: acknowledged.extend(group))
     for _ in range(4):
         made.service._once()
@@ -212,7 +219,7 @@ def test_while_the_state_is_copied_messages_are_taken_and_the_snapshot_is_of_bef
     if killed != "copying":
         held.go_on.set()
         made.service._keeper.copied()
-        for _ in range({"never": 6, "copied": 0, "catching up": 2}[killed]):
+        for _ in range({"never": 6, "copied": 0, "catching up": 1}[killed]):
             made.service._once()
         left._keeper.look(wait=True)
         found = snapshot.load(made.folder / "snapshots", 10**9)
@@ -235,7 +242,7 @@ def test_while_the_state_is_copied_messages_are_taken_and_the_snapshot_is_of_bef
 
 
 def test_a_long_copy_holds_no_more_than_it_may(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cloud.service.BEHIND_BYTES", 100)
+    monkeypatch.setattr("cloud.service.BEHIND_BYTES", 400)
     waited: list[int] = []
     held = Held(made, monkeypatch)
     copied = made.service._keeper.copied
@@ -248,14 +255,54 @@ def test_a_long_copy_holds_no_more_than_it_may(made: Made, monkeypatch: pytest.M
     monkeypatch.setattr(made.service._keeper, "copied", wait)
     made.service._save()
     groups = [[up(batch(seq, [1.0] * 10))] for seq in range(0, 50, 10)]
-    monkeypatch.setattr(Link, "group", lambda _: groups.pop(0) if groups else [])
+    comes(groups, monkeypatch)
     while groups:
         made.service._once()
     assert len(waited) == 1
-    assert waited[0] > 100
+    assert waited[0] > 400
     while made.service._behind:
         made.service._once()
     assert made.service.pipeline.position == made.service.journal.end()
+
+
+def test_what_comes_meanwhile_is_made_durable_before_a_large_group_is_taken_further(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cloud.service.PORTION_BYTES", 1)
+    steps: list[str] = []
+    acknowledge, apply = Link.acknowledge, Pipeline.apply
+
+    def noted(pipeline: Pipeline, records: Any, messages: Any) -> None:
+        steps.append(f"{len(records)} applied")
+        apply(pipeline, records, messages)
+
+    def noting(link: Link, group: Any) -> None:
+        steps.append(f"{len(group)} acknowledged")
+        acknowledge(link, group)
+
+    monkeypatch.setattr(Link, "acknowledge", noting)
+    monkeypatch.setattr(Pipeline, "apply", noted)
+    made.service._next_tick = made.clock.now + S
+    large = [up(batch(seq, [1.0])) for seq in range(5)]
+    comes([large, [up(batch(5, [1.0]))]], monkeypatch)
+    made.service._once()
+    made.service._once()
+    each = ["1 applied"]
+    assert steps == ["5 acknowledged", *2 * each, "1 acknowledged", *4 * each]
+
+
+def test_a_snapshot_is_taken_however_much_comes(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cloud.service.PORTION_BYTES", 1)
+    comes([[up(batch(10 * n + k, [1.0])) for k in range(10)] for n in range(9)], monkeypatch)
+    made.service._once()
+    assert made.service._behind
+    made.clock.now += 61 * S
+    made.service._once()
+    assert made.service._keeper.busy
+    made.service._keeper.look(wait=True)
+    assert snapshot.positions(made.folder / "snapshots") == [made.service.pipeline.position]
 
 
 def test_a_start_deletes_what_a_kill_left_of_a_snapshot(made: Made) -> None:
