@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +19,7 @@ from cloud.telemetry import compaction, fresh, upkeep
 from cloud.telemetry.checkpoints import Checkpoints
 from cloud.telemetry.compaction import DUE_BLOBS, DUE_ROWS, SMALL_ROWS, Job
 from cloud.telemetry.compactor import Compactor
-from cloud.telemetry.database import BUSY_MS, open_writer, transaction, translated
+from cloud.telemetry.database import BUSY_MS, log_as_it_is, open_writer, transaction, translated
 from cloud.telemetry.gathering import HELD_BYTES, HOLD_S, Gathered, Load, framable, lot_of, packed
 from cloud.telemetry.lots import Lot
 from cloud.telemetry.names import Names
@@ -391,6 +391,7 @@ class SqliteTelemetry(SqliteReading):
             self._if_possible(self._settle_all)
             self._compactor.stop()
             self._closed = True
-            self._readers.close()
-            with translated(self.path):
+            as_it_is = log_as_it_is(self.path) if self._checkpoints.lost else nullcontext()
+            with translated(self.path), as_it_is:
+                self._readers.close()
                 self._db.close()

@@ -187,6 +187,23 @@ def test_what_the_disk_did_not_take_when_the_log_was_moved_is_never_called_durab
             store.durable_position()
 
 
+def test_a_log_that_the_disk_did_not_take_is_not_moved_at_the_end_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: Path) -> None:
+        raise OSError(5, "Input/output error")
+
+    store = SqliteTelemetry(tmp_path / "t.db", background=False, hold_s=0.0)
+    store.write([block(T0 + np.arange(10), {"temp": np.arange(10.0)}, n=0, seq=0)], 0)
+    monkeypatch.setattr(checkpoints, "sync_log", broken)
+    with pytest.raises(StoreCorrupt, match="Input/output error"):
+        store.durable_position()
+    before = {path.name: path.read_bytes() for path in tmp_path.glob("t.db*[!m]")}
+    store.close()
+    assert {path.name: path.read_bytes() for path in tmp_path.glob("t.db*[!m]")} == before
+    assert len(before["t.db-wal"]) > PAGE_BYTES
+
+
 def test_an_erasure_waits_for_who_moves_the_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
