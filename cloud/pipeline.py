@@ -5,6 +5,8 @@ how far they are; a record that comes again after a crash changes nothing.
 """
 
 import logging
+import math
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
@@ -85,7 +87,10 @@ def _each(items: list[T], write: Callable[[list[T]], object]) -> None:
 
 
 class Pipeline:
-    """Brings records to the store, the models and the ledger, in order, each once."""
+    """Brings records to the store, the models and the ledger, in order, each once.
+
+    `hold_s`: how long what goes to the ledger waits for more after the last that went.
+    """
 
     def __init__(
         self,
@@ -93,6 +98,8 @@ class Pipeline:
         fleet: Fleet,
         telemetry: TelemetryStore,
         ledger: Ledger,
+        *,
+        hold_s: float = 0.0,
     ) -> None:
         self.decoder = decoder
         self.fleet = fleet
@@ -106,6 +113,8 @@ class Pipeline:
         self._unfiled: list[Assessment] = []
         self._aside: list[Aside] = []
         self._answers: list[Answered] = []
+        self._hold_s = hold_s
+        self._filed_s = -math.inf
         self._pending: list[Block] = []
         self._pending_bytes = 0
         self._stored = telemetry.position()
@@ -146,7 +155,7 @@ class Pipeline:
         self._unregistered += [item for item in others if isinstance(item, Registration)]
         self._aside += [item for item in others if isinstance(item, Aside)]
         self._answers += [item for item in others if isinstance(item, Answered)]
-        self.file()
+        self.file_if_due()
         if self.on_heard is not None:
             self.on_heard(blocks, assessments)
 
@@ -163,6 +172,12 @@ class Pipeline:
             waiting = bool(self._pending) or self._telemetry.trouble() is not None
             self._unfiled += self.reviews.due(items[-1], waiting=waiting)
         return assessments
+
+    def file_if_due(self) -> None:
+        """File what waits for the ledger, unless some went there just now."""
+        if not self.settled and time.monotonic() - self._filed_s >= self._hold_s:
+            self.file()
+            self._filed_s = time.monotonic()
 
     def file(self) -> None:
         """File what waits for the ledger; a ledger that is busy gets it with the next group."""

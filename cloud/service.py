@@ -38,6 +38,7 @@ PORTION_BYTES: Final = 1 << 20  #: of messages that are taken further at once
 CAUGHT_UP: Final = 2  #: portions taken further, at least, for each group that comes
 REPLAY_GROUP: Final = 256
 RETRY_S: Final = 1.0
+FILED_S: Final = 0.2  #: between two commits of the ledger, which cost more than what is in them
 log = logging.getLogger(__name__)
 
 
@@ -191,13 +192,14 @@ class Service:
             decoder.load(found.values["decoder"], self._parked(waiting))
         self.ingest = Ingest(self.journal, sequencer, self._quota)
         fleet = self._fleet(found, decoder)
-        self.pipeline = Pipeline(decoder, fleet, self._telemetry, self._ledger)
+        self.pipeline = Pipeline(decoder, fleet, self._telemetry, self._ledger, hold_s=FILED_S)
         if found and "reviews" in found.values:  # none in a snapshot of an earlier version
             kept = found.values
             self.pipeline.reviews.load(kept["reviews"], kept["tick_ns"], kept.get("pace"))
         self.pipeline.position = start
         self.ingest.explained = decoder.knows
         count = self._replay(start)
+        self.pipeline.file()
         log.info("started from position %d, replayed %d records", start, count)
 
     def _fleet(self, found: snapshot.Snapshot | None, decoder: Decoder) -> Fleet:
@@ -289,6 +291,7 @@ class Service:
         due = not 0 <= now - self._last_snapshot <= self._keeper.until_next_ns
         due = due and not self._keeper.busy
         self._further(handled, wholly=due)
+        self.pipeline.file_if_due()
         if due:
             self._save()
             self._last_snapshot = now

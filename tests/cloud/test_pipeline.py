@@ -120,6 +120,20 @@ def test_a_busy_ledger_gets_machines_and_findings_with_the_next_group(
     assert len(path.ledger.quarantine(limit=10)[0]) == 1
 
 
+def test_what_goes_to_the_ledger_waits_for_more_after_the_last_that_went(
+    path: BehindBroker,
+) -> None:
+    path.pipeline._hold_s = 3600.0
+    path.pipeline.file_if_due()
+    for number in (1, 2, 3):
+        path.take(up(birth(), "birth", device=f"acme.held{number}"))
+    assert [one.id for one in path.ledger.machines()[0]] == ["acme.held1"]
+    assert not path.pipeline.settled
+    path.pipeline.file()
+    assert len(path.ledger.machines()[0]) == 3
+    assert path.pipeline.settled
+
+
 def test_what_the_database_refuses_for_itself_keeps_nothing_else_back(
     path: BehindBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
