@@ -280,7 +280,9 @@ class App:
             try:
                 await self.submit(self.ledger.recall)
             except StoreError as error:
-                log.warning("snoozed advisories: %s", error)
+                log.warning("snoozed advisories: %s; tried again in a minute", error)
+            except Exception:
+                log.exception("snoozed advisories; tried again in a minute")
             await asyncio.sleep(RECALL_S)
 
     def trim(self) -> None:

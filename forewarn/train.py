@@ -71,10 +71,15 @@ def summary(card: Card) -> str:
 def write(path: Path, trained: Trained) -> None:
     """Write both files; the card last, since it says that the model is there."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    for place, content in ((path, trained.model), (card_of(path), written(trained.card))):
-        new = place.with_name(place.name + ".new")
-        new.write_bytes(content)
-        new.replace(place)
+    _put(path, trained.model)
+    _put(card_of(path), written(trained.card))
+
+
+def _put(path: Path, content: bytes) -> None:
+    """Write a file in one step: a service may be reading it."""
+    new = path.with_name(path.name + ".new")
+    new.write_bytes(content)
+    new.replace(path)
 
 
 def anomaly(options: argparse.Namespace) -> Card:
@@ -111,7 +116,7 @@ def activate(path: Path) -> Card:
             f"{m.learned.false_onsets} against {m.default.false_onsets} false onsets)"
         )
     active = msgspec.structs.replace(card, state="active")
-    card_of(path).write_bytes(written(active))
+    _put(card_of(path), written(active))
     return load_card(path)
 
 
