@@ -71,7 +71,7 @@ def test_the_sample_holds_the_defaults_and_every_setting() -> None:
             '[[sources]]\n[[sources.signals]]\nname = "a"\n[[sources.signals]]\nname = "b"\n'
             '[[sources]]\n[[sources.signals]]\nname = "a"\nunit = "deg C"\n',
             ":9: sources[1].signals[0].unit",
-            "[!-~]",
+            "{1,32}",
         ),
         (
             f'[[machines]]\nkey="{"k" * 31}"\n[[sources]]\nmachine="{"k" * 31}"\n'
