@@ -19,8 +19,9 @@ from models.fleet.layout import (
     REGISTERS,
     SHIFT,
 )
+from models.fleet.pairs import pair_up
 from models.fleet.reference import most, top
-from models.fleet.vectors import LANES, load, store, turned
+from models.fleet.vectors import LANES, load, store, total, turned
 from models.life.compiled import lean, part
 
 TILE: Final = 64  #: rows at a time
@@ -185,6 +186,41 @@ def keep(s: Any, a: int, lane: Any, ref: Any, contexts: int, heard: int) -> None
         if contexts > 0 or lane.frozen == 0:
             lane.expected = s[a + EXPECTED]
         lane.count, lane.mean, ref.sxx = s[a + COUNT], s[a + MEAN], s[a + PRODUCT]
+
+
+@lean
+def score(sums: Any, scores: NDArray[np.float64], first: int, count: int) -> None:
+    """Turn the odds of rows, of every fourth signal together, into their scores."""
+    i = 0
+    while i + 4 <= count:
+        at = i * LANES
+        a, b, c, d = turned(
+            load(sums, at), load(sums, at + LANES), load(sums, at + 2 * LANES),
+            load(sums, at + 3 * LANES),
+        )  # fmt: skip
+        odds = (a + b) + (c + d)
+        store(scores, first + i, odds / (1.0 + odds))
+        i += 4
+    while i < count:
+        one = total(load(sums, i * LANES))
+        scores[first + i] = one / (1.0 + one)
+        i += 1
+
+
+@lean
+def pairs_learn(
+    rests: Any, lanes: Any, references: Any, layout: NDArray[np.int32], item: Any, r: int, t: int
+) -> None:
+    """Let the pairs learn from a row what the references learned, as `reference.compare` does."""
+    begin, learned = item.first_column, 0
+    for j in range(item.columns):
+        lane = lanes[layout[begin + 2 * j]]
+        rest = rests[(j // LANES * TILE + r) * LANES + j % LANES]
+        if lane.armed == 1 and lane.frozen == 0 and not np.isnan(rest):
+            lane.rest, lane.rest_ns = rest, t
+            learned += 1
+    if learned > 1:
+        pair_up(lanes, references, layout, begin, begin + 2 * item.columns, t)
 
 
 @lean

@@ -75,6 +75,8 @@ from models.fleet.abreast import (
     keep,
     lay,
     pad,
+    pairs_learn,
+    score,
 )
 from models.fleet.history import remember
 from models.fleet.layout import (
@@ -83,7 +85,6 @@ from models.fleet.layout import (
     FAULTY,
     NEVER,
 )
-from models.fleet.pairs import pair_up
 from models.fleet.vectors import (
     LANES,
     choose,
@@ -93,8 +94,6 @@ from models.fleet.vectors import (
     smaller,
     some,
     store,
-    total,
-    turned,
 )
 from models.life.compiled import lean
 
@@ -241,41 +240,6 @@ def _take(
 
 
 @lean
-def _score(sums: Any, scores: NDArray[np.float64], first: int, count: int) -> None:
-    """Turn the odds of rows, of every fourth signal together, into their scores."""
-    i = 0
-    while i + 4 <= count:
-        at = i * LANES
-        a, b, c, d = turned(
-            load(sums, at), load(sums, at + LANES), load(sums, at + 2 * LANES),
-            load(sums, at + 3 * LANES),
-        )  # fmt: skip
-        odds = (a + b) + (c + d)
-        store(scores, first + i, odds / (1.0 + odds))
-        i += 4
-    while i < count:
-        one = total(load(sums, i * LANES))
-        scores[first + i] = one / (1.0 + one)
-        i += 1
-
-
-@lean
-def _pairs(
-    rests: Any, lanes: Any, references: Any, layout: NDArray[np.int32], item: Any, r: int, t: int
-) -> None:
-    """Let the pairs learn from a row what the references learned, as `reference.compare` does."""
-    begin, learned = item.first_column, 0
-    for j in range(item.columns):
-        lane = lanes[layout[begin + 2 * j]]
-        rest = rests[(j // LANES * TILE + r) * LANES + j % LANES]
-        if lane.armed == 1 and lane.frozen == 0 and not np.isnan(rest):
-            lane.rest, lane.rest_ns = rest, t
-            learned += 1
-    if learned > 1:
-        pair_up(lanes, references, layout, begin, begin + 2 * item.columns, t)
-
-
-@lean
 def _remembered(
     histories: Any,
     lanes: Any,
@@ -405,11 +369,11 @@ def quiet(
         if count == 0:
             break
         s, n = n, s
-        _score(sums, scores, item.first_row + r, count)
+        score(sums, scores, item.first_row + r, count)
         for i in range(count if shifting > 0 else 0):
             flags[item.first_row + r + i] |= FAULTY
         for i in range(count if pairs else 0):
-            _pairs(rests, lanes, references, layout, item, i, times[item.first_row + r + i])
+            pairs_learn(rests, lanes, references, layout, item, i, times[item.first_row + r + i])
         r += count
         last_ns = times[item.first_row + r - 1]
         if count < TILE:
