@@ -25,7 +25,7 @@ from cloud.telemetry.influx.shipment import Builder, Shipment
 from cloud.telemetry.influx.spool import Spool
 from models.rows import Block
 
-MERGED_VALUES: Final = 400_000  #: about how many values go into one shipment
+MERGED_VALUES: Final = 350_000  #: so many go into one shipment, and the rest of a group
 MERGED_BLOCKS: Final = 10_000  #: and no more blocks than that: each may need lines of its own
 LINGER_S: Final = 0.2  #: how long a small shipment waits for more, unless somebody waits for it
 FIRST_WAIT_S: Final = 0.1
