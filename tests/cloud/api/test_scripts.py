@@ -85,6 +85,8 @@ async def store_and_read(api: httpx.AsyncClient, plant: Plant, scripts: list[str
         assert me["full_name"] == text
         token = await write("/tokens", {"name": short}, {})
         assert token["token"]["name"] == short
+        gone = await write(f"/tokens/{token['token']['id']}/revoke", {}, {})  # few work at once
+        assert gone["name"] == short
         history = await api.get(f"/api/v1{path}/history")
         assert text in [event["detail"].get("text") for event in history.json()["items"]]
         stored += 9
