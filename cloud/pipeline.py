@@ -28,12 +28,16 @@ PENDING_FILINGS = 100_000  #: assessments and births kept while the ledger is aw
 PENDING_ASIDE_BYTES = 64 << 20  #: set-aside payloads kept while the ledger is away
 PENDING_BYTES = 40 << 20  #: of blocks kept while the telemetry store is away
 T = TypeVar("T")
+Filing = Registration | Assessment
 log = logging.getLogger(__name__)
 
 
-def assess(fleet: Fleet, items: Sequence[Item]) -> list[Assessment]:
-    """Let the fleet observe a decoded group, in order. No I/O: a replay calls it too."""
-    out: list[Assessment] = []
+def assess(fleet: Fleet, items: Sequence[Item]) -> list[Filing]:
+    """Let the fleet observe a decoded group; return what it said and what was registered, in order.
+
+    No I/O: a replay calls it too.
+    """
+    out: list[Filing] = []
     rows: list[Block | Tick] = []
     for item in items:
         if isinstance(item, (Block, Tick)):
@@ -42,12 +46,27 @@ def assess(fleet: Fleet, items: Sequence[Item]) -> list[Assessment]:
             out += fleet.observe(rows)
             rows = []
             fleet.bind(item.machine, item.profile, item.clock, dict(item.units))
+            out.append(item)
         elif isinstance(item, Restart):
             out += fleet.observe(rows)
             rows = []
             told = fleet.restart(item.machine, item.component, item.at_ns, item.n)
             out += [told] if told is not None else []
-    return out + fleet.observe(rows)
+    return [*out, *fleet.observe(rows)]
+
+
+def _turn(waiting: Sequence[Filing]) -> int:
+    """Return how many go to the ledger together: until a machine is registered that was judged.
+
+    What was said of it before is filed by what it was then, however long the ledger had to wait.
+    """
+    judged: set[str] = set()
+    for at, one in enumerate(waiting):
+        if isinstance(one, Assessment):
+            judged.add(one.machine)
+        elif one.machine in judged:
+            return at
+    return len(waiting)
 
 
 def _to_ticks(items: list[Item]) -> Iterator[list[Item]]:
@@ -109,8 +128,7 @@ class Pipeline:
         self._telemetry = telemetry
         self._ledger = ledger
         self._known: dict[str, int] = {}  #: hash of what each machine's newest birth says
-        self._unregistered: list[Registration] = []
-        self._unfiled: list[Assessment] = []
+        self._unfiled: list[Filing] = []  #: in the order in which it came
         self._aside: list[Aside] = []
         self._answers: list[Answered] = []
         self._hold_s = hold_s
@@ -126,14 +144,14 @@ class Pipeline:
         """Whether no more may be taken until the store that is away is back."""
         return (
             self._pending_bytes > PENDING_BYTES
-            or len(self._unfiled) + len(self._unregistered) + len(self._answers) > PENDING_FILINGS
+            or len(self._unfiled) + len(self._answers) > PENDING_FILINGS
             or sum(len(aside.payload) for aside in self._aside) > PENDING_ASIDE_BYTES
         )
 
     @property
     def settled(self) -> bool:
         """Whether the ledger has everything (a snapshot may be taken)."""
-        return not (self._unregistered or self._unfiled or self._aside or self._answers)
+        return not (self._unfiled or self._aside or self._answers)
 
     def apply(self, records: Sequence[Record], messages: Mapping[int, Message]) -> None:
         """Take a group of records further. A store that is away gets its part later."""
@@ -152,7 +170,6 @@ class Pipeline:
             if len(heard) < len(within):
                 others += [item for item in within if not isinstance(item, Block)]
         self.position = records[-1].n
-        self._unregistered += [item for item in others if isinstance(item, Registration)]
         self._aside += [item for item in others if isinstance(item, Aside)]
         self._answers += [item for item in others if isinstance(item, Answered)]
         self.file_if_due()
@@ -165,13 +182,13 @@ class Pipeline:
         `blocks`: those among them.
         """
         self._store(blocks, position)
-        assessments = assess(self.fleet, items)
-        self._unfiled += assessments
+        said = assess(self.fleet, items)
+        self._unfiled += said
         self.reviews.note(blocks)
         if items and isinstance(items[-1], Tick):
             waiting = bool(self._pending) or self._telemetry.trouble() is not None
             self._unfiled += self.reviews.due(items[-1], waiting=waiting)
-        return assessments
+        return [one for one in said if isinstance(one, Assessment)]
 
     def file_if_due(self) -> None:
         """File what waits for the ledger, unless some went there just now."""
@@ -182,18 +199,24 @@ class Pipeline:
     def file(self) -> None:
         """File what waits for the ledger; a ledger that is busy gets it with the next group."""
         try:
-            if self._unregistered:
-                self._register(self._unregistered)
-                self._unregistered = []
+            while self._unfiled:
+                self._file(_turn(self._unfiled))
             _each(self._aside, self._ledger.quarantine_add)
             self._aside = []
             _each(self._answers, self._ledger.commands_answered)
             self._answers = []
-            if self._unfiled:
-                self._ledger.file(self.position, self._unfiled)
-                self._unfiled = []
         except StoreError as error:
-            log.warning("ledger: %s; %d assessments wait", error, len(self._unfiled))
+            log.warning("ledger: %s; %d births and assessments wait", error, len(self._unfiled))
+
+    def _file(self, count: int) -> None:
+        """File the first of what waits; what then still waits has later positions."""
+        first = self._unfiled[:count]
+        self._register([one for one in first if isinstance(one, Registration)])
+        said = [one for one in first if isinstance(one, Assessment)]
+        if said:
+            whole = count == len(self._unfiled)
+            self._ledger.file(self.position if whole else max(one.n for one in said), said)
+        del self._unfiled[:count]
 
     def _register(self, items: Sequence[Registration]) -> None:
         """Register what is new, all in one transaction."""

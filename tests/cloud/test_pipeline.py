@@ -189,6 +189,30 @@ def test_a_profiles_limits_hold_in_its_own_unit_alone(
     assert list(path.telemetry.series(DEVICE, BEARING, 0, 2**62, 3).values) == [104.0, 104.1, 104.2]
 
 
+@pytest.mark.parametrize("away", [False, True])
+@pytest.mark.parametrize("hold_s", [0.0, 3600.0])
+def test_what_was_said_of_a_machine_is_filed_by_what_it_was_then(
+    path: BehindBroker, monkeypatch: pytest.MonkeyPatch, hold_s: float, away: bool
+) -> None:
+    def busy(*_: object) -> None:
+        raise StoreBusy("locked")
+
+    path.pipeline._hold_s = hold_s
+    path.pipeline.file_if_due()
+    path.take(up(_pump("Cel"), "birth"))
+    with monkeypatch.context() as patch:
+        if away:
+            patch.setattr(path.ledger, "file", busy)
+        for at in range(3):
+            path.take(up(_hot(50 * at)))
+        path.take(up(birth(dictionary="0badcafe"), "birth", at=T0 + 1))
+        path.take(up(batch(150, [1.0], dictionary="0badcafe")))
+    path.pipeline.file()
+    modes = [one.mode for one in path.ledger.advisories()[0]]
+    assert modes == ["bearing-hot"]
+    assert path.ledger.machine(DEVICE).profile == "generic"
+
+
 def test_limits_hold_again_with_the_birth_that_tells_the_profiles_unit(path: BehindBroker) -> None:
     for at, unit in enumerate(("[degF]", "Cel")):
         path.take(up(_pump(unit), "birth", at=T0 + at))
