@@ -16,7 +16,7 @@ from cloud.errors import StoreError
 from cloud.journal import ALL, Entry, Journal, Kind, Record
 from cloud.quota import Quota
 from cloud.reader import Arrived, Reader, apart
-from cloud.sequence import Key, Numbered, Sequencer, Verdict
+from cloud.sequence import Decision, Key, Numbered, Sequencer, Verdict
 from models.contract import codec, topics
 from models.contract.errors import ContractError, Reason
 from models.contract.messages import Batch, Birth, Gap, Receipt, Refusal
@@ -138,8 +138,7 @@ class Ingest:
             self._whole = self._whole and gone_on
         for key, released in self.sequencer.overdue(now_ns):
             out.append((self._release(key, now_ns), None))
-            for entry, decision in released:
-                self._parts(entry, self._read(entry), decision.parts, out)
+            self._released(released, out)
             self._answer(key)
 
     def _passes(self, arrived: Arrived) -> bool:
@@ -186,10 +185,13 @@ class Ingest:
             self.counters.refused += 1
             return  # the device declares it again
         self.counters.accepted += 1
-        key = self._account(topic, gap)
+        key = Key(topic.identity, gap.boot, gap.stream)
+        for first, last in gap.ranges:  # what waits is here, and so it is not lost
+            self._released(self.sequencer.within(key, first, last), out)
+        self._account(key, gap)
         self._answer(key)
         out.append((entry, gap))
-        self._followers(key, out)
+        self._released(self.sequencer.followers(key), out)
 
     def _again(self, identity: str, birth: bytes) -> bool:
         """Whether a device's birth is the one that is known."""
@@ -230,7 +232,9 @@ class Ingest:
         out: list[Pending],
     ) -> None:
         key, numbered = identify(topic, batch)
-        decision = self.sequencer.offer(key, numbered, arrived.received_ns, entry)
+        decision = self.sequencer.offer(
+            key, numbered, arrived.received_ns, entry, len(entry.payload)
+        )
         self._answer(key).columns = len(batch.columns)
         if batch.dictionary and not self._explains(topic.identity, batch.dictionary):
             self._refuse(key, batch, numbered.seq, Reason.UNKNOWN_DICTIONARY)
@@ -241,7 +245,7 @@ class Ingest:
             case Verdict.ACCEPT:
                 self._parts(entry, batch, decision.parts, out)
                 if self.sequencer.holds(key):
-                    self._followers(key, out)
+                    self._released(self.sequencer.followers(key), out)
             case Verdict.REPEAT:
                 self.counters.repeats += 1
             case Verdict.CONFLICT:
@@ -254,8 +258,8 @@ class Ingest:
                 self.counters.refused += 1
                 self._refuse(key, batch, numbered.seq, Reason.QUOTA)
 
-    def _followers(self, key: Key, out: list[Pending]) -> None:
-        for entry, decision in self.sequencer.followers(key):
+    def _released(self, waited: Iterable[tuple[Entry, Decision]], out: list[Pending]) -> None:
+        for entry, decision in waited:
             self._parts(entry, self._read(entry), decision.parts, out)
 
     def _read(self, entry: Entry) -> Batch:
@@ -277,12 +281,10 @@ class Ingest:
         else:
             self.counters.repeats += 1
 
-    def _account(self, topic: topics.Topic, gap: Gap) -> Key:
+    def _account(self, key: Key, gap: Gap) -> None:
         """Note what the device no longer has as accounted for."""
-        key = Key(topic.identity, gap.boot, gap.stream)
         for first, last in gap.ranges:
             self.sequencer.account(key, first, last)
-        return key
 
     def _aside(self, arrived: Arrived, reason: Reason, detail: str) -> Pending:
         self.counters.aside += 1
@@ -327,7 +329,7 @@ class Ingest:
         if isinstance(message, Birth):
             self._births[topic.identity] = _checksum(entry.payload)
         elif isinstance(message, Gap):
-            self._account(topic, message)
+            self._account(Key(topic.identity, message.boot, message.stream), message)
         elif isinstance(message, Batch) and message.guaranteed:
             key, numbered = identify(topic, message)
             take = message.count - entry.skip if entry.take == ALL else entry.take

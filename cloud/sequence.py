@@ -26,6 +26,7 @@ from cloud.marks import Marks, Undo
 HOLD_NS: Final = 2_000_000_000
 HOLD_BATCHES: Final = 64
 MAX_HELD: Final = 4096  #: batches of all streams that may wait; beyond it all are let go
+MAX_HELD_BYTES: Final = 64 << 20  #: and so many bytes of them
 MAX_ISLANDS: Final = 10_000  #: intervals of one stream beyond its first hole
 MAX_HOLES: Final = 1000  #: named in one receipt; the rest comes with the next
 SILENT_NS: Final = 86_400 * 10**9  #: a whole stream silent for so long is put on the shelf
@@ -85,6 +86,7 @@ class _Held(Generic[T]):
     fingerprint: int
     since_ns: int
     item: T
+    size: int
 
 
 _Memo = tuple[int, int, Intervals | None, list[_Held[T]] | None]
@@ -136,6 +138,16 @@ class _Stream(Marks, Generic[T]):
         else:
             self.expected = self.above.take_below(max(self.expected, end))
             self.above = self.above or _NONE
+
+    def settle(self, first: int, end: int) -> None:
+        """Note [first, end) as needing nothing more, but for what waits: that is to be stored."""
+        for held in list(self.held):
+            if first < held.seq < end:
+                self.add(first, held.seq)
+            if held.seq < end:
+                first = max(first, held.seq + held.count)
+        if first < end:
+            self.add(first, end)
 
 
 class Shelf(Protocol):
@@ -189,18 +201,21 @@ class Sequencer(Generic[T]):
             self._done.append((key, stream, stream.memo() if stream else None, None))
         return stream
 
-    def offer(self, key: Key, batch: Numbered, now_ns: int, item: T) -> Decision:
-        """Decide about one batch. An accepted batch counts as here from now on."""
+    def offer(self, key: Key, batch: Numbered, now_ns: int, item: T, size: int = 0) -> Decision:
+        """Decide about one batch. An accepted batch counts as here from now on.
+
+        `size`: bytes that `item` takes while it waits.
+        """
         seq, known = batch.seq, self._streams.get(key)
         if known is None or seq != known.expected or known.above is not _NONE or known.held:
-            return self._weigh(key, batch, now_ns, item)
+            return self._weigh(key, batch, now_ns, item, size)
         memo = seq, known.heard_ns, None, None
         known.heard_ns = now_ns  # the next one of a stream without holes, as nearly always
         known.expected = end = seq + batch.count
         self._done.append((key, known, memo, known.remember(seq, end, batch.fingerprint)))
         return _all_of(batch.count)
 
-    def _weigh(self, key: Key, batch: Numbered, now_ns: int, item: T) -> Decision:
+    def _weigh(self, key: Key, batch: Numbered, now_ns: int, item: T, size: int) -> Decision:
         """Decide about a batch that is not simply the next one."""
         seq, count, fingerprint = batch.seq, batch.count, batch.fingerprint
         if self._too_many(key):
@@ -216,7 +231,7 @@ class Sequencer(Generic[T]):
         if seq > stream.frontier:
             if any(h.seq == seq and h.count >= count for h in stream.held):
                 return Decision(Verdict.REPEAT)
-            new = _Held(seq, count, fingerprint, now_ns, item)
+            new = _Held(seq, count, fingerprint, now_ns, item, size)
             stream.held = sorted([*stream.held, new], key=lambda h: h.seq)
             self._holding[key] = None
             return Decision(Verdict.HOLD)
@@ -243,7 +258,7 @@ class Sequencer(Generic[T]):
             stream = self._add(key, _Stream(expected=min(unreceipted or 0, seq)))
         elif unreceipted is not None and stream.expected < unreceipted <= seq:
             # The device has receipts for numbers that this service no longer knows of.
-            stream.add(stream.expected, unreceipted)
+            stream.settle(stream.expected, unreceipted)
         return stream
 
     def _too_many(self, key: Key) -> bool:
@@ -262,11 +277,17 @@ class Sequencer(Generic[T]):
         """Yield batches that waited and are no longer beyond a hole, now accepted, in order."""
         stream = self._streams.get(key)
         while stream and stream.held and stream.held[0].seq <= stream.frontier:
-            yield self._let_go(key, stream)
+            yield self._let_go(key, stream, stream.held[0])
 
-    def _let_go(self, key: Key, stream: _Stream[T]) -> tuple[T, Decision]:
-        held, *rest = stream.held
-        stream.held = rest or ()
+    def within(self, key: Key, first: int, last: int) -> Iterator[tuple[T, Decision]]:
+        """Yield batches that wait and have some of these inclusive numbers, now accepted."""
+        stream = self._touch(key)
+        for held in list(stream.held) if stream else ():
+            if stream and held.seq <= last and first < held.seq + held.count:
+                yield self._let_go(key, stream, held)
+
+    def _let_go(self, key: Key, stream: _Stream[T], held: _Held[T]) -> tuple[T, Decision]:
+        stream.held = [other for other in stream.held if other is not held] or ()
         parts = stream.missing_of(held.seq, held.seq + held.count)
         if not parts:
             return held.item, Decision(Verdict.REPEAT)
@@ -275,7 +296,7 @@ class Sequencer(Generic[T]):
 
     def overdue(self, now_ns: int) -> Iterator[tuple[Key, list[tuple[T, Decision]]]]:
         """Yield the streams whose held batches waited long enough, with these, now accepted."""
-        crowd = self.waiting() > MAX_HELD
+        crowd = self.waiting() > MAX_HELD or self._waiting_bytes() > MAX_HELD_BYTES
         for key in list(self._holding):
             stream = self._streams.get(key)
             if stream is None or not stream.held:
@@ -287,17 +308,24 @@ class Sequencer(Generic[T]):
             if waited or crowd or len(stream.held) >= HOLD_BATCHES:
                 released = []
                 while stream.held:
-                    released.append(self._let_go(key, stream))
+                    released.append(self._let_go(key, stream, stream.held[0]))
                 yield key, released
 
     def waiting(self) -> int:
         """Return how many batches wait for an earlier one."""
-        held = (self._streams.get(key) for key in list(self._holding))
-        return sum(len(stream.held) for stream in held if stream)
+        return sum(len(held) for held in self._held())
+
+    def _waiting_bytes(self) -> int:
+        return sum(one.size for held in self._held() for one in held)
+
+    def _held(self) -> Iterator[Sequence[_Held[T]]]:
+        streams = (self._streams.get(key) for key in list(self._holding))
+        return (stream.held for stream in streams if stream)
 
     def account(self, key: Key, first: int, last: int) -> None:
         """Note inclusive numbers as accounted for: stored before, set aside, or declared lost.
 
+        What waits `within` them is to be let go first, else it would be taken for a repeat.
         One island too many is left out: the device declares it again when the first holes are shut.
         """
         if self._too_many(key):

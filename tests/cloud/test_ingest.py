@@ -82,6 +82,34 @@ def test_what_the_device_no_longer_has_is_accounted_for(ingest: Ingest) -> None:
     assert handled.receipts[0][1].hwm == 4
 
 
+@pytest.mark.parametrize("together", [1, 2, 3])
+def test_what_waits_here_is_not_lost_with_the_range_that_the_device_declares(
+    ingest: Ingest, tmp_path: Path, together: int
+) -> None:
+    gap = codec.encode(Gap(boot=BOOT, stream="live", ranges=((1, 3),), reason="full"), "json")
+    sent = [up(batch(0, [1.0])), up(batch(2, [3.0, 4.0])), up(gap, "e", "gap")]
+    for first in range(0, len(sent), together):
+        (_, receipt), *_ = ingest.handle(sent[first : first + together], T0).receipts
+    assert (receipt.hwm, receipt.missing) == (3, ())
+    assert (ingest.counters.samples, ingest.counters.repeats) == (3, 0)
+    journal = list(ingest.journal.since(-1))
+    assert [r.entry.payload for r in journal] == [one.payload for one in sent]
+    again = Ingest(ingest.journal, Sequencer())
+    again.restore(journal)
+    assert again.sequencer.dump() == ingest.sequencer.dump()
+
+
+def test_messages_that_wait_are_let_go_where_they_would_take_too_much(
+    ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits = [up(batch(2, [1.0] * 90), device=f"acme.pump{i}") for i in range(9)]
+    size = len(waits[0].payload)
+    monkeypatch.setattr("cloud.sequence.MAX_HELD_BYTES", 8 * size)
+    assert ingest.handle(waits[:8], T0).records == []
+    assert len(ingest.handle(waits[8:], T0).records) == 18, "each with the release of its stream"
+    assert ingest.sequencer.waiting() == 0
+
+
 @pytest.mark.parametrize(
     ("topic", "payload", "reason"),
     [

@@ -140,6 +140,30 @@ def test_declared_gaps_advance_the_watermark() -> None:
     assert s.position(KEY) == (29, ())
 
 
+def test_what_waits_is_taken_though_the_device_has_no_use_for_it_any_more() -> None:
+    s: Sequencer[int] = Sequencer()
+    offer(s, numbered(0))
+    offer(s, numbered(20))
+    offer(s, numbered(35, 10))
+    assert offer(s, numbered(50, u=50)) is Verdict.ACCEPT
+    released = list(s.followers(KEY))
+    assert [(item, d.parts) for item, d in released] == [(20, ((0, 10),)), (35, ((0, 10),))]
+    assert s.position(KEY) == (59, ())
+
+
+def test_rollback_keeps_what_waited_within_a_range_declared_lost() -> None:
+    s: Sequencer[int] = Sequencer()
+    offer(s, numbered(0))
+    offer(s, numbered(20))
+    s.begin()
+    assert [item for item, _ in s.within(KEY, 29, 40)] == [20]
+    s.account(KEY, 29, 40)
+    s.rollback()
+    assert list(s.within(KEY, 10, 19)) == list(s.within(KEY, 30, 40)) == []
+    assert [item for item, _ in s.within(KEY, 10, 20)] == [20]
+    assert s.waiting() == 0
+
+
 def test_rollback_forgets_what_did_not_become_durable() -> None:
     s: Sequencer[int] = Sequencer()
     offer(s, numbered(0))
