@@ -110,6 +110,44 @@ def test_who_leaves_the_dialogue_of_an_account_gives_up_what_it_sent(
     page.unroute_all(behavior="ignoreErrors")
 
 
+def test_rights_that_a_colleague_took_away_do_not_come_back_with_an_older_form(
+    context: BrowserContext, guarded: Service
+) -> None:
+    page = context.new_page()
+    page.goto(url(guarded, "/settings/users"))
+    sign_in(page, "ada")
+    page.get_by_role("button", name="Add a person").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Sign-in name").fill("eve")
+    dialog.get_by_label("Role").select_option("administrator")
+    dialog.get_by_role("button", name="Save").click()
+    dialog.get_by_role("button", name="Done").click()
+    page.get_by_role("row", name="eve").get_by_role("button", name="Change").click()
+
+    other = context.new_page()
+    other.goto(url(guarded, "/settings/users"))
+    other.get_by_role("row", name="eve").get_by_role("button", name="Change").click()
+    theirs = other.get_by_role("dialog")
+    theirs.get_by_label("Role").select_option("planner")
+    theirs.get_by_role("switch").click(force=True)
+    theirs.get_by_role("button", name="Save").click()
+    expect(theirs).to_have_count(0)
+
+    dialog.get_by_label("Full name").fill("Eve E")
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("changed meanwhile")
+    expect(dialog.get_by_label("Role")).to_have_value("planner")
+    expect(dialog.get_by_role("switch")).not_to_be_checked()
+    dialog.get_by_label("Full name").fill("Eve E")
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog).to_have_count(0)
+    other.reload()
+    row = other.get_by_role("row", name="eve")
+    expect(row).to_contain_text("Planner")
+    expect(row).to_contain_text("Eve E")
+    expect(row.get_by_role("button", name="Link")).to_be_disabled()
+
+
 def test_everybody_can_use_people_and_tokens(
     context: BrowserContext, guarded: Service, axe: str
 ) -> None:

@@ -1,6 +1,6 @@
 /** People, tokens, channels, and what I set about myself. */
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { api, got, whole } from './client';
+import { api, ApiError, got, Outdated, whole } from './client';
 import type { components } from './schema';
 
 type Schemas = components['schemas'];
@@ -66,16 +66,19 @@ export const useInviteAgain = () =>
     'users',
   );
 
+/** Change an account as it was seen; `Outdated` shows how it is where it changed meanwhile. */
 export const useChangeUser = () =>
   useChange(
-    ({ user, body, signal }: { user: User; body: UserChange; signal: AbortSignal }) =>
-      got(
-        api.POST('/api/v1/users/{user}/change', {
-          params: { path: { user: user.id }, header: seen(user.version) },
-          body,
-          signal,
-        }),
-      ),
+    async ({ user, body, signal }: { user: User; body: UserChange; signal: AbortSignal }) => {
+      const path = { user: user.id };
+      try {
+        const params = { path, header: seen(user.version) };
+        return await got(api.POST('/api/v1/users/{user}/change', { params, body, signal }));
+      } catch (error) {
+        if (!(error instanceof ApiError && error.problem.status === 412)) throw error;
+        throw new Outdated(error.problem, await got(api.GET('/api/v1/users/{user}', { params: { path } })));
+      }
+    },
     'users',
   );
 

@@ -54,11 +54,11 @@ export class ApiError extends Error {
 }
 
 /** What was decided about is not as it was seen: this is how it is `now`, and whether that is `worse`. */
-export class Outdated<T extends { severity: number }> extends ApiError {
+export class Outdated<T> extends ApiError {
   constructor(
     problem: Problem,
     readonly now: T,
-    readonly worse: boolean,
+    readonly worse = false,
   ) {
     super(problem);
   }

@@ -6,7 +6,7 @@ import uPlot from 'uplot';
 import { drawOverlay, EMPTY, variable, type Overlay } from './overlay';
 import { scaled } from './points';
 import type { Range } from './range';
-import { decimals, timeLabels } from './ticks';
+import { timeLabels } from './ticks';
 
 export interface Line {
   y: (number | null)[];
@@ -27,7 +27,7 @@ interface Props {
   overlay?: Overlay;
   language: string;
   zone: string | undefined;
-  value: (value: number, decimals?: number) => string; // at least so many, on an axis
+  value: (value: number, step?: number) => string; // from tick to tick, on an axis
   onZoom: (range: Range) => void;
   onReset: () => void;
   readout?: (text: string | null) => void;
@@ -142,8 +142,7 @@ function options(
       { ...axis, size: 26, space: 70, values: timeLabels(now.current.language, now.current.zone) },
       {
         ...axis, size: AXIS, space: 26,
-        values: (_u, splits, _axis, _space, step) =>
-          splits.map((one) => now.current.value(one, decimals(step))),
+        values: (_u, splits, _axis, _space, step) => splits.map((one) => now.current.value(one, step)),
       },
     ],
     series: [

@@ -3,10 +3,6 @@ import type uPlot from 'uplot';
 
 const DAY_S = 86_400;
 
-/** How many decimals tell values apart that lie `step` from one another: 1 for 0.5, 2 for 0.25. */
-export const decimals = (step: number): number =>
-  Math.min(6, Number(step.toPrecision(3)).toString().split('.')[1]?.length ?? 0);
-
 type Labels = (u: uPlot, splits: number[], axis: number, space: number, step: number) => string[];
 
 const MADE = new Map<string, Labels>();

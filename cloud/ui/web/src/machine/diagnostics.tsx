@@ -7,7 +7,8 @@ import type { Signals } from '../api/client';
 import { useRole } from '../api/session';
 import { Plot } from '../charts/plot';
 import { BusyButton } from '../parts/busy';
-import { figure, useFormats } from '../parts/format';
+import { figure } from '../parts/figure';
+import { useFormats } from '../parts/format';
 import { Icon, type IconName } from '../parts/icons';
 import marks from '../parts/marks.module.css';
 import { useNotice } from '../parts/notice';
@@ -72,7 +73,7 @@ function Capture({ name, value }: { name: string; value: Captured }) {
   return (
     <Plot
       x={x} lines={lines} range={zoom ?? { from, to }} label={name} height={130} language={formats.language}
-      zone={formats.zone} value={(one, decimals) => figure(one, formats.language, decimals)} onZoom={setZoom} onReset={() => setZoom(null)}
+      zone={formats.zone} value={(one, step) => figure(one, formats.language, step)} onZoom={setZoom} onReset={() => setZoom(null)}
     />
   );
 }

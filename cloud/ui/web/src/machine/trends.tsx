@@ -3,7 +3,8 @@ import { memo, useMemo, useRef } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { MachineType, Trend } from '../api/client';
 import { Plot, type Line } from '../charts/plot';
-import { DAY, figure, useFormats } from '../parts/format';
+import { figure } from '../parts/figure';
+import { DAY, useFormats } from '../parts/format';
 import classes from './machine.module.css';
 import type { View } from './signal';
 
@@ -25,8 +26,8 @@ function TrendPlot({ title, x, lines, fixed, cap, unit, digits, view, height }: 
   const readout = useRef<HTMLSpanElement>(null);
   const main = lines.find((one) => !one.band);
   const last = main?.y.findLast((one) => one !== null);
-  const shown = (value: number, decimals?: number) =>
-    digits === undefined ? figure(value, formats.language, decimals) : value.toFixed(digits);
+  const shown = (value: number, step?: number) =>
+    digits === undefined ? figure(value, formats.language, step) : value.toFixed(digits);
   const said = last == null ? t('common.none') : `${shown(last)}${unit}`;
   return (
     <section className={classes.chart} aria-label={title}>

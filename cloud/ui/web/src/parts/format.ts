@@ -3,6 +3,7 @@ import type { TFunction } from 'i18next';
 import { useTranslation } from 'react-i18next';
 import { textLanguage } from '../i18n';
 import type { Words } from '../api/client';
+import { figure } from './figure';
 import { usePrefs, type Prefs } from './prefs';
 
 export const MINUTE = 60;
@@ -33,37 +34,16 @@ export function converter(code: string | null | undefined, units: Prefs['units']
   return { unit, by: (v) => v };
 }
 
-/** Three figures, or at least so many decimals, without a power of ten for what people read every day. */
-export function figure(value: number, language: string, decimals = 0): string {
-  const size = Math.abs(value);
-  const digits = size >= 100 || size === 0 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3;
-  if (size >= 100_000) {
-    return numbers(language, { notation: 'compact', maximumFractionDigits: 1 }).format(value);
-  }
-  return numbers(language, { maximumFractionDigits: Math.max(digits, decimals) }).format(value);
-}
-
-
 const PREFIXES = ['', 'k', 'M', 'G', 'T', 'P'];
 
 /** Units that take a prefix, so that each figure carries its own. */
 export const isPrefixed = (unit: string | null | undefined) => unit === 'By' || unit === 'By/s';
 
-/** Three figures and a prefix, behind which the unit stands: `41.6 M`. */
-function prefixed(value: number, language: string): string {
-  const rounded = Number(value.toPrecision(3)); // before its prefix is chosen: 999.9 k are 1 M
-  const step = Math.min(PREFIXES.length - 1, Math.floor((Math.abs(rounded).toFixed(0).length - 1) / 3));
-  return `${figure(rounded / 1000 ** step, language)}\u00a0${PREFIXES[step]}`;
-}
-
-/** What Intl makes is dear: each of them is made once. */
-const NUMBERS = new Map<string, Intl.NumberFormat>();
-
-function numbers(language: string, options: Intl.NumberFormatOptions): Intl.NumberFormat {
-  const key = `${language}/${options.notation ?? ''}/${options.maximumFractionDigits}`;
-  const made = NUMBERS.get(key) ?? new Intl.NumberFormat(language, options);
-  NUMBERS.set(key, made);
-  return made;
+/** Three figures, or what an axis of this `step` needs, and a prefix, behind which the unit stands: `41.6 M`. */
+function prefixed(value: number, language: string, step = 0): string {
+  const rounded = step ? value : Number(value.toPrecision(3)); // before its prefix is chosen: 999.9 k are 1 M
+  const power = Math.min(PREFIXES.length - 1, Math.floor((Math.abs(rounded).toFixed(0).length - 1) / 3));
+  return `${figure(rounded / 1000 ** power, language, step / 1000 ** power)}\u00a0${PREFIXES[power]}`;
 }
 
 export interface Formats {
@@ -81,7 +61,7 @@ export interface Formats {
   days: (from: string, to: string) => string;
   who: (actor: string) => string;
   zoneName: string;
-  tick: (unit: string | null | undefined) => (value: number, decimals?: number) => string; // on an axis
+  tick: (unit: string | null | undefined) => (value: number, step?: number) => string; // on an axis
 }
 
 /** Parts of the service that are written down as who did something. */
@@ -168,8 +148,8 @@ function formats(chosen: string, prefs: Prefs, t: TFunction): Formats {
     time: zoned(format({ hour: '2-digit', minute: '2-digit', second: '2-digit', ...H23 })),
     moment: zoned(format({ year: 'numeric', month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', ...H23 })),
     zoneName: zoneOf(Date.now()),
-    tick: (unit) => (value, decimals) =>
-      isPrefixed(unit) ? `${prefixed(value, language)}${convert(unit).unit}` : figure(value, language, decimals),
+    tick: (unit) => (value, step) =>
+      isPrefixed(unit) ? `${prefixed(value, language, step)}${convert(unit).unit}` : figure(value, language, step),
     on: (clock, said) => (clock === 'data' ? t('ago.own', { time: said }) : said),
   };
 }

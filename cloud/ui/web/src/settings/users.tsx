@@ -2,6 +2,7 @@
 import { Button, Group, NativeSelect, Switch, TextInput } from '@mantine/core';
 import { useEffect, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
+import { Outdated } from '../api/client';
 import { useChangeUser, useInvite, useInviteAgain, useUsers, type User } from '../api/admin';
 import type { Role } from '../api/session';
 import { BusyButton } from '../parts/busy';
@@ -90,14 +91,25 @@ function UserDialog({ user, close, shown }: {
   const { t } = useTranslation();
   const invite = useInvite();
   const change = useChangeUser();
+  const [seen, setSeen] = useState(user); // what the form was made of, however the list behind it moves on
   const [form, setForm] = useState<Form>(user ? formOf(user) : EMPTY);
   const sending = useRef<AbortController>(null);
   useEffect(() => () => sending.current?.abort(), []); // who leaves gives up what is under way
   const save = () => {
     sending.current = new AbortController();
     const { signal } = sending.current;
-    if (user) {
-      change.mutate({ user, body: { ...bodyOf(form), active: form.active }, signal }, { onSuccess: close });
+    if (seen) {
+      change.mutate(
+        { user: seen, body: { ...bodyOf(form), active: form.active }, signal },
+        {
+          onSuccess: close,
+          onError: (error) => {
+            if (!(error instanceof Outdated)) return;
+            setSeen(error.now);
+            setForm(formOf(error.now));
+          },
+        },
+      );
       return;
     }
     invite.mutate(
