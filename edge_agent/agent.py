@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Final
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from typing import ClassVar, Final
 
 import msgspec
 
@@ -12,7 +12,7 @@ from edge_agent import clock
 from edge_agent.command_file import CommandFile
 from edge_agent.commands import Executor
 from edge_agent.diagnostics import Diagnostics, Latest
-from edge_agent.drivers import Driver, Reading, find, names_signal
+from edge_agent.drivers import Driver, Options, Reading, find, names_signal
 from edge_agent.errors import DriverError, OutboxError
 from edge_agent.loglines import LogLines
 from edge_agent.outbox import Outbox
@@ -66,22 +66,64 @@ class Feed(msgspec.Struct, kw_only=True):
         return found
 
 
-def feed_of(source: SourceSettings) -> Feed:
-    """Return the feed that the settings describe; `DriverError` says what its driver lacks."""
+class Awaited:
+    """A source that could not be opened at the start: tried again as one that fails later."""
+
+    Options: ClassVar[type[Options]] = Options
+
+    def __init__(self, source: SourceSettings, error: DriverError) -> None:
+        self.error = error
+        self.patient = find(source.driver).patient
+        self._source = source
+        self._driver: Driver | None = None
+
+    def signals(self) -> Sequence[Metric]:
+        """Return what the driver knows once there is one."""
+        return self._driver.signals() if self._driver else ()
+
+    async def readings(self) -> AsyncGenerator[Reading, None]:
+        """Yield the driver's readings; `DriverError` while it cannot be opened."""
+        if self._driver is None:
+            self._driver = _driver(self._source)
+        async with contextlib.aclosing(self._driver.readings()) as readings:
+            async for reading in readings:
+                yield reading
+
+
+def _driver(source: SourceSettings) -> Driver:
     kind = find(source.driver)
     options = msgspec.convert(source.options, kind.Options)
     driver: Driver = kind(options, interval_s=source.interval_s)
-    if source.model is not None:
-        from edge_agent.scored import scored  # noqa: PLC0415  # only where a model is told of
+    if source.model is None:
+        return driver
+    from edge_agent.scored import scored  # noqa: PLC0415  # only where a model is told of
 
-        driver = scored(driver, source.model)
+    return scored(driver, source.model)
+
+
+def feed_of(source: SourceSettings, driver: Driver | None = None) -> Feed:
+    """Return the feed that the settings describe; `DriverError` says what its driver lacks."""
     return Feed(
-        driver=driver,
+        driver=driver or _driver(source),
         machine=source.machine,
         stream=source.stream,
         signals=source.signals,
         interval_s=source.interval_s,
     )
+
+
+def _feeds(sources: Sequence[SourceSettings]) -> list[Feed]:
+    """Return the feeds of all sources; `DriverError` where not one can be opened."""
+    found = []
+    for source in sources:
+        try:
+            found.append(feed_of(source))
+        except DriverError as error:
+            found.append(feed_of(source, Awaited(source, error)))
+    missing = [feed.driver for feed in found if isinstance(feed.driver, Awaited)]
+    if missing and len(missing) == len(found):
+        raise missing[0].error
+    return found
 
 
 def _sayable(metric: Metric) -> bool:
@@ -92,6 +134,10 @@ def _sayable(metric: Metric) -> bool:
         log.error("signal %.40r is not announced: %s", metric.name, error)
         return False
     return True
+
+
+def _metrics(feeds: Sequence[Feed]) -> dict[str, Metric]:
+    return {m.name: m for feed in feeds for m in feed.metrics() if _sayable(m)}
 
 
 class Agent:
@@ -111,7 +157,7 @@ class Agent:
         self.settings = settings
         self.latest = Latest()
         self._executor = self._commands(lines or LogLines()) if settings.commands.accept else None
-        self.feeds = [feed_of(s) for s in settings.sources] if feeds is None else list(feeds)
+        self.feeds = _feeds(settings.sources) if feeds is None else list(feeds)
         self.publisher = Publisher(
             settings,
             boot=boot,
@@ -123,7 +169,8 @@ class Agent:
         self.started = asyncio.Event()
         self._stop = asyncio.Event()
         self._most = MAX_SIGNALS
-        self._metrics = {m.name: m for feed in self.feeds for m in feed.metrics() if _sayable(m)}
+        self._metrics = _metrics(self.feeds)
+        self._declaring = asyncio.Lock()
 
     @property
     def columns(self) -> set[str]:
@@ -137,10 +184,14 @@ class Agent:
     async def run(self, *, until_sent: bool = False) -> None:
         """Run until `stop`; with `until_sent` also end when every source has ended and been sent.
 
-        What has no receipt at the end stays in the outbox for the next start.
+        What has no receipt at the end stays in the outbox for the next start. With `until_sent`
+        a source that cannot be opened is a `DriverError`.
         """
-        async with self._closing(), self.publisher as publisher, asyncio.TaskGroup() as group:
-            await publisher.declare(self._metrics.values())
+        for driver in [feed.driver for feed in self.feeds] if until_sent else ():
+            if isinstance(driver, Awaited):
+                raise driver.error
+        async with self._closing(), self.publisher, asyncio.TaskGroup() as group:
+            await self._announce()
             tend = group.create_task(self._tend())
             obey = [group.create_task(self._executor.work())] if self._executor else []
             feeds = [group.create_task(self._feed(feed)) for feed in self.feeds]
@@ -186,6 +237,8 @@ class Agent:
                 flusher = group.create_task(self._flush(feed, sampler, waiting))
                 await self._read(feed, sampler, waiting)
                 flusher.cancel()
+            if batch := sampler.flush():
+                await self._keep(feed, batch)
         finally:
             # Also when cancelled: what was read goes to the disk before the end.
             if batch := sampler.flush():
@@ -206,14 +259,17 @@ class Agent:
                             await self._keep(feed, batch)
                         waiting.set()
             except Exception as error:  # a fault in one driver is no reason to end the others
-                fault = None if isinstance(error, DriverError) else error
-                words = str(error) if fault is None else repr(error)
-                log.error("%s; trying again in %.0f s", words, wait_s, exc_info=fault)
-                self.publisher.notice(f"source {feed.machine or 'machine'}: {words}")
+                self._tell(feed, error, f"trying again in {wait_s:.0f} s")
                 await asyncio.sleep(wait_s)
                 wait_s = min(wait_s * 2, LONGEST_DRIVER_WAIT_S)
             else:
                 return
+
+    def _tell(self, feed: Feed, error: Exception, then: str) -> None:
+        fault = None if isinstance(error, DriverError) else error
+        words = str(error) if fault is None else repr(error)
+        log.error("%s; %s", words, then, exc_info=fault)
+        self.publisher.notice(f"source {feed.machine or 'machine'}: {words}")
 
     async def _flush(self, feed: Feed, sampler: Sampler, waiting: asyncio.Event) -> None:
         """Let a group go when its second is over, also when no further reading comes."""
@@ -227,29 +283,58 @@ class Agent:
             if left_ns > 0:
                 await asyncio.sleep(left_ns / 1e9)
             elif batch := sampler.flush():
-                await self._keep(feed, batch)
+                try:
+                    await self._keep(feed, batch)
+                except Exception as error:  # a fault in one source is no reason to end the others
+                    self._tell(feed, error, f"{batch.count} readings dropped")
+
+    async def _announce(self) -> None:
+        """Announce what is known at the start, without the largest sources if it is too much."""
+        feeds = sorted(self.feeds, key=lambda feed: len(feed.metrics()))
+        while True:
+            try:
+                return await self._declare(self._metrics)
+            except ContractError as error:  # the birth is too large
+                if not feeds:
+                    raise
+                self._tell(feeds.pop(), error, "its signals are not announced")
+                self._metrics = _metrics(feeds)
 
     async def _learn(self, feed: Feed, reading: Reading, sampler: Sampler) -> None:
         """A signal that nobody announced becomes part of the dictionary."""
-        columns = (feed.prefix + name for name in reading.values)
-        new = [name for name in columns if name not in self._metrics and names_signal(name)]
-        if new := new[: self._most - len(self._metrics)]:
-            self._metrics.update({name: Metric(name=name) for name in new})
-            if batch := sampler.flush():
-                await self._keep(feed, batch)
-            try:
-                await self.publisher.declare(self._metrics.values())
-            except ContractError as error:  # the birth is too large
-                for name in new:
-                    del self._metrics[name]
-                self._most = len(self._metrics)
-                log.error("no signal beyond %d is announced: %s", self._most, error)
+        if any(feed.prefix + name not in self._metrics for name in reading.values):
+            async with self._declaring:  # the newest birth names what every source has
+                await self._add(feed, reading, sampler)
         sampler.dictionary = self.publisher.dictionary
 
+    async def _add(self, feed: Feed, reading: Reading, sampler: Sampler) -> None:
+        columns = (feed.prefix + name for name in reading.values)
+        new = [name for name in columns if name not in self._metrics and names_signal(name)]
+        if not (new := new[: self._most - len(self._metrics)]):
+            return
+        known = {metric.name: metric for metric in feed.metrics() if _sayable(metric)}
+        metrics = self._metrics | {name: known.get(name) or Metric(name=name) for name in new}
+        if batch := sampler.flush():
+            await self._keep(feed, batch)
+        try:
+            await self._declare(metrics)
+        except ContractError as error:  # the birth is too large
+            self._most = len(self._metrics)
+            log.error("no signal beyond %d is announced: %s", self._most, error)
+        else:
+            self._metrics = metrics
+
+    async def _declare(self, metrics: Mapping[str, Metric]) -> None:
+        await self._written(lambda: self.publisher.declare(metrics.values()))
+
     async def _keep(self, feed: Feed, batch: Batch) -> None:
+        await self._written(lambda: self.publisher.append(feed.stream, batch))
+
+    async def _written(self, write: Callable[[], Awaitable[object]]) -> None:
+        """Write to the outbox until it takes it."""
         while True:
             try:
-                await self.publisher.append(feed.stream, batch)
+                await write()
             except OutboxError as error:
                 log.error("the outbox cannot be written: %s; trying again", error)
                 await asyncio.sleep(RETRY_S)

@@ -4,7 +4,7 @@ import contextlib
 import logging
 import sqlite3
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -43,13 +43,15 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
 class CommandFile:
     """One SQLite file; `None` keeps everything in memory (simulations).
 
-    A file that is not readable is set aside and a new one begun, as nobody visits the device.
+    A file that is not readable, or turns out to be damaged, is set aside and a new one begun, as
+    nobody visits the device.
 
     Raises:
         CommandFileError: it cannot be opened.
     """
 
     def __init__(self, path: Path | None) -> None:
+        self._path = path
         try:
             if path is not None:
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -57,13 +59,19 @@ class CommandFile:
         except (sqlite3.OperationalError, OSError) as error:
             raise CommandFileError(f"commands: {path}: {error}") from error
         except sqlite3.DatabaseError as error:
-            assert path is not None
-            kept = path.with_name(f"{path.name}.unreadable")
-            path.replace(kept)
-            for end in ("-wal", "-shm"):
-                path.with_name(path.name + end).unlink(missing_ok=True)
-            log.error("commands: %s; it is kept as %s and a new file begun", error, kept)
-            self._db = _opened(path)
+            self._db = self._anew(error)
+
+    def _anew(self, error: sqlite3.DatabaseError) -> sqlite3.Connection:
+        """Set the damaged file aside and begin a new one."""
+        path = self._path
+        if path is None:
+            return _opened(None)
+        kept = path.with_name(f"{path.name}.unreadable")
+        path.replace(kept)
+        for end in ("-wal", "-shm"):
+            path.with_name(path.name + end).unlink(missing_ok=True)
+        log.error("commands: %s; it is kept as %s and a new file begun", error, kept)
+        return _opened(path)
 
     def get(self, command_id: str) -> Kept | None:
         """Return what is kept of a command."""
@@ -96,10 +104,13 @@ class CommandFile:
         """The broker has this answer; what became due meanwhile is still to be sent."""
         self._do("UPDATE command SET sent = ? WHERE id = ?", kept.due, kept.id)
 
-    def _do(self, change: str, *values: object) -> None:
+    def _do(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         try:
-            self._db.execute(change, values)
+            return self._db.execute(statement, values).fetchall()
         except sqlite3.DatabaseError as error:
+            if type(error) is sqlite3.DatabaseError:  # damaged; subclasses say that it is sound
+                self._db.close()
+                self._db = self._anew(error)
             raise CommandFileError(f"commands: {error}") from error
 
     def unsent(self) -> list[Kept]:
@@ -113,10 +124,7 @@ class CommandFile:
     def _rows(self, condition: str, *values: str) -> list[Kept]:
         fields = ", ".join(Kept.__struct_fields__)
         query = f"SELECT {fields} FROM command {condition}"  # noqa: S608  words of our own
-        try:
-            rows = self._db.execute(query, values).fetchall()
-        except sqlite3.DatabaseError as error:
-            raise CommandFileError(f"commands: {error}") from error
+        rows = self._do(query, *values)
         return [Kept(**dict(zip(Kept.__struct_fields__, row, strict=True))) for row in rows]
 
     def close(self) -> None:
@@ -130,6 +138,9 @@ def _opened(path: Path | None) -> sqlite3.Connection:
         failing.callback(db.close)
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "cache_size=-64"):
             db.execute(f"PRAGMA {pragma}").fetchall()
+        said = db.execute("PRAGMA integrity_check").fetchone()[0]  # it has a thousand rows at most
+        if said != "ok":
+            raise sqlite3.DatabaseError(said)
         db.execute(_TABLE)
         failing.pop_all()
     return db

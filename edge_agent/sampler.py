@@ -4,6 +4,8 @@ A batch leaves here without a boot and a number; the outbox gives both in the sa
 that stores it, so that no number can be used twice.
 """
 
+import logging
+import math
 from array import array
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -18,6 +20,7 @@ GROUP_BYTES: Final = 180 * 1024
 NAME_BYTES: Final = 32  #: what a column costs beside its name and samples, prefix included
 MAX_NAMES: Final = 4096
 _INT64: Final = range(-(2**63), 2**63)
+log = logging.getLogger(__name__)
 
 
 def column(values: Sequence[Value]) -> Column | None:
@@ -69,6 +72,7 @@ class Sampler:
         self._readings: list[Reading] = []
         self._since_ns = 0
         self._bytes = 0
+        self.unusable = 0  #: readings that no batch can carry
         self.dictionary: str | None = None  #: `dh` of the batches to come
 
     def __len__(self) -> int:
@@ -92,11 +96,36 @@ class Sampler:
         return None
 
     def flush(self) -> Batch | None:
-        """Return what waits as a batch, or None. Readings without any value leave no trace."""
-        readings = [r for r in self._readings if any(v is not None for v in r.values.values())]
-        self._readings = []
+        """Return what waits as a batch, or None. Readings without any value leave no trace.
+
+        A reading that no batch can carry is dropped and logged, the first of each power of ten.
+        """
+        waiting, self._readings = self._readings, []
+        try:
+            return self._batch(waiting)
+        except (TypeError, ValueError, OverflowError):
+            return self._batch([reading for reading in waiting if self._usable(reading)])
+
+    def _usable(self, reading: Reading) -> bool:
+        try:
+            for value in reading.values.values():
+                column([value])
+            bytes(reading.quality.values())
+            if not 0 <= reading.wall_ns < _INT64.stop:
+                raise ValueError(f"{reading.wall_ns} is no time in ns since 1970")
+        except (TypeError, ValueError, OverflowError) as error:
+            self.unusable += 1
+            if math.log10(self.unusable).is_integer():
+                log.error("%sreading %d dropped: %s", self._prefix, self.unusable, error)
+            return False
+        return True
+
+    def _batch(self, waiting: Sequence[Reading]) -> Batch | None:
+        readings = [r for r in waiting if any(v is not None for v in r.values.values())]
         if not readings:
             return None
+        if not all(0 <= reading.wall_ns < _INT64.stop for reading in readings):
+            raise ValueError("a time before 1970 or beyond 2262")
         names = list(dict.fromkeys(name for reading in readings for name in reading.values))
         columns: dict[str, Column] = {}
         for name in names[:MAX_NAMES]:

@@ -253,6 +253,10 @@ def _source(settings: Settings, i: int, source: SourceSettings) -> list[Problem]
 
 def _unreadable(settings: Settings) -> list[Problem]:
     named = {"commands.key_file": settings.commands.key_file} | settings.broker.files()
+    for i, source in enumerate(settings.sources):
+        file = source.options.get("file")
+        named[f"sources[{i}].options.file"] = file if isinstance(file, str) else None
+        named[f"sources[{i}].model"] = source.model
     return [(key, words) for key, name in named.items() if (words := _unread(name))]
 
 

@@ -69,7 +69,7 @@ class ReplayDriver:
         self._zone = to_zone(options.zone)
         self._names = self._header()
         self.bad_rows = 0
-        self._given = 0  #: rows, of which none is given twice where reading begins again
+        self._given = 0  #: lines, of which none is given twice where reading begins again
 
     def _header(self) -> list[str]:
         try:
@@ -108,19 +108,19 @@ class ReplayDriver:
         try:
             with self._path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
                 yield from self._good(file)
-        except (OSError, csv.Error) as error:
+        except OSError as error:
             raise DriverError(f"replay: cannot read {self._path}: {error}") from error
 
     def _good(self, file: TextIO) -> Iterator[Reading]:
-        lines = csv.reader(file, delimiter=self._options.delimiter)
-        for number, row in enumerate(lines):
-            if number <= self._given or not row:
+        for number, line in enumerate(file):
+            if number <= self._given or not line.strip("\r\n"):
                 continue
             self._given = number
-            try:
+            try:  # each line by itself, so that a quote that nothing closes takes no other with it
+                (row,) = csv.reader((line,), delimiter=self._options.delimiter, strict=True)
                 reading = self._row(row)
-            except (ValueError, OverflowError) as error:
-                self._bad(lines.line_num, error)
+            except (ValueError, OverflowError, csv.Error) as error:
+                self._bad(number + 1, error)
             else:
                 yield reading
 

@@ -81,6 +81,8 @@ def test_a_recording_must_name_its_columns(tmp_path: Path, text: str, words: str
         (b"0001-01-01T00:00:00+08:00,2", "bad row 1"),
         (b"1969-12-31,2", "between 1970 and 2116"),
         (b"2020-01-02,\xff", "could not convert"),
+        (b'2020-01-02,"2', "unexpected end"),
+        (b"2020-01-02," + b"9" * 140_000, "field larger than field limit"),
     ],
 )
 async def test_a_bad_row_is_named_by_file_and_line_and_the_next_is_read(

@@ -1,0 +1,61 @@
+from pathlib import Path
+
+import pytest
+
+from edge_agent.command_file import CommandFile, CommandFileError, Kept
+
+PAGE = 4096
+COMMANDS = 300  #: more than SQLite keeps in memory
+
+
+def filled(path: Path) -> CommandFile:
+    file = CommandFile(path)
+    for i in range(COMMANDS):
+        text = "y" * 300
+        kept = Kept(
+            id=f"i{i}", op="x", text=text, expires_ns=2**62, step="accepted", answer=b"z" * 300
+        )
+        assert file.add(kept, 1)
+    return file
+
+
+def damage(path: Path) -> bytes:
+    """Leave the first page and overwrite the rest."""
+    whole = path.read_bytes()
+    damaged = whole[:PAGE] + b"\xff" * (len(whole) - PAGE)
+    path.write_bytes(damaged)
+    return damaged
+
+
+def test_a_file_whose_first_page_is_sound_is_set_aside_too(tmp_path: Path) -> None:
+    path = tmp_path / "commands.db"
+    filled(path).close()
+    damaged = damage(path)
+    file = CommandFile(path)
+    assert file.get("i1") is None
+    assert file.at("accepted") == []
+    file.close()
+    assert (tmp_path / "commands.db.unreadable").read_bytes() == damaged
+
+
+def test_damage_that_is_found_while_it_is_open_sets_it_aside(tmp_path: Path) -> None:
+    path = tmp_path / "commands.db"
+    filled(path).close()
+    file = CommandFile(path)
+    damage(path)
+    with pytest.raises(CommandFileError, match="malformed"):
+        file.at("accepted")
+    assert file.at("accepted") == []
+    assert file.add(Kept(id="n", op="x", text="", expires_ns=9, step="accepted", answer=b""), 1)
+    file.close()
+    assert (tmp_path / "commands.db.unreadable").exists()
+
+
+def test_the_same_command_twice_leaves_the_file_as_it_is(tmp_path: Path) -> None:
+    file = filled(tmp_path / "commands.db")
+    kept = file.get("i1")
+    assert kept is not None
+    with pytest.raises(CommandFileError, match="UNIQUE"):
+        file.add(kept, 1)
+    assert len(file.at("accepted")) == COMMANDS
+    file.close()
