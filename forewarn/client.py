@@ -65,15 +65,18 @@ class Client:
         address: str | None = _address(path, query)
         while address is not None:
             page, _ = self._read(address)
-            if not {"items", "next"} & page.keys():
-                raise ServiceError(f"{self.url} answers, but not as forewarn does")
+            address = self._of(page, "next")
             yield page
-            address = page["next"]
 
     def items(self, path: str, query: Mapping[str, Any] | None = None) -> Iterator[Item]:
         """Return all things of a list."""
         for page in self.pages(path, query):
-            yield from page["items"]
+            yield from self._of(page, "items")
+
+    def _of(self, page: Item, name: str) -> Any:
+        if name not in page:
+            raise ServiceError(f"{self.url} answers, but not as forewarn does")
+        return page[name]
 
     def change(
         self,

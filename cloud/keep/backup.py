@@ -24,7 +24,7 @@ from cloud import snapshot
 from cloud.errors import StoreBusy, StoreError
 from cloud.journal import SegmentJournal
 from cloud.keep import manifest as paper
-from cloud.keep.manifest import DATA, LEDGER, TELEMETRY, Entry, Manifest, Positions
+from cloud.keep.manifest import DATA, LEDGER, PART, TELEMETRY, Entry, Manifest, Positions
 from cloud.ledger import tables as t
 from cloud.ledger.database import Database
 from cloud.ledger.dump import dump
@@ -40,7 +40,6 @@ WAITING: Final = "waiting-"  #: for InfluxDB; the journal brings it again
 IN_HAND: Final = "shipment-"  #: on its way there; among the readings when they are copied
 SQLITE: Final = b"SQLite format 3\0"
 TRIES: Final = 3
-PART: Final = ".part"  #: end of a backup's name while it is written
 
 
 @dataclass(slots=True, kw_only=True)
@@ -94,15 +93,14 @@ def back_up(
         raise StoreError(f"{folder} is within {places.data}: name a folder elsewhere")
     part = folder.with_name(folder.name + PART)
     try:
-        with _alone(places.data):
+        with _alone(places.data), contextlib.ExitStack() as ending:
             shutil.rmtree(part, ignore_errors=True)
+            ending.callback(shutil.rmtree, part, ignore_errors=True)
             part.mkdir(parents=True, mode=0o700)
             found = _write(_Work(places=places, folder=part), now, copying)
-        part.rename(folder)
+            part.rename(folder)
     except OSError as error:
         raise StoreError(f"{error.filename or folder}: {error.strerror}") from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     return found
 
 

@@ -108,10 +108,11 @@ def erase(
     Raises:
         StoreBusy: the service is running.
         NotFound: there is nothing of that name.
-        StoreError: a backup cannot be read; nothing is erased yet.
+        StoreError: the backups or one of them cannot be read; nothing is erased yet.
     """
     began = now()
-    kept = [] if backups is None else list(manifest.within(backups))
+    kept = [] if backups is None else manifest.within(backups)
+    cut_off = [] if backups is None else manifest.cut_off(backups)
     where = places(settings)
     with contextlib.closing(SegmentJournal(where.journal)):  # nobody else may run meanwhile
         found = wanted(settings, scope, name, now)
@@ -146,7 +147,7 @@ def erase(
         machines=found.machines,
         devices=found.devices,
         removed={key: count for key, count in removed.items() if count},
-        stays=tuple(_stays(found, counts.get(EVENTS, 0), lost, kept)),
+        stays=(*_stays(found, counts.get(EVENTS, 0), lost, kept), *map(_unknown, cut_off)),
         searched_files=files,
         searched_rows=rows,
         hits=(*hits, *more),
@@ -377,3 +378,11 @@ def _stays(
                 why="a backup is not changed; delete it, or let it expire, and erase again after "
                 "a restore from it",
             )
+
+
+def _unknown(folder: Path) -> Stays:
+    return Stays(
+        what=f"backup {folder} that was cut off",
+        count=1,
+        why="it may hold what was erased and says not what it holds; delete it",
+    )

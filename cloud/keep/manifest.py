@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -16,6 +16,7 @@ NAME: Final = "manifest.json"
 LEDGER: Final = "ledger.dump"
 DATA: Final = "data"  #: folder within a backup: the installation's own files
 TELEMETRY: Final = "telemetry"  #: folder within a backup: readings that lie on a server
+PART: Final = ".part"  #: end of a backup's name while it is written
 PIECE: Final = 1 << 20
 
 
@@ -124,7 +125,17 @@ def verify(folder: Path, manifest: Manifest) -> None:
             raise StoreCorrupt(f"{path} is not what was written; use another backup")
 
 
-def within(folder: Path) -> Iterator[tuple[Path, Manifest]]:
-    """Yield the backups in a folder, oldest first."""
-    for path in sorted(folder.glob(f"*/{NAME}")):
-        yield path.parent, read(path.parent)
+def within(folder: Path) -> list[tuple[Path, Manifest]]:
+    """Return the backups in a folder, oldest first.
+
+    Raises:
+        StoreError: there is no such folder, or a backup in it cannot be read.
+    """
+    if not folder.is_dir():
+        raise StoreError(f"{folder}: there is no such folder of backups")
+    return [(path.parent, read(path.parent)) for path in sorted(folder.glob(f"*/{NAME}"))]
+
+
+def cut_off(folder: Path) -> list[Path]:
+    """Return what backups left in a folder that were cut off: it says not whose data it holds."""
+    return [path for path in sorted(folder.glob(f"*{PART}")) if not (path / NAME).exists()]

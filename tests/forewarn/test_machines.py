@@ -182,6 +182,8 @@ def answering(answer: bytes) -> Iterator[tuple[str, list[bytes]]]:
         b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{",
         b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]",
         b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+        b'HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n{"items": []}',
+        b'HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n{"next": null}',
     ],
 )
 def test_what_is_no_answer_of_ours_is_said(capsys: Captured, answer: bytes) -> None:

@@ -227,6 +227,12 @@ def test_one_backup_at_a_time(plant: Plant, tmp_path: Path) -> None:
     with backup._alone(plant.places.data), pytest.raises(StoreBusy, match="under way"):
         back_up(plant.places, tmp_path / "b", _now)
     assert list(tmp_path.glob("b*")) == []
+    half = tmp_path / "b.part" / "half"
+    half.parent.mkdir()
+    half.write_text("of the one under way")
+    with backup._alone(plant.places.data), pytest.raises(StoreBusy, match="under way"):
+        back_up(plant.places, tmp_path / "b", _now)
+    assert half.exists()
     back_up(plant.places, tmp_path / "b", _now)
 
 

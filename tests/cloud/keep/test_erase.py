@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from cloud.accounts.desk import blank
 from cloud.accounts.values import Role
 from cloud.app import App
-from cloud.errors import NotFound, StoreBusy
+from cloud.errors import NotFound, StoreBusy, StoreError
 from cloud.keep.backup import back_up
 from cloud.keep.erase import Proof, erase, wanted
 from cloud.ledger import Reply, Verdict, open_ledger
@@ -172,6 +172,24 @@ def test_backups_that_hold_it_are_named(lived: CloudSettings, tmp_path: Path) ->
     proof = erase(lived, "tenant", "acme", actor="root", now=_now, backups=tmp_path / "all")
     (one,) = (stays for stays in proof.stays if "backup" in stays.what)
     assert (one.count, str(tmp_path / "all" / "one") in one.what) == (2, True)
+
+
+@SQLITE
+def test_a_backup_that_was_cut_off_is_named(lived: CloudSettings, tmp_path: Path) -> None:
+    part = tmp_path / "all" / "forewarn-1.part"
+    (part / "data").mkdir(parents=True)
+    proof = erase(lived, "tenant", "acme", actor="root", now=_now, backups=tmp_path / "all")
+    (said,) = (stays.what for stays in proof.stays if "backup" in stays.what)
+    assert f"{part} that was cut off" in said
+
+
+@SQLITE
+def test_a_folder_of_backups_that_is_not_there_erases_nothing(
+    lived: CloudSettings, tmp_path: Path
+) -> None:
+    with pytest.raises(StoreError, match="no such folder"):
+        erase(lived, "tenant", "acme", actor="root", now=_now, backups=tmp_path / "typo")
+    assert wanted(lived, "tenant", "acme", _now).machines
 
 
 @SQLITE
