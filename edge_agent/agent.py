@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from typing import ClassVar, Final
+from typing import ClassVar, Final, cast
 
 import msgspec
 
@@ -119,7 +119,8 @@ def _feeds(sources: Sequence[SourceSettings]) -> list[Feed]:
         try:
             found.append(feed_of(source))
         except DriverError as error:
-            found.append(feed_of(source, Awaited(source, error)))
+            awaited = cast(Driver, Awaited(source, error))  # `patient` is that of the source
+            found.append(feed_of(source, awaited))
     missing = [feed.driver for feed in found if isinstance(feed.driver, Awaited)]
     if missing and len(missing) == len(found):
         raise missing[0].error

@@ -45,10 +45,12 @@ class Publisher:
 
     async def __aenter__(self) -> Self:
         settings = self.settings
-        self._stack.enter_context(alone(settings.outbox))
-        outbox, mended = open_outbox(settings.outbox, self.boot, self._outbox_kind)
-        self.spool = Spool(outbox)
-        self._stack.push_async_callback(self.spool.close)
+        async with AsyncExitStack() as stack:  # what fails here leaves no lock behind
+            stack.enter_context(alone(settings.outbox))
+            outbox, mended = open_outbox(settings.outbox, self.boot, self._outbox_kind)
+            self.spool = Spool(outbox)
+            stack.push_async_callback(self.spool.close)
+            self._stack = stack.pop_all()
         self.sender = self._sender_kind(
             settings.identity, self.spool, window=settings.broker.window
         )

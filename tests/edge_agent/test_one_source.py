@@ -10,6 +10,7 @@ from edge_agent.agent import Agent, Feed
 from edge_agent.drivers import Reading
 from edge_agent.errors import DriverError, OutboxError
 from edge_agent.outbox import Outbox
+from edge_agent.publisher import Publisher
 from edge_agent.settings import MachineSettings, SourceSettings
 from models.contract import codec, topics
 from models.contract.messages import Batch, Birth, Metric
@@ -143,3 +144,15 @@ async def test_until_sent_waits_for_no_file_that_may_never_come(tmp_path: Path) 
     agent = Agent(settings(1, tmp_path, machines=machines, sources=sources(tmp_path)))
     with pytest.raises(DriverError, match=r"late\.csv"):
         await agent.run(until_sent=True)
+
+
+async def test_a_start_that_failed_leaves_the_outbox_to_the_next(tmp_path: Path) -> None:
+    class Unwritable(Outbox):
+        def __init__(self, *_: object, **__: object) -> None:
+            raise OutboxError("disk I/O error")
+
+    failed = Publisher(settings(1, tmp_path), outbox=Unwritable)
+    with pytest.raises(OutboxError, match="disk I/O error"):
+        await failed.__aenter__()
+    async with Publisher(settings(1, tmp_path)):
+        pass
