@@ -104,6 +104,7 @@ class Life(msgspec.Struct, frozen=True, kw_only=True):
     signal: str | None = None
     slope_per_s: float | None = None  #: in the signal's unit a second
     rate: float | None = None  #: how fast it wears with its use, by a usual part
+    coming: bool = False  #: no band yet, but all that one is made of is heard often enough for it
 
 
 class Assessment(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,9 +5,13 @@ from typing import Final, Literal
 
 import msgspec
 
-from cloud.advisories.values import OBSERVE_NS
+from cloud.advisories.evidence import seen
+from cloud.advisories.modes import mode_of
+from cloud.advisories.values import OBSERVE_NS, Standing
+from cloud.advisories.window import dated, life_at, window
 from cloud.errors import Conflict, Refused
 from cloud.ledger.records import AdvisoryRow, AdvisoryState
+from models.profile import Profile
 
 Decision = Literal["accept", "defer", "shelve", "reject"]
 
@@ -59,10 +63,13 @@ def decide(
     )
 
 
-def recalled(advisory: AdvisoryRow, at_ns: int) -> AdvisoryRow:
-    """Return a snoozed advisory whose time has come, back in the inbox at `at_ns`."""
+def recalled(one: Standing, profile: Profile, at_ns: int) -> AdvisoryRow:
+    """Return a snoozed advisory whose time has come, back in the inbox and due as of `at_ns`."""
+    advisory = one.advisory
+    mode, life = mode_of(profile, advisory.mode), life_at(advisory, at_ns)
+    due = window(at_ns, life, advisory.severity, mode, profile, seen(one.evidence))
     return msgspec.structs.replace(
-        advisory,
+        dated(advisory, due),
         state=AdvisoryState.OPEN,
         version=advisory.version + 1,
         last_ns=at_ns,

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from cloud.advisories.modes import lives_by_mode, mode_of, modes_for
-from cloud.advisories.values import Case
+from cloud.advisories.values import EXPIRE_NS, Case
 from cloud.advisories.window import life_due, life_over, life_severity
 from cloud.ledger.records import EvidenceRow
 from models.assessment import Assessment, Condition, Life
@@ -22,6 +22,11 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     life: Life | None = None
     life_severity: int = 0  #: 0: the band asks for nothing
     life_over: bool = False
+
+    @property
+    def known(self) -> bool:
+        """Whether there is a band."""
+        return self.life is not None and self.life.p10_s is not None
 
     @property
     def severity(self) -> int:
@@ -78,6 +83,13 @@ def update(
     return tuple(changed)
 
 
+def seen(rows: Sequence[EvidenceRow]) -> int:
+    """Return the heaviest severity of the conditions that are active (0: none)."""
+    return max(
+        (r.severity for r in rows if r.kind == "condition" and r.ended_ns is None), default=0
+    )
+
+
 def merge(known: Sequence[EvidenceRow], changed: Sequence[EvidenceRow]) -> tuple[EvidenceRow, ...]:
     """Return the known rows with the changed ones in their places, new ones last."""
     rows = {row.id: row for row in known}
@@ -110,9 +122,11 @@ def _again(row: EvidenceRow, condition: Condition, at_ns: int) -> EvidenceRow:
     """Return the row with what the condition adds to it (the row itself when that is nothing)."""
     if not condition.active:
         return row if row.ended_ns is not None else replace(row, ended_ns=at_ns, last_ns=at_ns)
+    worst = row.severity
     if row.ended_ns is not None:
+        worst = 0 if at_ns - row.ended_ns >= EXPIRE_NS else worst
         row = replace(row, ended_ns=None, last_ns=at_ns, count=row.count + 1)
-    if condition.severity > row.severity:
+    if condition.severity > worst:
         row = replace(
             row,
             severity=condition.severity,

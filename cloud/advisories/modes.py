@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from cloud.ledger.records import AdvisoryRow
 from models.assessment import NOTICE, SENSOR_CHECKS, Assessment, Check, Condition, Life, State
 from models.profile import FailureMode, Profile
 
@@ -94,6 +95,19 @@ def _for_the_better(condition: Condition, profile: Profile) -> bool:
     if signal.worse == "high":
         return condition.value < condition.expected
     return condition.value > condition.expected
+
+
+def band_now(
+    advisory: AdvisoryRow, now: Assessment | None, profile: Profile
+) -> tuple[Life | None, int | None]:
+    """Return the band of what an advisory is about, by the newest assessment, and its time.
+
+    Where that has none, the one that the advisory keeps.
+    """
+    known = dict(lives_by_mode(now, profile)).get(advisory.mode) if now is not None else None
+    if now is not None and known is not None and known.p50_s is not None:
+        return known, now.at_ns
+    return advisory.life, advisory.life_at_ns
 
 
 def lives_by_mode(assessment: Assessment, profile: Profile) -> Iterator[tuple[str, Life]]:

@@ -1,6 +1,6 @@
 """What an assessment does to an advisory that stands already."""
 
-from typing import Any
+from collections.abc import Set
 
 import msgspec
 
@@ -13,6 +13,7 @@ from cloud.advisories.values import (
     LATER_HORIZON,
     LEAST_S,
     NEARER,
+    RENEWED,
     SETTLE_NS,
     TRIGGER,
     UNDECIDED,
@@ -23,9 +24,18 @@ from cloud.advisories.values import (
     Outcome,
     Standing,
 )
-from cloud.advisories.window import confidence, horizon_s, priority, window
+from cloud.advisories.window import (
+    ALARM,
+    awaited,
+    confidence,
+    dated,
+    horizon_s,
+    life_at,
+    priority,
+    window,
+)
 from cloud.ledger.records import AdvisoryRow, AdvisoryState, EvidenceRow, TicketState
-from models.assessment import Condition, Life
+from models.assessment import NOTICE, Condition, Life
 
 replace = msgspec.structs.replace
 
@@ -69,26 +79,50 @@ def carry_on(one: Standing, finding: Finding, case: Case) -> Outcome | None:
     changed = proof.update(one.evidence, finding, old.id, case)
     merged = proof.merge(one.evidence, changed)
     new, notes = _from_evidence(one, finding, merged, case)
-    kinds = {kind for kind, _ in notes}
-    order: Order | None = "raise" if "raised" in kinds else "follow" if "life" in kinds else None
     state, note = _next_state(one, new, finding, at_ns)
     if note is not None:
         notes.append((note, {}))
         new = _enter(new, state)
-    if old.state is AdvisoryState.VERIFIED:
-        order = "reopen" if note == "came back" else None
     if not notes:
         return None
-    known = new.life is not None and new.life.p10_s is not None
-    fresh = "life" in kinds or ("raised" in kinds and not known)
+    kinds = {kind for kind, _ in notes}
+    fresh = _dated(one, merged, finding, kinds)
+    if fresh and finding.known:
+        new = replace(new, life=finding.life, life_at_ns=at_ns)
+    seen = Standing(advisory=new, evidence=merged, ticket=one.ticket)
+    order = _order(old, kinds, fresh=fresh) if one.ticket is not None else None
     return Outcome(
-        standing=Standing(
-            advisory=_seen(new, case, fresh=fresh), evidence=merged, ticket=one.ticket
-        ),
+        standing=replace(seen, advisory=_seen(seen, case, fresh=fresh)),
         changed=changed,
         notes=tuple(notes),
-        order=order if one.ticket is not None else None,
+        order=order,
     )
+
+
+def _order(old: AdvisoryRow, kinds: Set[str], *, fresh: bool) -> Order | None:
+    """Return what becomes of the ticket of an advisory that was `old`."""
+    if old.state is AdvisoryState.VERIFIED:
+        return "reopen" if "came back" in kinds else None
+    if "raised" in kinds:
+        return "raise"
+    if "eased" in kinds:
+        return "ease"
+    return "follow" if fresh or "life" in kinds else None
+
+
+def _dated(
+    one: Standing, merged: tuple[EvidenceRow, ...], finding: Finding, kinds: Set[str]
+) -> bool:
+    """Whether the dates are worked out anew: it is another case now, or a band moved.
+
+    An alarm sets them when it begins, and no band moves them while it lasts.
+    """
+    if kinds & {"raised", "opened again", "due again", "came back"}:
+        return True
+    before, now = proof.seen(one.evidence), proof.seen(merged)
+    if now >= ALARM:
+        return before < ALARM
+    return "life" in kinds or (before >= ALARM and finding.known)
 
 
 def _from_evidence(
@@ -101,11 +135,14 @@ def _from_evidence(
         notes.append(("evidence", {"rows": len(merged)}))
     elif merged != one.evidence:
         notes.append(("evidence changed", {}))
-    settled = old.state is not AdvisoryState.VERIFIED or _came_back(one, finding, at_ns)
-    if finding.severity > old.severity and settled:
-        new = replace(new, severity=finding.severity)
-        notes.append(("raised", {"severity": finding.severity, "before": old.severity}))
     active = any(row.ended_ns is None for row in merged)
+    if _eased(old, finding, at_ns, active=active):
+        new = replace(new, severity=NOTICE)
+        notes.append(("eased", {"before": old.severity}))
+    settled = old.state is not AdvisoryState.VERIFIED or _came_back(one, finding, at_ns)
+    if finding.severity > new.severity and settled:
+        notes.append(("raised", {"severity": finding.severity, "before": new.severity}))
+        new = replace(new, severity=finding.severity)
     if active and old.ended_ns is not None:
         new = replace(new, ended_ns=None)
         notes.append(("resumed", {}))
@@ -116,7 +153,26 @@ def _from_evidence(
     if life is not None and _moved(old, life, case):
         new = replace(new, life=life, life_at_ns=at_ns)
         notes.append(("life", {"p10_s": life.p10_s, "p50_s": life.p50_s}))
+    elif awaited(old.life) and not awaited(life_at(old, at_ns)) and new.severity < ALARM:
+        new = replace(new, life=life_at(old, at_ns), life_at_ns=at_ns)
+        notes.append(("life", {"p10_s": None, "p50_s": None}))
     return new, notes
+
+
+def _eased(old: AdvisoryRow, finding: Finding, at_ns: int, *, active: bool) -> bool:
+    """Whether the problem of a ticket that nobody resolved is over, so that the next one is told.
+
+    Nothing stood for long before this; or nothing stands and the part has become another one.
+    """
+    if old.state is not AdvisoryState.ACCEPTED or old.severity <= NOTICE:
+        return False
+    if old.ended_ns is not None and at_ns - old.ended_ns >= EXPIRE_NS:
+        return True
+    before = old.life.fraction if old.life else None
+    left = finding.life.fraction if finding.life else None
+    if active or before is None or left is None:
+        return False
+    return left - before >= RENEWED
 
 
 def _next_state(
@@ -161,7 +217,7 @@ def _came_back(one: Standing, finding: Finding, at_ns: int) -> bool:
         return False
     anew = _anew(one, finding, ticket.resolved_ns)
     if at_ns < ticket.resolved_ns + SETTLE_NS:
-        return anew > advisory.severity
+        return anew > max(advisory.severity, TRIGGER)
     return anew >= TRIGGER or finding.life_severity > advisory.severity
 
 
@@ -203,21 +259,21 @@ def _moved(advisory: AdvisoryRow, life: Life, case: Case) -> bool:
     return life.p10_s - left_s > max(LATER * left_s, LATER_HORIZON * horizon, LEAST_S)
 
 
-def _seen(advisory: AdvisoryRow, case: Case, *, fresh: bool) -> AdvisoryRow:
+def _seen(one: Standing, case: Case, *, fresh: bool) -> AdvisoryRow:
     """Return the advisory's next version: priority and confidence, and with `fresh` its window."""
-    mode, life = mode_of(case.profile, advisory.mode), advisory.life
-    at_ns, coverage = case.assessment.at_ns, case.assessment.coverage
-    changes: dict[str, Any] = {
-        "version": advisory.version + 1,
-        "last_ns": at_ns,
-        "coverage": coverage,
-        "confidence": confidence(coverage, life),
-        "priority": priority(advisory.severity, life, mode, case.profile),
-    }
-    if fresh:
-        due = window(at_ns, life, advisory.severity, mode, case.profile)
-        due = case.fitted(due, advisory.id)
-        changes["due_earliest_ns"] = due.earliest_ns
-        changes["due_latest_ns"] = due.latest_ns
-        changes["order_by_ns"] = due.order_by_ns
-    return replace(advisory, **changes)
+    advisory, at_ns = one.advisory, case.assessment.at_ns
+    mode, life = mode_of(case.profile, advisory.mode), life_at(advisory, at_ns)
+    coverage = case.assessment.coverage
+    changed = replace(
+        advisory,
+        version=advisory.version + 1,
+        last_ns=at_ns,
+        coverage=coverage,
+        confidence=confidence(coverage, advisory.life),
+        priority=priority(advisory.severity, life, mode, case.profile),
+    )
+    if not fresh:
+        return changed
+    seen = proof.seen(one.evidence)
+    due = window(at_ns, life, advisory.severity, mode, case.profile, seen)
+    return dated(changed, case.fitted(due, advisory.id))

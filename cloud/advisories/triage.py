@@ -3,7 +3,9 @@
 There is at most one advisory per (machine, component, failure mode) at a time. While it is open,
 accepted, or still watched after a decision, new evidence goes to it. Its severity may rise, and
 each rise is told once. When the evidence ends, the end is noted and the advisory stays for the
-planner; one that nobody took up and that stays quiet expires.
+planner; one that nobody took up and that stays quiet expires. One that was accepted and stays
+quiet, or whose part became another one, falls to a notice, so that the next problem is told again
+(ISA-18.2: what returned to normal is annunciated when it comes again).
 """
 
 from collections.abc import Sequence
@@ -67,7 +69,8 @@ def _open(key: tuple[str, str], finding: Finding, case: Case, previous: str | No
     mode = mode_of(profile, name)
     auto = mode.policy == "auto" and not assessment.revision
     state = AdvisoryState.SHADOW if mode.policy == "shadow" else AdvisoryState.OPEN
-    due = window(assessment.at_ns, finding.life, finding.severity, mode, profile)
+    seen, at_ns = finding.observed, assessment.at_ns
+    due = window(at_ns, finding.life, finding.severity, mode, profile, seen)
     due = case.fitted(due, None)
     part = profile.consumables.get(component)
     advisory = AdvisoryRow(

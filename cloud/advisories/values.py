@@ -13,7 +13,8 @@ from models.profile import Profile
 DAY_NS: Final = 86_400 * 10**9
 OBSERVE_NS: Final = 7 * DAY_NS  #: so long after a decision new evidence goes to the old advisory
 SETTLE_NS: Final = DAY_NS  #: so long a repaired machine runs in: what ends by then is no fault
-EXPIRE_NS: Final = 14 * DAY_NS  #: quiet for so long without a decision: nobody needs it any more
+EXPIRE_NS: Final = 14 * DAY_NS  #: quiet for so long, what comes then is another problem
+RENEWED: Final = 0.5  #: a part with more left than before by this share of a life is another one
 NEARER: Final = 0.1  #: a life's end nearer by this share of what is left or of the horizon counts,
 LATER: Final = 0.25  #: and one that is later by this share of what is left
 LATER_HORIZON: Final = 0.1  #: and of the planner's horizon
@@ -27,7 +28,7 @@ WATCHED: Final = frozenset({AdvisoryState.REJECTED, AdvisoryState.VERIFIED})
 #: the key (machine, component, failure mode) is taken
 STANDING: Final = UNDECIDED | WATCHED | {AdvisoryState.ACCEPTED}
 
-Order = Literal["open", "follow", "raise", "reopen", "lapse"]
+Order = Literal["open", "follow", "raise", "ease", "reopen", "lapse"]
 Note = tuple[str, Mapping[str, Any]]
 
 
@@ -64,7 +65,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What to write: the advisory as it is now, changed evidence, notes for the event log.
 
     `order` says what becomes of the ticket: open one, let it follow the advisory, raise or reopen
-    it (both are told), or let it lapse.
+    it (both are told), ease it, or let it lapse.
     """
 
     standing: Standing

@@ -17,8 +17,8 @@ END_FACTOR: Final = 1.5  #: hysteresis: a life trigger ends when p10 is 1.5 hori
 ALARM: Final = 3
 #: Days until the work is due when no life band is known, by severity.
 DUE_D: Final = {1: 30.0, 2: 7.0, 3: 1.0}
-#: Bases whose band comes with a few days of readings; a trend may never come.
-FOLLOWED: Final = frozenset({"wear", "counter"})
+#: Days for which an order waits for a band: of readings once a day it comes on the tenth.
+AWAIT_D: Final = 10.0
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +35,16 @@ def visit(work: AdvisoryRow | TicketRow) -> Window:
         earliest_ns=work.due_earliest_ns,
         latest_ns=work.due_latest_ns,
         order_by_ns=work.order_by_ns,
+    )
+
+
+def dated(advisory: AdvisoryRow, due: Window) -> AdvisoryRow:
+    """Return an advisory with a window."""
+    return msgspec.structs.replace(
+        advisory,
+        due_earliest_ns=due.earliest_ns,
+        due_latest_ns=due.latest_ns,
+        order_by_ns=due.order_by_ns,
     )
 
 
@@ -61,7 +71,29 @@ def life_due(life: Life, mode: FailureMode, profile: Profile, assessment: Assess
 
 def awaited(life: Life | None) -> bool:
     """Whether a part's rate is not known yet, and will be: insufficient data so far."""
-    return life is not None and life.p10_s is None and life.basis in FOLLOWED
+    return life is not None and life.p10_s is None and life.coming
+
+
+def life_at(advisory: AdvisoryRow, at_ns: int) -> Life | None:
+    """Return the life that an advisory keeps as it is at a time: nearer by what has passed.
+
+    After `AWAIT_D` no band is awaited any more.
+    """
+    life, since_ns = advisory.life, advisory.life_at_ns
+    if life is None or since_ns is None:
+        return life
+    passed_s = (at_ns - since_ns) / NS
+
+    def left(seconds: float | None) -> float | None:
+        return None if seconds is None else max(seconds - passed_s, 0.0)
+
+    return msgspec.structs.replace(
+        life,
+        p10_s=left(life.p10_s),
+        p50_s=left(life.p50_s),
+        p90_s=left(life.p90_s),
+        coming=life.coming and at_ns < advisory.opened_ns + int(AWAIT_D * DAY_S * NS),
+    )
 
 
 def life_over(life: Life, mode: FailureMode, profile: Profile) -> bool:
@@ -75,25 +107,34 @@ def life_severity(life: Life, mode: FailureMode, profile: Profile) -> int:
     return ALARM if late else ALARM - 1
 
 
-def window(
-    at_ns: int, life: Life | None, severity: int, mode: FailureMode, profile: Profile
+def window(  # noqa: PLR0917  all of it says when
+    at_ns: int,
+    life: Life | None,
+    severity: int,
+    mode: FailureMode,
+    profile: Profile,
+    seen: int = 0,
 ) -> Window:
-    """Return the due window as seen at `at_ns`.
+    """Return the due window as seen at `at_ns`; `seen`: the heaviest condition that is active.
 
     The visit comes when part and planner are ready, and ends before the component has failed with
     10 % probability (p10). The part is ordered so that it is there when the customer's window opens
     before p10, or now; when even that is too late by the usual way, the visit may come as soon as
-    it can be planned. While a band is awaited nothing says by when to order, unless the alarm limit
-    is reached: the window is wide until then.
+    it can be planned. While a band is awaited nothing says by when to order: the window is wide
+    until then. Beyond an alarm limit the work is due from now on and within a day, or before the
+    early end of the band if that is yet to come within the day.
     """
     lead, planning = lead_s(mode, profile), profile.planning_d * DAY_S
-    waits = severity < ALARM and awaited(life)
-    if life is None or life.p10_s is None:
-        left = DUE_D[NOTICE if waits else severity] * DAY_S
-    else:
-        left = life.p10_s - mode.duration_h * 3600.0
-    latest = at_ns + int(max(left, 0.0) * NS)
-    ready = planning if lead > left else max(lead, planning)
+    known = life is not None and life.p10_s is not None
+    alarm = seen >= ALARM or (severity >= ALARM and not known)
+    waits = not alarm and awaited(life)
+    left = DUE_D[NOTICE if waits else severity] * DAY_S
+    if life is not None and life.p10_s is not None:
+        left = max(life.p10_s - mode.duration_h * 3600.0, 0.0)
+    if alarm:
+        left = min(left or DUE_D[ALARM] * DAY_S, DUE_D[ALARM] * DAY_S)
+    latest = at_ns + int(left * NS)
+    ready = 0.0 if alarm else planning if lead > left else max(lead, planning)
     earliest = min(latest, at_ns + int(ready * NS))
     order_by = None
     if lead and not waits:

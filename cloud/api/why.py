@@ -10,7 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from cloud.advisories.hindsight import own, sentences
-from cloud.advisories.modes import lives_by_mode
+from cloud.advisories.modes import band_now
 from cloud.advisories.reason import reasons
 from cloud.api.deps import ApiDeps
 from cloud.api.machines import Clocks
@@ -59,10 +59,7 @@ def explain(deps: ApiDeps, row: AdvisoryRow) -> Why:
     profile = deps.profile_of(row.machine, row.profile)
     now = _now(deps, row)
     evidence = _as_now(deps.ledger.evidence(row.id), now)
-    life, life_at_ns = row.life, row.life_at_ns
-    known = dict(lives_by_mode(now, profile)).get(row.mode) if now is not None else None
-    if now is not None and known is not None and known.p50_s is not None:
-        life, life_at_ns = known, now.at_ns
+    life, life_at_ns = band_now(row, now, profile)
     return Why(
         advisory_id=row.id,
         machine=row.machine,

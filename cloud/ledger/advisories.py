@@ -12,6 +12,7 @@ from cloud.ledger import tables as t
 from cloud.ledger.base import Part, check_version, unpack
 from cloud.ledger.docket import Docket
 from cloud.ledger.records import INTERNAL, AdvisoryRow, AdvisoryState, EventRow, EvidenceRow
+from cloud.ledger.standing import load_advisories
 
 Key = tuple[int | str, ...]
 
@@ -107,14 +108,14 @@ class Advisories(Part):
             if connection.execute(due.limit(1)).first() is None:
                 return 0
         with self._db.writing() as connection:
-            rows = connection.execute(due).all()
+            back = load_advisories(connection, [row.id for row in connection.execute(due)])
             docket, at_ns = Docket(connection, self._stamp()), self._clock()
-            for row in rows:
-                new = recalled(unpack(AdvisoryRow, row), at_ns)
+            for one in back:
+                new = recalled(one, self._profile(one.advisory.profile), at_ns)
                 docket.advisory(new)
                 docket.event(new, "due again", at_ns, "triage")
             docket.write()
-        return len(rows)
+        return len(back)
 
     def acknowledge_advisory(self, advisory_id: str, version: int, *, actor: str) -> AdvisoryRow:
         """Note who looks into it; `Conflict` when it is decided already."""

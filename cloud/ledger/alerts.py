@@ -2,12 +2,15 @@
 
 from typing import Final
 
+import msgspec
 import sqlalchemy as sa
 
+from cloud.advisories.modes import band_now
+from cloud.advisories.values import WATCHED, Standing
 from cloud.ledger import tables as t
 from cloud.ledger.base import Part, chunks, pack, unpack
 from cloud.ledger.records import AlertNote, AlertRow, DeliveryRow
-from cloud.ledger.standing import load_tickets
+from cloud.ledger.standing import load_tickets, newest
 
 PENDING: Final = "pending"
 
@@ -50,8 +53,7 @@ class Alerts(Part):
         )
         return list(connection.scalars(query))
 
-    @staticmethod
-    def _batched(connection: sa.Connection, now_ns: int, limit: int) -> list[AlertRow]:
+    def _batched(self, connection: sa.Connection, now_ns: int, limit: int) -> list[AlertRow]:
         """Return the due batches, `limit` of them, whole."""
         due = (
             sa.select(t.alert.c.batch_id)
@@ -73,6 +75,7 @@ class Alerts(Part):
                 .order_by(t.alert.c.batch_id, t.alert.c.id)
             ).all()
             causes = load_tickets(connection, sorted({row.ticket_id for row in rows}))
+            causes = {key: self._as_now(connection, one) for key, one in causes.items()}
             out += [
                 unpack(
                     AlertRow,
@@ -85,6 +88,16 @@ class Alerts(Part):
                 if (cause := causes[row.ticket_id]).ticket is not None
             ]
         return out
+
+    def _as_now(self, connection: sa.Connection, cause: Standing) -> Standing:
+        """Return an advisory that is worked on with the life band of now."""
+        row = cause.advisory
+        if row.life is None or row.state in WATCHED:
+            return cause
+        profile = self._profile(row.profile)
+        life, at_ns = band_now(row, newest(connection, row.machine), profile)
+        now = msgspec.structs.replace(row, life=life, life_at_ns=at_ns)
+        return msgspec.structs.replace(cause, advisory=now)
 
     def alerts_next(self, after_ns: int) -> int | None:
         """Return the first wall time in ns after `after_ns` at which an alert may go, if any."""

@@ -14,6 +14,7 @@ from cloud.tickets.draft import draft, follow
 from cloud.tickets.lifecycle import FINAL, step
 
 GROUP_NS = 60 * 10**9  #: alerts about one machine within so long go in one message
+FOLLOWED = {"follow": "moved", "raise": "raised", "ease": "ended"}  #: events of a ticket
 WORDS = {"opened": "advisory", "raised": "raised", "ended": "ended", "expired": "expired"}
 
 
@@ -108,11 +109,11 @@ class Docket:
         return msgspec.structs.replace(one, advisory=advisory, ticket=ticket)
 
     def _order(self, one: Standing, ticket: TicketRow, order: str, at_ns: int) -> Standing:
-        if order in {"follow", "raise"}:
+        if order in FOLLOWED:
             if ticket.state in FINAL or ticket.state is TicketState.RESOLVED:
                 return one
             ticket = follow(ticket, one.advisory)
-            self.event(ticket, "moved" if order == "follow" else "raised", at_ns, "triage")
+            self.event(ticket, FOLLOWED[order], at_ns, "triage")
         elif order == "reopen":
             state = step(ticket.state, "reopen", "evidence came back")
             ticket = msgspec.structs.replace(

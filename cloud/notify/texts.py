@@ -34,6 +34,7 @@ TEMPLATES: Final[Mapping[Language, Mapping[str, str]]] = {
         "action": "To do: {action}",
         "part": "Part: {part}, order by {order_by}{clock}.",
         "due": "Visit between {earliest} and {latest}{clock}.",
+        "overdue": "Visit as soon as possible: it is due since {latest}{clock}.",
         "data_clock": " (the machine's own clock)",
         "confidence": "Confidence: {confidence}; {coverage} % of its signals are heard.",
         "acknowledge": "Take it on: {link}",
@@ -57,6 +58,7 @@ TEMPLATES: Final[Mapping[Language, Mapping[str, str]]] = {
         "action": "处理建议：{action}",
         "part": "备件：{part}，请在 {order_by}{clock} 前订购。",
         "due": "建议上门时间：{earliest} 至 {latest}{clock}。",
+        "overdue": "请尽快上门：应于 {latest}{clock} 前完成。",
         "data_clock": "（设备时钟）",
         "confidence": "置信度：{confidence}；信号覆盖 {coverage}%。",
         "acknowledge": "确认接手：{link}",
@@ -171,7 +173,8 @@ def _lines(alert: AlertRow, language: Language, profile: Profile) -> list[str]:
         "latest": moment(ticket.due_latest_ns),
         "clock": clock,
     }
-    lines.append(fill(words["due"], due))
+    ahead = ticket.due_earliest_ns < ticket.due_latest_ns
+    lines.append(fill(words["due" if ahead else "overdue"], due))
     sure = {"confidence": words[advisory.confidence], "coverage": round(advisory.coverage * 100)}
     lines.append(fill(words["confidence"], sure))
     return lines

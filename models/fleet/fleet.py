@@ -395,6 +395,6 @@ class Fleet:
     def _assess(self, number: int, mine: Mapping[str, int], said: Said) -> Assessment:
         lanes = [(name, self._lanes[lane]) for name, lane in mine.items()]
         machine, profile = self._machines[number], self._profile_of[number]
-        lives = self._lives.read(number, profile, int(machine["at_ns"]))
+        lives = self._lives.read(number, profile, int(machine["at_ns"]), self._lanes)
         since = self._since.told(mine, self._lanes)
         return assess(self._names[number], machine, lanes, profile, lives, said, since)

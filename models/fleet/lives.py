@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from models.assessment import Life
@@ -112,7 +113,7 @@ class Lives:
             told |= moved(row, int(lane["last_ns"]), self._told_share)
         return told
 
-    def read(self, number: int, profile: Profile, at_ns: int) -> list[Life]:
+    def read(self, number: int, profile: Profile, at_ns: int, lanes: NDArray[Any]) -> list[Life]:
         """Return the bands as seen at a time: one a component, the one that ends first."""
         found: dict[str, Life] = {}
         for component, basis, signal, _ in parts(profile):
@@ -123,6 +124,8 @@ class Lives:
             else:
                 names = (component, basis, signal)
                 life = _life(self._rows[index], names, mode, at_ns, self._wears.rate(index))
+                if life.p10_s is None and self._wears.heard(index, lanes, at_ns):
+                    life = replace(life, coming=True)
             best = found.get(component)
             if best is None or _sooner(life, best):
                 found[component] = life

@@ -21,6 +21,8 @@ from models.profile import Consumable
 Kind = tuple[str, str]  #: profile, component
 BASES: Final = {"wear": WORN, "counter": WORN, "trend": TREND, "hazard": AGED}
 
+OFTEN_S: Final = 1.25 * DAY_S  #: a signal that is read less often has no band in ten days
+
 
 class Wears:
     """States of wear, the settings of each part, and the fleet's experience of each kind."""
@@ -73,6 +75,16 @@ class Wears:
     def asked(self, row: int) -> bool:
         """Whether a life's past had grown when its machine was last looked at."""
         return bool(self._followed[row]["asked"])
+
+    def heard(self, row: int, lanes: NDArray[Any], at_ns: int) -> bool:
+        """Whether all signals that a followed life is made of come often enough for a band."""
+        followed = self._followed[row]
+        if followed["basis"] != WORN:
+            return False
+        needed = [int(followed[name]) for name in ("indicator", "counter", "load")]
+        mine = lanes[[lane for lane in needed if lane >= 0]]
+        often = (mine["rows"] > 0) & (mine["interval_s"] <= OFTEN_S)
+        return bool(np.all(often & (at_ns - mine["last_ns"] <= OFTEN_S * 1e9)))
 
     def rate(self, row: int) -> float | None:
         """Return how fast a life's part wears by a usual one; None where nothing measures it."""

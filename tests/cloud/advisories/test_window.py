@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from cloud.advisories.reason import reasons
 from cloud.advisories.triage import triage
 from cloud.advisories.values import Stamp
-from cloud.advisories.window import Window, absorbed, horizon_s, window
+from cloud.advisories.window import AWAIT_D, Window, absorbed, horizon_s, window
 from cloud.tickets.draft import draft
 from models.assessment import Life
 from models.profile import parse_profile
@@ -88,13 +88,16 @@ def test_a_second_finding_goes_along_with_the_ticket_of_the_first() -> None:
     assert (opened.due_earliest_ns, opened.due_latest_ns) == (T0 + 6 * DAY, T0 + 7 * DAY)
 
 
+def unknown_yet(*, coming: bool) -> Life:
+    none = {"p10_s": None, "p50_s": None, "p90_s": None}
+    return msgspec.structs.replace(band(0, 0, 0), basis="wear", coming=coming, **none)
+
+
 def test_while_nothing_is_known_of_a_part_s_rate_nobody_is_told_to_order_now() -> None:
     """A machine that is first heard beyond an alert limit, days before there can be a band."""
     count = iter(range(100))
     stamp = Stamp(new_id=lambda: f"id-{next(count):04}", recorded_ns=1)
-    unknown = msgspec.structs.replace(
-        band(0, 0, 0), basis="wear", p10_s=None, p50_s=None, p90_s=None
-    )
+    unknown = unknown_yet(coming=True)
     [first] = triage([], PROFILE, assess(0, high(), lives=(unknown,)), stamp)
     opened = first.standing.advisory
     assert opened.severity == 2
@@ -115,6 +118,101 @@ def test_while_nothing_is_known_of_a_part_s_rate_nobody_is_told_to_order_now() -
     [raised] = triage([first.standing], PROFILE, worse, stamp)
     assert raised.standing.advisory.order_by_ns == at_ns
     assert raised.standing.advisory.due_latest_ns == at_ns + DAY
+
+
+def test_where_no_band_will_come_the_work_is_due_in_a_week_and_ordered_now() -> None:
+    for life in (unknown_yet(coming=False), None):
+        found = window(T0, life, 2, MODE, PROFILE)
+        assert (found.latest_ns, found.order_by_ns) == (T0 + 7 * DAY, T0)
+
+
+def test_the_wait_for_a_band_ends() -> None:
+    count = iter(range(100))
+    stamp = Stamp(new_id=lambda: f"id-{next(count):04}", recorded_ns=1)
+    life = unknown_yet(coming=True)
+    [first] = triage([], PROFILE, assess(0, high(), lives=(life,)), stamp)
+    here = msgspec.structs.replace(
+        first.standing,
+        ticket=draft(first.standing.advisory, ticket_id="t", number=1, at_ns=T0, recorded_ns=1),
+    )
+    end_ns = T0 + int(AWAIT_D * DAY)
+    still = assess(1, high(), at_ns=end_ns - 1, lives=(life,))
+    assert triage([here], PROFILE, still, stamp) == []
+    over = assess(2, high(), at_ns=end_ns, lives=(life,))
+    [ended] = triage([here], PROFILE, over, stamp)
+    assert ended.order == "follow"
+    advisory = ended.standing.advisory
+    assert (advisory.due_latest_ns, advisory.order_by_ns) == (end_ns + 7 * DAY, end_ns)
+    assert triage([ended.standing], PROFILE, msgspec.structs.replace(over, n=3), stamp) == []
+
+
+def test_an_alarm_is_due_from_now_on_and_within_a_day_whatever_the_band_says() -> None:
+    for life in (None, unknown_yet(coming=True), band(60, 80, 100), band(0, 0, 0)):
+        found = window(T0, life, 3, MODE, PROFILE, seen=3)
+        assert found == Window(earliest_ns=T0, latest_ns=T0 + DAY, order_by_ns=T0)
+    near = window(T0, band(0.5, 1, 2), 3, MODE, PROFILE, seen=3)
+    assert near.latest_ns == T0 + DAY // 2 - 4 * DAY // 24  # hours of work
+
+
+def test_an_alarm_goes_along_with_a_visit_that_is_planned_within_the_day() -> None:
+    own = window(T0, None, 3, MODE, PROFILE)
+    assert absorbed(own, [visit(0.25, 0.5)], T0).latest_ns == T0 + DAY // 2
+
+
+def test_a_band_that_comes_after_an_alarm_does_not_take_its_date_away() -> None:
+    count = iter(range(100))
+    stamp = Stamp(new_id=lambda: f"id-{next(count):04}", recorded_ns=1)
+    alarm, far = high(severity=3), msgspec.structs.replace(band(900, 1000, 1100), basis="wear")
+    [first] = triage([], PROFILE, assess(0, alarm, lives=(unknown_yet(coming=True),)), stamp)
+    later = assess(1, alarm, at_ns=T0 + DAY, lives=(far,))
+    [known] = triage([first.standing], PROFILE, later, stamp)
+    advisory = known.standing.advisory
+    assert advisory.life == far
+    assert (advisory.due_earliest_ns, advisory.due_latest_ns) == (T0, T0 + DAY)
+    over = assess(2, high(active=False), at_ns=T0 + 2 * DAY, lives=(far,))
+    [ended] = triage([known.standing], PROFILE, over, stamp)
+    assert ended.standing.advisory.due_latest_ns > T0 + 800 * DAY
+
+
+def test_an_alarm_on_a_ticket_with_a_band_sets_its_date_and_takes_the_band_of_now() -> None:
+    count = iter(range(100))
+    stamp = Stamp(new_id=lambda: f"id-{next(count):04}", recorded_ns=1)
+    [first] = triage([], PROFILE, assess(0, high(), lives=(band(60, 66, 72),)), stamp)
+    at_ns, now = T0 + 30 * DAY, band(30, 36, 42)
+    worse = assess(1, high(severity=3), at_ns=at_ns, lives=(now,))
+    [raised] = triage([first.standing], PROFILE, worse, stamp)
+    advisory = raised.standing.advisory
+    assert (advisory.life, advisory.life_at_ns) == (now, at_ns)
+    assert (advisory.due_earliest_ns, advisory.due_latest_ns) == (at_ns, at_ns + DAY)
+    assert advisory.order_by_ns == at_ns
+
+
+@pytest.mark.parametrize(
+    ("left", "quiet_d", "kinds"),
+    [
+        (0.98, 1, ["raised"]),  # another part: told at once
+        (0.2, 1, []),  # the same part, once more
+        (0.2, 15, ["raised"]),  # the same part, quiet for long
+    ],
+)
+def test_a_second_problem_of_a_ticket_that_was_left_open_is_told(
+    left: float, quiet_d: int, kinds: list[str]
+) -> None:
+    count = iter(range(100))
+    stamp = Stamp(new_id=lambda: f"id-{next(count):04}", recorded_ns=1)
+    worn = msgspec.structs.replace(band(60, 66, 72), fraction=0.1)
+    after = msgspec.structs.replace(band(60, 66, 72), fraction=left)
+    [first] = triage([], PROFILE, assess(0, high(), lives=(worn,)), stamp)
+    ticket = draft(first.standing.advisory, ticket_id="t", number=1, at_ns=T0, recorded_ns=1)
+    here = msgspec.structs.replace(first.standing, ticket=ticket)
+    over = assess(1, high(active=False), at_ns=T0 + DAY, lives=(after,))
+    [ended] = triage([here], PROFILE, over, stamp)
+    again = assess(2, high(), at_ns=T0 + (1 + quiet_d) * DAY, lives=(after,))
+    [resumed] = triage([ended.standing], PROFILE, again, stamp)
+    told = [kind for kind, _ in resumed.notes if kind == "raised"]
+    assert told == kinds
+    assert (resumed.order == "raise") is bool(kinds)
+    assert resumed.standing.advisory.severity == 2
 
 
 def test_an_alert_limit_without_a_trend_keeps_its_week() -> None:

@@ -131,6 +131,7 @@ def test_snoozed_it_comes_back_in_time_also_of_a_machine_that_says_nothing(
     assert ledger.recall() == 0
     back = ledger.advisory(kept.id)
     assert (back.state, back.defer_until_ns) == (AdvisoryState.OPEN, None)
+    assert back.due_latest_ns - back.last_ns == kept.due_latest_ns - kept.opened_ns
     assert [event.type for event in ledger.events(subject_id=kept.id)[0]][-1] == "due again"
     assert ledger.advisory(gone.id).state is AdvisoryState.DEFERRED
     with pytest.raises(Conflict, match="at version"):

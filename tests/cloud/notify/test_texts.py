@@ -5,7 +5,7 @@ from cloud.ledger import AlertRow, Ledger
 from cloud.notify.texts import NAME, TEMPLATES, Language, compose, fill
 from models.assessment import Check, State
 from models.profile import Profile
-from tests.cloud.ledger.made import Clock, assess, band, high, profiles
+from tests.cloud.ledger.made import DAY, T0, Clock, assess, band, high, profiles
 
 INJECTIONS = [
     "{0.__class__}",
@@ -118,3 +118,22 @@ def test_what_every_machine_has_is_told_without_a_name_of_ours(
     text = compose(ledger.alerts_due(clock()), language, profiles()["pump"])
     assert words in text.body
     assert "connection" not in text.body
+
+
+def test_a_message_takes_the_band_of_now(ledger: Ledger, clock: Clock) -> None:
+    ledger.file(1, [assess(1, high(), lives=(band(60, 66, 72),))])
+    ledger.file(2, [assess(2, high(), at_ns=T0 + 30 * DAY, lives=(band(30, 36, 42),))])
+    text = compose(ledger.alerts_due(clock()), "en", profiles()["pump"])
+    assert "limit reached in 30 to 42 days, most likely 36" in text.body
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [("en", "it is due since 2023-11-14"), ("zh", "应于 2023-11-14")]
+)
+def test_a_visit_whose_time_has_come_has_no_window(
+    ledger: Ledger, clock: Clock, language: Language, words: str
+) -> None:
+    ledger.file(1, [assess(1, lives=(band(0, 0, 0),))])
+    text = compose(ledger.alerts_due(clock()), language, profiles()["pump"])
+    assert words in text.body
+    assert "between" not in text.body
