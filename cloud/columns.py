@@ -1,5 +1,6 @@
 """Batches' columns as arrays: views where possible, split by machine."""
 
+import sys
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final, TypeVar
@@ -102,13 +103,22 @@ def _finite(
 
 
 @lru_cache(maxsize=4096)
-def _split(names: tuple[str, ...], keys: frozenset[str]) -> dict[str, tuple[int, ...]]:
-    """Return which columns belong to which machine; the key "" takes what names none."""
+def _split(
+    names: tuple[str, ...], keys: frozenset[str]
+) -> dict[str, tuple[tuple[int, ...], tuple[str, ...]]]:
+    """Return which columns belong to which machine and what they are called there.
+
+    The key "" takes what names none.
+    """
     found: dict[str, list[int]] = {}
     for index, name in enumerate(names):
         key, slash, _ = name.partition("/")
         found.setdefault(key if slash and key in keys else "", []).append(index)
-    return {key: tuple(indices) for key, indices in found.items()}
+    out = {}
+    for key, indices in found.items():
+        cut = len(key) + 1 if key else 0
+        out[key] = tuple(indices), tuple(sys.intern(names[i][cut:]) for i in indices)
+    return out
 
 
 def by_machine(part: Part, machines: Mapping[str, MachineRef]) -> dict[str, Part]:
@@ -120,14 +130,35 @@ def by_machine(part: Part, machines: Mapping[str, MachineRef]) -> dict[str, Part
     if split.keys() == {""}:
         return {"": part}
     out = {}
-    for key, indices in split.items():
-        cut = len(key) + 1 if key else 0
-        names = [part.names[i] for i in indices]
+    for key, (indices, names) in split.items():
         out[key] = Part(
             part.rows,
-            tuple(name[cut:] for name in names),
-            tuple(part.arrays[i] for i in indices),
-            {n[cut:]: part.quality[n] for n in names if n in part.quality},
-            {n[cut:]: part.missing[n] for n in names if n in part.missing},
+            names,
+            _rows(part.arrays, indices),
+            _renamed(part.quality, part.names, indices, names),
+            _renamed(part.missing, part.names, indices, names),
         )
     return out
+
+
+def _renamed(
+    of: dict[str, NDArray[T]],
+    before: tuple[str, ...],
+    indices: tuple[int, ...],
+    names: tuple[str, ...],
+) -> dict[str, NDArray[T]]:
+    if not of:
+        return {}
+    pairs = zip(names, indices, strict=True)
+    return {name: of[before[i]] for name, i in pairs if before[i] in of}
+
+
+def _rows(
+    arrays: tuple[NDArray[np.generic], ...] | NDArray[np.float64], indices: tuple[int, ...]
+) -> tuple[NDArray[np.generic], ...] | NDArray[np.float64]:
+    """Return some columns; of a table as one table, a view of it where they are neighbours."""
+    if isinstance(arrays, tuple):
+        return tuple(arrays[i] for i in indices)
+    first, last = indices[0], indices[-1]
+    neighbours = last - first + 1 == len(indices)
+    return arrays[first : last + 1] if neighbours else arrays[list(indices)]

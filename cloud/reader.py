@@ -127,14 +127,24 @@ class _Columns:
         _taken_apart(joined.reshape(count, layout.size), self._shape, values, cells, found)
         firsts = np.arange(0, len(joined), layout.size)
         checks = crc32s(joined, firsts, firsts + layout.size).tolist()
-        tables = cells.reshape(count, len(layout.names), -1) if layout.doubles else cells
-        told = zip(found.tolist(), values, checks, tables, strict=True)
-        return [
-            Sheet(layout, data, check, table if layout.doubles and finite else None)
-            if fits
-            else None
-            for (fits, finite), data, check, table in told
-        ]
+        fits = found[:, 0]
+        if not fits.all():  # what goes on keeps nothing of what does not
+            values = values[fits]
+            cells = values.view("<f8") if layout.doubles else cells[fits]
+        tables = _tables(cells, len(layout.names)) if layout.doubles else cells
+        taken = zip(values, tables, strict=True)
+        out: list[Sheet | None] = []
+        for (fit, finite), check in zip(found.tolist(), checks, strict=True):
+            if not fit:
+                out.append(None)
+                continue
+            data, table = next(taken)
+            out.append(Sheet(layout, data, check, table if layout.doubles and finite else None))
+        return out
+
+
+def _tables(cells: Any, columns: int) -> Any:
+    return cells.reshape(len(cells), columns, cells.shape[1] // columns)
 
 
 class _Kept(msgspec.Struct):

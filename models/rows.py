@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _BESIDE: Final = 600  #: bytes of a block beside its values (measured)
+_ARRAY: Final = 160  #: bytes of an array beside its values, with the bytes it views (measured)
 
 
 class Block(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -42,8 +43,18 @@ class Block(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 def size_of(blocks: Sequence[Block]) -> int:
-    """Return about how many bytes blocks take in memory."""
-    return sum([_BESIDE + 8 * len(block.times_ns) * (1 + len(block.columns)) for block in blocks])
+    """Return about how many bytes blocks take in memory; a name is held by many of them."""
+    return sum([_size_of(block) for block in blocks])
+
+
+def _size_of(block: Block) -> int:
+    rows, columns = len(block.times_ns), block.columns
+    size = _BESIDE + 8 * rows
+    if isinstance(columns, np.ndarray):
+        size += columns.nbytes
+    else:
+        size += sum([_ARRAY + column.nbytes for column in columns])
+    return size + (len(block.quality) + len(block.missing)) * (_ARRAY + rows)
 
 
 class Tick(msgspec.Struct, frozen=True, kw_only=True, gc=False):

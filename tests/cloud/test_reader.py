@@ -27,6 +27,7 @@ from models.contract.errors import ContractError
 from models.contract.messages import ITEM_SIZE, Batch, Column
 from models.contract.sheet import Sheet
 from models.rows import Block
+from tests.cloud import wires
 from tests.models.contract.corpus import BATCH, BOOT, LIVE, T0
 from tests.models.contract.fuzz import mutants
 from tests.models.contract.test_codec import batches
@@ -354,3 +355,16 @@ def test_what_goes_on_keeps_nothing_of_the_repeats_that_it_was_read_with(
         messages = Ingest(journal, Sequencer()).restore(records)
         found = Decoder().decode(records, messages)
         assert kept_by([one for one in found if isinstance(one, Block)]) == kept_by(blocks)
+
+
+def test_what_goes_on_keeps_nothing_of_what_fitted_no_template() -> None:
+    def sent(seq: int, name: str) -> Arrived:
+        return wires.up(wires.batch(seq, [1.0] * 10, name=name))
+
+    reader = Reader()
+    reader.read([sent(0, "aa")])
+    group = [sent(i, "aa" if i == 1 else "bb") for i in range(1, 50)]
+    first, *_ = reader.read(group)
+    assert isinstance(first, Batch)
+    assert type(first.columns) is Sheet
+    assert first.columns.data.base.nbytes == first.columns.data.nbytes == 80

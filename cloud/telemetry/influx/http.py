@@ -20,6 +20,7 @@ from cloud.telemetry.influx.grid import Grid
 
 CONNECT_S: Final = 5.0
 READ_S: Final = 30.0
+LONGEST_ASKED_S: Final = 60.0  #: longer than this nobody waits because a server says so
 GZIP_LEVEL: Final = 1
 QUICK_BYTES: Final = 1_400  #: a body that fits one packet is not worth compressing
 _REJECTED: Final = {400, 413, 422}
@@ -32,6 +33,10 @@ class Away(StoreBusy):
     def __init__(self, text: str, wait_s: float | None = None) -> None:
         super().__init__(text)
         self.wait_s = wait_s
+
+
+class TooSlow(Away):
+    """The server did not get through what it was given in the time that it gives itself."""
 
 
 class Rejected(StoreError):
@@ -103,7 +108,7 @@ class Connection:
         self._decoder = msgspec.msgpack.Decoder(_Answer)
 
     def write(self, bucket: str, body: bytes | memoryview) -> None:
-        """Store lines. `Away`, `Rejected`, `StoreBusy` (settings are wrong)."""
+        """Store lines. `Away`, `TooSlow`, `Rejected`, `StoreBusy` (settings are wrong)."""
         headers = {"Content-Type": "text/plain; charset=utf-8"}
         if self.server.gzip and len(body) > QUICK_BYTES:
             body = gzip.compress(body, GZIP_LEVEL)
@@ -183,12 +188,21 @@ class Connection:
             )
         if status == 404:
             return StoreBusy(f"{where}: {said.message[:_SAID]}{_way_out('not found')}")
-        wait = float(after) if after and after.isdigit() else None
-        return Away(f"{where}: answered {status}: {said.message[:_SAID]}", wait)
+        told = f"{where}: answered {status}: {said.message[:_SAID]}"
+        if status == 500 and "timeout" in said.message:
+            return TooSlow(told)
+        return Away(told, _seconds(after))
 
     def close(self) -> None:
         """Let go of the connections."""
         self._pool.clear()
+
+
+def _seconds(after: str | None) -> float | None:
+    """Return for how long a server asks to be left alone, where it says so in seconds."""
+    if after and after.isascii() and after.isdecimal():
+        return min(float(after), LONGEST_ASKED_S)
+    return None
 
 
 def _way_out(said: str) -> str:

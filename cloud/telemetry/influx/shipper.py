@@ -2,7 +2,8 @@
 
 A server that is away or busy is tried again with growing, jittered pauses, without end: what waits
 lies in the spool. What the server refuses is narrowed down to single lines, which are handed to the
-quarantine with the server's reason; all others are stored.
+quarantine with the server's reason; all others are stored. What takes the server too long goes to
+it in halves.
 """
 
 import logging
@@ -18,7 +19,7 @@ import numpy as np
 from cloud.errors import StoreBusy, StoreError
 from cloud.telemetry import Passing
 from cloud.telemetry.influx import names
-from cloud.telemetry.influx.http import Away, Connection, Rejected
+from cloud.telemetry.influx.http import Away, Connection, Rejected, TooSlow
 from cloud.telemetry.influx.log import Copied, ShipmentLog
 from cloud.telemetry.influx.setup import Buckets
 from cloud.telemetry.influx.shipment import Builder, Shipment
@@ -26,7 +27,7 @@ from cloud.telemetry.influx.spool import Spool
 from models.rows import Block
 
 MERGED_VALUES: Final = 350_000  #: so many go into one shipment, and the rest of a group
-MERGED_BLOCKS: Final = 10_000  #: and no more blocks than that: each may need lines of its own
+MERGED_BLOCKS: Final = 10_000  #: or so many blocks, and the rest of a group: each needs own lines
 LINGER_S: Final = 0.2  #: how long a small shipment waits for more, unless somebody waits for it
 FIRST_WAIT_S: Final = 0.1
 LONGEST_WAIT_S: Final = 10.0
@@ -157,7 +158,7 @@ class Shipper:
             blocks, position = self._merged(blocks, position)
         self._hurry.clear()
         with self.hands_on, self._alone():
-            shipment = self._again(lambda: self._builder.build(blocks, position), refusals=False)
+            shipment = self._again(lambda: self._builder.build(blocks, position))
             blocks.clear()  # what waits meanwhile takes as much
             self._again(lambda: self._shipments.note(shipment))
             self._repeat, self._repeat_to = shipment, position
@@ -236,10 +237,14 @@ class Shipper:
 
     def _stored(self, bucket: str, body: bytes | memoryview) -> list[Refused]:
         """Store lines; return those that the server does not take."""
+        end = _middle(body)
+        tell = (Rejected, TooSlow) if end < len(body) else (Rejected,)
         try:
-            self._again(lambda: self._connection.write(bucket, body))
+            self._again(lambda: self._connection.write(bucket, body), tell=tell)
         except Rejected as error:
             return self._narrow(bucket, body, error)
+        except TooSlow:  # what of it is stored already is only stored again
+            return [*self._stored(bucket, body[:end]), *self._stored(bucket, body[end:])]
         return []
 
     def _narrow(self, bucket: str, body: bytes | memoryview, error: Rejected) -> list[Refused]:
@@ -258,18 +263,15 @@ class Shipper:
             *self._stored(bucket, b"".join(lines[half:])),
         ]
 
-    def _again(self, action: Callable[[], T], *, refusals: bool = True) -> T:
-        """Do something until the server (or the disk) lets it.
-
-        `Rejected` comes through, except without `refusals`: then it is tried again, too.
-        """
+    def _again(self, action: Callable[[], T], *, tell: tuple[type[StoreError], ...] = ()) -> T:
+        """Do something until the server (or the disk) lets it; errors of `tell` come through."""
         wait = FIRST_WAIT_S
         while True:
             try:
                 done = action()
             except StoreError as error:
-                if isinstance(error, Rejected) and refusals:
-                    self._say(None)
+                if isinstance(error, tell):
+                    self._say(str(error) if isinstance(error, TooSlow) else None)
                     raise
                 self._say(Passing(error) if isinstance(error, Copied) else str(error))
                 asked = error.wait_s if isinstance(error, Away) and error.wait_s else 0.0
@@ -301,6 +303,15 @@ def _cut(body: bytes | memoryview) -> Iterator[memoryview]:
         rest = rest[end:]
     if len(rest):
         yield rest
+
+
+def _middle(body: bytes | memoryview) -> int:
+    """Return where the line ends that a body's middle lies in."""
+    half = max(len(body) // 2 - 1, 0)
+    for first in range(half, len(body), LOOK_BYTES):
+        if found := bytes(body[first : first + LOOK_BYTES]).find(b"\n") + 1:
+            return first + found
+    return len(body)
 
 
 def _line_end(body: memoryview) -> int:

@@ -15,7 +15,7 @@ from cloud.errors import StoreBusy
 from cloud.telemetry.checks import SECOND_NS, T0, block
 from cloud.telemetry.influx import http, names, shipper
 from cloud.telemetry.influx import spool as waiting
-from cloud.telemetry.influx.http import Away, Connection, Rejected
+from cloud.telemetry.influx.http import Away, Connection, Rejected, TooSlow
 from cloud.telemetry.influx.log import ShipmentLog
 from cloud.telemetry.influx.setup import Buckets
 from cloud.telemetry.influx.shipment import Shipment
@@ -96,6 +96,52 @@ def test_a_refused_line_waits_for_a_busy_ledger_and_the_rest_is_stored(
         b"two 1",
     ]
     assert shipper.failure is None
+
+
+class Slow(Server):
+    """Gets through two lines at most, and says what it was given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.given: list[int] = []
+
+    def write(self, bucket: str, body: bytes | memoryview) -> None:
+        self.given.append(bytes(body).count(b"\n"))
+        if self.given[-1] > 2:
+            self.lines += bytes(body).splitlines()[:1]  # some of it is stored all the same
+            raise TooSlow("answered 500: timeout")
+        super().write(bucket, body)
+
+
+def test_what_takes_the_server_too_long_goes_to_it_in_halves(tmp_path: Path) -> None:
+    server, lines = Slow(), [b"line %d" % i for i in range(8)]
+    ships = Shipper(
+        connection=server,  # type: ignore[arg-type]
+        builder=Builder(),  # type: ignore[arg-type]
+        spool=Spool(),  # type: ignore[arg-type]
+        shipments=ShipmentLog(tmp_path),
+        buckets=Buckets.of("t"),
+        pass_on=lambda _: None,
+        position=-1,
+    )
+    ships._post("raw", memoryview(b"\n".join([*lines, b""])))
+    assert server.given == [8, 4, 2, 2, 4, 2, 2]
+    assert sorted(set(server.lines)) == lines
+    assert ships.trouble is None
+
+
+@pytest.mark.parametrize(
+    ("after", "wait_s"),
+    [("7", 7.0), ("99999999999", 60.0), ("9" * 400, 60.0), ("\u00b2", None), ("soon", None)],
+)
+def test_a_server_says_how_long_to_wait_within_reason(after: str, wait_s: float | None) -> None:
+    refusal = Connection(http.Server(url="http://db", org="o", token="t"))._refusal
+    away = refusal(503, b"", after)
+    assert isinstance(away, Away)
+    assert away.wait_s == wait_s
+    slow = b'{"code":"internal error","message":"unexpected error writing points: timeout"}'
+    assert isinstance(refusal(500, slow, None), TooSlow)
+    assert not isinstance(refusal(503, slow, None), TooSlow)
 
 
 def test_a_shipment_has_no_more_blocks_than_it_may(
