@@ -20,13 +20,14 @@ def by_machine(birth: Birth) -> dict[str, Units]:
     shared: dict[str, str] = {}
     own: dict[str, dict[str, str]] = {key: {} for key in birth.machines}
     for metric in birth.metrics:
-        if metric.unit is None:
+        unit = spelled(metric.unit or "")
+        if not unit:
             continue
         key, slash, signal = metric.name.partition("/")
         if slash and key in own:
-            own[key][signal] = spelled(metric.unit)
+            own[key][signal] = unit
         else:
-            shared[metric.name] = spelled(metric.unit)
+            shared[metric.name] = unit
     first = _first(shared.items(), MOST // max(len(own), 1))
     return {key: tuple((first | mine).items()) for key, mine in own.items()}
 

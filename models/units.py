@@ -24,13 +24,19 @@ _LETTERS: Final = str.maketrans({"\xb0": "deg", "\u03bc": "u", "\u03a9": "Ohm", 
 #: written, a code of UCUM that means something else.
 _SPELLED: Final = {
     "Cel": "cel degc deg_c celsius degcelsius", "[degF]": "degf deg_f fahrenheit", "K": "kelvin",
-    "%": "percent pct", "/min": "rpm", "[psi]": "psi", "bar": "bar bars", "Pa": "pascal",
-    "kPa": "kpa", "V": "v volt volts", "A": "amp amps ampere amperes", "W": "watt watts",
+    "%": "percent pct", "/min": "rpm min-1 rev/min revs/min", "[psi]": "psi", "bar": "bar bars",
+    "Pa": "pascal", "kPa": "kpa", "V": "v volt volts", "A": "amp amps ampere amperes",
+    "W": "watt watts",
     "Ohm": "ohm ohms", "Hz": "hz hertz", "s": "sec secs second seconds", "h": "hr hrs hour hours",
     "min": "mins minute minutes", "mm/s": "mm/sec", "m3/h": "m3/hr", "By": "byte bytes",
-    "By/s": "byte/s bytes/s", "1": "count counts cycles pages",
+    "By/s": "byte/s bytes/s", "1": "count counts cycle cycles page pages",
 }  # fmt: skip
 _CODES: Final = {word: code for code, words in _SPELLED.items() for word in words.split()}
+#: the same, of which other letters mean something else: R/min, MOhm
+_EXACT: Final = {
+    "r/min": "/min", "mohm": "mOhm", "mohms": "mOhm", "mOhms": "mOhm", "kohm": "kOhm",
+    "kohms": "kOhm", "kOhms": "kOhm", "Mohm": "MOhm", "Mohms": "MOhm", "MOhms": "MOhm",
+}  # fmt: skip
 #: codes of UCUM that are taken for these where a profile expects them: coulomb, farad
 _SHORT: Final = {"C": "Cel", "F": "[degF]"}
 
@@ -38,11 +44,12 @@ _SHORT: Final = {"C": "Cel", "F": "[degF]"}
 def spelled(unit: str) -> str:
     """Return the UCUM code of a unit that is told in a common spelling; else the unit as it is.
 
-    So degC, °C, celsius (Cel), m/s² and m/s^2 (m/s2), rpm (/min), µm (um), kΩ (kOhm).
+    So degC, deg C, °C, celsius (Cel), m/s² and m/s^2 (m/s2), rpm, min-1 (/min), µm (um), kΩ (kOhm).
+    Spaces around it do not count.
     """
-    plain = unicodedata.normalize("NFKC", unit).translate(_LETTERS)
+    plain = unicodedata.normalize("NFKC", unit).translate(_LETTERS).strip()
     plain = _POWER.sub("", plain)
-    return _CODES.get(plain.lower(), plain)
+    return _EXACT.get(plain) or _CODES.get(plain.lower().replace(" ", ""), plain)
 
 
 def differing(profile: Profile, told: Mapping[str, str]) -> list[str]:

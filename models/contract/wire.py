@@ -30,8 +30,8 @@ Boot = Annotated[str, Meta(pattern=rf"^[0-9a-z-]{{8,36}}{_END}")]
 Hash = Annotated[str, Meta(pattern=rf"^[0-9a-f]{{8}}{_END}")]
 Text = Annotated[str, Meta(pattern=rf"^{_TEXT}{{1,120}}{_END}")]
 LongText = Annotated[str, Meta(max_length=4000)]
-#: ASCII without spaces, as UCUM's codes are, and what people write in units: ° ² ³ µ · Ω ℃ ℉
-_UNIT: Final = r"[!-~\xb0\xb2\xb3\xb5\xb7\u03a9\u03bc\u2103\u2109\u2126]"
+#: ASCII, as UCUM's codes are, and what people write in units: spaces, ° ² ³ µ · Ω ℃ ℉
+_UNIT: Final = r"[ -~\xb0\xb2\xb3\xb5\xb7\u03a9\u03bc\u2103\u2109\u2126]"
 Unit = Annotated[str, Meta(pattern=rf"^{_UNIT}{{1,32}}{_END}", description="UCUM code")]
 ProfileName = Annotated[str, Meta(pattern=rf"^[a-z0-9][a-z0-9_-]{{0,62}}{_END}")]
 MachineKey = Annotated[str, Meta(pattern=rf"^([a-z0-9][a-z0-9-]{{0,30}})?{_END}")]

@@ -32,6 +32,9 @@ def test_units_are_compared_as_codes_without_annotations(told: str, same: bool) 
     [
         ("°C", "Cel"), ("\u2103", "Cel"), ("DegC", "Cel"), ("°F", "[degF]"), ("m/s²", "m/s2"),
         ("m/s^2", "m/s2"), ("m³/h", "m3/h"), ("µm", "um"), ("\u03bcg/m^3", "ug/m3"), ("kΩ", "kOhm"),
+        ("deg C", "Cel"), ("° C", "Cel"), (" Cel ", "Cel"), ("page", "1"), ("cycle", "1"),
+        ("min-1", "/min"), ("rev/min", "/min"), ("r/min", "/min"),
+        ("mohm", "mOhm"), ("Mohm", "MOhm"), ("kohms", "kOhm"), ("m s", "m s"),
         ("\u2126", "Ohm"), ("RPM", "/min"), ("psi", "[psi]"), ("kPa", "kPa"), ("%", "%"),
     ],
 )  # fmt: skip
@@ -42,7 +45,23 @@ def test_common_spellings_are_read_as_the_code_that_they_mean(told: str, code: s
 
 @pytest.mark.parametrize(
     "code",
-    ["C", "F", "S", "PA", "MPa", "mPa", "MOhm", "mOhm", "G", "g", "B", "10*3/uL", "10^3", "/h"],
+    [
+        "C",
+        "F",
+        "S",
+        "PA",
+        "MPa",
+        "mPa",
+        "MOhm",
+        "mOhm",
+        "G",
+        "g",
+        "B",
+        "10*3/uL",
+        "10^3",
+        "/h",
+        "R/min",
+    ],
 )
 def test_what_means_something_else_in_ucum_is_left(code: str) -> None:
     assert spelled(code) == code

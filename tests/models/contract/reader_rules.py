@@ -98,7 +98,7 @@ def birth(body: dict[str, Any]) -> None:
     for metric in metrics:
         need(is_map(metric) and is_text(metric.get("name")), "metric")
         need(metric.get("type", "float64") in ("float64", "float32", "int64", "bool"), "type")
-        optional(metric, "unit", lambda u: matches("[!-~°²³µ·Ωμ℃℉\u2126]{1,32}", u))
+        optional(metric, "unit", lambda u: matches("[ -~°²³µ·Ωμ℃℉\u2126]{1,32}", u))
         need(isinstance(metric.get("kind", "gauge"), str), "kind")
         for limit in ("low", "high"):
             optional(metric, limit, is_finite)

@@ -265,7 +265,7 @@ def test_a_birth_without_a_hash_or_machines_gets_them() -> None:
         {"metrics": [{"name": "tab\t"}]},
         {"metrics": [{"name": "turned \u202e"}]},
         {"metrics": [{"name": "x" * 121}]},
-        {"metrics": [{"name": "a", "unit": "m s"}]},
+        {"metrics": [{"name": "a", "unit": "m\ts"}]},
         {"metrics": [{"name": "a", "type": "text"}]},
         {"machines": {"UP": {}}},
         {"machines": {"a/b": {}}},
@@ -279,6 +279,14 @@ def test_a_wrong_birth(wrong: dict[str, Any]) -> None:
     body = {"boot": BOOT, "metrics": [], **wrong}
     for form in (msgspec.json.encode, cbor2.dumps):
         assert reason(form(body), "pm/1/a.b/up/birth") is Reason.WRONG_TYPE
+
+
+def test_a_unit_of_two_words_sets_no_birth_aside() -> None:
+    body = {"boot": BOOT, "metrics": [{"name": "a", "unit": "deg C"}, {"name": "b", "unit": " "}]}
+    for form in (msgspec.json.encode, cbor2.dumps):
+        birth = codec.decode(topics.parse("pm/1/acme.m1/up/birth"), form(body))
+        assert isinstance(birth, Birth)
+        assert [one.unit for one in birth.metrics] == ["deg C", " "]
 
 
 def test_a_cbor_birth_has_finite_limits() -> None:
