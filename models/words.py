@@ -3,7 +3,6 @@
 Pure text from values, so that every reader gets the same finding in their language.
 """
 
-from decimal import Decimal
 from typing import Final
 
 from models.assessment import (
@@ -17,32 +16,12 @@ from models.assessment import (
     Life,
     State,
 )
-from models.profile import Profile, Words
+from models.figures import DAY, HOUR, figure, quantity, span, span_of
+from models.profile import Consumable, Profile, Words
 
 LANGUAGES: Final = ("en", "zh")
-#: UCUM codes as people write them; all others are shown as they are
-UNITS: Final = {
-    "Cel": "°C",
-    "1": "",
-    "m3/h": "m³/h",
-    "ug/m3": "µg/m³",
-    "/min": "1/min",
-    "mOhm": "mΩ",
-    "Ohm": "Ω",
-    "By": "B",
-    "By/s": "B/s",
-    "[degF]": "°F",
-    "[psi]": "psi",
-    "um": "µm",
-    "m/s2": "m/s²",
-    "kOhm": "kΩ",
-    "MOhm": "MΩ",
-}
-PREFIXED: Final = ("By", "By/s")  #: units that take one of these, so that each figure has its own
-PREFIXES: Final = ("", "k", "M", "G", "T", "P")
-PLAIN: Final = (1e-9, 1e15)  #: sizes between which no power of ten is written
-MINUTE, HOUR, DAY, YEAR = 60.0, 3600.0, 86_400.0, 365.25 * 86_400.0
-
+STILL: Final = 0.05  #: times the usual rate; below it wear stands still as far as anybody can tell
+VAGUE: Final = 0.01  #: of the late end: a middle nearer than it does not choose the unit of a band
 _STATES: Final[dict[State, Words]] = {
     State.UNKNOWN: {"en": "nothing heard yet", "zh": "尚无数据"},
     State.LEARNING: {"en": "learning what is normal", "zh": "正在学习正常状态"},
@@ -140,6 +119,15 @@ _AGES: Final = {
     "en": "nothing measures it: this is what its age says, such a part lasts about {limit}",
     "zh": "无测量信号：按使用时间估计，此类部件寿命约{limit}",
 }
+_TOLD: Final = {
+    "en": "told by {signal}; the limit is {limit}",
+    "zh": "依据{signal}，极限为{limit}",
+}
+_TOLD_COUNT: Final = {
+    "en": "told by {signal}; such a part lasts {limit}",
+    "zh": "依据{signal}，此类部件寿命约{limit}",
+}
+_HARDLY: Final = {"en": "it hardly wears at present", "zh": "目前几乎没有磨损"}
 _RATES: Final = {
     "en": "it wears {rate} times as fast as a usual part at the same use",
     "zh": "在相同使用强度下，其磨损速度为普通部件的{rate}倍",
@@ -148,17 +136,12 @@ _USUAL: Final = {
     "en": "it wears as fast as a usual part at the same use",
     "zh": "在相同使用强度下，其磨损速度与普通部件相当",
 }
+_EACH: Final = ({"en": "an hour", "zh": "小时"}, {"en": "a day", "zh": "天"})
 _NORMED: Final = {
     "en": "{signal} is read as at {limit} of {load}",
     "zh": "{signal}已折算到{load}为{limit}时的值",
 }
 _SUMMARY: Final = {"en": "{state}; health {health} of 100", "zh": "{state}；健康度 {health}/100"}
-_SPANS: Final = (
-    (YEAR, 2.0, {"en": ("year", "years"), "zh": ("年", "年")}),
-    (DAY, 2.0, {"en": ("day", "days"), "zh": ("天", "天")}),
-    (HOUR, 2.0, {"en": ("hour", "hours"), "zh": ("小时", "小时")}),
-    (MINUTE, -1.0, {"en": ("minute", "minutes"), "zh": ("分钟", "分钟")}),
-)
 
 
 def explain(
@@ -191,24 +174,7 @@ def drivers(life: Life, profile: Profile, lang: str = "en") -> list[str]:
         usual = span((part.life_d or 0.0) * DAY, lang)
         return [_AGES[lang].format(limit=usual)]
     name, unit = _signal(life.signal or "", profile, lang)
-    found = []
-    if life.slope_per_s is not None:
-        counted = life.basis == "counter"
-        if counted and unit and unit.startswith("{"):
-            unit = None  # the counter's title says what it counts
-        length = DAY if life.p50_s >= 2.0 * DAY else HOUR
-        names = {DAY: {"en": "a day", "zh": "天"}, HOUR: {"en": "an hour", "zh": "小时"}}
-        found.append(
-            (_COUNTS if counted else _WEARS)[lang].format(
-                signal=name,
-                slope=quantity(abs(life.slope_per_s) * length, unit),
-                unit=names[length][lang],
-                limit=quantity(part.rated if counted else part.limit, unit),
-            )
-        )
-    if life.rate is not None:
-        words = _USUAL if abs(life.rate - 1.0) < 0.1 else _RATES
-        found.append(words[lang].format(rate=figure(life.rate, 2)))
+    found = _wear(life, part, (name, unit), lang)
     if part.norm is not None and life.basis == "wear":
         load, load_unit = _signal(part.norm.by, profile, lang)
         nominal = quantity(part.norm.nominal, load_unit)
@@ -216,51 +182,36 @@ def drivers(life: Life, profile: Profile, lang: str = "en") -> list[str]:
     return found
 
 
+def _wear(life: Life, part: Consumable, told_by: tuple[str, str | None], lang: str) -> list[str]:
+    """Return how fast a part goes to its limit, by a signal (title, unit); not where it is there.
+
+    Nor a figure of wear that stands still: it would say more than is known.
+    """
+    name, unit = told_by
+    counted = life.basis == "counter"
+    if counted and unit and unit.startswith("{"):
+        unit = None  # the counter's title says what it counts
+    limit = quantity(part.rated if counted else part.limit, unit)
+    over, still = life.p90_s == 0.0, life.rate is not None and life.rate < STILL
+    found = []
+    if over or still:
+        found.append((_TOLD_COUNT if counted else _TOLD)[lang].format(signal=name, limit=limit))
+    elif life.slope_per_s is not None:
+        by_day = (life.p50_s or 0.0) >= 2.0 * DAY
+        slope = quantity(abs(life.slope_per_s) * (DAY if by_day else HOUR), unit)
+        words = (_COUNTS if counted else _WEARS)[lang]
+        found.append(words.format(signal=name, slope=slope, unit=_EACH[by_day][lang], limit=limit))
+    if still and not over:
+        found.append(_HARDLY[lang])
+    elif life.rate is not None and not over:
+        words = (_USUAL if abs(life.rate - 1.0) < 0.1 else _RATES)[lang]
+        found.append(words.format(rate=figure(life.rate, 2)))
+    return found
+
+
 def title(words: Words, name: str, lang: str) -> str:
     """Return a title in a language, else in English, else the name itself."""
     return words.get(lang) or words.get("en") or name
-
-
-def quantity(value: float | None, unit: str | None) -> str:
-    """Return a value of three figures with its unit as people write it; `–` when there is none."""
-    if value is None:
-        return "–"
-    shown = UNITS.get(unit, unit) if unit else ""
-    if shown.startswith("{"):
-        shown = shown.strip("{}")
-    if unit in PREFIXED:
-        value = float(f"{value:.3g}")
-        steps = min((len(f"{abs(value):.0f}") - 1) // 3, len(PREFIXES) - 1)
-        value, shown = value / 1000.0**steps, PREFIXES[steps] + shown
-    number = f"{value:.0f}" if 100 <= abs(value) < PLAIN[1] else figure(value, 3)
-    space = "" if shown in {"%", ""} else " "
-    return f"{number}{space}{shown}"
-
-
-def figure(value: float, digits: int) -> str:
-    """Return a value of so many figures; only what is very small or large has a power of ten."""
-    rounded = f"{value:.{digits}g}"
-    if "e" not in rounded:
-        return rounded
-    if PLAIN[0] <= abs(value) < PLAIN[1]:
-        return f"{Decimal(rounded):f}"
-    mantissa, power = rounded.split("e")
-    return f"{mantissa}e{int(power)}"
-
-
-def span(seconds: float, lang: str, *, bare: bool = False) -> str:
-    """Return a time span in the unit that suits its size; `bare` leaves the unit out."""
-    return _span(seconds, seconds, lang, bare=bare)
-
-
-def _span(seconds: float, size: float, lang: str, *, bare: bool = False) -> str:
-    length, _, names = next(entry for entry in _SPANS if size >= entry[1] * entry[0])
-    count = f"{seconds / length:.1f}" if length == YEAR else f"{seconds / length:.0f}"
-    if bare:
-        return count
-    one, many = names[lang]
-    space = "" if lang == "zh" else " "
-    return f"{count}{space}{one if count == '1' else many}"
 
 
 def _signal(name: str, profile: Profile, lang: str) -> tuple[str, str | None]:
@@ -347,11 +298,12 @@ def _contexts(profile: Profile, lang: str) -> str:
 
 
 def _contribution(item: Contribution, profile: Profile, lang: str) -> str:
-    name, _ = _signal(item.signal, profile, lang)
+    name, unit = _signal(item.signal, profile, lang)
+    unit = item.unit or unit  # the device may tell one that no profile knows
     expected = ""
     if item.expected is not None:
-        expected = _EXPECTED[lang].format(expected=quantity(item.expected, item.unit))
-    value = quantity(item.value, item.unit)
+        expected = _EXPECTED[lang].format(expected=quantity(item.expected, unit))
+    value = quantity(item.value, unit)
     return _CONTRIBUTION[lang].format(signal=name, value=value, expected=expected)
 
 
@@ -386,11 +338,12 @@ def _life(item: Life, profile: Profile, lang: str) -> str:
     elif item.p90_s <= 0.0:
         return _REACHED[lang].format(part=name)
     else:
-        size = item.p50_s
-        low = _span(item.p10_s, size, lang, bare=True)
-        middle = _span(item.p50_s, size, lang, bare=lang == "en")
+        near = item.p50_s < VAGUE * item.p90_s
+        size = item.p90_s if near else item.p50_s
+        low = span_of(item.p10_s, size, lang, bare=True)
+        middle = span_of(item.p50_s, size, lang, bare=lang == "en")
         text = _LIFE[lang].format(
-            part=name, low=low, high=_span(item.p90_s, size, lang), middle=middle
+            part=name, low=low, high=span_of(item.p90_s, size, lang), middle=middle
         )
     if item.fraction is not None:
         text += _LEFT[lang].format(share=f"{100 * item.fraction:.0f}%")

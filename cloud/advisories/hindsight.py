@@ -7,7 +7,7 @@ import msgspec
 
 from cloud.ledger.records import Ended, Verdict
 from models.assessment import Assessment, Life
-from models.words import span
+from models.figures import span
 
 NS: Final = 1_000_000_000
 RENEWED: Final = 0.3  #: a share of life that rises by so much belongs to a new part

@@ -2,8 +2,10 @@ import msgspec
 import pytest
 
 from models.assessment import Assessment, Check, Condition, Contribution, Life, State
+from models.figures import quantity, span
 from models.profile import Limits, Norm, Profile, Signal, load_profiles, parse_profile
-from models.words import drivers, explain, quantity, span
+from models.units import shown
+from models.words import drivers, explain
 from tests.models.fleet.machines import DAY, PUMP
 
 
@@ -151,6 +153,37 @@ def test_a_band_of_life() -> None:
 
 
 @pytest.mark.parametrize(
+    ("days", "en", "zh"),
+    [
+        ((0, 0, 2), "0 to 2 days, most likely 0", "0至2天后达到极限，最可能为0天"),
+        (
+            (0, 10 / 1440, 20),
+            "0 to 20 days, most likely 0",
+            "0至20天后达到极限，最可能为0天",
+        ),
+        (
+            (4.3, 4.9, 5.5),
+            "4.3 to 5.5 days, most likely 4.9",
+            "4.3至5.5天后达到极限，最可能为4.9天",
+        ),
+        ((8.6, 9.97, 12.4), "8.6 to 12 days, most likely 10", "8.6至12天后达到极限，最可能为10天"),
+    ],
+)
+def test_a_band_has_one_unit_and_is_as_exact_as_on_the_pages(
+    days: tuple[float, ...], en: str, zh: str
+) -> None:
+    assert explain(life(*days), PUMP) == f"Bearing: limit reached in {en}"
+    assert explain(life(*days), PUMP, "zh") == f"Bearing：预计{zh}"
+
+
+def test_a_contribution_of_a_signal_that_no_profile_knows_has_the_unit_of_its_device() -> None:
+    item = Contribution(
+        signal="x", check=Check.SHIFT, value=7.4, expected=None, unit=None, weight=1.0
+    )
+    assert explain(item, shown(PUMP, {"x": "bar"})) == "x is 7.4 bar"
+
+
+@pytest.mark.parametrize(
     ("seconds", "en", "zh"),
     [
         (90 * 60, "90 minutes", "90分钟"),
@@ -282,6 +315,36 @@ def test_what_drives_an_estimate(
             assert word in sentence
     unknown = msgspec.structs.replace(known, p10_s=None, p50_s=None, p90_s=None)
     assert drivers(unknown, load_profiles()[profile]) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "days", "english", "chinese"),
+    [
+        ({"rate": 0.02}, (0, 0, 0), ["told by {}; the limit is 250 Pa"], ["依据{}，极限为250 Pa"]),
+        (
+            {"rate": 0.0201},
+            (90, 900, 3000),
+            ["told by {}; the limit is 250 Pa", "it hardly wears at present"],
+            ["依据{}，极限为250 Pa", "目前几乎没有磨损"],
+        ),
+    ],
+)
+def test_no_figure_says_how_fast_a_part_goes_to_a_limit_it_has_reached_or_stands_off(
+    fields: dict[str, float], days: tuple[float, ...], english: list[str], chinese: list[str]
+) -> None:
+    profile = load_profiles()["air-purifier"]
+    names = {"component": "filter", "basis": "wear", "signal": "differential_pressure"}
+    known = msgspec.structs.replace(life(*days), slope_per_s=1e-9, **names, **fields)
+    title = profile.signals["differential_pressure"].title
+    for lang, said in (("en", english), ("zh", chinese)):
+        assert drivers(known, profile, lang) == [one.format(title[lang]) for one in said]
+
+
+def test_a_counter_at_the_end_tells_no_more_of_its_use() -> None:
+    names = {"component": "toner", "basis": "counter", "signal": "toner_pages"}
+    known = msgspec.structs.replace(life(0, 0, 0), slope_per_s=1e-3, **names)
+    [said] = drivers(known, load_profiles()["office-printer"])
+    assert said.endswith("; such a part lasts 16000")
 
 
 def test_an_indicator_that_is_read_as_at_the_nominal_load_says_so() -> None:
