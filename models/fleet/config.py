@@ -115,6 +115,8 @@ class Config:
     #: silence of so many usual intervals, and at least `dropout_min_s`, is a dropout
     dropout_intervals: float = 10.0
     dropout_min_s: float = 60.0
+    #: of what was heard once nobody knows the interval: many devices report once a day
+    dropout_unknown_s: float = 36 * 3600.0
 
     #: health moved by so many points: worth telling; it moves in steps of `health_step`
     health_told: float = 5.0

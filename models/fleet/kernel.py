@@ -141,8 +141,14 @@ def _silence(lanes: Any, bounds: Any, m: Any, now: int, rules: Any) -> None:
             continue
         wait = bounds[lane.bound].dropout_ns
         if wait == 0:
-            usual = lane.interval_s if m.data_clock == 1 else max(lane.interval_s, lane.group_s)
-            wait = int(max(rules.dropout_min_s, rules.dropout_intervals * usual) * 1e9)
+            least = int(rules.dropout_min_s * 1e9)
+            between = lane.interval_s if m.data_clock == 1 else lane.group_s
+            if between > 0.0:
+                usual = max(lane.interval_s, between)
+                wait = max(least, int(rules.dropout_intervals * usual * 1e9))
+            else:  # heard once
+                wait = int(rules.dropout_unknown_s * 1e9)
+                due = min(due, now + least)  # its interval may be known by then
         heard = lane.last_ns if m.data_clock == 1 else lane.received_ns
         if now - heard > wait:
             set_condition(lane, DROPOUT, True, now)

@@ -1,8 +1,9 @@
 """Whether a part is a new one: what its readings show, and what follows from it. Compiled.
 
 A reading that looks new makes the part new at once (`TRIED`); the next one confirms it or takes it
-back. What was known of the old part is kept until the band of the new one is told (`PROVES`): a
-machine that starts slowly reads as with a new part for a while, and then as with the old one.
+back; no band is told meanwhile. What was known of the old part is kept until the band of the new
+one is told (`PROVES`): a machine that starts slowly reads as with a new part for a while, and then
+as with the old one.
 """
 # ruff: noqa: PLR0917  compiled code: no keywords, and a call costs a look-up
 
@@ -101,6 +102,7 @@ def renewed(lines: Lines, i: int) -> None:
     _teach(lines.before[i], lines.parts[kind], lines.taught[kind])  # while the other is on trial
     _teach(w, lines.parts[kind], lines.taught[kind])
     lines.before[i] = lines.empty[0]
+    lines.rows[i].known = 0
     last_s, looked_s = w.last_s, w.looked_s
     lines.wears[i] = lines.empty[0]
     w.fresh, w.last_s, w.looked_s = 1, last_s, looked_s
@@ -149,6 +151,7 @@ def look(
     lines.before[i] = lines.wears[i]
     lines.wears[i] = lines.empty[0]
     w.trial = TRIED if count == 1 else PROVES  # several readings are no glitch
+    lines.rows[i].known = 0  # the band was the old part's
     w.fresh, w.last_s, w.looked_s = 1, now_s, now_s
     start(w, f, c, taught, begun, spread, mean, raw / count)
 

@@ -96,7 +96,8 @@ def test_stuck_begins_after_its_time_and_ends_with_the_first_change() -> None:
 
 def test_a_silent_machine_on_the_wall_clock_is_noticed_by_ticks() -> None:
     fleet = made(Signal(), clock="wall")
-    feed(fleet, [1.0, 2.0, 3.0], step_ns=S)
+    for second in range(3):
+        feed(fleet, [float(second)], second, step_ns=S)
     heard = START + 2 * S
     assert fleet.observe([Tick(n=1, at_ns=heard + 60 * S)]) == []
     [told] = fleet.observe([Tick(n=2, at_ns=heard + 61 * S)])
@@ -125,7 +126,9 @@ def test_of_a_site_that_falls_silent_some_machines_are_told_at_each_tick() -> No
     names = [f"m{number}" for number in range(2 * AT_ONCE + 1)]
     for name in names:
         fleet.bind(name, "p", "wall")
-    fleet.observe([block(name, [START], {"x": [1.0]}) for name in names])
+    fleet.observe([
+        block(name, [START + s * S], {"x": [1.0]}) for s in (-1, 0) for name in names
+    ])  # fmt: skip
     told = fleet.observe([Tick(n=n, at_ns=START + (61 + n) * S) for n in range(4)])
     assert [a.machine for a in told] == names
     assert [a.n for a in told] == [0] * AT_ONCE + [1] * AT_ONCE + [2]
@@ -137,8 +140,44 @@ def test_batches_that_come_seldom_are_no_silence() -> None:
     for k in range(5):
         feed(fleet, [1.0] * 300, 300 * k, step_ns=S)
         ticks = [Tick(n=0, at_ns=START + (300 * k + 299 + i) * S) for i in range(0, 300, 10)]
-        told = fleet.observe(ticks) if k else []
-        assert changes(told, Check.DROPOUT) == []
+        assert changes(fleet.observe(ticks), Check.DROPOUT) == []
+
+
+@pytest.mark.parametrize("after_s", [None, 600.0])
+def test_what_was_heard_once_may_come_once_a_day(after_s: float | None) -> None:
+    fleet = made(Signal(dropout_after_s=after_s), clock="wall")
+    feed(fleet, [1.0])
+    wait = 36 * 60 if after_s is None else 10
+    told = [
+        fleet.observe([Tick(n=k, at_ns=START + k * MINUTE)])
+        for k in range(1, wait + 2)
+    ]  # fmt: skip
+    assert [k for k, one in enumerate(told) if one] == [wait]
+    assert told[-1][0].state is State.SILENT
+
+
+def test_from_its_second_message_on_the_interval_is_known() -> None:
+    fleet = made(Signal(), clock="wall")
+    feed(fleet, [1.0] * 20, step_ns=S)
+    assert fleet.observe([Tick(n=0, at_ns=START + 3000 * S)]) == []
+    feed(fleet, [1.0], 3600, step_ns=S)
+    again = START + 3600 * S
+    gap = 3600 - 19
+    assert fleet.observe([Tick(n=1, at_ns=again + 10 * gap * S)]) == []
+    [told] = fleet.observe([Tick(n=2, at_ns=again + (10 * gap + 1) * S)])
+    assert told.state is State.SILENT
+
+
+def test_a_signal_heard_once_on_data_time_is_waited_for() -> None:
+    fleet = Fleet(PROFILES)
+    fleet.bind("m", "pump", "data")
+    rows = 40 * 60
+    other = np.full(rows, np.nan)
+    other[0] = 60.0
+    both = {"vibration": np.linspace(1, 2, rows), "temperature": other}
+    told = fleet.observe([block("m", START + np.arange(rows) * MINUTE, both)])
+    [found] = [c for c in changes(told, Check.DROPOUT) if c.active]
+    assert (found.signal, found.since_ns) == ("temperature", START + (36 * 60 + 1) * MINUTE)
 
 
 def test_dropout_of_one_signal_of_a_machine_on_data_time() -> None:
