@@ -283,7 +283,7 @@ async def test_the_reasons_are_as_they_stand_now_until_it_is_done(
     said = (await api.get(path)).json()
     assert said["why"]["en"] == [
         "Pressure is 1.2 bar, at or below its limit of 2 bar; expected about 3 bar",
-        "Seal: limit reached in 7 to 12 days, most likely 9",
+        "Seal: limit reached in 7.2 to 12 days, most likely 9",
     ]
     assert (said["life"]["p50_s"], said["life_at"]) == (9.0 * DAY_S, "2023-11-15T22:13:20Z")
     plant.ledger.resolve(
