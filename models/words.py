@@ -195,7 +195,8 @@ def _wear(life: Life, part: Consumable, told_by: tuple[str, str | None], lang: s
     over, still = life.p90_s == 0.0, life.rate is not None and life.rate < STILL
     found = []
     if over or still:
-        found.append((_TOLD_COUNT if counted else _TOLD)[lang].format(signal=name, limit=limit))
+        words = (_TOLD_COUNT if counted else _TOLD)[lang]
+        found.append(words.format(signal=_inside(name, lang), limit=limit))
     elif life.slope_per_s is not None:
         by_day = (life.p50_s or 0.0) >= 2.0 * DAY
         slope = quantity(abs(life.slope_per_s) * (DAY if by_day else HOUR), unit)

@@ -337,7 +337,8 @@ def test_no_figure_says_how_fast_a_part_goes_to_a_limit_it_has_reached_or_stands
     known = msgspec.structs.replace(life(*days), slope_per_s=1e-9, **names, **fields)
     title = profile.signals["differential_pressure"].title
     for lang, said in (("en", english), ("zh", chinese)):
-        assert drivers(known, profile, lang) == [one.format(title[lang]) for one in said]
+        name = title[lang][0].lower() + title[lang][1:]
+        assert drivers(known, profile, lang) == [one.format(name) for one in said]
 
 
 def test_a_counter_at_the_end_tells_no_more_of_its_use() -> None:
