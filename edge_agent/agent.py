@@ -332,11 +332,13 @@ class Agent:
         await self._written(lambda: self.publisher.append(feed.stream, batch))
 
     async def _written(self, write: Callable[[], Awaitable[object]]) -> None:
-        """Write to the outbox until it takes it."""
+        """Write to the outbox until it takes it; `OutboxError` where the agent is to stop."""
         while True:
             try:
                 await write()
             except OutboxError as error:
+                if self._stop.is_set():
+                    raise
                 log.error("the outbox cannot be written: %s; trying again", error)
                 await asyncio.sleep(RETRY_S)
             else:

@@ -8,7 +8,7 @@ import pytest
 from edge_agent import settings as edge_settings
 from edge_agent.agent import Agent, Feed
 from edge_agent.drivers import Reading
-from edge_agent.errors import DriverError, OutboxError
+from edge_agent.errors import DriverError, OutboxError, first
 from edge_agent.outbox import Outbox
 from edge_agent.publisher import Publisher
 from edge_agent.settings import MachineSettings, SourceSettings
@@ -156,3 +156,25 @@ async def test_a_start_that_failed_leaves_the_outbox_to_the_next(tmp_path: Path)
         await failed.__aenter__()
     async with Publisher(settings(1, tmp_path)):
         pass
+
+
+async def test_a_start_that_waits_for_the_disk_can_be_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge_agent.agent.RETRY_S", 0.01)
+    tried = asyncio.Event()
+
+    class Never(Outbox):
+        def remember(self, birth: Birth) -> None:
+            loop.call_soon_threadsafe(tried.set)
+            raise OutboxError("disk I/O error")
+
+    loop = asyncio.get_running_loop()
+    agent = Agent(settings(1, tmp_path), feeds=[Feed(driver=Scripted([]))], outbox=Never)
+    running = asyncio.create_task(agent.run())
+    async with asyncio.timeout(120):
+        await tried.wait()
+        agent.stop()
+        with pytest.raises(ExceptionGroup) as ended:
+            await running
+    assert str(first(ended.value)) == "disk I/O error"
