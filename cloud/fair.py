@@ -18,6 +18,7 @@ class FairQueue(Generic[T]):
         self._most_bytes = most_bytes
         self._size = 0
         self._bytes = 0
+        self._woken = False
         self._wanted = 1  #: how many the one who takes waits for
         self._waiting: OrderedDict[str, deque[tuple[int, T]]] = OrderedDict()
         self._changed = threading.Condition()
@@ -49,6 +50,12 @@ class FairQueue(Generic[T]):
                     self._changed.notify_all()
             return len(items)
 
+    def wake(self) -> None:
+        """Let `take`, or the next one, return without waiting for a first item."""
+        with self._changed:
+            self._woken = True
+            self._changed.notify_all()
+
     def take(self, most: int, timeout: float, gather: float = 0.0, pause: float = 0.0) -> list[T]:
         """Return up to `most` items, waiting up to `timeout` seconds for the first one.
 
@@ -56,7 +63,9 @@ class FairQueue(Generic[T]):
         """
         out: list[T] = []
         with self._changed:
-            if not self._changed.wait_for(lambda: self._size > 0, timeout):
+            self._changed.wait_for(lambda: self._size > 0 or self._woken, timeout)
+            self._woken = False
+            if not self._size:
                 return out
             self._wanted, seen, ends = most, 0, time.monotonic() + gather
             while seen < self._size < most and self._room() and time.monotonic() < ends:

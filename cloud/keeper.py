@@ -24,17 +24,22 @@ log = logging.getLogger(__name__)
 class Keeper:
     """Owns the thread. All calls come from one other thread.
 
-    `least_ns`: the shortest time between two snapshots; `until_next_ns`: what it is now.
+    `least_ns`: the shortest time between two snapshots; `until_next_ns`: what it is now; `durable`:
+    up to where the telemetry store has everything. It may take its time, so that it is asked once
+    the state may change again: a snapshot which the store has not reached is not kept.
     """
 
-    def __init__(self, folder: Path, journal: Journal, least_ns: int) -> None:
+    def __init__(
+        self, folder: Path, journal: Journal, least_ns: int, durable: Callable[[], int]
+    ) -> None:
+        self._durable = durable
         self.until_next_ns = least_ns
         self._least_ns = least_ns
         self._folder = folder
         self._journal = journal
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="snapshot")
         self._copying: Future[Path | None] | None = None
-        self._keeping: Future[Path] | None = None
+        self._keeping: Future[None] | None = None
         self._waited: dict[int, int] = {}  #: snapshot -> the oldest record that waited then
 
     @property
@@ -51,9 +56,13 @@ class Keeper:
         """Note that records from `oldest` on wait in the snapshot at position `n`."""
         self._waited[n] = oldest
 
-    def begin(self, take: Callable[[], snapshot.Snapshot | None]) -> None:
-        """Let a snapshot be taken and written; `take` runs on the thread (None: not now)."""
+    def begin(self, take: Callable[[], snapshot.Snapshot], told: Callable[[], None]) -> None:
+        """Let a snapshot be taken and written; `take` runs on the thread.
+
+        `told` is called there when the state may change again.
+        """
         self._copying = self._thread.submit(self._copy, take)
+        self._copying.add_done_callback(lambda _: told())
 
     def look(self, *, wait: bool = False) -> None:
         """Take the next step with a snapshot that was begun, if it can be taken (`wait`: all)."""
@@ -63,7 +72,7 @@ class Keeper:
             if part is not None:
                 wanted_ns = part.stat().st_size * SECOND_NS // BYTES_PER_S
                 self.until_next_ns = max(self._least_ns, min(wanted_ns, MOST_NS))
-                self._keeping = self._thread.submit(_keep, part)
+                self._keeping = self._thread.submit(self._keep, part)
         if self._keeping is not None and (wait or self._keeping.done()):
             keeping, self._keeping = self._keeping, None
             try:
@@ -84,15 +93,24 @@ class Keeper:
         """Finish what was begun."""
         self._thread.shutdown()
 
-    def _copy(self, take: Callable[[], snapshot.Snapshot | None]) -> Path | None:
+    def _copy(self, take: Callable[[], snapshot.Snapshot]) -> Path | None:
         try:
-            state = take()
-            return None if state is None else snapshot.write(self._folder, state)
-        except StoreError as error:
-            log.warning("snapshot: %s; tried again at the next", error)
+            return snapshot.write(self._folder, take())
         except OSError as error:
             log.error(NOT_WRITTEN, self._folder, error.strerror)
-        return None
+            return None
+
+    def _keep(self, part: Path) -> None:
+        """Keep what was written, and give back the memory that it took."""
+        try:
+            if self._durable() >= snapshot.position(part):
+                snapshot.keep(part)
+        except StoreError as error:
+            log.warning("snapshot: %s; tried again at the next", error)
+        finally:
+            part.unlink(missing_ok=True)
+            memory.give_back()
+            memory.keep_more()
 
     def _floor(self) -> int:
         """Return up to where two snapshots have passed the journal."""
@@ -107,12 +125,3 @@ class Keeper:
             self._journal.forget(n)
         except OSError:
             log.exception("old segments of the journal stay for now")
-
-
-def _keep(part: Path) -> Path:
-    """Make a snapshot durable, give back the memory that writing it took, and keep what came."""
-    try:
-        return snapshot.keep(part)
-    finally:
-        memory.give_back()
-        memory.keep_more()

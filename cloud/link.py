@@ -264,6 +264,10 @@ class Link:
         """
         return self._queue.take(GROUP, *((0.0, 0.0) if at_once else (WAIT_S, GATHER_S, PAUSE_S)))
 
+    def wake(self) -> None:
+        """Let `group` return at once, if only with nothing."""
+        self._queue.wake()
+
     @property
     def waiting(self) -> bool:
         """Whether messages wait to be taken."""

@@ -2,8 +2,7 @@
 
 import logging
 import threading
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -12,7 +11,8 @@ from typing import Any, Final
 import msgspec
 
 from cloud import snapshot
-from cloud.decode import Decoder, Message
+from cloud.behind import Behind
+from cloud.decode import Decoder
 from cloud.disk import Room, Shortage
 from cloud.errors import StoreCorrupt, StoreError
 from cloud.ingest import Counters, Handled, Ingest
@@ -33,8 +33,7 @@ from models.fleet import Fleet, SnapshotError
 from models.profile import Profile
 
 TICK_NS: Final = 1_000_000_000
-BEHIND_BYTES: Final = 16 << 20  #: of messages that are durable and wait to be taken further
-PORTION_BYTES: Final = 1 << 20  #: of messages that are taken further at once
+BEHIND_BYTES: Final = 16 << 20  #: that what is durable and waits to be taken further may take
 CAUGHT_UP: Final = 2  #: portions taken further, at least, for each group that comes
 REPLAY_GROUP: Final = 256
 RETRY_S: Final = 1.0
@@ -84,9 +83,7 @@ class Service:
         self._ledger = ledger
         self._link = link
         self._now = now
-        #: durable and not yet taken further, with their bytes
-        self._behind: deque[tuple[Sequence[Record], Mapping[int, Message], int]] = deque()
-        self._behind_bytes = 0
+        self._behind = Behind()
         self._quota = Quota(limits or Limits())
         self._room = Room(folder, free_percent)
         self._room.enough()
@@ -101,7 +98,9 @@ class Service:
         self._thread = threading.Thread(target=self._run, name="ingest")
         self.failure: BaseException | None = None
         self.journal = SegmentJournal(folder / "journal", segment_bytes=segment_bytes)
-        self._keeper = Keeper(self._snapshots, self.journal, snapshot_ns)
+        self._keeper = Keeper(
+            self._snapshots, self.journal, snapshot_ns, telemetry.durable_position
+        )
         self.shelf = SqliteShelf(folder / "numbers.db")
         self._recover()
 
@@ -264,12 +263,27 @@ class Service:
             self.failure = error
 
     def _once(self) -> None:
+        handled = self._received()
+        now = self._now()
+        self._keeper.look()
+        due = not 0 <= now - self._last_snapshot <= self._keeper.until_next_ns
+        due = due and handled is not None and not self._keeper.busy
+        self._further(handled or Handled(), wholly=due or handled is None)
+        self.pipeline.file_if_due()
+        if due:
+            self._save()
+            self._last_snapshot = now
+        if handled is None:
+            self._stop.wait(RETRY_S)
+
+    def _received(self) -> Handled | None:
+        """Make a group durable, and say so; None: none is taken, broker and devices keep theirs."""
         if (self.pipeline.full and not self._relieved()) or not self._roomy():
-            self._stop.wait(RETRY_S)  # no group is taken: the broker and the devices keep theirs
-            return
+            return None
         self._repairs_due()
         if not self._again:
-            self._again = self._link.group(at_once=bool(self._behind))
+            at_once = bool(self._behind) and not self._keeper.copying
+            self._again = self._link.group(at_once=at_once)
         group = self._again
         now = self._now()
         self.ingest.refuse(self._link.refused(), now)
@@ -279,22 +293,14 @@ class Service:
             raise  # what follows would be a guess: a restart reads what is there
         except StoreError as error:
             log.error("journal: %s", error)
-            self._stop.wait(RETRY_S)
-            return  # not acknowledged, no receipt: the same group is tried again
+            return None  # not acknowledged, no receipt: the same group is tried again
         self._again = []
         self._tick = []
         self._handed += [repair.id for repair in self._handing]
         self._handing = []
         self._link.acknowledge(group)
         self._link.send(handled.receipts)
-        self._keeper.look()
-        due = not 0 <= now - self._last_snapshot <= self._keeper.until_next_ns
-        due = due and not self._keeper.busy
-        self._further(handled, wholly=due)
-        self.pipeline.file_if_due()
-        if due:
-            self._save()
-            self._last_snapshot = now
+        return handled
 
     def _roomy(self) -> bool:
         """Whether the disk has room; looked at once a second."""
@@ -331,26 +337,26 @@ class Service:
 
         So does a copy of the state. What then waits is no more than `BEHIND_BYTES`.
         """
-        for records, size in _portions(handled.records):
-            self._behind.append((records, handled.messages, size))
-            self._behind_bytes += size
+        self._behind.add(handled)
         for taken in count():
-            if self._behind_bytes > BEHIND_BYTES:
+            if self.pipeline.full:
+                return
+            if self._behind.bytes > BEHIND_BYTES:
                 self._keeper.copied()
             elif taken >= CAUGHT_UP and self._link.waiting and not wholly:
                 return
             if self._keeper.copying or not self._behind:
                 return
-            records, messages, size = self._behind.popleft()
-            self._behind_bytes -= size
-            self.pipeline.apply(records, messages)
+            self.pipeline.apply(*self._behind.take())
 
     def _save(self) -> None:
         """Have a snapshot taken of what the whole journal has come to."""
         self.pipeline.file()
         self._repairs_due()
         position = self.pipeline.position
-        if self._handed or not self.pipeline.settled or not self.pipeline.flush(position):
+        if self._behind or self._handed or not self.pipeline.settled:
+            return
+        if not self.pipeline.flush(position):
             return
         try:
             self.ingest.sequencer.shelve(self._now())
@@ -360,12 +366,10 @@ class Service:
         numbers = self.ingest.sequencer.dump()  # which goes on, unlike what `_taken` reads
         if (parked := self.pipeline.decoder.parking.oldest()) is not None:
             self._keeper.waited(position, parked)
-        self._keeper.begin(lambda: self._taken(position, numbers))
+        self._keeper.begin(lambda: self._taken(position, numbers), self._link.wake)
 
-    def _taken(self, position: int, numbers: list[list[Any]]) -> snapshot.Snapshot | None:
-        """Return the state; None where the telemetry store is behind."""
-        if self._telemetry.durable_position() < position:
-            return None
+    def _taken(self, position: int, numbers: list[list[Any]]) -> snapshot.Snapshot:
+        """Return the state."""
         values = {
             "sequencer": numbers,
             "fingerprints": FINGERPRINTS,
@@ -380,13 +384,3 @@ class Service:
 def _action(repair: Repair, now_ns: int) -> Entry:
     """Return the journal's entry of a repair; `cloud.decode` reads it back."""
     return Entry(Kind.ACTION, now_ns, "", msgspec.json.encode(repair))
-
-
-def _portions(records: Sequence[Record]) -> Iterator[tuple[Sequence[Record], int]]:
-    """Yield records in portions that take no long time, with the bytes of their messages."""
-    first = size = 0
-    for end, record in enumerate(records, 1):
-        size += len(record.entry.payload)
-        if size >= PORTION_BYTES or end == len(records):
-            yield records[first:end], size
-            first, size = end, 0

@@ -83,7 +83,12 @@ def _gone_on_error(part: Path) -> Iterator[None]:
 
 def positions(folder: Path) -> list[int]:
     """Return the positions of the snapshots there are, oldest first."""
-    return sorted(int(path.stem) - 1 for path in folder.glob("*.npz"))
+    return sorted(position(path) for path in folder.glob("*.npz"))
+
+
+def position(path: Path) -> int:
+    """Return the position of a snapshot, or of what `write` made."""
+    return int(path.stem) - 1
 
 
 def load(folder: Path, at_most: int) -> Snapshot | None:

@@ -66,6 +66,17 @@ def test_the_taker_waits_for_the_first_item() -> None:
     assert queue.take(1, 120) == [1]
 
 
+def test_the_taker_is_woken_and_a_word_before_it_waits_counts() -> None:
+    queue: FairQueue[int] = FairQueue(2, 9)
+    queue.wake()
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(queue.take, 1, 3600).result(120) == []
+        waiting = pool.submit(queue.take, 1, 3600)
+        queue.wake()
+        assert waiting.result(120) == []
+    assert queue.take(1, 0) == []
+
+
 def test_bytes_are_bounded_too() -> None:
     queue: FairQueue[int] = FairQueue(100, 10)
     assert queue.put([("a", 1, 50)], 0), "one always fits"

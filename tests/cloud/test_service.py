@@ -1,6 +1,5 @@
 """The ingest thread's own decisions: ticks, repairs, room; driven step by step without a broker."""
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,79 +11,15 @@ import pytest
 from cloud import snapshot
 from cloud.errors import StoreBusy
 from cloud.journal import Kind
-from cloud.ledger import Ledger, Repair, open_ledger
+from cloud.ledger import Ledger, Repair
 from cloud.link import Link
 from cloud.pipeline import Pipeline
 from cloud.reader import Arrived
 from cloud.service import Service
-from cloud.settings import BrokerSettings
-from cloud.telemetry.sqlite import SqliteTelemetry
 from models.contract import codec
 from models.contract.messages import MachineRef, Metric
-from models.profile import load_profiles
+from tests.cloud.served import Held, Made, comes
 from tests.cloud.wires import DEVICE, T0, S, batch, birth, up
-
-PROFILES = load_profiles()
-
-
-class Clock:
-    """The wall clock, which people can set."""
-
-    now = T0
-
-    def __call__(self) -> int:
-        return self.now
-
-
-class Made:
-    """A service on real stores, started again at will."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.clock = Clock()
-        self.ledger: Ledger = open_ledger(f"sqlite:///{folder}/ledger.db", self.clock, PROFILES)
-        self.service = self._new()
-
-    def _new(self) -> Service:
-        service = Service(
-            folder=self.folder,
-            profiles=PROFILES,
-            telemetry=SqliteTelemetry(self.folder / "telemetry.db", background=False),
-            ledger=self.ledger,
-            link=Link(BrokerSettings(port=1), self.clock),
-            now=self.clock,
-            snapshot_ns=60 * S,
-            free_percent=0,
-            segment_bytes=1,
-        )
-        service._looked = service._next_tick = 0
-        service._last_snapshot = self.clock.now
-        return service
-
-    def again(self) -> None:
-        """End without a word, as a kill does, and start again."""
-        self.service._telemetry.close()
-        self.service.shelf.close()
-        self.service.journal.close()
-        self.service = self._new()
-
-    def take(self, *arrived: Arrived) -> None:
-        """Take messages as a group of the link, a second later."""
-        self.clock.now += S
-        handled = self.service.ingest.handle(arrived, self.clock.now, ())
-        self.service.pipeline.apply(handled.records, handled.messages)
-
-    def save(self) -> None:
-        """Write a snapshot and let the journal forget what it may."""
-        self.service._save()
-        self.service._keeper.look(wait=True)
-
-    def kinds(self) -> list[Kind]:
-        return [record.entry.kind for record in self.service.journal.since(-1)]
-
-    def ticks(self) -> list[int]:
-        entries = (record.entry for record in self.service.journal.since(-1))
-        return [(entry.at_ns - T0) // S for entry in entries if entry.kind is Kind.TICK]
 
 
 @pytest.fixture
@@ -168,28 +103,6 @@ def test_a_large_state_is_written_more_seldom(made: Made, monkeypatch: pytest.Mo
     ]  # after the first, the longest interval there is, looked at every 50 s
 
 
-class Held:
-    """Snapshots that stand in the middle of being copied until they are let go."""
-
-    def __init__(self, made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.begun, self.go_on = threading.Event(), threading.Event()
-        store = made.service._telemetry
-        asked = store.durable_position
-
-        def durable_position() -> int:
-            self.begun.set()
-            assert self.go_on.wait(120)
-            return asked()
-
-        monkeypatch.setattr(store, "durable_position", durable_position)
-
-
-def comes(groups: list[list[Arrived]], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let groups come to the link, of which there is always one until the last."""
-    monkeypatch.setattr(Link, "group", lambda _, at_once: groups.pop(0) if groups else [])
-    monkeypatch.setattr(Link, "waiting", property(lambda _: bool(groups)))
-
-
 def bits(service: Service) -> list[Any]:
     """Return all that a replay must come to again."""
     fleet = {k: v.tobytes() for k, v in service.pipeline.fleet.state().items()}
@@ -242,13 +155,13 @@ def test_while_the_state_is_copied_messages_are_taken_and_the_snapshot_is_of_bef
 
 
 def test_a_long_copy_holds_no_more_than_it_may(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cloud.service.BEHIND_BYTES", 400)
+    monkeypatch.setattr("cloud.service.BEHIND_BYTES", 4_000)
     waited: list[int] = []
     held = Held(made, monkeypatch)
     copied = made.service._keeper.copied
 
     def wait() -> None:
-        waited.append(made.service._behind_bytes)
+        waited.append(made.service._behind.bytes)
         held.go_on.set()
         copied()
 
@@ -259,7 +172,7 @@ def test_a_long_copy_holds_no_more_than_it_may(made: Made, monkeypatch: pytest.M
     while groups:
         made.service._once()
     assert len(waited) == 1
-    assert waited[0] > 400
+    assert waited[0] > 4_000
     while made.service._behind:
         made.service._once()
     assert made.service.pipeline.position == made.service.journal.end()
@@ -268,7 +181,7 @@ def test_a_long_copy_holds_no_more_than_it_may(made: Made, monkeypatch: pytest.M
 def test_what_comes_meanwhile_is_made_durable_before_a_large_group_is_taken_further(
     made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cloud.service.PORTION_BYTES", 1)
+    monkeypatch.setattr("cloud.behind.PORTION_BYTES", 1)
     steps: list[str] = []
     acknowledge, apply = Link.acknowledge, Pipeline.apply
 
@@ -294,7 +207,7 @@ def test_what_comes_meanwhile_is_made_durable_before_a_large_group_is_taken_furt
 def test_a_snapshot_is_taken_however_much_comes(
     made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cloud.service.PORTION_BYTES", 1)
+    monkeypatch.setattr("cloud.behind.PORTION_BYTES", 1)
     comes([[up(batch(10 * n + k, [1.0])) for k in range(10)] for n in range(9)], monkeypatch)
     made.service._once()
     assert made.service._behind

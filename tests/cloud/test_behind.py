@@ -1,0 +1,78 @@
+"""What waits to be taken further counts for what it takes."""
+
+import gc
+import tracemalloc
+from array import array
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cloud.behind import Behind
+from cloud.ingest import Ingest
+from cloud.journal import SegmentJournal
+from cloud.quota import Limits, Quota
+from cloud.reader import Arrived
+from cloud.sequence import Sequencer
+from models.contract import codec
+from models.contract.messages import Batch, MachineRef, Metric
+from tests.cloud.wires import BOOT, T0, birth, floats, up
+
+DEVICES = 20
+UNLIMITED = Limits(device_messages_per_s=0, device_values_per_s=0, tenant_values_per_s=0)
+
+
+def _batch(at: int, rows: int, names: int, form: str, *, times: bool = False) -> Arrived:
+    said = Batch(
+        boot=BOOT,
+        seq=at // DEVICES * rows,
+        unreceipted=0,
+        t0_ns=T0 + at * 10**10,
+        offsets_ns=array("q", [k * 10**6 + k % 3 for k in range(rows)]) if times else 10**6,
+        count=rows,
+        columns={f"temp{name}": floats([1.0] * rows) for name in range(names)},
+    )
+    payload = codec.encode(said, form).replace(b"1.0", b"1")
+    return up(payload, device=f"acme.d{at % DEVICES}")
+
+
+def _birth(at: int) -> Arrived:
+    machines = {str(k): MachineRef(profile="p", name="n") for k in range(5)}
+    metrics = tuple(Metric(name=f"t{k}.{at}", unit="Cel") for k in range(30))
+    said = birth(machines, metrics=metrics, dictionary=f"{at:08x}")
+    return up(said, "birth", device=f"acme.e{at}")
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        lambda at: _batch(at, 1, 1, "cbor"),
+        lambda at: _batch(at, 1, 50, "json"),
+        lambda at: _batch(at, 1, at % 9 + 1, "json"),
+        lambda at: _batch(at, 100, 3, "cbor", times=True),
+        lambda at: _batch(at, 1000, 1, "json"),
+        _birth,
+    ],
+    ids=["small", "wide", "various", "own times", "many readings", "births"],
+)
+def test_what_waits_takes_no_more_than_is_counted(
+    tmp_path: Path, message: Callable[[int], Arrived]
+) -> None:
+    journal = SegmentJournal(tmp_path / "journal")
+    ingest = Ingest(journal, Sequencer(), Quota(UNLIMITED))
+    groups = [[message(128 * n + k) for k in range(128)] for n in range(5)]
+    ingest.handle(groups.pop(0), T0)
+    behind = Behind()
+    gc.collect()
+    tracemalloc.start()
+    for group in groups:
+        behind.add(ingest.handle(group, T0))
+    gc.collect()
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(behind) >= len(groups)
+    assert taken < behind.bytes < 6 * taken
+    while behind:
+        behind.take()
+    assert behind.bytes == 0
+    journal.close()
