@@ -49,6 +49,28 @@ class Checkpoints:
         self._last = now()
         self._moving = threading.Lock()
 
+    def begin(self, db: sqlite3.Connection) -> None:
+        """Write what the process before left in the log into the file, and empty the log.
+
+        What the disk did not take of it was told to that process; to this one it would look taken.
+        """
+        try:
+            self._move(db, "TRUNCATE")
+        except sqlite3.Error as error:
+            log.warning("%s: its log stays as it was left for now: %s", self._path, error)
+
+    def finish(self, db: sqlite3.Connection) -> bool:
+        """Move the log at the end; return whether all of it is moved.
+
+        Then SQLite has nothing left to move as it closes: what fails there it keeps to itself.
+        """
+        try:
+            busy, pages, moved = self._move(db, "PASSIVE")
+        except sqlite3.Error as error:
+            log.warning("%s: its log stays for the next start: %s", self._path, error)
+            return False
+        return not busy and moved == pages
+
     def look(self) -> None:
         """Move the log if it was not moved just now, each `EVERY_S` at most."""
         if self._now() - self._last < EVERY_S:

@@ -7,7 +7,7 @@ Ids carry their owner, so that no index is needed beside the tables: a fresh row
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -152,17 +152,6 @@ def open_reader(path: Path) -> sqlite3.Connection:
     )
     db.execute(f"PRAGMA cache_size = -{READ_CACHE_KIB}")
     return db
-
-
-@contextmanager
-def log_as_it_is(path: Path) -> Iterator[None]:
-    """Leave the log where it is though its writer closes the file: only the last one moves it.
-
-    The last one closes it here, and may not write.
-    """
-    with closing(open_reader(path)) as db:
-        db.execute("SELECT n FROM position").fetchone()
-        yield
 
 
 def sync_log(path: Path) -> None:

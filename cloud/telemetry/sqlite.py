@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +19,7 @@ from cloud.telemetry import compaction, fresh, upkeep
 from cloud.telemetry.checkpoints import Checkpoints
 from cloud.telemetry.compaction import DUE_BLOBS, DUE_ROWS, SMALL_ROWS, Job
 from cloud.telemetry.compactor import Compactor
-from cloud.telemetry.database import BUSY_MS, log_as_it_is, open_writer, transaction, translated
+from cloud.telemetry.database import BUSY_MS, open_reader, open_writer, transaction, translated
 from cloud.telemetry.gathering import HELD_BYTES, HOLD_S, Gathered, Load, framable, lot_of, packed
 from cloud.telemetry.lots import Lot
 from cloud.telemetry.names import Names
@@ -67,7 +67,9 @@ class SqliteTelemetry(SqliteReading):
         self._closed = False
         self._rest_until = 0.0  #: until then readers do not try to store what is held
         with translated(path):
-            self._position: int = self._db.execute("SELECT n FROM position").fetchone()[0]
+            self._last = open_reader(path)  #: keeps the log as it is while the writer closes
+            self._position: int = self._last.execute("SELECT n FROM position").fetchone()[0]
+        self._checkpoints.begin(self._db)
         self._erase_hidden()
         self._if_possible(self._checkpoints.empty)
         if background:
@@ -391,7 +393,8 @@ class SqliteTelemetry(SqliteReading):
             self._if_possible(self._settle_all)
             self._compactor.stop()
             self._closed = True
-            as_it_is = log_as_it_is(self.path) if self._checkpoints.lost else nullcontext()
-            with translated(self.path), as_it_is:
-                self._readers.close()
-                self._db.close()
+            self._readers.close()
+            moved = self._checkpoints.finish(self._db)
+            with translated(self.path):  # who closes last moves the log, if it may write
+                for db in (self._last, self._db) if moved else (self._db, self._last):
+                    db.close()

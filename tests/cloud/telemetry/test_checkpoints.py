@@ -1,5 +1,6 @@
 """The log of the embedded store is moved into its file beside the writer."""
 
+import resource
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -199,9 +200,34 @@ def test_a_log_that_the_disk_did_not_take_is_not_moved_at_the_end_either(
     with pytest.raises(StoreCorrupt, match="Input/output error"):
         store.durable_position()
     before = {path.name: path.read_bytes() for path in tmp_path.glob("t.db*[!m]")}
-    store.close()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))  # and no file can be opened any more
+    try:
+        store.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert {path.name: path.read_bytes() for path in tmp_path.glob("t.db*[!m]")} == before
     assert len(before["t.db-wal"]) > PAGE_BYTES
+
+
+def test_what_the_disk_does_not_take_at_the_end_is_written_anew_by_the_next_start(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "t.db"
+    store = SqliteTelemetry(path, background=False, hold_s=0.0)
+    store.write([block(T0 + np.arange(10), {"temp": np.arange(10.0)}, n=0, seq=0)], 0)
+    store._db.close()
+    store._db = sqlite3.connect(path, isolation_level=None, factory=Failing)
+    before, kept = size_of_log(tmp_path), path.read_bytes()
+    store.close()
+    assert "disk I/O error" in (store.trouble() or "")
+    assert size_of_log(tmp_path) == before > PAGE_BYTES
+    assert path.read_bytes() == kept
+    with closing(SqliteTelemetry(path, background=False)) as again:
+        assert size_of_log(tmp_path) == 0
+        assert path.read_bytes() != kept
+        assert again.durable_position() == 0
+    assert not (tmp_path / "t.db-wal").exists(), "SQLite tidies up where nothing is left to move"
 
 
 def test_an_erasure_waits_for_who_moves_the_log(
