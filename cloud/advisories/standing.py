@@ -117,7 +117,9 @@ def _dated(
 
     An alarm sets them when it begins, and no band moves them while it lasts.
     """
-    if kinds & {"raised", "opened again", "due again", "came back"}:
+    if kinds & {"opened again", "due again", "came back"}:
+        return True
+    if "raised" in kinds and not finding.known:
         return True
     before, now = proof.seen(one.evidence), proof.seen(merged)
     if now >= ALARM:
