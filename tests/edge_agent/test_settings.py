@@ -69,7 +69,7 @@ def test_the_sample_holds_the_defaults_and_every_setting() -> None:
         ('[[sources]]\n[[sources.signals]]\nname = ""\n', ":3: sources[0].signals[0].name", "120"),
         (
             '[[sources]]\n[[sources.signals]]\nname = "a"\n[[sources.signals]]\nname = "b"\n'
-            '[[sources]]\n[[sources.signals]]\nname = "a"\nunit = "deg C"\n',
+            '[[sources]]\n[[sources.signals]]\nname = "a"\nunit = "度"\n',
             ":9: sources[1].signals[0].unit",
             "{1,32}",
         ),
