@@ -307,7 +307,8 @@ def test_what_the_memory_says_it_takes_is_what_it_takes(
         took, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert 0.6 * (reader.size - before) < took < 1.05 * (reader.size - before)
+    said = reader.size - before
+    assert 0.6 * said < took < 1.2 * said  # Python's table of shared words may grow meanwhile
 
 
 def blocks_of(ingest: Ingest, decoder: Decoder, group: list[Arrived]) -> list[Block]:
