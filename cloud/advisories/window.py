@@ -132,7 +132,8 @@ def window(  # noqa: PLR0917  all of it says when
     if life is not None and life.p10_s is not None:
         left = max(life.p10_s - mode.duration_h * 3600.0, 0.0)
     if alarm:
-        left = min(left or DUE_D[ALARM] * DAY_S, DUE_D[ALARM] * DAY_S)
+        day = DUE_D[ALARM] * DAY_S
+        left = min(left or day, day)
     latest = at_ns + int(left * NS)
     ready = 0.0 if alarm else planning if lead > left else max(lead, planning)
     earliest = min(latest, at_ns + int(ready * NS))

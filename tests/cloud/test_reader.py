@@ -294,21 +294,25 @@ def test_what_the_memory_says_it_takes_is_what_it_takes(
         payload = codec.encode(native(rows=rows, columns=columns, offsets_ns=0))
         return Arrived(f"pm/1/acme.d{device}/up/t/live", payload, 0)
 
-    group = [sent(device) for device in range(devices + 1)]
-    reader = Reader()
-    reader.read([group.pop()])
-    before = reader.size
-    gc.collect()
-    tracemalloc.start()
-    try:
-        for arrived in group:
-            reader.read([arrived])
+    def took(number: int) -> tuple[int, int]:
+        """Return what the memory says that new devices took, and what they took."""
+        first, *group = [sent(number * 10_000 + device) for device in range(devices + 1)]
+        reader = Reader()
+        reader.read([first])
+        before = reader.size
         gc.collect()
-        took, _ = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    said = reader.size - before
-    assert 0.6 * said < took < 1.2 * said  # Python's table of shared words may grow meanwhile
+        tracemalloc.start()
+        try:
+            for arrived in group:
+                reader.read([arrived])
+            gc.collect()
+            return reader.size - before, tracemalloc.get_traced_memory()[0]
+        finally:
+            tracemalloc.stop()
+
+    tries = [took(number) for number in (1, 2)]  # Python's table of words may grow in one of them
+    said, least = min(tries, key=lambda one: one[1] / one[0])
+    assert 0.6 * said < least < 1.05 * said
 
 
 def blocks_of(ingest: Ingest, decoder: Decoder, group: list[Arrived]) -> list[Block]:

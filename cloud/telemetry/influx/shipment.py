@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cloud.telemetry import fresh, rollup
-from cloud.telemetry.fresh import MISSING, QUALITY, Layout
+from cloud.telemetry.fresh import Layout
 from cloud.telemetry.influx import names
+from cloud.telemetry.influx.cells import filled, stated
 from cloud.telemetry.influx.filling import HOURS, MINUTES
 from cloud.telemetry.influx.lines import BAD, KINDS, NONE, Fields, Room, Rows, Texts, pieces
 from cloud.telemetry.influx.machines import Machine, Machines
@@ -167,8 +168,8 @@ class Builder:
             whose=np.repeat(whose, lengths),
             columns=np.stack([self._machines.columns(m, group.layout) for m in owners.values()]),
             kinds=_fields(group.layout, group.historical).kinds,
-            cells=_filled(self._table(len(group.layout), int(lengths.sum())), mine, group.layout),
-            states=_states(mine, group.layout, lengths) if group.stated else _NO_STATES,
+            cells=filled(self._table(len(group.layout), int(lengths.sum())), mine, group.layout),
+            states=stated(mine, group.layout, lengths) if group.stated else _NO_STATES,
         )
 
     def _table(self, columns: int, rows: int) -> NDArray[np.int64]:
@@ -370,33 +371,3 @@ def _fields(layout: Layout, historical: bool) -> Fields:
     states = [names.state_field(name, historical=historical) for name, _ in layout]
     row = names.OLD_ROW if historical else names.ROW
     return Fields.of(values, states, [code for _, code in layout], row, names.OWN)
-
-
-def _filled(cells: NDArray[np.int64], blocks: Sequence[Block], layout: Layout) -> NDArray[np.int64]:
-    """Fill the columns (k, n) of a layout with those of its blocks; return them."""
-    doubles = cells.view(np.float64)
-    tables = [block.columns for block in blocks if isinstance(block.columns, np.ndarray)]
-    if len(tables) == len(blocks):
-        np.concatenate(tables, axis=1, out=doubles)
-        return cells
-    columns = zip(*[block.columns for block in blocks], strict=True)
-    for j, ((_, code), parts) in enumerate(zip(layout, columns, strict=True)):
-        np.concatenate(parts, out=(doubles if code in "df" else cells)[j])
-    return cells
-
-
-def _states(
-    blocks: Sequence[Block], layout: Layout, lengths: NDArray[np.int64]
-) -> NDArray[np.uint8]:
-    states = np.zeros((len(layout), int(lengths.sum())), np.uint8)
-    at = 0
-    for block, count in zip(blocks, lengths.tolist(), strict=True):
-        for j, (name, _) in enumerate(layout):
-            if name in block.quality:
-                states[j, at : at + count] = np.minimum(block.quality[name], QUALITY)
-            if name in block.missing:
-                states[j, at : at + count] |= np.where(block.missing[name], MISSING, 0).astype(
-                    np.uint8
-                )
-        at += count
-    return states
