@@ -172,6 +172,7 @@ class Agent:
         self._most = MAX_SIGNALS
         self._metrics = _metrics(self.feeds)
         self._declaring = asyncio.Lock()
+        self._keeping: set[asyncio.Task[None]] = set()
 
     @property
     def columns(self) -> set[str]:
@@ -191,7 +192,7 @@ class Agent:
         for driver in [feed.driver for feed in self.feeds] if until_sent else ():
             if isinstance(driver, Awaited):
                 raise driver.error
-        async with self._closing(), self.publisher, asyncio.TaskGroup() as group:
+        async with self._closing(), self.publisher, self._kept(), asyncio.TaskGroup() as group:
             await self._announce()
             tend = group.create_task(self._tend())
             obey = [group.create_task(self._executor.work())] if self._executor else []
@@ -243,7 +244,7 @@ class Agent:
         finally:
             # Also when cancelled: what was read goes to the disk before the end.
             if batch := sampler.flush():
-                await self.publisher.append(feed.stream, batch)
+                await self._keep(feed, batch)
 
     async def _read(self, feed: Feed, sampler: Sampler, waiting: asyncio.Event) -> None:
         wait_s = DRIVER_WAIT_S
@@ -329,7 +330,27 @@ class Agent:
         await self._written(lambda: self.publisher.declare(metrics.values()))
 
     async def _keep(self, feed: Feed, batch: Batch) -> None:
-        await self._written(lambda: self.publisher.append(feed.stream, batch))
+        """Return when a batch is durable; whoever waits may be cancelled, the batch goes on."""
+        keeping = asyncio.create_task(self._stored(feed.stream, batch))
+        self._keeping.add(keeping)
+        keeping.add_done_callback(self._keeping.discard)
+        await asyncio.shield(keeping)
+
+    async def _stored(self, stream: str, batch: Batch) -> None:
+        try:
+            await self._written(lambda: self.publisher.append(stream, batch))
+        except OutboxError as error:
+            log.error("%d readings are lost and will be declared: %s", batch.count, error)
+            await self.publisher.spool.lose(stream, batch.count)
+
+    @contextlib.asynccontextmanager
+    async def _kept(self) -> AsyncIterator[None]:
+        """At the end, let what is on its way to the disk get there, or be noted as lost."""
+        try:
+            yield
+        finally:
+            self._stop.set()
+            await asyncio.gather(*self._keeping, return_exceptions=True)
 
     async def _written(self, write: Callable[[], Awaitable[object]]) -> None:
         """Write to the outbox until it takes it; `OutboxError` where the agent is to stop."""
@@ -340,7 +361,8 @@ class Agent:
                 if self._stop.is_set():
                     raise
                 log.error("the outbox cannot be written: %s; trying again", error)
-                await asyncio.sleep(RETRY_S)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._stop.wait(), RETRY_S)
             else:
                 return
 

@@ -3,6 +3,8 @@
 import contextlib
 import logging
 import sqlite3
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
@@ -67,6 +69,7 @@ class CommandFile:
         if path is None:
             return _opened(None)
         kept = path.with_name(f"{path.name}.unreadable")
+        kept = next(one for one in _beside(kept) if not one.exists())
         path.replace(kept)
         for end in ("-wal", "-shm"):
             path.with_name(path.name + end).unlink(missing_ok=True)
@@ -130,6 +133,13 @@ class CommandFile:
     def close(self) -> None:
         """Let go of the file."""
         self._db.close()
+
+
+def _beside(path: Path) -> Iterator[Path]:
+    """Yield the path, then the same with -2, -3 ... behind its name."""
+    yield path
+    for n in count(2):
+        yield path.with_name(f"{path.name}-{n}")
 
 
 def _opened(path: Path | None) -> sqlite3.Connection:

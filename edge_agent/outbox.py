@@ -19,6 +19,7 @@ import msgspec
 
 from edge_agent import outbox_rows as rows
 from edge_agent.errors import OutboxCorrupt, OutboxError
+from edge_agent.lost_file import LostFile
 from edge_agent.outbox_file import (
     BEGINNING,
     RANK,
@@ -42,6 +43,7 @@ KEPT_ASIDE: Final = 100  #: unreadable batches kept for people to look at
 KEPT_BIRTHS: Final = 32  #: dictionaries of one boot; a signal more is a dictionary more
 ROUNDS: Final = 4  #: tries to make room for one batch
 FULL: Final = "full"
+UNSTORED: Final = "unstored"  #: the agent was to stop, and the disk did not take them
 GAPS: Final = 4096  #: ranges declared at once
 
 
@@ -72,15 +74,16 @@ class Outbox:
         self._policy.update(policy or {})
         self._encoding: Literal["cbor", "json"] = encoding
         self.unwritten: list[Dropped] = []
-        self.dropped = 0  #: samples that became gaps since the start
+        self.noted = 0  #: samples whose gap was noted since the start
         self._birth = b""
         self._disk_full = False
         self._reserve: Reserve | None = None
         try:
             if path is not None:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                name = path.name + ".reserve"
-                self._reserve = Reserve(path.with_name(name), self.quota.reserve)
+                reserve = path.with_name(path.name + ".reserve")
+                self._reserve = Reserve(reserve, self.quota.reserve)
+            self._lost = LostFile(path and path.with_name(path.name + ".lost"))
             self._db = connect(path)
             with contextlib.ExitStack() as failing:
                 failing.callback(self._db.close)
@@ -110,14 +113,21 @@ class Outbox:
         if not db.execute("PRAGMA user_version").fetchone()[0]:
             db.executescript(SCHEMA)
         self._boots = {boot: n for n, boot in db.execute("SELECT n, boot FROM boots")}
-        self._n = self._boots.get(self.boot, max(self._boots.values(), default=0) + 1)
-        self._boots[self.boot] = self._n
         self._next: dict[tuple[int, int], int] = {}
         self._hwm: dict[tuple[int, int], int] = {}
         for boot, rank, following, hwm in db.execute("SELECT * FROM counters"):
             self._next[boot, rank] = following
             self._hwm[boot, rank] = hwm
+        for lost in self._lost.read():
+            place = (self._number(lost.boot), RANK[lost.stream])
+            if lost.first >= self._next.get(place, 0):  # else the gap was noted after all
+                self._next[place] = lost.last + 1
+                self.unwritten.append(Dropped(*place, lost.first, lost.last, lost.reason))
+        self._n = self._number(self.boot)
         self.bytes: int = db.execute("SELECT total(length(payload)) FROM batches").fetchone()[0]
+
+    def _number(self, boot: str) -> int:
+        return self._boots.setdefault(boot, max(self._boots.values(), default=0) + 1)
 
     @property
     def degraded(self) -> str | None:
@@ -146,7 +156,6 @@ class Outbox:
                 payload = codec.encode(numbered, self._encoding)
             except BadPayload as error:
                 last = seq + batch.count - 1
-                self.dropped += batch.count
                 refused.append(Dropped(self._n, rank, seq, last, error.reason.value))
                 payload = b""
             entries.append(Entry(rank, seq, batch.count, batch.t0_ns or 0, payload))
@@ -159,6 +168,17 @@ class Outbox:
             raise OutboxError(f"{self.path}: {error}") from error
         return [Placed(e.seq, e.samples, k) for e, k in zip(entries, kept, strict=True)]
 
+    def lose(self, stream: str, samples: int) -> None:
+        """Number samples that the disk does not take, and note their gap.
+
+        Where even that is not possible, it is noted at the next start.
+        """
+        rank = RANK[stream]
+        seq = self._next.get((self._n, rank), 0)
+        self._next[self._n, rank] = seq + samples
+        self.unwritten.append(Dropped(self._n, rank, seq, seq + samples - 1, UNSTORED))
+        self._try_to_note()
+
     def _store(self, entries: Sequence[Entry]) -> list[bool]:
         try:
             self._write(entries)
@@ -168,8 +188,7 @@ class Outbox:
         else:
             return [bool(entry.payload) for entry in entries]
         kept = [self._store_one(entry) for entry in entries]
-        if self.unwritten:
-            self._try_to_note()
+        self._try_to_note()
         return kept
 
     def _store_one(self, entry: Entry) -> bool:
@@ -186,27 +205,29 @@ class Outbox:
             else:
                 return True
         last = entry.seq + entry.samples - 1
-        self.dropped += entry.samples
         self.unwritten.append(Dropped(self._n, entry.rank, entry.seq, last, FULL))
         return False
 
     def _write(self, entries: Iterable[Entry]) -> None:
         taken = [entry for entry in entries if entry.payload]
         with self._transaction() as db:
-            db.execute("INSERT OR IGNORE INTO boots VALUES (?, ?)", (self._n, self.boot))
             rows.insert(db, self._n, taken)
-            following = {rank: number for (n, rank), number in self._next.items() if n == self._n}
-            rows.count(db, self._n, following)
+            changed = {self._n, *(lost.boot for lost in self.unwritten)}
+            rows.begin(db, ((n, boot) for boot, n in self._boots.items() if n in changed))
+            rows.count(db, ((*place, n) for place, n in self._next.items() if place[0] in changed))
             rows.note(db, self.unwritten)
-        self.unwritten = []
         self.bytes += sum(len(entry.payload) for entry in taken)
+        if self.unwritten:
+            self.noted += sum(lost.last - lost.first + 1 for lost in self.unwritten)
+            self.unwritten = []
+            self._lost.write((), self._boots)
 
     def _try_to_note(self) -> None:
         try:
-            self._write(())
-        except sqlite3.OperationalError as error:
-            if not _is_full(error):
-                raise
+            if self.unwritten:
+                self._write(())
+        except sqlite3.OperationalError:  # what is in memory must not end with the process
+            self._lost.write(self.unwritten, self._boots)
 
     def _make_room(self, rank: int, size: int) -> bool:
         pages = self._db.execute("PRAGMA page_count").fetchone()[0]
@@ -230,7 +251,7 @@ class Outbox:
     def _drop(self, db: sqlite3.Connection, found: Sequence[rows.Row], reason: str) -> bool:
         rows.drop(db, found, reason)
         self.bytes -= sum(row.size for row in found)
-        self.dropped += sum(row.samples for row in found)
+        self.noted += sum(row.samples for row in found)
         return bool(found)
 
     def _shrink(self, work: Callable[[sqlite3.Connection], object]) -> bool:
@@ -259,8 +280,7 @@ class Outbox:
                 self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         if self._reserve is None or self._reserve.restore():
             self._disk_full = False
-            if self.unwritten:
-                self._try_to_note()
+            self._try_to_note()
 
     def pending(self, stream: str, after: Place = BEGINNING, limit: int = 8) -> list[Stored]:
         """Return the next batches of a stream after a place: older boots first, then by number."""
@@ -357,7 +377,8 @@ class Outbox:
         return stats(self._db, self.path)
 
     def close(self) -> None:
-        """Close the file; everything appended stays."""
+        """Close the file; everything appended stays, and so does what was lost."""
+        self._try_to_note()
         self._db.close()
 
     @contextlib.contextmanager

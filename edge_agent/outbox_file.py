@@ -103,7 +103,7 @@ class StreamStats(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Stats(msgspec.Struct, frozen=True, kw_only=True):
-    """The outbox in numbers. `disk_bytes` counts the file, its log and the reserve."""
+    """The outbox in numbers. `disk_bytes` counts all that lies beside the file, too."""
 
     boots: int
     batches: int
@@ -153,5 +153,5 @@ def stats(db: sqlite3.Connection, path: Path | None) -> Stats:
 
 def disk_bytes(path: Path) -> int:
     """Return what the outbox takes on the disk, its log, index and reserve included."""
-    parts = (path.with_name(path.name + end) for end in ("", "-wal", "-shm", ".reserve"))
+    parts = (path.with_name(path.name + end) for end in ("", "-wal", "-shm", ".reserve", ".lost"))
     return sum(part.stat().st_size for part in parts if part.exists())

@@ -1,7 +1,7 @@
 """What the outbox says to SQLite. Each function is one step; the caller holds the transaction."""
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 from edge_agent.outbox_file import Dropped, Entry, Place, Stored
@@ -39,12 +39,17 @@ def insert(db: sqlite3.Connection, boot: int, entries: Iterable[Entry]) -> None:
     )
 
 
-def count(db: sqlite3.Connection, boot: int, following: Mapping[int, int]) -> None:
-    """Store the next number of each stream, by rank."""
+def begin(db: sqlite3.Connection, boots: Iterable[tuple[int, str]]) -> None:
+    """Store the names of boots by their numbers, where they are not stored yet."""
+    db.executemany("INSERT OR IGNORE INTO boots VALUES (?, ?)", boots)
+
+
+def count(db: sqlite3.Connection, following: Iterable[tuple[int, int, int]]) -> None:
+    """Store the next number of streams: (boot, rank, number)."""
     db.executemany(
         "INSERT INTO counters VALUES (?, ?, ?, -1)"
         " ON CONFLICT (boot, stream) DO UPDATE SET next = excluded.next",
-        [(boot, rank, number) for rank, number in following.items()],
+        following,
     )
 
 

@@ -38,7 +38,7 @@ class Quota:
     @property
     def pages(self) -> int:
         """`max_page_count` of the database."""
-        return (self.total - self.log - self.reserve) // PAGE
+        return (self.total - self.log - self.reserve) // PAGE - 1
 
     @property
     def checkpoint_pages(self) -> int:

@@ -91,11 +91,11 @@ class Sender:
         """Send what is small and urgent, and return the batches to send after it."""
         if self._births_due:
             await self._send_births(wire)
-        dropped, since_s = self._declared
+        noted, since_s = self._declared
         again_s = self._declare_again_s
         if (
             self._gaps_due
-            or (dropped != self.spool.outbox.dropped and self._now() >= since_s + GAPS_S)
+            or (noted != self.spool.outbox.noted and self._now() >= since_s + GAPS_S)
             or (again_s is not None and self._now() >= again_s)
         ):
             await self._send_gaps(wire)
@@ -128,7 +128,7 @@ class Sender:
 
     async def _send_gaps(self, wire: Wire) -> None:
         self._gaps_due = False
-        self._declared = (self.spool.outbox.dropped, self._now())
+        self._declared = (self.spool.outbox.noted, self._now())
         topic = topics.up(self.identity, "e", "gap")
         gaps = await self.spool.call(self.spool.outbox.gaps)
         self._declare_again_s = self._now() + self._gap_stall_s if gaps else None

@@ -108,6 +108,10 @@ class Spool:
                 log.error("no room in the outbox: %d batches dropped and declared", self.refused)
         return placed
 
+    async def lose(self, stream: str, samples: int) -> None:
+        """Note that samples were lost that the disk did not take."""
+        await self.call(self.outbox.lose, stream, samples)
+
     async def _write(self) -> None:
         try:
             while self._waiting:

@@ -1,5 +1,7 @@
 import asyncio
 import csv
+import sqlite3
+import threading
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,7 +13,7 @@ from edge_agent.drivers import Options, Reading
 from edge_agent.drivers.replay import ReplayDriver, ReplayOptions
 from edge_agent.errors import DriverError, OutboxError
 from edge_agent.outbox import Outbox
-from edge_agent.outbox_file import connect_read_only, stats
+from edge_agent.outbox_file import Placed, connect_read_only, stats
 from edge_agent.settings import (
     BrokerSettings,
     MachineSettings,
@@ -257,3 +259,44 @@ async def test_two_agents_do_not_share_an_outbox(tmp_path: Path) -> None:
         second = Agent(settings(1, tmp_path), feeds=[Feed(driver=Scripted([]))])
         second.stop()
         await second.run()
+
+
+class Impatient(Outbox):
+    """Gives up at once where another connection holds the file, and says so."""
+
+    refused: ClassVar[threading.Event]
+
+    def _begin(self) -> None:
+        super()._begin()
+        self._db.execute("PRAGMA busy_timeout=1")
+
+    def append(self, batches: Sequence[tuple[str, Batch]]) -> list[Placed]:
+        try:
+            return super().append(batches)
+        except OutboxError:
+            self.refused.set()
+            raise
+
+
+async def test_what_is_read_but_cannot_be_stored_is_declared_after_a_stop(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    Impatient.refused = threading.Event()
+    driver = Scripted([*readings(42), None])
+    feed = Feed(driver=driver)
+    agent = Agent(settings(1, tmp_path), feeds=[feed], boot="boot-one", outbox=Impatient)
+    running = asyncio.create_task(agent.run())
+    async with asyncio.timeout(120):
+        await agent.started.wait()
+        other = sqlite3.connect(tmp_path / "gw1.db", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")  # stands for a disk that takes nothing
+        await driver.waiting.wait()
+        assert await asyncio.to_thread(Impatient.refused.wait, 120)
+        agent.stop()
+        await running
+    other.close()
+    assert "42 readings are lost and will be declared" in caplog.text
+    outbox = Outbox(tmp_path / "gw1.db", "boot-two", max_bytes=4 * 1024 * 1024)
+    (gap,) = outbox.gaps()
+    assert (gap.boot, gap.stream, gap.ranges) == ("boot-one", "live", ((0, 41),))
+    outbox.close()

@@ -162,3 +162,25 @@ def test_a_birth_that_the_full_disk_cannot_keep_is_still_sent(small_disk: Path) 
     (payload,) = outbox.births()
     assert b"0badcafe" in payload
     outbox.close()
+
+
+def test_what_a_full_disk_lost_is_declared_after_a_restart(small_disk: Path) -> None:
+    outbox = Outbox(small_disk / "outbox.db", "b", max_bytes=MIB)
+    outbox.append([("live", batch([1.0], pad=30_000))])
+    take_all(small_disk)
+    (small_disk / "outbox.db.reserve").unlink()
+    ballast = take_all(small_disk)
+    produced = 1
+    while not outbox.unwritten:
+        produced += sum(p.samples for p in outbox.append([("live", batch([2.0], pad=30_000))]))
+    outbox.lose("bulk", 3)
+    outbox.close()
+    ballast.unlink()
+    again = Outbox(small_disk / "outbox.db", "c", max_bytes=MIB)
+    assert account(again, "live") == produced
+    assert account(again, "bulk") == 3
+    assert again.noted > 3
+    again.forget("b", "live", produced)
+    again.forget("b", "bulk", 2)
+    assert again.gaps() == []
+    again.close()

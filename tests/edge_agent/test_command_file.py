@@ -59,3 +59,13 @@ def test_the_same_command_twice_leaves_the_file_as_it_is(tmp_path: Path) -> None
         file.add(kept, 1)
     assert len(file.at("accepted")) == COMMANDS
     file.close()
+
+
+def test_each_damaged_file_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "commands.db"
+    for text in (b"first", b"second", b"third"):
+        path.write_bytes(text * 1000)
+        CommandFile(path).close()
+        path.unlink()
+    kept = [one.read_bytes() for one in sorted(tmp_path.glob("commands.db.unreadable*"))]
+    assert kept == [b"first" * 1000, b"second" * 1000, b"third" * 1000]
