@@ -28,6 +28,8 @@ def described(proof: Proof) -> str:
         *(f"  {count:>12,}  {what}" for what, count in proof.removed.items()),
         "stays:",
         *(f"  {one.count:>12,}  {one.what}: {one.why}" for one in proof.stays),
+        "backups looked through: "
+        + ("none were named (--backups)" if proof.backups is None else f"{proof.backups:,}"),
         f"searched {proof.searched_files:,} files and {proof.searched_rows:,} rows for the names: "
         + (f"STILL FOUND in {', '.join(proof.hits)}" if proof.hits else "none found"),
         "take the devices out of the broker's password file, too: forewarn device remove",
@@ -52,7 +54,9 @@ def main(arguments: list[str]) -> int:
     which.add_argument("--tenant", help="all machines whose id begins with TENANT.")
     which.add_argument("--machine", help="one machine, by its id")
     parser.add_argument("--yes", action="store_true", help="do it (else it is only told)")
-    parser.add_argument("--backups", type=Path, help="folder of backups: name those that hold it")
+    parser.add_argument(
+        "--backups", type=Path, help="folder of backups, or one: name what holds it"
+    )
     parser.add_argument("--proof", type=Path, help="write the proof as JSON to this file")
     options = parser.parse_args(arguments)
     scope = next(one for one in SCOPES if getattr(options, one) is not None)

@@ -58,6 +58,7 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
 
     `hits` names files and tables in which an erased name was still found; it must be empty, but for
     what `stays` explains. The pseudonym stands in the event log instead of the names.
+    `backups` counts those that were looked through; None where none were named.
     """
 
     scope: Scope
@@ -73,6 +74,7 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     searched_files: int
     searched_rows: int
     hits: tuple[str, ...]
+    backups: int | None = None
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,6 +153,7 @@ def erase(
         searched_files=files,
         searched_rows=rows,
         hits=(*hits, *more),
+        backups=None if backups is None else len(kept) + len(cut_off),
     )
 
 

@@ -126,16 +126,18 @@ def verify(folder: Path, manifest: Manifest) -> None:
 
 
 def within(folder: Path) -> list[tuple[Path, Manifest]]:
-    """Return the backups in a folder, oldest first.
+    """Return the backups in a folder, oldest first, or the one that the folder is.
 
     Raises:
         StoreError: there is no such folder, or a backup in it cannot be read.
     """
     if not folder.is_dir():
         raise StoreError(f"{folder}: there is no such folder of backups")
-    return [(path.parent, read(path.parent)) for path in sorted(folder.glob(f"*/{NAME}"))]
+    found = [folder / NAME] if (folder / NAME).exists() else sorted(folder.glob(f"*/{NAME}"))
+    return [(path.parent, read(path.parent)) for path in found]
 
 
 def cut_off(folder: Path) -> list[Path]:
-    """Return what backups left in a folder that were cut off: it says not whose data it holds."""
-    return [path for path in sorted(folder.glob(f"*{PART}")) if not (path / NAME).exists()]
+    """Return what backups left in a folder, or as it, that were cut off: whose is not known."""
+    parts = [folder] if folder.name.endswith(PART) else sorted(folder.glob(f"*{PART}"))
+    return [path for path in parts if not (path / NAME).exists()]

@@ -18,6 +18,7 @@ from cloud.ledger.dump import dump, rows_of
 from cloud.ledger.tables import metadata
 from cloud.places import places
 from cloud.settings import CloudSettings
+from forewarn.erase import described
 from tests.cloud.keep.conftest import DEVICES, PROFILES, Plant
 from tests.cloud.wires import T0, batch, birth
 
@@ -172,6 +173,28 @@ def test_backups_that_hold_it_are_named(lived: CloudSettings, tmp_path: Path) ->
     proof = erase(lived, "tenant", "acme", actor="root", now=_now, backups=tmp_path / "all")
     (one,) = (stays for stays in proof.stays if "backup" in stays.what)
     assert (one.count, str(tmp_path / "all" / "one") in one.what) == (2, True)
+
+
+@SQLITE
+def test_one_backup_is_looked_through_as_a_folder_of_them(
+    lived: CloudSettings, tmp_path: Path
+) -> None:
+    one = tmp_path / "one"
+    back_up(places(lived), one, _now)
+    proof = erase(lived, "tenant", "acme", actor="root", now=_now, backups=one)
+    (said,) = (stays.what for stays in proof.stays if "backup" in stays.what)
+    assert (f"backup {one} of" in said, proof.backups) == (True, 1)
+
+
+@SQLITE
+def test_how_many_backups_were_looked_through_is_told(lived: CloudSettings, tmp_path: Path) -> None:
+    part = tmp_path / "one.part"
+    part.mkdir()
+    proof = erase(lived, "machine", "acme.pump1", actor="root", now=_now, backups=part)
+    assert proof.backups == 1
+    (tmp_path / "none").mkdir()
+    proof = erase(lived, "tenant", "acme", actor="root", now=_now, backups=tmp_path / "none")
+    assert "backups looked through: 0" in described(proof)
 
 
 @SQLITE
