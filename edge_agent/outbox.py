@@ -112,7 +112,9 @@ class Outbox:
             db.execute(f"PRAGMA {pragma}").fetchall()
         if not db.execute("PRAGMA user_version").fetchone()[0]:
             db.executescript(SCHEMA)
-        self._boots = {boot: n for n, boot in db.execute("SELECT n, boot FROM boots")}
+        self._boots: dict[str, int] = {
+            boot: n for n, boot in db.execute("SELECT n, boot FROM boots")
+        }
         self._next: dict[tuple[int, int], int] = {}
         self._hwm: dict[tuple[int, int], int] = {}
         for boot, rank, following, hwm in db.execute("SELECT * FROM counters"):
