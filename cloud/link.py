@@ -6,6 +6,7 @@ makes the path lossless is the receipt; the acknowledgement is only back-pressur
 """
 
 import logging
+import math
 import ssl
 import struct
 import sys
@@ -40,6 +41,8 @@ PAUSE_S: Final = 0.008  #: without a message ends it: the broker may wait for ac
 REST_S: Final = 0.003  #: after what was there is read: then more is there, and costs as little
 NUMBERS: Final = 65_535  #: of messages: the most that may be unacknowledged where nothing is said
 COMMANDS: Final = 4  #: of these: they are few, and the next ones wait
+BRIEF_S: Final = 10.0  #: a connection that was lost within it was brief
+RIVAL: Final = 3  #: brief ones in a row: two clients of one name end each other's for ever
 LATER: Final = 20_000  #: receipts that may wait for acknowledgements of others
 PACKETS: Final = 128  #: handled before what is to be sent has its turn
 _UNREADABLE: Final = "\ufffd"  #: stands for a topic that is not UTF-8
@@ -220,6 +223,8 @@ class Link:
         self.connected = threading.Event()
         self.error: str | None = None
         self.epoch = 0
+        self._since_s = -BRIEF_S
+        self._brief = 0  #: connections in a row that were lost soon
         version = (
             MQTTProtocolVersion.MQTTv5 if settings.version == 5 else MQTTProtocolVersion.MQTTv311
         )
@@ -330,6 +335,7 @@ class Link:
             return
         log.info("connected to %s:%d", self._settings.host, self._settings.port)
         self.error = None
+        self._since_s = time.monotonic()
         self.epoch += 1
         self._client.begin(getattr(args[3], "ReceiveMaximum", NUMBERS))
         client.subscribe(f"{topics.ROOT}/+/up/#", qos=1)
@@ -347,7 +353,15 @@ class Link:
     def _on_disconnect(self, _client: mqtt.Client, *args: Any) -> None:
         self.connected.clear()
         self.epoch += 1  # what came on it is acknowledged no more: that would come before CONNECT
-        self.error = f"not connected to {self._settings.host}:{self._settings.port} ({args[2]})"
+        settings = self._settings
+        brief = time.monotonic() < self._since_s + BRIEF_S
+        self._brief = self._brief + 1 if brief else 0
+        why = str(args[2])
+        if self._brief >= RIVAL:
+            why += f"; does another service use broker.client_id '{settings.client_id}', too?"
+        self.error = f"not connected to {settings.host}:{settings.port} ({why})"
+        if not self._stopping and (self._brief <= RIVAL or math.log10(self._brief).is_integer()):
+            log.warning("connection to %s:%d lost: %s", settings.host, settings.port, why)
 
     def _on_message(self, _client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
         try:

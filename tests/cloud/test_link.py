@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import logging
 from pathlib import Path
 
@@ -7,7 +8,9 @@ import pytest
 from cloud.errors import SettingsError
 from cloud.link import Link
 from cloud.settings import BrokerSettings
+from forewarn.broker import free_port
 from tests.cloud.wires import DEVICE, T0
+from tests.e2e.parts import eventually, mosquitto
 
 
 def test_messages_that_are_read_at_once_came_one_after_the_other() -> None:
@@ -37,3 +40,30 @@ async def test_why_there_is_no_connection_is_said(caplog: pytest.LogCaptureFixtu
     link.stop()
     assert "127.0.0.1:1: [Errno 111] Connection refused" in link.error
     assert caplog.text.count("no connection to 127.0.0.1:1") == 1
+
+
+@pytest.mark.broker
+def test_another_service_with_the_same_name_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, "cloud.link")
+    with mosquitto(tmp_path, free_port()) as broker, contextlib.ExitStack() as links:
+        for _ in range(2):
+            link = Link(BrokerSettings(port=broker.port), lambda: T0)
+            link.start()
+            links.callback(link.stop)
+            assert link.connected.wait(120)
+        said = "does another service use broker.client_id 'forewarn-ingest', too?"
+        eventually(lambda: said in caplog.text or None)
+
+
+@pytest.mark.broker
+def test_a_lost_connection_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING, "cloud.link")
+    with mosquitto(tmp_path, free_port()) as broker:
+        link = Link(BrokerSettings(port=broker.port), lambda: T0)
+        link.start()
+        assert link.connected.wait(120)
+        broker.kill()
+        eventually(lambda: f"connection to 127.0.0.1:{broker.port} lost" in caplog.text or None)
+        link.stop()
