@@ -5,7 +5,6 @@ from typing import Final, Literal
 
 import msgspec
 
-from cloud.advisories.evidence import seen
 from cloud.advisories.modes import mode_of
 from cloud.advisories.values import OBSERVE_NS, Standing
 from cloud.advisories.window import dated, life_at, window
@@ -67,7 +66,7 @@ def recalled(one: Standing, profile: Profile, at_ns: int) -> AdvisoryRow:
     """Return a snoozed advisory whose time has come, back in the inbox and due as of `at_ns`."""
     advisory = one.advisory
     mode, life = mode_of(profile, advisory.mode), life_at(advisory, at_ns)
-    due = window(at_ns, life, advisory.severity, mode, profile, seen(one.evidence))
+    due = window(at_ns, life, advisory.severity, mode, profile, one.evidence)
     return msgspec.structs.replace(
         dated(advisory, due),
         state=AdvisoryState.OPEN,

@@ -31,12 +31,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def severity(self) -> int:
         """The heaviest that is active now (0: nothing)."""
-        return max(self.life_severity, self.observed)
-
-    @property
-    def observed(self) -> int:
-        """The heaviest condition that is active now (0: none); what is forecast is left out."""
-        return max((c.severity for c in self.conditions if c.active), default=0)
+        return max(self.life_severity, *(c.severity for c in self.conditions if c.active), 0)
 
 
 NOTHING: Final = Finding()
@@ -81,13 +76,6 @@ def update(
     if new_band is not None and new_band is not band:
         changed.append(new_band)
     return tuple(changed)
-
-
-def seen(rows: Sequence[EvidenceRow]) -> int:
-    """Return the heaviest severity of the conditions that are active (0: none)."""
-    return max(
-        (r.severity for r in rows if r.kind == "condition" and r.ended_ns is None), default=0
-    )
 
 
 def merge(known: Sequence[EvidenceRow], changed: Sequence[EvidenceRow]) -> tuple[EvidenceRow, ...]:

@@ -1,12 +1,22 @@
 """Why an advisory is there, in words."""
 
 from collections.abc import Sequence
+from typing import Final
 
-from cloud.advisories.window import awaited
+from cloud.advisories.window import ALARM, awaited, pressing
 from cloud.ledger.records import EvidenceRow
 from models.assessment import Condition, Life
-from models.profile import Profile
+from models.profile import Profile, Words
 from models.words import explain
+
+_BY_ALARM: Final[Words] = {
+    "en": "the alarm sets the date, whatever the days left say: due within a day",
+    "zh": "到期日由报警确定，不论剩余天数：须在一天内处理",
+}
+_BY_BAND: Final[Words] = {
+    "en": "the days left set the date, not the alarm: single readings touch its limit early",
+    "zh": "到期日由剩余天数确定，而非由报警确定：单次读数会提前触及其限值",
+}
 
 
 def reasons(
@@ -14,13 +24,17 @@ def reasons(
 ) -> list[str]:
     """Return one sentence (without a full stop) for each piece of evidence, heaviest first.
 
-    A life band, or that there is none yet, comes last. Words of devices (names of signals) are in
-    them as they came.
+    A life band, or that there is none yet, comes after them; beside an alarm also which of the two
+    sets the date. Words of devices (names of signals) are in them as they came.
     """
     rows = sorted(evidence, key=lambda row: (-row.severity, row.since_ns, row.id))
     found = [explain(condition, profile, language) for row in rows if (condition := _seen(row))]
     if life is not None and (life.p10_s is not None or awaited(life)):
         found.append(explain(life, profile, language))
+        alarm = any(row.severity >= ALARM and row.ended_ns is None for row in evidence)
+        if alarm and life.p10_s is not None:
+            words = _BY_ALARM if pressing(evidence, life) else _BY_BAND
+            found.append(words.get(language) or words["en"])
     return found
 
 

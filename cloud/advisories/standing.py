@@ -8,6 +8,7 @@ from cloud.advisories import evidence as proof
 from cloud.advisories.evidence import Finding
 from cloud.advisories.modes import mode_of
 from cloud.advisories.values import (
+    DAY_NS,
     EXPIRE_NS,
     LATER,
     LATER_HORIZON,
@@ -26,11 +27,13 @@ from cloud.advisories.values import (
 )
 from cloud.advisories.window import (
     ALARM,
+    alarms,
     awaited,
     confidence,
     dated,
     horizon_s,
     life_at,
+    pressing,
     priority,
     window,
 )
@@ -86,24 +89,22 @@ def carry_on(one: Standing, finding: Finding, case: Case) -> Outcome | None:
     if not notes:
         return None
     kinds = {kind for kind, _ in notes}
-    fresh = _dated(one, merged, finding, kinds)
+    life = finding.life if finding.known else life_at(new, at_ns)
+    fresh = _dated(one, merged, life, kinds, at_ns)
     if fresh and finding.known:
-        new = replace(new, life=finding.life, life_at_ns=at_ns)
+        new = replace(new, life=life, life_at_ns=at_ns)
     seen = Standing(advisory=new, evidence=merged, ticket=one.ticket)
-    order = _order(old, kinds, fresh=fresh) if one.ticket is not None else None
-    return Outcome(
-        standing=replace(seen, advisory=_seen(seen, case, fresh=fresh)),
-        changed=changed,
-        notes=tuple(notes),
-        order=order,
-    )
+    seen = replace(seen, advisory=_seen(seen, case, fresh=fresh))
+    hurries = _hurries(one, seen, life, at_ns)
+    order = _order(old, kinds, fresh=fresh, hurries=hurries) if one.ticket is not None else None
+    return Outcome(standing=seen, changed=changed, notes=tuple(notes), order=order)
 
 
-def _order(old: AdvisoryRow, kinds: Set[str], *, fresh: bool) -> Order | None:
+def _order(old: AdvisoryRow, kinds: Set[str], *, fresh: bool, hurries: bool) -> Order | None:
     """Return what becomes of the ticket of an advisory that was `old`."""
     if old.state is AdvisoryState.VERIFIED:
         return "reopen" if "came back" in kinds else None
-    if "raised" in kinds:
+    if "raised" in kinds or hurries:
         return "raise"
     if "eased" in kinds:
         return "ease"
@@ -111,20 +112,32 @@ def _order(old: AdvisoryRow, kinds: Set[str], *, fresh: bool) -> Order | None:
 
 
 def _dated(
-    one: Standing, merged: tuple[EvidenceRow, ...], finding: Finding, kinds: Set[str]
+    one: Standing,
+    merged: tuple[EvidenceRow, ...],
+    life: Life | None,
+    kinds: Set[str],
+    at_ns: int,
 ) -> bool:
     """Whether the dates are worked out anew: it is another case now, or a band moved.
 
-    An alarm sets them when it begins, and no band moves them while it lasts.
+    An alarm that is pressing brings a later date forward, and no band moves it while it is. `life`:
+    as it is now.
     """
-    if kinds & {"opened again", "due again", "came back"}:
+    known = life is not None and life.p10_s is not None
+    if kinds & {"opened again", "due again", "came back"} or ("raised" in kinds and not known):
         return True
-    if "raised" in kinds and not finding.known:
-        return True
-    before, now = proof.seen(one.evidence), proof.seen(merged)
-    if now >= ALARM:
-        return before < ALARM
-    return "life" in kinds or (before >= ALARM and finding.known)
+    if pressing(merged, life):
+        return one.advisory.due_latest_ns > at_ns + DAY_NS
+    return "life" in kinds or (known and pressing(one.evidence, life))
+
+
+def _hurries(one: Standing, seen: Standing, life: Life | None, at_ns: int) -> bool:
+    """Whether an alarm that was not heard of lately brings the date forward by more than a day."""
+    if one.advisory.due_latest_ns - seen.advisory.due_latest_ns <= DAY_NS:
+        return False
+    before = alarms(one.evidence, life)
+    heard = any(row.ended_ns is None or at_ns - row.ended_ns < EXPIRE_NS for row in before)
+    return not heard and pressing(seen.evidence, life)
 
 
 def _from_evidence(
@@ -276,6 +289,5 @@ def _seen(one: Standing, case: Case, *, fresh: bool) -> AdvisoryRow:
     )
     if not fresh:
         return changed
-    seen = proof.seen(one.evidence)
-    due = window(at_ns, life, advisory.severity, mode, case.profile, seen)
+    due = window(at_ns, life, advisory.severity, mode, case.profile, one.evidence)
     return dated(changed, case.fitted(due, advisory.id))

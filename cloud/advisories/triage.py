@@ -69,12 +69,12 @@ def _open(key: tuple[str, str], finding: Finding, case: Case, previous: str | No
     mode = mode_of(profile, name)
     auto = mode.policy == "auto" and not assessment.revision
     state = AdvisoryState.SHADOW if mode.policy == "shadow" else AdvisoryState.OPEN
-    seen, at_ns = finding.observed, assessment.at_ns
-    due = window(at_ns, finding.life, finding.severity, mode, profile, seen)
-    due = case.fitted(due, None)
+    at_ns, advisory_id = assessment.at_ns, stamp.new_id()
+    rows = proof.update((), finding, advisory_id, case)
+    due = case.fitted(window(at_ns, finding.life, finding.severity, mode, profile, rows), None)
     part = profile.consumables.get(component)
     advisory = AdvisoryRow(
-        id=stamp.new_id(),
+        id=advisory_id,
         recorded_ns=stamp.recorded_ns,
         version=1,
         machine=assessment.machine,
@@ -89,11 +89,11 @@ def _open(key: tuple[str, str], finding: Finding, case: Case, previous: str | No
         action=dict(mode.action),
         part=part.part if part else None,
         duration_h=mode.duration_h,
-        opened_ns=assessment.at_ns,
-        last_ns=assessment.at_ns,
+        opened_ns=at_ns,
+        last_ns=at_ns,
         ended_ns=None,
         life=finding.life,
-        life_at_ns=assessment.at_ns if finding.life else None,
+        life_at_ns=at_ns if finding.life else None,
         due_earliest_ns=due.earliest_ns,
         due_latest_ns=due.latest_ns,
         order_by_ns=due.order_by_ns,
@@ -102,7 +102,6 @@ def _open(key: tuple[str, str], finding: Finding, case: Case, previous: str | No
         decided_by="policy" if auto else None,
         previous_id=previous,
     )
-    rows = proof.update((), finding, advisory.id, case)
     detail = {"severity": finding.severity, "policy": mode.policy}
     return Outcome(
         standing=Standing(advisory=advisory, evidence=rows),

@@ -1,11 +1,11 @@
 """When the work is due, how urgent it is, and how sure that is."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import msgspec
 
-from cloud.ledger.records import AdvisoryRow, Confidence, TicketRow
+from cloud.ledger.records import AdvisoryRow, Confidence, EvidenceRow, TicketRow
 from models.assessment import NOTICE, Assessment, Life, State
 from models.profile import FailureMode, Profile
 
@@ -107,35 +107,54 @@ def life_severity(life: Life, mode: FailureMode, profile: Profile) -> int:
     return ALARM if late else ALARM - 1
 
 
+def alarms(evidence: Iterable[EvidenceRow], life: Life | None) -> Iterator[EvidenceRow]:
+    """Yield the alarm limits, active or ended, that set the date of the work themselves.
+
+    One of the very signal that tells the part's life does not while there is a band: that knows the
+    limit, and the noise by which single readings touch it early. Once the limit is reached by the
+    band too, as likely as not, it does.
+    """
+    band = life is not None and life.p10_s is not None and life.p50_s is not None
+    told_by = life.signal if band and life is not None and life.p50_s else None
+    for row in evidence:
+        if row.kind == "condition" and row.severity >= ALARM and row.signal != told_by:
+            yield row
+
+
+def pressing(evidence: Iterable[EvidenceRow], life: Life | None) -> bool:
+    """Whether an alarm that stands says when the work is due, whatever the band says."""
+    return any(row.ended_ns is None for row in alarms(evidence, life))
+
+
 def window(  # noqa: PLR0917  all of it says when
     at_ns: int,
     life: Life | None,
     severity: int,
     mode: FailureMode,
     profile: Profile,
-    seen: int = 0,
+    evidence: Iterable[EvidenceRow] = (),
 ) -> Window:
-    """Return the due window as seen at `at_ns`; `seen`: the heaviest condition that is active.
+    """Return the due window as seen at `at_ns`.
 
     The visit comes when part and planner are ready, and ends before the component has failed with
     10 % probability (p10). The part is ordered so that it is there when the customer's window opens
     before p10, or now; when even that is too late by the usual way, the visit may come as soon as
     it can be planned. While a band is awaited nothing says by when to order: the window is wide
-    until then. Beyond an alarm limit the work is due from now on and within a day, or before the
-    early end of the band if that is yet to come within the day.
+    until then. Where an alarm is `pressing` the work is due from now on and within a day, or before
+    the early end of the band if that is yet to come within the day.
     """
     lead, planning = lead_s(mode, profile), profile.planning_d * DAY_S
-    known = life is not None and life.p10_s is not None
-    alarm = seen >= ALARM or (severity >= ALARM and not known)
-    waits = not alarm and awaited(life)
-    left = DUE_D[NOTICE if waits else severity] * DAY_S
+    now, waits = pressing(evidence, life), False
     if life is not None and life.p10_s is not None:
         left = max(life.p10_s - mode.duration_h * 3600.0, 0.0)
-    if alarm:
-        day = DUE_D[ALARM] * DAY_S
-        left = min(left or day, day)
+    else:
+        now = now or severity >= ALARM
+        waits = not now and awaited(life)
+        left = DUE_D[NOTICE if waits else severity] * DAY_S
+    if now:
+        left = min(left or DAY_S, DUE_D[ALARM] * DAY_S)
     latest = at_ns + int(left * NS)
-    ready = 0.0 if alarm else planning if lead > left else max(lead, planning)
+    ready = 0.0 if now else planning if lead > left else max(lead, planning)
     earliest = min(latest, at_ns + int(ready * NS))
     order_by = None
     if lead and not waits:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Query
+from msgspec.structs import replace
 
 from cloud.api.pages import Paging, answer
 from cloud.api.problems import declared
@@ -12,6 +13,7 @@ from cloud.ledger import AssessmentRow
 from cloud.ledger.records import Clock
 from cloud.times import parse_time
 from models.assessment import Assessment
+from models.profile import Profile
 
 router = APIRouter(prefix="/api/v1/machines", tags=["assessments"])
 Moment = Annotated[
@@ -36,11 +38,12 @@ def list_assessments(
 ) -> Json:
     """List assessments with start <= at < end, newest first, on the machine's clock."""
     ledger = paging.deps.ledger
-    clock = ledger.machine(machine).clock
+    known = ledger.machine(machine)
+    profile = paging.deps.profile_of(machine, known.profile)
 
     def view(row: AssessmentRow) -> AssessmentView:
-        known = msgspec.structs.asdict(row.assessment)
-        return AssessmentView(**known, id=row.id, recorded_ns=row.recorded_ns, clock=clock)
+        said = msgspec.structs.asdict(in_units(row.assessment, profile))
+        return AssessmentView(**said, id=row.id, recorded_ns=row.recorded_ns, clock=known.clock)
 
     return paging.show(
         ledger.assessments,
@@ -49,3 +52,15 @@ def list_assessments(
         start_ns=parse_time(start, "query/start") if start else None,
         end_ns=parse_time(end, "query/end") if end else None,
     )
+
+
+def in_units(assessment: Assessment, profile: Profile) -> Assessment:
+    """Return an assessment in which what makes up the score has the units that devices tell.
+
+    `profile`: as the API knows it, the told units in it; scoring knows the machine type's alone.
+    """
+    told = [
+        replace(one, unit=said.unit) if (said := profile.said(one.signal)) else one
+        for one in assessment.contributions
+    ]
+    return replace(assessment, contributions=tuple(told))

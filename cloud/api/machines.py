@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from cloud.accounts.values import Site
+from cloud.api.assessments import in_units
 from cloud.api.deps import ApiDeps, Deps
 from cloud.api.pages import Paging, answer, one, single
 from cloud.api.problems import declared
@@ -88,9 +89,9 @@ def one_machine(request: Request, deps: Deps, machine: str) -> Response:
     row = deps.ledger.machine(machine)
     current = deps.ledger.current(machine)
     known = _known(row, deps.ledger.site(machine))
-    return single(
-        request, MachineDetail(**known, assessment=current.assessment if current else None)
-    )
+    profile = deps.profile_of(machine, row.profile)
+    assessment = in_units(current.assessment, profile) if current else None
+    return single(request, MachineDetail(**known, assessment=assessment))
 
 
 def _known(row: MachineRow, site: Site) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 from fastapi import APIRouter
 
-from cloud.advisories.values import STANDING
+from cloud.advisories.values import STANDING, WATCHED
 from cloud.advisories.window import absorbed, visit, window
 from cloud.api.deps import ApiDeps, Deps
 from cloud.api.pages import answer
@@ -31,7 +31,8 @@ class PartView(msgspec.Struct, frozen=True, kw_only=True):
     It ends between `ends_earliest` (10 % have ended by then) and `ends_latest` (90 %), probably at
     `ends`. Ordered by `order_by` it is there when the customer's window opens before
     `ends_earliest`, with the planner's time kept; a visit that is planned anyway takes it along.
-    Where an advisory stands for the part, the date is the advisory's, as on its ticket.
+    Where an advisory stands for the part, the date is the advisory's, as on its ticket, also
+    without a band.
     `fraction` runs from 1 (new) to 0 (used up); `basis` says what the band rests on, `why` in words
     by language: what drives it, what such parts did before, what became of earlier forecasts.
     """
@@ -84,7 +85,7 @@ class _Work(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, deps: ApiDeps, machine: str) -> "_Work":
-        standing = tuple(sorted(STANDING))
+        standing = tuple(sorted(STANDING - WATCHED))
         advisories, _ = deps.ledger.advisories(machine=machine, states=standing, limit=MOST)
         planned = tuple(sorted(PLANNED))
         tickets, _ = deps.ledger.tickets(machine=machine, states=planned, limit=MOST)
@@ -94,11 +95,12 @@ class _Work(msgspec.Struct, frozen=True, kw_only=True):
         self, component: str, life: Life | None, profile: Profile, at_ns: int
     ) -> int | None:
         """Return by when to order a part: as the advisory says, else as one would now."""
+        for row in self.advisories:
+            mode = profile.failure_modes.get(row.mode)
+            if row.component == component and row.ended_ns is None and mode and mode.life:
+                return row.order_by_ns
         if life is None or life.p10_s is None:
             return None
-        for row in self.advisories:
-            if row.component == component and row.life is not None and row.ended_ns is None:
-                return row.order_by_ns
         due = window(at_ns, life, SEVERITY, _mode(component, life, profile), profile)
         return absorbed(due, map(visit, self.tickets), at_ns).order_by_ns
 

@@ -5,17 +5,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cloud.advisories.evidence import Finding, update
 from cloud.advisories.reason import reasons
 from cloud.advisories.triage import triage
-from cloud.advisories.values import Stamp
+from cloud.advisories.values import Case, Stamp, Standing
 from cloud.advisories.window import AWAIT_D, Window, absorbed, horizon_s, window
-from cloud.tickets.draft import draft
-from models.assessment import Life
+from cloud.ledger.records import EvidenceRow
+from cloud.tickets.draft import draft, follow
+from models.assessment import Assessment, Life
 from models.profile import parse_profile
 from tests.cloud.ledger.made import DAY, PUMP, T0, assess, band, high
 
 PROFILE = parse_profile(PUMP.replace("visit_d = 0.0", "visit_d = 3.0"))
 MODE = PROFILE.failure_modes["bearing-wear"]  # lead time 5 days, planning 2, 4 hours of work
+HOT = parse_profile(  # a second signal speaks for the same wear
+    PUMP.replace("visit_d = 0.0", "visit_d = 3.0")
+    .replace('signals = ["vibration"]', 'signals = ["vibration", "temperature"]')
+    .replace("[signals.pressure]", "[signals.temperature]\n[signals.pressure]")
+)
 D = 86_400.0
 
 
@@ -146,12 +153,28 @@ def test_the_wait_for_a_band_ends() -> None:
     assert triage([ended.standing], PROFILE, msgspec.structs.replace(over, n=3), stamp) == []
 
 
+def alarm_on(signal: str) -> tuple[EvidenceRow, ...]:
+    """Return the evidence of an alarm limit that stands."""
+    stamp = Stamp(new_id=lambda: signal, recorded_ns=1)
+    case = Case(assessment=assess(0), profile=PROFILE, stamp=stamp)
+    return update((), Finding(conditions=(high(signal=signal, severity=3),)), "a", case)
+
+
 def test_an_alarm_is_due_from_now_on_and_within_a_day_whatever_the_band_says() -> None:
+    rows = alarm_on("temperature")
     for life in (None, unknown_yet(coming=True), band(60, 80, 100), band(0, 0, 0)):
-        found = window(T0, life, 3, MODE, PROFILE, seen=3)
+        found = window(T0, life, 3, MODE, PROFILE, rows)
         assert found == Window(earliest_ns=T0, latest_ns=T0 + DAY, order_by_ns=T0)
-    near = window(T0, band(0.5, 1, 2), 3, MODE, PROFILE, seen=3)
+    near = window(T0, band(0.5, 1, 2), 3, MODE, PROFILE, rows)
     assert near.latest_ns == T0 + DAY // 2 - 4 * DAY // 24  # hours of work
+
+
+def test_an_alarm_of_the_signal_that_tells_the_life_follows_the_band() -> None:
+    rows = alarm_on("vibration")
+    assert window(T0, band(16, 18, 20), 3, MODE, PROFILE, rows) == due(16.0)
+    for life in (None, unknown_yet(coming=True), band(0, 0, 0)):  # no band, or there by the band
+        found = window(T0, life, 3, MODE, PROFILE, rows)
+        assert found == Window(earliest_ns=T0, latest_ns=T0 + DAY, order_by_ns=T0)
 
 
 def test_an_alarm_goes_along_with_a_visit_that_is_planned_within_the_day() -> None:
@@ -159,32 +182,85 @@ def test_an_alarm_goes_along_with_a_visit_that_is_planned_within_the_day() -> No
     assert absorbed(own, [visit(0.25, 0.5)], T0).latest_ns == T0 + DAY // 2
 
 
-def test_a_band_that_comes_after_an_alarm_does_not_take_its_date_away() -> None:
-    count = iter(range(100))
-    stamp = Stamp(new_id=lambda: f"id-{next(count):04}", recorded_ns=1)
-    alarm, far = high(severity=3), msgspec.structs.replace(band(900, 1000, 1100), basis="wear")
-    [first] = triage([], PROFILE, assess(0, alarm, lives=(unknown_yet(coming=True),)), stamp)
-    later = assess(1, alarm, at_ns=T0 + DAY, lives=(far,))
-    [known] = triage([first.standing], PROFILE, later, stamp)
-    advisory = known.standing.advisory
-    assert advisory.life == far
-    assert (advisory.due_earliest_ns, advisory.due_latest_ns) == (T0, T0 + DAY)
-    over = assess(2, high(active=False), at_ns=T0 + 2 * DAY, lives=(far,))
-    [ended] = triage([known.standing], PROFILE, over, stamp)
-    assert ended.standing.advisory.due_latest_ns > T0 + 800 * DAY
+def alarmed(signal: str, at_ns: int, life: Life, *, active: bool = True, n: int = 1) -> Assessment:
+    condition = high(signal=signal, severity=3, active=active, at_ns=at_ns)
+    return assess(n, condition, at_ns=at_ns, lives=(life,))
+
+
+def test_a_band_that_comes_after_an_alarm_dates_only_what_it_is_told_by() -> None:
+    far = msgspec.structs.replace(band(900, 1000, 1100), basis="wear")
+    for signal in ("vibration", "temperature"):
+        count = iter(range(100))
+        stamp = Stamp(new_id=lambda count=count: f"id-{next(count):04}", recorded_ns=1)
+        opening = alarmed(signal, T0, unknown_yet(coming=True), n=0)
+        [first] = triage([], HOT, opening, stamp)
+        assert first.standing.advisory.due_latest_ns == T0 + DAY
+        [known] = triage([first.standing], HOT, alarmed(signal, T0 + DAY, far), stamp)
+        advisory = known.standing.advisory
+        assert advisory.life == far
+        if signal == "vibration":
+            assert advisory.due_latest_ns > T0 + 800 * DAY
+            continue
+        assert (advisory.due_earliest_ns, advisory.due_latest_ns) == (T0, T0 + DAY)
+        over = alarmed(signal, T0 + 2 * DAY, far, active=False, n=2)
+        [ended] = triage([known.standing], HOT, over, stamp)
+        assert ended.standing.advisory.due_latest_ns > T0 + 800 * DAY
 
 
 def test_an_alarm_on_a_ticket_with_a_band_sets_its_date_and_takes_the_band_of_now() -> None:
     count = iter(range(100))
     stamp = Stamp(new_id=lambda: f"id-{next(count):04}", recorded_ns=1)
-    [first] = triage([], PROFILE, assess(0, high(), lives=(band(60, 66, 72),)), stamp)
+    [first] = triage([], HOT, assess(0, high(), lives=(band(60, 66, 72),)), stamp)
     at_ns, now = T0 + 30 * DAY, band(30, 36, 42)
-    worse = assess(1, high(severity=3), at_ns=at_ns, lives=(now,))
-    [raised] = triage([first.standing], PROFILE, worse, stamp)
-    advisory = raised.standing.advisory
-    assert (advisory.life, advisory.life_at_ns) == (now, at_ns)
-    assert (advisory.due_earliest_ns, advisory.due_latest_ns) == (at_ns, at_ns + DAY)
-    assert advisory.order_by_ns == at_ns
+    [own] = triage([first.standing], HOT, alarmed("vibration", at_ns, now), stamp)
+    assert own.standing.advisory.severity == 3
+    assert own.standing.advisory.due_latest_ns == first.standing.advisory.due_latest_ns
+    said = {lang: own_words(own.standing, now, lang) for lang in ("en", "zh")}
+    assert said == {
+        "en": "the days left set the date, not the alarm: single readings touch its limit early",
+        "zh": "到期日由剩余天数确定，而非由报警确定：单次读数会提前触及其限值",
+    }
+    [other] = triage([own.standing], HOT, alarmed("temperature", at_ns + 1, now, n=2), stamp)
+    advisory = other.standing.advisory
+    assert (advisory.life, advisory.life_at_ns) == (now, at_ns + 1)
+    assert (advisory.due_earliest_ns, advisory.due_latest_ns) == (at_ns + 1, at_ns + 1 + DAY)
+    assert advisory.order_by_ns == at_ns + 1
+    assert "whatever the days left say" in own_words(other.standing, now, "en")
+    assert "不论剩余天数" in own_words(other.standing, now, "zh")
+
+
+def own_words(one: Standing, life: Life, lang: str) -> str:
+    return reasons(one.evidence, life, HOT, lang)[-1]
+
+
+def test_an_alarm_on_a_ticket_that_is_grave_already_is_told_once_with_its_nearer_date() -> None:
+    count = iter(range(100))
+    stamp = Stamp(new_id=lambda: f"id-{next(count):04}", recorded_ns=1)
+    grave = band(4, 4.5, 5)  # the part comes too late
+    [first] = triage([], HOT, assess(0, high(), lives=(grave,)), stamp)
+    assert first.standing.advisory.severity == 3
+    ticket = draft(first.standing.advisory, ticket_id="t", number=1, at_ns=T0, recorded_ns=1)
+    here, orders = msgspec.structs.replace(first.standing, ticket=ticket), []
+    for n in range(1, 5):  # begins, ends, begins again, ends
+        at_ns = T0 + n * DAY // 24
+        happens = alarmed("temperature", at_ns, grave, active=n % 2 == 1, n=n)
+        [outcome] = triage([here], HOT, happens, stamp)
+        orders.append(outcome.order)
+        ticket = follow(ticket, outcome.standing.advisory)
+        here = msgspec.structs.replace(outcome.standing, ticket=ticket)
+    assert orders == ["raise", "follow", "follow", "follow"]
+    own = msgspec.structs.replace(first.standing, ticket=ticket)
+    [outcome] = triage([own], HOT, alarmed("vibration", T0 + DAY, grave, n=9), stamp)
+    assert outcome.order != "raise"
+
+
+def test_an_alarm_never_makes_a_date_later() -> None:
+    count = iter(range(100))
+    stamp = Stamp(new_id=lambda: f"id-{next(count):04}", recorded_ns=1)
+    [first] = triage([], HOT, assess(0, high(), lives=(band(1, 20, 30),)), stamp)
+    at_ns, over = T0 + 3 * DAY, band(0, 0, 0)
+    [second] = triage([first.standing], HOT, alarmed("temperature", at_ns, over), stamp)
+    assert second.standing.advisory.due_latest_ns == first.standing.advisory.due_latest_ns
 
 
 @pytest.mark.parametrize(

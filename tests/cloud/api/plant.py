@@ -39,7 +39,12 @@ PRESS = Profile(
     consumables={"seal": Consumable(title={"en": "Seal"}, part="S-1", lead_time_d=5.0)},
     failure_modes={
         "leak": FailureMode(
-            component="seal", title=SEAL, action=CHANGE, policy="auto", signals=("pressure",)
+            component="seal",
+            title=SEAL,
+            action=CHANGE,
+            policy="auto",
+            signals=("pressure",),
+            life=True,
         ),
         "play": FailureMode(
             component="guide",
@@ -126,7 +131,9 @@ class Plant:
         token, secret = desk.make_token(account.id, "test", scope, 1, actor=account.name)
         return account, token, secret
 
-    def find(self, machine: str, signal: str, at_ns: int = T0, severity: int = 3) -> None:
+    def find(
+        self, machine: str, signal: str, at_ns: int = T0, severity: int = 3, **more: Any
+    ) -> None:
         """Let the models find something."""
         self.n += 1
         condition = Condition(
@@ -149,6 +156,7 @@ class Plant:
             health=20.0,
             coverage=1.0,
             conditions=(condition,),
+            **more,
         )
         self.ledger.file(self.n, [assessment])
 

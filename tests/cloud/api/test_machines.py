@@ -1,6 +1,7 @@
 import httpx
 import pytest
 
+from models.assessment import Check, Contribution
 from tests.cloud.api.plant import SECOND, T0, Plant, every
 
 
@@ -72,6 +73,23 @@ async def test_signals_join_profile_and_newest_readings(
     assert pressure["limits"]["alarm_low"] == 2.0
     assert (signals["axis/x"]["stored"], signals["axis/x"]["at"]) == (False, None)
     assert (signals["extra"]["unit"], signals["extra"]["value"]) == (None, 1.0)
+
+
+async def test_what_makes_up_the_score_has_the_unit_that_the_device_tells(
+    api: httpx.AsyncClient, plant: Plant
+) -> None:
+    plant.register("acme.a", profile="generic", units=(("temp", "Cel"),))
+    said = [
+        Contribution(
+            signal=name, check=Check.SHIFT, value=7.0, expected=2.0, unit=None, weight=weight
+        )
+        for name, weight in (("temp", 0.8), ("other", 0.2))
+    ]
+    plant.find("acme.a", "temp", contributions=tuple(said))
+    machine = (await api.get("/api/v1/machines/acme.a")).json()["assessment"]
+    (filed,) = await every(api, "/api/v1/machines/acme.a/assessments")
+    for one in (machine, filed):
+        assert [c["unit"] for c in one["contributions"]] == ["Cel", None]
 
 
 async def test_what_the_profile_does_not_name_has_the_unit_that_the_device_tells(

@@ -101,6 +101,17 @@ async def test_a_planned_visit_takes_the_part_along(api: httpx.AsyncClient, plan
     assert part["order_by"] == "2023-11-17T21:13:20Z"
 
 
+async def test_without_a_band_a_part_is_ordered_as_its_ticket_says(
+    api: httpx.AsyncClient, plant: Plant
+) -> None:
+    plant.register("acme.a")
+    plant.find("acme.a", "pressure")  # an alarm: at once
+    (ticket,) = (await api.get("/api/v1/tickets")).json()["items"]
+    (part,) = (await api.get("/api/v1/machines/acme.a/parts")).json()["items"]
+    assert part["ends"] is None
+    assert part["order_by"] == ticket["order_by"] == "2023-11-14T22:13:20Z"
+
+
 async def test_a_part_that_is_late_is_ordered_now(api: httpx.AsyncClient, plant: Plant) -> None:
     plant.register("acme.a")
     assess(plant, seal(3.0))
