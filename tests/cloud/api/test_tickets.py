@@ -250,7 +250,6 @@ async def test_the_reasons_are_as_they_stand_now_until_it_is_done(
     api: httpx.AsyncClient,
     plant: Plant,
     ticket: dict[str, Any],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def told(value: float, days: float, at_ns: int) -> None:
         plant.n += 1
