@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from cloud import columns
 from cloud.diagnostics.values import Answered
 from cloud.journal import Kind, Record
+from cloud.ledger import Registration
 from cloud.parking import Parking
 from cloud.units import Units, by_machine
 from models.contract import codec, topics
@@ -30,19 +31,6 @@ BUILT_NS: Final = 1_735_689_600 * 10**9  #: 2025-01-01: no reading is older than
 UNNUMBERED: Final = "unnumbered"  #: boot of samples that the device did not number
 UNCERTAIN: Final = 1
 MAX_DICTIONARIES: Final = 64  #: of one device that are remembered, the newest
-
-
-@dataclass(frozen=True, slots=True)
-class Registration:
-    """A machine as its device announced it."""
-
-    machine: str
-    device: str
-    profile: str
-    name: str | None
-    at_ns: int
-    clock: Literal["wall", "data"] = "wall"  #: whose time the readings carry
-    units: Units = ()  #: as the device tells them
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from cloud.decode import Aside, Decoder, Item, Message, Registration, Restart
+from cloud.decode import Aside, Decoder, Item, Message, Restart
 from cloud.diagnostics.values import Answered
 from cloud.errors import StoreBusy, StoreCorrupt, StoreError, StoreFull
 from cloud.journal import Record
-from cloud.ledger import Ledger
+from cloud.ledger import Ledger, Registration
 from cloud.review import Reviews
 from cloud.signals import Signals
 from cloud.telemetry import TelemetryStore
@@ -227,7 +227,7 @@ class Pipeline:
             if said != known.get(item.machine, self._known.get(item.machine)):
                 known[item.machine] = said
                 fresh.append(item)
-        self._ledger.register_all(fresh)
+        self._ledger.register(fresh)
         self._known |= known
 
     def _store(self, blocks: list[Block], position: int) -> None:

@@ -11,7 +11,8 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from cloud.decode import Aside, Item, Registration
+from cloud.decode import Aside, Item
+from cloud.ledger import Registration
 from cloud.quota import MAX_NAMED, Throttled
 from models.contract.errors import Reason
 from models.fleet import Fleet

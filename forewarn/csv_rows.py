@@ -42,7 +42,6 @@ class CsvFile:
     path: Path
     signals: tuple[str, ...] = ()
     unreadable: dict[str, int] = field(default_factory=dict)
-    rows_read: int = 0
 
     def pieces(self) -> Iterator[Piece]:
         """Yield the rows in pieces. `CsvError` when the file cannot be read on.
@@ -59,7 +58,6 @@ class CsvFile:
                     lines = range(line + 1, line + 1 + len(rows))
                     line = lines[-1]
                     piece = self._piece(rows, lines)
-                    self.rows_read += len(rows)
                     if piece is not None:
                         yield piece
         except OSError as error:

@@ -10,7 +10,9 @@ import msgspec
 
 from cloud.app import now_ns
 from cloud.errors import CloudError
-from cloud.keep.erase import Proof, Scope, Wanted, erase, wanted
+from cloud.keep.erase import erase
+from cloud.keep.proof import Proof
+from cloud.keep.scope import Scope, Wanted, wanted
 from cloud.settings import load
 from forewarn.tables import user
 

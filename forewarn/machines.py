@@ -74,14 +74,28 @@ def show(item: Item, last: str | None) -> None:
     assessed = moment(item["seen"], item["clock"])
     more = [("assessed", assessed), ("times", f"{item['clock']} time"), ("device", item["device"])]
     print_facts([*facts, *more])
-    found = item["assessment"] or {"conditions": [], "lives": []}
+    _show_found(item["assessment"] or {"conditions": [], "lives": []}, item["clock"])
+    print()
+    signals = [
+        (one["signal"], number(one["value"]), one["unit"], moment(one["at"], item["clock"]))
+        for one in item["signals"]
+    ]
+    print_table(("signal", "value", "unit", "at (UTC)"), signals, none="no signals yet")
+    for one in item["signals"]:
+        if one["profile_unit"] is not None:
+            sent = f"{one['signal']}: the device sends {one['unit']}"
+            print(f"{sent}, the profile expects {one['profile_unit']}: its limits do not apply")
+
+
+def _show_found(found: Item, clock: str) -> None:
+    """Print the conditions that last and the lives of an assessment, where there are any."""
     conditions = [
         (
             c["signal"],
             c["check"],
             number(c["value"]),
             number(c["expected"]),
-            moment(c["since"], item["clock"]),
+            moment(c["since"], clock),
         )
         for c in found["conditions"]
         if c["active"]
@@ -101,16 +115,6 @@ def show(item: Item, last: str | None) -> None:
     if lives:
         print()
         print_table(("component", "mode", "basis", "p10", "p50", "p90"), lives, none="")
-    print()
-    signals = [
-        (one["signal"], number(one["value"]), one["unit"], moment(one["at"], item["clock"]))
-        for one in item["signals"]
-    ]
-    print_table(("signal", "value", "unit", "at (UTC)"), signals, none="no signals yet")
-    for one in item["signals"]:
-        if one["profile_unit"] is not None:
-            sent = f"{one['signal']}: the device sends {one['unit']}"
-            print(f"{sent}, the profile expects {one['profile_unit']}: its limits do not apply")
 
 
 def main(arguments: list[str]) -> int:

@@ -7,6 +7,7 @@ import logging
 import signal
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -45,8 +46,7 @@ async def serve(settings: cloud_settings.CloudSettings) -> None:
         log.info("stopping")
 
 
-def main(arguments: list[str]) -> int:
-    """Run the service; status 1 with a reason when it cannot start or had to stop."""
+def _options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="forewarn serve", description=__doc__)
     parser.add_argument("settings", type=Path, nargs="?", metavar="cloud.toml",
                         help="the service's settings (default: a trial on this computer, "
@@ -59,7 +59,28 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--verbose", action="store_true", help="also log what is of use to developers"
     )
-    options = parser.parse_args(arguments)
+    return parser.parse_args(arguments)
+
+
+@contextlib.contextmanager
+def _broker(settings: cloud_settings.CloudSettings) -> Iterator[cloud_settings.CloudSettings]:
+    """Run a broker of our own; yield the settings with its address."""
+    with (
+        tempfile.TemporaryDirectory(prefix="forewarn-") as folder,
+        embedded(Path(folder), port=settings.broker.port) as broker,
+    ):
+        log.warning(
+            "embedded broker %s on 127.0.0.1:%d, for this computer: no sign-in, trial only",
+            broker.name,
+            broker.port,
+        )
+        reached = msgspec.structs.replace(settings.broker, host="127.0.0.1", version=broker.version)
+        yield msgspec.structs.replace(settings, broker=reached)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the service; status 1 with a reason when it cannot start or had to stop."""
+    options = _options(arguments)
     try:
         settings = (
             cloud_settings.load(options.settings)
@@ -75,17 +96,7 @@ def main(arguments: list[str]) -> int:
         warming.ready(settings.telemetry.store)
         with contextlib.ExitStack() as stack:
             if options.embedded_broker:
-                folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="forewarn-")))
-                broker = stack.enter_context(embedded(folder, port=settings.broker.port))
-                log.warning(
-                    "embedded broker %s on 127.0.0.1:%d, for this computer: no sign-in, trial only",
-                    broker.name,
-                    broker.port,
-                )
-                reached = msgspec.structs.replace(
-                    settings.broker, host="127.0.0.1", version=broker.version
-                )
-                settings = msgspec.structs.replace(settings, broker=reached)
+                settings = stack.enter_context(_broker(settings))
             asyncio.run(serve(settings))
     except (CloudError, BrokerError) as error:
         print(f"forewarn serve: {error}", file=sys.stderr)

@@ -1,5 +1,6 @@
 """`forewarn tickets [show|ack|resolve|reopen|close|cancel|comment]`."""
 
+from collections.abc import Callable
 from typing import Annotated, Any, Final, Literal
 
 import typer
@@ -29,7 +30,6 @@ OPEN: Final = ("new", "in_progress", "resolved")
 REMARKS: Final = ("commented", "noted")  #: events that leave a ticket's version as it is
 Ticket = Annotated[str, typer.Argument(metavar="TICKET", help="its number or id")]
 Note = Annotated[str | None, typer.Option(help="a remark")]
-Why = Annotated[str, typer.Option("--note", help="why")]
 
 
 @app.callback(invoke_without_command=True)
@@ -190,20 +190,6 @@ def resolve(
 
 
 @app.command()
-def reopen(
-    ticket: Ticket,
-    note: Why,
-    by: Actor = None,
-    url: Url = None,
-    *,
-    dry_run: DryRun = False,
-    as_json: AsJson = False,
-) -> None:
-    """Take a resolved ticket up again."""
-    _step(url, ticket, "reopen", {"actor": by, "note": note}, dry_run=dry_run, as_json=as_json)
-
-
-@app.command()
 def close(
     ticket: Ticket,
     note: Note = None,
@@ -222,20 +208,6 @@ def close(
 
 
 @app.command()
-def cancel(
-    ticket: Ticket,
-    note: Why,
-    by: Actor = None,
-    url: Url = None,
-    *,
-    dry_run: DryRun = False,
-    as_json: AsJson = False,
-) -> None:
-    """End a ticket without work."""
-    _step(url, ticket, "cancel", {"actor": by, "note": note}, dry_run=dry_run, as_json=as_json)
-
-
-@app.command()
 def comment(
     ticket: Ticket,
     text: Annotated[str, typer.Argument(help="the remark")],
@@ -247,6 +219,27 @@ def comment(
 ) -> None:
     """Add a remark."""
     _step(url, ticket, "comments", {"actor": by, "text": text}, dry_run=dry_run, as_json=as_json)
+
+
+def _with_a_reason(step: str) -> Callable[..., None]:
+    """Return the command of a step that needs a reason."""
+
+    def command(
+        ticket: Ticket,
+        note: Annotated[str, typer.Option(help="why")],
+        by: Actor = None,
+        url: Url = None,
+        *,
+        dry_run: DryRun = False,
+        as_json: AsJson = False,
+    ) -> None:
+        _step(url, ticket, step, {"actor": by, "note": note}, dry_run=dry_run, as_json=as_json)
+
+    return command
+
+
+app.command("reopen", help="Take a resolved ticket up again.")(_with_a_reason("reopen"))
+app.command("cancel", help="End a ticket without work.")(_with_a_reason("cancel"))
 
 
 def main(arguments: list[str]) -> int:

@@ -1,6 +1,6 @@
 """Judges what was raised against what is true: the right ticket in time, and no false one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from simulators.fleet import Failure
@@ -62,17 +62,7 @@ def judge(
     """
     mended = repaired or {}
     truth = {failure.machine: failure for failure in failures}
-    problems = [f"false ticket {t.mode} for {t.machine}" for t in raised if t.machine not in truth]
-    problems += [
-        f"ticket {t.mode} for {t.machine} came before anything was wrong"
-        for t in raised
-        if t.machine in truth and t.at_s < truth[t.machine].onset_s
-    ]
-    problems += [
-        f"ticket {t.mode} for {t.machine} came after it was repaired"
-        for t in raised
-        if t.at_s > mended.get(t.machine, t.at_s)
-    ]
+    problems = [*_false(raised, truth, mended)]
     leads = []
     for want in expected:
         failure = truth[want.machine]
@@ -98,3 +88,17 @@ def judge(
                 f"onset left, less than {want.share:.0%}"
             )
     return Verdict(leads=tuple(leads), problems=tuple(problems))
+
+
+def _false(
+    raised: Sequence[Raised], truth: Mapping[str, Failure], mended: Mapping[str, float]
+) -> Iterator[str]:
+    """Yield what is wrong with tickets that nothing called for."""
+    for t in raised:
+        said = f"ticket {t.mode} for {t.machine}"
+        if t.machine not in truth:
+            yield f"false {said}"
+        elif t.at_s < truth[t.machine].onset_s:
+            yield f"{said} came before anything was wrong"
+        if t.at_s > mended.get(t.machine, t.at_s):
+            yield f"{said} came after it was repaired"

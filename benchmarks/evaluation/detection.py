@@ -20,7 +20,6 @@ from models.backtest import Backtest
 from models.fleet import Config
 
 DATA: Final = Path(os.environ.get("FOREWARN_DATA", "../shared/data"))
-FOLDERS: Final = ("nab", "skab", "ims_bearing")
 DRAWS: Final = 1000
 
 Bools = NDArray[np.bool_]

@@ -93,6 +93,11 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     signed_in_ns: int | None = None
 
     @property
+    def has_password(self) -> bool:
+        """Whether this person has chosen one."""
+        return self.password is not None
+
+    @property
     def reach(self) -> Reach | None:
         """Which machines this person sees; None: all."""
         if self.role is not Role.CUSTOMER:

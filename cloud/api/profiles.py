@@ -1,6 +1,7 @@
 """Machine types: what a type of machine has, needs and costs, as the service uses it."""
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Final, TypeVar
 
 import msgspec
 from fastapi import APIRouter
@@ -13,6 +14,7 @@ from cloud.errors import NotFound
 from models.profile import Limits, Profile, Words
 
 router: Final = APIRouter(prefix="/api/v1/profiles", tags=["profiles"])
+T = TypeVar("T")
 
 
 class SignalType(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,47 +92,18 @@ def one_profile(deps: Deps, profile: str) -> Json:
 
 
 def _view(profile: Profile) -> MachineType:
-    signals, parts, modes = profile.signals, profile.consumables, profile.failure_modes
     return MachineType(
         name=profile.name,
         version=profile.version,
         title=profile.title,
         planning_d=profile.planning_d,
-        signals=[
-            SignalType(
-                signal=name,
-                unit=one.unit,
-                title=one.title,
-                role=one.role,
-                worse=one.worse,
-                limits=one.limits,
-            )
-            for name, one in signals.items()
-        ],
-        parts=[
-            PartType(
-                component=name,
-                title=one.title,
-                part=one.part,
-                lead_time_d=one.lead_time_d,
-                counter=one.counter,
-                rated=one.rated,
-                indicator=one.indicator,
-                limit=one.limit,
-            )
-            for name, one in parts.items()
-        ],
-        modes=[
-            ModeType(
-                mode=name,
-                component=one.component,
-                title=one.title,
-                action=one.action,
-                policy=one.policy,
-                signals=list(one.signals),
-                priority=one.priority,
-                duration_h=one.duration_h,
-            )
-            for name, one in modes.items()
-        ],
+        signals=_named("signal", profile.signals, SignalType),
+        parts=_named("component", profile.consumables, PartType),
+        modes=_named("mode", profile.failure_modes, ModeType),
     )
+
+
+def _named(key: str, values: Mapping[str, msgspec.Struct], kind: type[T]) -> list[T]:
+    """Return what a profile says by name as rows that hold the name under `key`."""
+    rows = ({key: name} | msgspec.structs.asdict(one) for name, one in values.items())
+    return [msgspec.convert(row, kind, from_attributes=True) for row in rows]

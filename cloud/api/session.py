@@ -83,18 +83,7 @@ class PasswordChange(Body, frozen=True, kw_only=True):
 
 def view(account: Account) -> Me:
     """Return an account as its owner sees it."""
-    return Me(
-        id=account.id,
-        version=account.version,
-        name=account.name,
-        full_name=account.full_name,
-        role=account.role,
-        customer=account.customer,
-        sites=account.sites,
-        language=account.language,
-        zone=account.zone,
-        units=account.units,
-    )
+    return msgspec.convert(account, Me, from_attributes=True)
 
 
 def client_of(request: Request) -> str:

@@ -33,7 +33,7 @@ class Placement(Body, frozen=True, kw_only=True):
 
 
 def _view(site: Site) -> SiteView:
-    return SiteView(machine=site.machine, customer=site.customer, site=site.site)
+    return msgspec.convert(site, SiteView, from_attributes=True)
 
 
 @router.get("/{machine}/site", responses=one("SiteView") | declared(404))

@@ -49,15 +49,7 @@ class TokenWish(Body, frozen=True, kw_only=True):
 
 def view(token: Token) -> TokenView:
     """Return a token without what is kept of its secret."""
-    return TokenView(
-        id=token.id,
-        recorded_ns=token.recorded_ns,
-        name=token.name,
-        scope=token.scope,
-        expires_ns=token.expires_ns,
-        used_ns=token.used_ns,
-        revoked_ns=token.revoked_ns,
-    )
+    return msgspec.convert(token, TokenView, from_attributes=True)
 
 
 def _owner(deps: ApiDeps) -> str:

@@ -72,20 +72,7 @@ class UserChange(Body, frozen=True, kw_only=True):
 
 def view(account: Account) -> UserView:
     """Return an account as administrators see it."""
-    return UserView(
-        id=account.id,
-        recorded_ns=account.recorded_ns,
-        version=account.version,
-        name=account.name,
-        full_name=account.full_name,
-        role=account.role,
-        customer=account.customer,
-        sites=account.sites,
-        active=account.active,
-        has_password=account.password is not None,
-        language=account.language,
-        signed_in_ns=account.signed_in_ns,
-    )
+    return msgspec.convert(account, UserView, from_attributes=True)
 
 
 def check_reach(role: Role, customer: str | None, sites: tuple[str, ...]) -> None:

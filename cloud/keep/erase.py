@@ -6,27 +6,22 @@ is simply begun again. In the end every file and table is searched for what shou
 """
 
 import contextlib
-import os
-import re
 import secrets
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final, Literal
 
 import msgspec
-import numpy as np
 
 from cloud import snapshot
-from cloud.accounts.values import Reach
 from cloud.advisories.values import Stamp
-from cloud.errors import NotFound
 from cloud.journal import Entry, Kind, SegmentJournal, blank
 from cloud.keep import manifest
+from cloud.keep.proof import Proof, searched_files, searched_rows, stays, unknown
+from cloud.keep.scope import Scope, Wanted, names_of, wanted
 from cloud.keep.upgrade import PATTERN
-from cloud.ledger import Ledger, MachineRow, erasure, open_ledger
+from cloud.ledger import erasure
 from cloud.ledger.database import Database
-from cloud.ledger.dump import rows_of
 from cloud.ledger.erasure import EVENTS, Subjects
 from cloud.ledger.ids import Ids
 from cloud.places import Places, places
@@ -38,62 +33,6 @@ from models.contract import topics
 from models.contract.errors import ContractError
 from models.fleet.forget import without
 from models.fleet.persist import SnapshotError
-
-OVERLAP: Final = 4096  #: bytes searched twice, so that nothing hides at a border
-PIECE: Final = 1 << 20
-
-Scope = Literal["customer", "tenant", "machine"]
-
-
-class Stays(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that is not removed, and why."""
-
-    what: str
-    count: int
-    why: str
-
-
-class Proof(msgspec.Struct, frozen=True, kw_only=True):
-    """What an erasure did. Times are RFC 3339, UTC.
-
-    `hits` names files and tables in which an erased name was still found; it must be empty, but for
-    what `stays` explains. The pseudonym stands in the event log instead of the names.
-    `backups` counts those that were looked through; None where none were named.
-    """
-
-    scope: Scope
-    name: str
-    pseudonym: str
-    actor: str
-    began_at: str
-    finished_at: str
-    machines: tuple[str, ...]
-    devices: tuple[str, ...]
-    removed: dict[str, int]
-    stays: tuple[Stays, ...]
-    searched_files: int
-    searched_rows: int
-    hits: tuple[str, ...]
-    backups: int | None = None
-
-
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """What belongs to a scope. `shared` devices serve other machines, too."""
-
-    machines: tuple[str, ...]
-    devices: tuple[str, ...]
-    shared: tuple[str, ...]
-    customer: str | None
-
-
-def wanted(settings: CloudSettings, scope: Scope, name: str, now: Callable[[], int]) -> Wanted:
-    """Return what would be erased. `NotFound` when there is nothing of that name."""
-    found = places(settings)
-    ledger = open_ledger(found.ledger, now)
-    try:
-        return _wanted(ledger, scope, name, _stored(found.telemetry))
-    finally:
-        ledger.close()
 
 
 def erase(
@@ -119,26 +58,12 @@ def erase(
     with contextlib.closing(SegmentJournal(where.journal)):  # nobody else may run meanwhile
         found = wanted(settings, scope, name, now)
         pseudonym = f"erased-{secrets.token_hex(8)}"
-        removed = _telemetry(settings, where, found, now)
-        lost = _models(where, found, removed)
-        _numbers(where, found, removed)
-        removed["journal records"] = blank(where.journal, _of(found))
-        _alert_log(where, found, removed)
-        _old_dumps(where, removed)
-        database = Database(where.ledger)
-        try:
-            stamp = Stamp(new_id=Ids(now), recorded_ns=now())
-            subjects = Subjects(
-                machines=found.machines, devices=found.devices, customer=found.customer
-            )
-            counts = erasure.erase(
-                database, subjects, pseudonym=pseudonym, actor=actor, stamp=stamp
-            )
-            removed |= {f"ledger {table}": n for table, n in counts.items() if table != EVENTS}
-            rows, hits = _searched_rows(database, found)
-        finally:
-            database.close()
-    files, more = _searched_files(where, found)
+        removed, lost = _files(settings, where, found, now)
+        with contextlib.closing(Database(where.ledger)) as database:
+            counts = _ledger(database, found, pseudonym, actor, now)
+            rows, hits = searched_rows(database, found)
+    removed |= {f"ledger {table}": n for table, n in counts.items() if table != EVENTS}
+    files, more = searched_files(where.data, found)
     return Proof(
         scope=scope,
         name=name,
@@ -149,7 +74,7 @@ def erase(
         machines=found.machines,
         devices=found.devices,
         removed={key: count for key, count in removed.items() if count},
-        stays=(*_stays(found, counts.get(EVENTS, 0), lost, kept), *map(_unknown, cut_off)),
+        stays=(*stays(found, counts.get(EVENTS, 0), lost, kept), *map(unknown, cut_off)),
         searched_files=files,
         searched_rows=rows,
         hits=(*hits, *more),
@@ -157,44 +82,26 @@ def erase(
     )
 
 
-def _wanted(ledger: Ledger, scope: Scope, name: str, stored: Sequence[str]) -> Wanted:
-    everything = {row.id: row.device for row in _all(ledger)}
-    if scope == "customer":
-        mine = {row.id for row in _all(ledger.reaching(Reach(customer=name)))}
-    elif scope == "tenant":
-        mine = {one for one in (*everything, *stored) if one.partition(".")[0] == name}
-    else:
-        mine = {one for one in (*everything, *stored) if one == name}
-    devices = {everything.get(one, one.partition(":")[0]) for one in mine}
-    others = {device for one, device in everything.items() if one not in mine}
-    if scope == "tenant":
-        registered = ledger.devices_registered()
-        devices |= {device for device in registered if device.partition(".")[0] == name}
-    if not mine and not devices:
-        raise NotFound(f"there is no {scope} '{name}', or nothing of it is kept")
-    return Wanted(
-        machines=tuple(sorted(mine)),
-        devices=tuple(sorted(devices - others)),
-        shared=tuple(sorted(devices & others)),
-        customer=None if scope == "machine" else name,
-    )
+def _files(
+    settings: CloudSettings, where: Places, found: Wanted, now: Callable[[], int]
+) -> tuple[dict[str, int], int]:
+    """Erase all that is not in the ledger; return how much, and how many snapshots were lost."""
+    removed = _telemetry(settings, where, found, now)
+    lost = _models(where, found, removed)
+    _numbers(where, found, removed)
+    removed["journal records"] = blank(where.journal, _of(found))
+    _alert_log(where, found, removed)
+    _old_dumps(where, removed)
+    return removed, lost
 
 
-def _all(ledger: Ledger) -> Iterator[MachineRow]:
-    after = None
-    while True:
-        rows, after = ledger.machines(after=after, limit=1000)
-        yield from rows
-        if after is None:
-            return
-
-
-def _stored(path: Path) -> list[str]:
-    """Return the machines that the embedded store names, known to the ledger or not."""
-    if not path.exists():
-        return []
-    with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as db:
-        return [name for (name,) in db.execute("SELECT name FROM machine")]
+def _ledger(
+    database: Database, found: Wanted, pseudonym: str, actor: str, now: Callable[[], int]
+) -> dict[str, int]:
+    """Erase what the ledger has; return how many rows, by table."""
+    stamp = Stamp(new_id=Ids(now), recorded_ns=now())
+    subjects = Subjects(machines=found.machines, devices=found.devices, customer=found.customer)
+    return erasure.erase(database, subjects, pseudonym=pseudonym, actor=actor, stamp=stamp)
 
 
 def _telemetry(
@@ -281,7 +188,7 @@ def _old_dumps(where: Places, removed: dict[str, int]) -> None:
 
 def _alert_log(where: Places, found: Wanted, removed: dict[str, int]) -> None:
     """Take the lines about the machines out of the files that hold a line for each alert."""
-    pattern = _pattern(found)
+    pattern = names_of(found)
     for path in where.data.glob("*.jsonl"):
         lines = path.read_bytes().splitlines(keepends=True)
         kept = [line for line in lines if not pattern.search(line)]
@@ -290,102 +197,3 @@ def _alert_log(where: Places, found: Wanted, removed: dict[str, int]) -> None:
             part.write_bytes(b"".join(kept))
             part.replace(path)
             removed[path.name] = len(lines) - len(kept)
-
-
-def _pattern(found: Wanted) -> re.Pattern[bytes]:
-    """Match an erased name that is not a part of a longer one, in UTF-8 or in NumPy's UTF-32."""
-    names = {*found.machines, *found.devices}
-    parts = []
-    for name in sorted(names, key=len, reverse=True):
-        parts.append(rb"(?<![a-z0-9.-])" + re.escape(name.encode()) + rb"(?![a-z0-9-])")
-        wide = np.array([name], "U").tobytes()
-        parts.append(re.escape(wide) + rb"(?![a-z0-9-]\0\0\0)")
-    return re.compile(b"|".join(parts))
-
-
-def _searched_files(where: Places, found: Wanted) -> tuple[int, list[str]]:
-    """Search every file in `data` for the names; return how many there are, and the hits.
-
-    A SQLite file may keep an old copy of a row in the free room of a page: it is written anew.
-    """
-    pattern = _pattern(found)
-    paths = [path for path in sorted(where.data.rglob("*")) if path.is_file()]
-    hits = []
-    for path in paths:
-        if not _holds(path, pattern):
-            continue
-        if path.suffix == ".db":
-            with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
-                db.execute("VACUUM")
-                db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            if not _holds(path, pattern):
-                continue
-        hits.append(os.fspath(path))
-    return len(paths), hits
-
-
-def _holds(path: Path, pattern: re.Pattern[bytes]) -> bool:
-    before = b""
-    with path.open("rb") as file:
-        while piece := file.read(PIECE):
-            if pattern.search(before + piece):
-                return True
-            before = piece[-OVERLAP:]
-    return False
-
-
-def _searched_rows(database: Database, found: Wanted) -> tuple[int, list[str]]:
-    pattern = _pattern(found)
-    count, hits = 0, set()
-    for table, row in rows_of(database):
-        count += 1
-        if pattern.search(row):
-            hits.add(f"ledger {table}")
-    return count, sorted(hits)
-
-
-def _stays(
-    found: Wanted, events: int, lost: int, kept: Sequence[tuple[Path, manifest.Manifest]]
-) -> Iterator[Stays]:
-    yield Stays(
-        what="events without names and details",
-        count=events,
-        why="the log of what was done is evidence and may not be shortened; a pseudonym stands "
-        "where the names were, and what it stood for is not kept",
-    )
-    yield Stays(
-        what="the erasure itself",
-        count=1,
-        why="that and when it was done must be shown to those who asked for it",
-    )
-    if found.shared:
-        yield Stays(
-            what=f"raw messages of {', '.join(found.shared)} in the journal",
-            count=len(found.shared),
-            why="they carry other machines' readings, too; the journal lets go of them with the "
-            "second snapshot after the next start",
-        )
-    if lost:
-        yield Stays(
-            what="snapshots that could not be read and were deleted",
-            count=lost,
-            why="what was learned of the other machines begins anew",
-        )
-    for folder, one in kept:
-        tenants = {name.partition(".")[0] for name in (*found.machines, *found.devices)}
-        held = sum(one.machines.get(tenant, 0) for tenant in tenants)
-        if held:
-            yield Stays(
-                what=f"backup {folder} of {one.began_at}",
-                count=held,
-                why="a backup is not changed; delete it, or let it expire, and erase again after "
-                "a restore from it",
-            )
-
-
-def _unknown(folder: Path) -> Stays:
-    return Stays(
-        what=f"backup {folder} that was cut off",
-        count=1,
-        why="it may hold what was erased and says not what it holds; delete it",
-    )

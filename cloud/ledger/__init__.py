@@ -18,7 +18,6 @@ from cloud.ledger.records import (
     AlertNote,
     AlertRow,
     AssessmentRow,
-    Clock,
     DeliveryRow,
     Ended,
     EventRow,
@@ -27,7 +26,7 @@ from cloud.ledger.records import (
     MachineRow,
     QuarantineCount,
     QuarantineRow,
-    Registering,
+    Registration,
     Repair,
     Reply,
     Resolved,
@@ -57,7 +56,7 @@ __all__ = [
     "Place",
     "QuarantineCount",
     "QuarantineRow",
-    "Registering",
+    "Registration",
     "Repair",
     "Reply",
     "Resolved",
@@ -96,22 +95,11 @@ class Ledger(AccountStore, CommandStore, Protocol):
         """
         ...
 
-    def register(
-        self,
-        *,
-        machine: str,
-        device: str,
-        profile: str,
-        name: str | None,
-        clock: Clock,
-        at_ns: int,
-        units: Sequence[tuple[str, str]] = (),
-    ) -> MachineRow:
-        """Make a machine known, or bind it anew; the same again changes nothing."""
-        ...
+    def register(self, births: Sequence[Registration]) -> int:
+        """Make machines known, or bind them anew, in their order; return how many changed.
 
-    def register_all(self, births: Sequence[Registering]) -> int:
-        """Register machines in their order, in one transaction; return how many changed."""
+        The same again, or an older birth, changes nothing.
+        """
         ...
 
     def quarantine_add(self, asides: Sequence[SetAside]) -> int:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from cloud.errors import NotFound
 from cloud.ledger import tables as t
 from cloud.ledger.base import Part, check_limit, chunks, save, unpack
-from cloud.ledger.records import AssessmentRow, Clock, MachineRow, Registering
+from cloud.ledger.records import AssessmentRow, MachineRow, Registration
 from cloud.ledger.units import note, told
 from models.assessment import State
 from models.units import differing
@@ -24,36 +24,12 @@ SAID: Final = (
 class Machines(Part):
     """Registration, lists, assessments."""
 
-    def register(
-        self,
-        *,
-        machine: str,
-        device: str,
-        profile: str,
-        name: str | None,
-        clock: Clock,
-        at_ns: int,
-        units: Sequence[tuple[str, str]] = (),
-    ) -> MachineRow:
-        """Make a machine known, or bind it anew; the same again, or an older one, changes nothing.
+    def register(self, births: Sequence[Registration]) -> int:
+        """Register machines in their order, in one transaction; return how many changed.
 
-        Raises nothing for an unknown profile: the machine is judged as a `generic` one until the
-        profile is there.
+        The same again, or an older birth, changes nothing. Raises nothing for an unknown profile:
+        the machine is judged as a `generic` one until the profile is there.
         """
-        one = _Birth(
-            machine=machine,
-            device=device,
-            profile=profile,
-            name=name,
-            clock=clock,
-            at_ns=at_ns,
-            units=units,
-        )
-        self.register_all([one])
-        return self.machine(machine)
-
-    def register_all(self, births: Sequence[Registering]) -> int:
-        """Register machines in their order, in one transaction; return how many changed."""
         if not births:
             return 0
         with self._db.writing() as connection:
@@ -179,18 +155,8 @@ def _assessment(row: sa.Row[Any]) -> AssessmentRow:
     return msgspec.convert(values, AssessmentRow)
 
 
-class _Birth(msgspec.Struct, frozen=True, kw_only=True):
-    machine: str
-    device: str
-    profile: str
-    name: str | None
-    clock: Clock
-    at_ns: int
-    units: Sequence[tuple[str, str]]
-
-
 def _registered(
-    old: MachineRow | None, one: Registering, version: int | None, now_ns: int
+    old: MachineRow | None, one: Registration, version: int | None, now_ns: int
 ) -> MachineRow | None:
     """Return the machine as it is after a registration; None when that changes nothing."""
     if old is None:

@@ -223,43 +223,16 @@ class EventRow(Record, frozen=True, kw_only=True):
     detail: Mapping[str, object]
 
 
-class Registering(Protocol):
-    """A machine as its device announced it (`cloud.decode.Registration` is one)."""
+class Registration(msgspec.Struct, frozen=True):
+    """A machine as its device announced it at `at_ns` (ns since 1970 UTC)."""
 
-    @property
-    def machine(self) -> str:
-        """Its id."""
-        ...
-
-    @property
-    def device(self) -> str:
-        """Identity of its device."""
-        ...
-
-    @property
-    def profile(self) -> str:
-        """Name of its profile, known or not."""
-        ...
-
-    @property
-    def name(self) -> str | None:
-        """Its name for people."""
-        ...
-
-    @property
-    def clock(self) -> Clock:
-        """Whose time its readings carry."""
-        ...
-
-    @property
-    def at_ns(self) -> int:
-        """When it was said, ns since 1970 UTC."""
-        ...
-
-    @property
-    def units(self) -> Sequence[tuple[str, str]]:
-        """(signal, UCUM code), as the device tells them, each signal once."""
-        ...
+    machine: str
+    device: str
+    profile: str  #: its name, known or not
+    name: str | None
+    at_ns: int
+    clock: Clock = "wall"  #: whose time its readings carry
+    units: Sequence[tuple[str, str]] = ()  #: (signal, UCUM code) as told, each signal once
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,17 +7,17 @@ import sqlalchemy as sa
 
 from cloud.ledger import tables as t
 from cloud.ledger.base import chunks
-from cloud.ledger.records import Registering
+from cloud.ledger.records import Registration
 from models.profile import Profile
 from models.units import differing
 
 
 def note(
     connection: sa.Connection,
-    births: Sequence[Registering],
+    births: Sequence[Registration],
     now_ns: int,
     profiles: Mapping[str, Profile],
-) -> Iterator[tuple[Registering, list[dict[str, str | None]]]]:
+) -> Iterator[tuple[Registration, list[dict[str, str | None]]]]:
     """Write what births of known machines tell; the same again, or an older one, changes nothing.
 
     A birth without units takes those of an earlier one away. Yields the births after which other

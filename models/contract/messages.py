@@ -11,8 +11,7 @@ import msgspec
 
 from models.contract.errors import Reason
 
-#: One sample's type tag: float64, float32, int64, bool (the type codes of `array` and `struct`).
-COLUMN_TYPES: Final = ("d", "f", "q", "?")
+#: bytes by a sample's type tag: float64, float32, int64, bool (the codes of `array` and `struct`)
 ITEM_SIZE: Final[Mapping[str, int]] = {"d": 8, "f": 4, "q": 8, "?": 1}
 
 MAX_PAYLOAD: Final = 256 * 1024  #: bytes a message; larger is refused as `too-large`

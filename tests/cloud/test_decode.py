@@ -5,9 +5,10 @@ import msgspec
 import numpy as np
 import pytest
 
-from cloud.decode import UNNUMBERED, Aside, Decoder, Registration, aside_payload
+from cloud.decode import UNNUMBERED, Aside, Decoder, aside_payload
 from cloud.diagnostics.values import Answered
 from cloud.journal import Entry, Kind, Record
+from cloud.ledger import Registration
 from cloud.parking import MAX_RECORDS, WAIT_NS
 from cloud.reader import Arrived, Reader
 from cloud.units import MOST

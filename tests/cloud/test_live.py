@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloud.glance import Glance, first_life, past
-from cloud.ledger import Ledger, open_ledger
+from cloud.ledger import Ledger, Registration, open_ledger
 from cloud.live import (
     AT_MOST,
     BACKLOG,
@@ -187,9 +187,7 @@ async def test_who_comes_back_to_more_changes_than_a_message_takes_reads_anew(
     live.hand_out((change(0),))
     place = live.place()
     for n in range(EVENTS + 1):
-        ledger.register(
-            machine=f"a.m{n}", device="a", profile="generic", name="Fan", clock="wall", at_ns=T0
-        )
+        ledger.register([Registration(f"a.m{n}", "a", "generic", "Fan", T0, "wall")])
     if handed_out == "before":
         live.hand_out(await live.changes())
         assert live.since(place) is None
@@ -231,9 +229,7 @@ async def test_changes_of_the_ledger_come_once_and_the_end_ends_the_streams(
     async with asyncio.timeout(120):
         while live.glance("a.m") is None:  # noqa: ASYNC110 - it is read by a thread
             await asyncio.sleep(0.01)
-    ledger.register(
-        machine="a.m", device="a", profile="generic", name="Fan", clock="wall", at_ns=T0
-    )
+    ledger.register([Registration("a.m", "a", "generic", "Fan", T0, "wall")])
     delivery = await asyncio.wait_for(watcher.queue.get(), 120)
     assert delivery is not None
     assert delivery.message.changes == (

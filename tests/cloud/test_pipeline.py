@@ -110,7 +110,7 @@ def test_a_busy_ledger_gets_machines_and_findings_with_the_next_group(
         raise StoreBusy("locked")
 
     with monkeypatch.context() as patch:
-        patch.setattr(path.ledger, "register_all", busy)
+        patch.setattr(path.ledger, "register", busy)
         path.take(up(birth(), "birth"), up(batch(0, [1.0])), up(b"junk"))
         assert not path.pipeline.settled
         assert path.ledger.machines(limit=10)[0] == []

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cloud.app import App
 from cloud.decode import Aside
 from cloud.keep.backup import back_up, name_for
+from cloud.ledger import Registration
 from cloud.ledger.database import Database
 from cloud.places import places
 from cloud.settings import BrokerSettings, load
@@ -184,10 +185,11 @@ def test_units_that_are_not_the_profiles(
 ) -> None:
     app = App(settings_for(home / "data"))
     known = app.ledger.machine("acme.pump1")
-    app.ledger.register(
-        machine=known.id, device=known.device, profile=known.profile, name=known.name,
-        clock=known.clock, at_ns=time.time_ns(), units=(("bearing_temperature", unit),),
-    )  # fmt: skip
+    told = (("bearing_temperature", unit),)
+    birth = Registration(
+        known.id, known.device, known.profile, known.name, time.time_ns(), known.clock, told
+    )
+    app.ledger.register([birth])
     app.close()
     assert ("acme.pump1" in examine().get("FW133", "")) == wrong
 

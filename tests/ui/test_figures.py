@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page
 
-from cloud.ledger import open_ledger
+from cloud.ledger import Registration, open_ledger
 from cloud.telemetry.sqlite import SqliteTelemetry
 from models.rows import Block
 from tests.e2e.parts import Part, Service, service
@@ -57,12 +57,7 @@ def full(
     for i in range(MACHINES):
         device = f"big.site-{i // 100}"
         ledger.register(
-            machine=f"{device}:m-{i:04}",
-            device=device,
-            profile="generic",
-            name=f"Machine {i:04}",
-            clock="wall",
-            at_ns=T0,
+            [Registration(f"{device}:m-{i:04}", device, "generic", f"Machine {i:04}", T0, "wall")]
         )
     ledger.close()
     store = SqliteTelemetry(found.data / "telemetry.db")

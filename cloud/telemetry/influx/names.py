@@ -40,7 +40,6 @@ def unpaged(name: str) -> tuple[str, int]:
 
 
 LETTERS: Final = {"d": "f", "f": "e", "q": "i", "?": "b"}
-CODES: Final = {letter: code for code, letter in LETTERS.items()}
 _PLAIN: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:/-+")
 FARTHEST_NS: Final = 1_000_000  #: how far behind its own time a sample may be put
 EDGE_NS: Final = 2**63 - 2 - FARTHEST_NS  #: InfluxDB's last moment, with room behind it

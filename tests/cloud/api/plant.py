@@ -15,7 +15,7 @@ from cloud.accounts.values import Account, Role, Scope, Token
 from cloud.api import ApiDeps, HealthReport, create_app
 from cloud.diagnostics.console import Console
 from cloud.diagnostics.signing import Signer
-from cloud.ledger import Ledger
+from cloud.ledger import Ledger, Registration
 from cloud.metrics import Metrics, Sources
 from cloud.telemetry.sqlite import SqliteTelemetry
 from models.assessment import Assessment, Check, Condition, State
@@ -109,17 +109,8 @@ class Plant:
         self, machine: str, clock: Any = "wall", name: str | None = None, **more: Any
     ) -> None:
         device = machine.partition(":")[0]
-        self.ledger.register(
-            **{
-                "machine": machine,
-                "device": device,
-                "profile": "press",
-                "name": name,
-                "clock": clock,
-                "at_ns": T0,
-            }
-            | more
-        )
+        said = {"device": device, "profile": "press", "name": name, "clock": clock, "at_ns": T0}
+        self.ledger.register([Registration(machine, **(said | more))])
 
     def person(
         self, role: Role, *, scope: Scope = Scope.MANAGE, **more: Any

@@ -13,7 +13,7 @@ from cloud.diagnostics.console import GRACE_NS, LONGEST_WAIT_NS, SILENT, UNFINIS
 from cloud.diagnostics.signing import Signer
 from cloud.diagnostics.values import Answered, Asked, CommandRow
 from cloud.errors import NotFound, SettingsError, StoreBusy
-from cloud.ledger import Ledger, open_ledger
+from cloud.ledger import Ledger, Registration, open_ledger
 from edge_agent.signature import checker
 from models.contract import codec, topics
 from models.contract.messages import Command
@@ -45,14 +45,7 @@ class Desk:
         self.now = T0
         self.folder = folder
         self.ledger: Ledger = open_ledger(f"sqlite:///{folder}/ledger.db", lambda: self.now)
-        self.ledger.register(
-            machine="acme.gw1:p1",
-            device="acme.gw1",
-            profile="generic",
-            name=None,
-            clock="wall",
-            at_ns=T0,
-        )
+        self.ledger.register([Registration("acme.gw1:p1", "acme.gw1", "generic", None, T0, "wall")])
         self.wire = Wire()
         self.console = self.start()
 

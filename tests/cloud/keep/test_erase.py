@@ -11,7 +11,9 @@ from cloud.accounts.values import Role
 from cloud.app import App
 from cloud.errors import NotFound, StoreBusy, StoreError
 from cloud.keep.backup import back_up
-from cloud.keep.erase import Proof, erase, wanted
+from cloud.keep.erase import erase
+from cloud.keep.proof import Proof
+from cloud.keep.scope import wanted
 from cloud.ledger import Reply, Verdict, open_ledger
 from cloud.ledger.database import Database
 from cloud.ledger.dump import dump, rows_of

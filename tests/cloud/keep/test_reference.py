@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from cloud.app import App
-from cloud.decode import Registration
 from cloud.journal import Entry, Kind
 from cloud.keep.backup import back_up
 from cloud.keep.restore import restore
+from cloud.ledger import Registration
 from cloud.places import places
 from cloud.settings import CloudSettings
 from models.rows import Block
@@ -61,7 +61,7 @@ def test_ten_million_values_of_a_thousand_machines(
         for n in range(MACHINES)
     ]
     with _timed("register"):
-        assert plant.ledger.register_all(births) == MACHINES
+        assert plant.ledger.register(births) == MACHINES
     ticks = plant.journal.append([Entry(Kind.TICK, T0)] * MACHINES)  # a position for each block
     for n, (birth, tick) in enumerate(zip(births, ticks, strict=True)):
         plant.telemetry.write([_block(birth.machine, n, tick.n)], tick.n)

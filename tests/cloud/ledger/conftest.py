@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from cloud.ledger import Ledger, open_ledger
+from cloud.ledger import Ledger, Registration, open_ledger
 from cloud.ledger.database import Database
 from tests.cloud import postgres
 from tests.cloud.ledger.made import MACHINE, T0, Clock, profiles
@@ -70,7 +70,5 @@ def reopen(url: str, clock: Clock) -> Iterator[Callable[[], Ledger]]:
 @pytest.fixture
 def ledger(reopen: Callable[[], Ledger]) -> Ledger:
     one = reopen()
-    one.register(
-        machine=MACHINE, device=MACHINE, profile="pump", name="Pump 1", clock="data", at_ns=T0
-    )
+    one.register([Registration(MACHINE, MACHINE, "pump", "Pump 1", T0, "data")])
     return one

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator
 
-from cloud.ledger import open_ledger
+from cloud.ledger import Registration, open_ledger
 from models.assessment import Assessment
 from tests.cloud.ledger.made import SECOND, T0, Clock, assess, band, high, profiles
 
@@ -25,9 +25,7 @@ def run(url: str) -> None:
     ledger = open_ledger(url, Clock(), profiles())
     for n in range(12):
         name = f"acme.m{n}"
-        ledger.register(
-            machine=name, device=name, profile="pump", name=None, clock="data", at_ns=T0
-        )
+        ledger.register([Registration(name, name, "pump", None, T0, "data")])
     for assessment in life():
         ledger.file(assessment.n, [assessment])
         sys.stdout.write(f"{ledger.position()}\n")

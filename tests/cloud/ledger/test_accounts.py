@@ -6,7 +6,7 @@ import pytest
 from cloud.accounts.desk import blank
 from cloud.accounts.values import Account, Link, Reach, Role, Scope, SignIn, Token
 from cloud.errors import Conflict, NotFound, Refused
-from cloud.ledger import Ledger
+from cloud.ledger import Ledger, Registration
 
 T0 = 1_700_000_000_000_000_000
 replace = msgspec.structs.replace
@@ -29,7 +29,7 @@ def token(account: Account, hash_: str) -> Token:
 
 def machine(ledger: Ledger, name: str) -> None:
     device = name.partition(":")[0]
-    ledger.register(machine=name, device=device, profile="pump", name=None, clock="wall", at_ns=T0)
+    ledger.register([Registration(name, device, "pump", None, T0, "wall")])
 
 
 def test_a_name_is_one_persons_in_whatever_case(ledger: Ledger) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from cloud.errors import SettingsError, StoreBusy, StoreError
-from cloud.ledger import Ledger, Place, open_ledger
+from cloud.ledger import Ledger, Place, Registration, open_ledger
 from tests.cloud import postgres
 from tests.cloud.ledger.made import MACHINE, T0, Clock, assess, high, profiles
 
@@ -24,9 +24,7 @@ def server() -> Iterator[postgres.Postgres]:
 @pytest.fixture
 def ledger(server: postgres.Postgres) -> Iterator[Ledger]:
     one = open_ledger(server.fresh(), Clock(), profiles())
-    one.register(
-        machine=MACHINE, device=MACHINE, profile="pump", name="Pump 1", clock="data", at_ns=T0
-    )
+    one.register([Registration(MACHINE, MACHINE, "pump", "Pump 1", T0, "data")])
     yield one
     one.close()
 
@@ -92,9 +90,7 @@ def test_a_reset_on_the_way_is_busy_and_then_it_goes_on(server: postgres.Postgre
     with contextlib.closing(Way(server.port)) as way:
         place = server.fresh().replace(f":{server.port}/", f":{way.port}/")
         ledger = open_ledger(place, Clock(), profiles())
-        ledger.register(
-            machine=MACHINE, device=MACHINE, profile="pump", name="Pump 1", clock="data", at_ns=T0
-        )
+        ledger.register([Registration(MACHINE, MACHINE, "pump", "Pump 1", T0, "data")])
         way.cut()
         for n in range(1, 4):  # a connection of the pool may be found to be gone before it is used
             with contextlib.suppress(StoreBusy):

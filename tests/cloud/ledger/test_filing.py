@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cloud.advisories.values import STANDING
-from cloud.ledger import AdvisoryState, Ledger, TicketState, filing, open_ledger
+from cloud.ledger import AdvisoryState, Ledger, Registration, TicketState, filing, open_ledger
 from cloud.tickets.lifecycle import FINAL
 from models.assessment import Assessment, State
 from tests.cloud.ledger.made import DAY, MACHINE, SECOND, T0, Clock, assess, band, high, profiles
@@ -197,9 +197,7 @@ def test_any_life_gives_one_ticket_a_key_and_a_replay_changes_nothing(
         pictures = []
         for name, sizes in (("one", [1]), ("cut", cuts)):
             one = open_ledger(f"sqlite:///{Path(folder) / name}.db", Clock(), profiles())
-            one.register(
-                machine=MACHINE, device=MACHINE, profile="pump", name=None, clock="data", at_ns=T0
-            )
+            one.register([Registration(MACHINE, MACHINE, "pump", None, T0, "data")])
             at, turn = 0, 0
             while at < len(life):
                 size = sizes[turn % len(sizes)]

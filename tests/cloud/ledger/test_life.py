@@ -13,6 +13,7 @@ from cloud.errors import Conflict
 from cloud.ledger import (
     AdvisoryRow,
     AdvisoryState,
+    Registration,
     TicketRow,
     TicketState,
     Verdict,
@@ -46,9 +47,7 @@ class Life(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         url = f"sqlite:///{Path(self.folder.name) / 'ledger.db'}"
         self.ledger = open_ledger(url, Clock(), profiles())
-        self.ledger.register(
-            machine=MACHINE, device=MACHINE, profile="pump", name=None, clock="data", at_ns=T0
-        )
+        self.ledger.register([Registration(MACHINE, MACHINE, "pump", None, T0, "data")])
         self.now, self.n = T0, 0
         self.filed: list[Assessment] = []
         self.seen: dict[str, tuple[int, int]] = {}

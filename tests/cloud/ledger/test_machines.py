@@ -2,23 +2,17 @@ from collections.abc import Callable
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
-from cloud.decode import Registration
 from cloud.errors import NotFound
-from cloud.ledger import Ledger, MachineRow
+from cloud.ledger import Ledger, MachineRow, Registration
 from models.assessment import State
 from tests.cloud.ledger.made import MACHINE, SECOND, T0, Clock, assess, band, high
 
 
 def _register(ledger: Ledger, machine: str, **more: object) -> None:
-    values = {
-        "device": machine,
-        "profile": "pump",
-        "name": None,
-        "clock": "wall",
-        "at_ns": T0,
-    } | more
-    ledger.register(machine=machine, **values)  # type: ignore[arg-type]
+    said = {"device": machine, "profile": "pump", "name": None, "at_ns": T0} | more
+    ledger.register([Registration(machine, **said)])  # type: ignore[arg-type]
 
 
 def test_registering_again_changes_nothing(ledger: Ledger) -> None:
@@ -47,7 +41,7 @@ def test_the_units_are_those_of_the_newest_birth(ledger: Ledger) -> None:
         Registration(MACHINE, MACHINE, "pump", None, T0 + at, units=units)
         for at, units in ((4, (("temp", "[degF]"),)), (3, (("temp", "K"),)))
     ]
-    ledger.register_all(births)
+    ledger.register(births)
     assert ledger.units(MACHINE) == {"temp": "[degF]"}
     assert ledger.units_of([MACHINE, "acme.nobody"]) == {MACHINE: {"temp": "[degF]"}}
     _register(ledger, MACHINE, at_ns=T0 + 5)
@@ -149,10 +143,10 @@ def _births(count: int, at_ns: int = T0, profile: str = "pump") -> list[Registra
 def test_a_thousand_machines_in_one_transaction(ledger: Ledger) -> None:
     before = len(ledger.events(limit=1000)[0])
     births = _births(999)
-    assert ledger.register_all(births) == 999
+    assert ledger.register(births) == 999
     rows, _ = ledger.machines(limit=1000)
     assert {row.id for row in rows} == {MACHINE, *(one.machine for one in births)}
-    assert ledger.register_all(births) == 0
+    assert ledger.register(births) == 0
     assert len(ledger.events(limit=1000)[0]) == min(1000, before + 999)
 
 
@@ -165,14 +159,12 @@ def test_many_at_once_are_as_one_after_the_other(
         *_births(5, T0 - SECOND),  # older: changes nothing
         *_births(7, T0 + SECOND, "pump"),  # bound anew at the same moment
     ]
-    ledger.register_all(births)
+    ledger.register(births)
     together = [_without_times(row) for row in ledger.machines(limit=100, query="gw")[0]]
     events = [(e.subject_id, e.type, e.at_ns) for e in ledger.events(limit=1000)[0]][1:]
     for one in births:
-        ledger.register(
-            machine=one.machine.replace("acme", "zeta"), device=one.device.replace("acme", "zeta"),
-            profile=one.profile, name=one.name, clock=one.clock, at_ns=one.at_ns,
-        )  # fmt: skip
+        machine, device = (name.replace("acme", "zeta") for name in (one.machine, one.device))
+        ledger.register([replace(one, machine=machine, device=device)])
     single = [_without_times(row) for row in ledger.machines(limit=100, query="zeta")[0]]
     assert [row.replace("zeta", "acme") for row in single] == together
     later = [(e.subject_id, e.type, e.at_ns) for e in ledger.events(limit=1000)[0]]

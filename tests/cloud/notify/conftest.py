@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from cloud.ledger import Ledger, open_ledger
+from cloud.ledger import Ledger, Registration, open_ledger
 from tests.cloud.ledger.made import MACHINE, T0, Clock, profiles
 
 
@@ -15,8 +15,6 @@ def clock() -> Clock:
 @pytest.fixture
 def ledger(tmp_path: Path, clock: Clock) -> Iterator[Ledger]:
     one = open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}", clock, profiles())
-    one.register(
-        machine=MACHINE, device=MACHINE, profile="pump", name="Pump 1", clock="data", at_ns=T0
-    )
+    one.register([Registration(MACHINE, MACHINE, "pump", "Pump 1", T0, "data")])
     yield one
     one.close()
