@@ -8,8 +8,9 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import TypeVar
+
+from msgspec.structs import replace
 
 from cloud.decode import Aside, Decoder, Item, Message, Restart
 from cloud.diagnostics.values import Answered

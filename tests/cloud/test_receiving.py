@@ -11,7 +11,7 @@ import paho.mqtt.client as mqtt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from cloud.link import COMMANDS, Client, Link
 from cloud.receiving import Buffered, Plain
@@ -229,7 +229,7 @@ def test_an_acknowledgement_in_two_pieces_frees_its_number(cut: int) -> None:
 @pytest.mark.skipif(not (find_mosquitto() or find_nats()), reason="no broker on this computer")
 @pytest.mark.parametrize("version", [mqtt.MQTTv311, mqtt.MQTTv5])
 def test_what_is_told_arrives_once_and_is_acknowledged(
-    tmp_path: Path, version: mqtt.MQTTProtocolVersion
+    tmp_path: Path, version: MQTTProtocolVersion
 ) -> None:
     count = 1_000
     got: list[bytes] = []

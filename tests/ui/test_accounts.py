@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from tests.e2e.parts import Part, Service, service
 from tests.ui.plant import setup_link
@@ -43,6 +43,14 @@ def sign_in(page: Page, name: str, password: str = PASSWORD) -> None:
     page.get_by_role("button").click()
 
 
+def adding(page: Page, guarded: Service) -> Locator:
+    """Open the people's page as the administrator and the dialogue that adds one; return it."""
+    page.goto(url(guarded, "/settings/users"))
+    sign_in(page, "ada")
+    page.get_by_role("button", name="Add a person").click()
+    return page.get_by_role("dialog")
+
+
 def test_in_where_one_was_and_out_again(context: BrowserContext, guarded: Service) -> None:
     page = context.new_page()
     page.goto(url(guarded, "/tickets?as=board"))
@@ -61,10 +69,7 @@ def test_an_administrator_invites_a_customer_who_sees_less(
     context: BrowserContext, browser: Browser, guarded: Service
 ) -> None:
     page = context.new_page()
-    page.goto(url(guarded, "/settings/users"))
-    sign_in(page, "ada")
-    page.get_by_role("button", name="Add a person").click()
-    dialog = page.get_by_role("dialog")
+    dialog = adding(page, guarded)
     dialog.get_by_label("Sign-in name").fill("carl")
     dialog.get_by_label("Role").select_option("customer")
     dialog.get_by_label("Customer").fill("acme")
@@ -88,10 +93,7 @@ def test_who_leaves_the_dialogue_of_an_account_gives_up_what_it_sent(
     context: BrowserContext, guarded: Service
 ) -> None:
     page = context.new_page()
-    page.goto(url(guarded, "/settings/users"))
-    sign_in(page, "ada")
-    page.get_by_role("button", name="Add a person").click()
-    dialog = page.get_by_role("dialog")
+    dialog = adding(page, guarded)
     dialog.get_by_label("Sign-in name").fill("ada")
     dialog.get_by_role("button", name="Save").click()
     expect(dialog.get_by_role("alert")).to_contain_text("Not saved")  # there is one of that name
@@ -114,10 +116,7 @@ def test_rights_that_a_colleague_took_away_do_not_come_back_with_an_older_form(
     context: BrowserContext, guarded: Service
 ) -> None:
     page = context.new_page()
-    page.goto(url(guarded, "/settings/users"))
-    sign_in(page, "ada")
-    page.get_by_role("button", name="Add a person").click()
-    dialog = page.get_by_role("dialog")
+    dialog = adding(page, guarded)
     dialog.get_by_label("Sign-in name").fill("eve")
     dialog.get_by_label("Role").select_option("administrator")
     dialog.get_by_role("button", name="Save").click()

@@ -34,12 +34,13 @@ console.log(JSON.stringify(values.map((one) => figure(one, language, step))));
 def test_ticks_that_differ_do_not_say_the_same(
     tmp_path: Path, language: str, step: float, values: Sequence[float], said: Sequence[str]
 ) -> None:
-    node, bundler = shutil.which("node"), WEB / "node_modules" / ".bin" / "rolldown"
-    need(node and bundler.exists(), "the pages are not built: make setup")
+    bundler = WEB / "node_modules" / ".bin" / "rolldown"
+    need(shutil.which("node") and bundler.exists(), "the pages are not built: make setup")
     made = tmp_path / "figure.mjs"
-    words = [bundler, WEB / "src" / "parts" / "figure.ts", "--file", made, "--format", "esm"]
-    subprocess.run(words, check=True, capture_output=True)
+    source = WEB / "src" / "parts" / "figure.ts"
+    bundling = [str(bundler), str(source), "--file", str(made), "--format", "esm"]
+    subprocess.run(bundling, check=True, capture_output=True)
     asked = json.dumps([language, step, values])
-    words = [node, "--input-type=module", "--eval", SAID, made.as_uri(), asked]
+    words = ["node", "--input-type=module", "--eval", SAID, made.as_uri(), asked]
     answer = subprocess.run(words, check=True, capture_output=True, text=True)
     assert json.loads(answer.stdout) == said

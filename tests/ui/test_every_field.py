@@ -160,7 +160,7 @@ def test_of_people_and_tokens(context: BrowserContext, own: Running) -> None:
     page.get_by_role("button").click()
     page.get_by_role("heading", level=1).wait_for()
     for n, text in enumerate(CORPUS):
-        person = {"full_name": one_line(text, 200), "sites": [one_line(text, 100)]}
+        person: dict[str, Any] = {"full_name": one_line(text, 200), "sites": [one_line(text, 100)]}
         written(page, own, "/users", name=f"p{n}", role="customer", customer="acme", **person)
     shown(watched, f"{own.url}/settings/users", *(one_line(t, 200) for t in CORPUS[::20]))
     for text in CORPUS:

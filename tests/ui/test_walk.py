@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-import numpy as np
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from forewarn.broker import find_mosquitto, free_port
+from models.contract.times import instant_ns
 from tests.e2e.parts import Part, Service
 from tests.ui.conftest import Watched
 from tests.ui.plant import Running, need
@@ -152,10 +152,10 @@ def test_who_is_faster_than_the_page_loses_no_filter(watched: Watched, running: 
     expect(page).to_have_url(re.compile(r"q=pump&type=centrifugal-pump"))
 
 
-def span(url: str) -> np.timedelta64:
-    """Return how long a time a series is asked for."""
+def span(url: str) -> int:
+    """Return how long a time a series is asked for, ns."""
     asked = parse_qs(urlsplit(url).query)
-    begin, end = (np.datetime64(asked[name][0].rstrip("Z")) for name in ("start", "end"))
+    begin, end = (instant_ns(asked[name][0]) for name in ("start", "end"))
     return end - begin
 
 

@@ -244,7 +244,7 @@ def test_an_unknown_name_erases_nothing(lived: CloudSettings) -> None:
 
 @SQLITE
 def test_cut_off_it_is_begun_again(lived: CloudSettings, monkeypatch: pytest.MonkeyPatch) -> None:
-    steps = ("_models", "_numbers", "_alert_log", "_searched_rows")
+    steps = ("_models", "_numbers", "_alert_log", "searched_rows")
     for step in steps:
         with monkeypatch.context() as patch:
             patch.setattr(f"cloud.keep.erase.{step}", _stop)
