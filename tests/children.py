@@ -7,7 +7,8 @@ fork server has none, and each child comes from it in a few milliseconds.
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -20,6 +21,16 @@ _CONTEXT.set_forkserver_preload(
         "tests.edge_agent.test_power_cut",
     ]
 )
+
+
+def patiently(count: int, *, least: int, within_s: float = 600.0) -> Iterator[int]:
+    """Yield the numbers below `count`; on a slow computer fewer, but `least`, and say how many."""
+    begin = time.monotonic()
+    for n in range(count):
+        if n >= least and time.monotonic() > begin + within_s:
+            print(f"{n} of {count} in {within_s:.0f} s")
+            return
+        yield n
 
 
 class Child:

@@ -6,6 +6,7 @@ as the next start would, and looks for every acknowledged sample.
 
 import os
 import random
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 from edge_agent.outbox import Outbox
 from models.contract import codec, topics
 from models.contract.messages import Batch
-from tests.children import Child
+from tests.children import Child, patiently
 from tests.edge_agent.made import batch
 
 MIB = 1024 * 1024
@@ -69,12 +70,12 @@ def check(path: Path, boot: str, groups: int) -> None:
     outbox.close()
 
 
-def kills(folder: Path, count: int, seed: int) -> tuple[int, int]:
+def kills(folder: Path, counts: Iterable[int], seed: int) -> tuple[int, int]:
     """Return (acknowledged groups, kills before the first acknowledgement)."""
     chance = random.Random(seed)
     total = early = 0
     path = folder / "outbox.db"
-    for i in range(count):
+    for i in counts:
         boot = f"boot-{i:05}"
         groups = one_kill(path, boot, chance)
         check(path, boot, groups)
@@ -84,13 +85,13 @@ def kills(folder: Path, count: int, seed: int) -> tuple[int, int]:
 
 
 def test_200_kills_lose_nothing(tmp_path: Path) -> None:
-    total, early = kills(tmp_path, 200, seed=1)
+    total, early = kills(tmp_path, range(200), seed=1)
     assert total > 400
     assert early > 0
 
 
 @pytest.mark.long
-def test_10000_kills_lose_nothing(tmp_path: Path) -> None:
-    total, early = kills(tmp_path, 10_000, seed=2)
-    assert total > 20_000
+def test_up_to_10000_kills_lose_nothing(tmp_path: Path) -> None:
+    total, early = kills(tmp_path, patiently(10_000, least=1000), seed=2)
+    assert total > 2000
     assert early > 0
