@@ -19,8 +19,14 @@ from models.fleet.layout import (
     REGISTERS,
     SHIFT,
 )
+from models.fleet.layout import (
+    MOST as MOST_ROWS,
+)
 from models.fleet.pairs import pair_up
 from models.fleet.reference import most, top
+from models.fleet.terms import CENTRE as C_CENTRE
+from models.fleet.terms import HIGHEST, LOWEST, at
+from models.fleet.terms import SLOPE as C_SLOPE
 from models.fleet.vectors import LANES, load, store, total, turned
 from models.life.compiled import lean, part
 
@@ -46,7 +52,7 @@ STOPS: Final = ONSET_ALARM | BEYOND | MARKED  #: rows that are taken one by one
 
 
 @lean
-def calm(lane: Any, contexts: int, share: float) -> bool:
+def calm(lane: Any, terms: Any, contexts: int, share: float) -> bool:
     """Whether a signal is in a state that the tables can hold."""
     shifting = lane.active == 1 << SHIFT  # it lasts; for how long the sums say
     calm = (lane.active == 0 or shifting) and lane.changed == 0
@@ -58,11 +64,11 @@ def calm(lane: Any, contexts: int, share: float) -> bool:
         calm = calm and lane.learned * share >= 1.0
     if lane.role == CONDITION:
         if lane.frozen == 0:  # still learning: only where no context explains anything
-            calm = calm and contexts == 0 and lane.count > 0.0
+            calm = calm and contexts == 0 and lane.count > 0
         if lane.armed == 1:
             calm = calm and lane.sigma > 0.0
         for i in range(contexts):
-            calm = calm and not np.isnan(lane.c_mean[i])
+            calm = calm and not np.isnan(terms[at(lane, C_CENTRE, i)])
     if lane.role != CONDITION or lane.wears == 0:
         calm = calm and lane.bad == (SHIFTED if shifting else 0.0)
         calm = calm and abs(lane.bad - lane.bad_seen) <= 0.02
@@ -78,6 +84,7 @@ def fill(
     lane: Any,
     bound: Any,
     ref: Any,
+    terms: Any,
     contexts: int,
     t0: int,
     rules: Any,
@@ -122,12 +129,16 @@ def fill(
     k[b + GOAL_HIGH] = bound.goal_high if wears else np.nan
     k[b + GOAL_LOW] = bound.goal_low if wears else np.nan
     for i in range(contexts):
-        wide = 0.25 * (ref.c_high[i] - ref.c_low[i]) if scored else 0.0
         c = b + i * LANES
-        k[c + SLOPE] = lane.slope[i] if scored else 0.0
-        k[c + CENTRE] = lane.c_mean[i] if scored else 0.0
-        k[c + C_LOW] = ref.c_low[i] - wide if wide > 0.0 else -np.inf
-        k[c + C_HIGH] = ref.c_high[i] + wide if wide > 0.0 else np.inf
+        k[c + SLOPE] = k[c + CENTRE] = 0.0
+        k[c + C_LOW], k[c + C_HIGH] = -np.inf, np.inf
+        if not scored:
+            continue
+        k[c + SLOPE], k[c + CENTRE] = terms[at(lane, C_SLOPE, i)], terms[at(lane, C_CENTRE, i)]
+        low, high = terms[at(lane, LOWEST, i)], terms[at(lane, HIGHEST, i)]
+        wide = 0.25 * (high - low)
+        if wide > 0.0:
+            k[c + C_LOW], k[c + C_HIGH] = low - wide, high + wide
 
 
 @lean
@@ -185,7 +196,8 @@ def keep(s: Any, a: int, lane: Any, ref: Any, contexts: int, heard: int) -> None
         lane.rise, lane.fall, lane.bad = s[a + RISE], s[a + FALL], s[a + BAD]
         if contexts > 0 or lane.frozen == 0:
             lane.expected = s[a + EXPECTED]
-        lane.count, lane.mean, ref.sxx = s[a + COUNT], s[a + MEAN], s[a + PRODUCT]
+        lane.count = min(int(s[a + COUNT]), MOST_ROWS)
+        lane.mean, ref.sxx = s[a + MEAN], s[a + PRODUCT]
 
 
 @lean
@@ -209,18 +221,20 @@ def score(sums: Any, scores: NDArray[np.float64], first: int, count: int) -> Non
 
 @lean
 def pairs_learn(
-    rests: Any, lanes: Any, references: Any, layout: NDArray[np.int32], item: Any, r: int, t: int
+    rests: Any, left: Any, lanes: Any, references: Any, layout: NDArray[np.int32], item: Any, r: int
 ) -> None:
-    """Let the pairs learn from a row what the references learned, as `reference.compare` does."""
+    """Let the pairs learn from a row what the references learned, as `reference.compare` does.
+
+    `left` (columns,): room for what the contexts left of the row.
+    """
     begin, learned = item.first_column, 0
     for j in range(item.columns):
         lane = lanes[layout[begin + 2 * j]]
-        rest = rests[(j // LANES * TILE + r) * LANES + j % LANES]
-        if lane.armed == 1 and lane.frozen == 0 and not np.isnan(rest):
-            lane.rest, lane.rest_ns = rest, t
-            learned += 1
+        pairs = lane.role == CONDITION and lane.armed == 1 and lane.frozen == 0
+        left[j] = rests[(j // LANES * TILE + r) * LANES + j % LANES] if pairs else np.nan
+        learned += not np.isnan(left[j])
     if learned > 1:
-        pair_up(lanes, references, layout, begin, begin + 2 * item.columns, t)
+        pair_up(left, lanes, references, layout, begin, begin + 2 * item.columns)
 
 
 @lean
@@ -247,17 +261,21 @@ def ahead(
 
 
 @part
-def rooms() -> Any:
+def rooms(items: Any) -> Any:
     """Return the tables that `models.fleet.quiet.quiet` works in, for as many signals as it takes.
 
     State before and after, what stays, readings with odds, what references learned, odds of a row
-    (all of four signals), seconds and age of a row, contexts, and of each signal where its readings
-    are and its slot.
+    (all of four signals), seconds and age of a row, contexts, of each signal where its readings are
+    and its slot; what the contexts left of each of a row's signals, of the widest of the items, and
+    of one of them.
     """
-    groups = WIDEST // LANES
+    groups, widest = WIDEST // LANES, WIDEST
+    for i in range(items.shape[0]):
+        widest = max(widest, items[i].columns)
     return (
         *(np.empty(groups * STATE), np.empty(groups * STATE), np.empty(groups * FIXED)),
         *(np.empty(2 * groups * TILE * LANES), np.empty(groups * TILE * LANES)),
         *(np.empty(TILE * LANES), np.empty(TILE), np.empty(TILE), np.empty(CONTEXTS * TILE)),
         *(np.empty(WIDEST, np.int64), np.empty(WIDEST, np.int64)),
+        *(np.empty(widest), np.empty(1)),
     )

@@ -20,6 +20,7 @@ from models.fleet.layout import (
     RATE,
     SHIFT,
     STUCK,
+    UNTIMED,
 )
 from models.life.compiled import lean
 
@@ -32,26 +33,24 @@ SENSOR_BITS = (1 << RATE) | (1 << STUCK) | (1 << DROPOUT)
 
 
 @lean
-def set_condition(lane: Any, check: int, on: bool, t: int) -> None:
-    """Begin or end a condition."""
+def set_condition(lane: Any, check: int, on: bool) -> None:
+    """Begin or end a condition; what tells of it knows when (`models.fleet.since`)."""
     bit = 1 << check
     if ((lane.active & bit) != 0) != on:
         lane.active ^= bit
         lane.changed |= bit
-        if check == DROPOUT:
-            lane.dropped_ns = t
-        else:
-            lane.changed_ns = t
+        if check != DROPOUT:
+            lane.changed &= ~UNTIMED
 
 
 @lean
-def vote(lane: Any, check: int, hit: bool, t: int) -> None:
+def vote(lane: Any, bound: Any, check: int, hit: bool) -> None:
     """N of the last M rows begin a condition, as many end it; a shift register remembers them."""
     active = (lane.active >> check) & 1
     register = lane.register[check]
     if register == 0 and not hit and active == 0:
         return
-    full = np.uint64(0xFFFFFFFFFFFFFFFF) >> np.uint64(64 - lane.window)
+    full = np.uint64(0xFFFFFFFFFFFFFFFF) >> np.uint64(64 - bound.window)
     register = (register << np.uint64(1)) & full
     if hit:
         register |= np.uint64(1)
@@ -60,10 +59,10 @@ def vote(lane: Any, check: int, hit: bool, t: int) -> None:
     while register != 0:
         register &= register - np.uint64(1)
         count += 1
-    if active == 0 and count >= lane.need:
-        set_condition(lane, check, True, t)
-    elif active == 1 and count <= min(lane.window - lane.need, lane.need - 1):
-        set_condition(lane, check, False, t)
+    if active == 0 and count >= bound.need:
+        set_condition(lane, check, True)
+    elif active == 1 and count <= min(bound.window - bound.need, bound.need - 1):
+        set_condition(lane, check, False)
 
 
 @lean
@@ -77,12 +76,12 @@ def timing(lane: Any, bound: Any, t: int, received: int, x: float, seconds: floa
         elif seconds != usual:
             lane.interval_s = usual + (min(max(seconds, 0.25 * usual), 4.0 * usual) - usual) / 16.0
         if bound.rate < np.inf:
-            vote(lane, RATE, d > bound.rate * seconds, t)
+            vote(lane, bound, RATE, d > bound.rate * seconds)
     if d > 0.0:
         lane.same_ns = t
         lane.step = min(lane.step, d)
     if bound.stuck_ns < NEVER:
-        set_condition(lane, STUCK, t - lane.same_ns >= bound.stuck_ns, t)
+        set_condition(lane, STUCK, t - lane.same_ns >= bound.stuck_ns)
     receipt(lane, received)
 
 
@@ -97,7 +96,7 @@ def receipt(lane: Any, received: int) -> None:
 
 
 @lean
-def limits(lane: Any, bound: Any, t: int, x: float) -> None:
+def limits(lane: Any, bound: Any, x: float) -> None:
     """A limit counts as reached at `>=`; while active it ends only clearly inside."""
     back = lane.spread
     if lane.armed == 1:
@@ -108,11 +107,11 @@ def limits(lane: Any, bound: Any, t: int, x: float) -> None:
     for check, limit in ((ALERT_HIGH, bound.alert_high), (ALARM_HIGH, bound.alarm_high)):
         if limit < np.inf:
             on = (a >> check) & 1
-            vote(lane, check, x >= limit - (back if on else 0.0), t)
+            vote(lane, bound, check, x >= limit - (back if on else 0.0))
     for check, limit in ((ALERT_LOW, bound.alert_low), (ALARM_LOW, bound.alarm_low)):
         if limit > -np.inf:
             on = (a >> check) & 1
-            vote(lane, check, x <= limit + (back if on else 0.0), t)
+            vote(lane, bound, check, x <= limit + (back if on else 0.0))
 
 
 @lean
@@ -185,18 +184,20 @@ def notice(lane: Any, t: int, odds: float, flags: int, rules: Any) -> None:
     counted by `BEYOND`: three within a week, once the healthy reference is complete.
     """
     if flags & ONSET_ALARM and odds >= 1.0:
-        set_condition(lane, LEVEL, True, t)
-        lane.notice_until = lane.rows + int(rules.notice_rows)
-    elif lane.active & (1 << LEVEL) and lane.rows >= lane.notice_until:
-        set_condition(lane, LEVEL, False, t)
+        set_condition(lane, LEVEL, True)
+        lane.notice = min(int(rules.notice_rows), 127)
+    elif lane.active & (1 << LEVEL):
+        lane.notice -= 1
+        if lane.notice <= 0:
+            set_condition(lane, LEVEL, False)
     if flags & BEYOND and odds >= 1.0 and lane.frozen == 1:
         earlier = lane.beyond_ns[0]
         if earlier != 0 and t - earlier <= rules.again_span_s * 1e9:
-            set_condition(lane, AGAIN, True, t)
+            set_condition(lane, AGAIN, True)
         lane.beyond_ns[0] = lane.beyond_ns[1]
         lane.beyond_ns[1] = t
     elif lane.active & (1 << AGAIN) and t - lane.beyond_ns[1] > rules.again_span_s * 1e9:
-        set_condition(lane, AGAIN, False, t)
+        set_condition(lane, AGAIN, False)
 
 
 @lean

@@ -28,7 +28,7 @@ NOISE = 1.25  #: standard deviations in a mean absolute deviation of normal nois
 @lean
 def block_done(o: Any, rules: Any) -> None:
     """Learn how far the means of blocks move, and how far away is too far from now on."""
-    rows = max(o.early_rows, 1000) * 1e-3
+    rows = max(o.rows, 1000) * 1e-3
     o.reach = math.sqrt(1.0 + rules.early_growth * math.log(rows))
     mean = o.block_sum / BLOCK
     if o.blocks >= LAG:
@@ -52,15 +52,15 @@ def _new_blocks(o: Any) -> None:
 def stay(o: Any, x: float, tame: float, rules: Any) -> float:
     """Take a reading: enter the state, hold it or leave it (`o.early`), and learn if healthy.
 
-    A state that lasts for most of what was ever seen of the signal is its new normal. Returns how
-    far the signal is on the way to the state: 1 where it begins, 0 while unknown.
+    The layers have had it (`models.fleet.onset`). A state that lasts for most of what was ever seen
+    of the signal is its new normal. Returns how far the signal is on the way to the state: 1 where
+    it begins, 0 while unknown.
     """
     way = 0.0
-    n = o.early_rows
+    n = o.rows - 1
     if n == 0:
         o.base = o.quick = x
-    o.early_rows = n + 1
-    o.known += 1.0
+    o.known += 1
     if n < rules.warm_rows:
         x = tame
     r = x - o.base
@@ -80,7 +80,7 @@ def stay(o: Any, x: float, tame: float, rules: Any) -> float:
         ):
             if away >= rules.early_off * sigma:
                 o.base = o.quick
-                o.known = 1.0 / rules.early_share
+                o.known = int(1.0 / rules.early_share)
             o.early = 0
             _new_blocks(o)
             o.blocks = 0

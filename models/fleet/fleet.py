@@ -43,6 +43,7 @@ from models.fleet.shadow import Shadow
 from models.fleet.signals import Orders, Signals
 from models.fleet.since import Since
 from models.fleet.sisters import Elders, compare, lent
+from models.fleet.terms import Terms
 from models.fleet.trace import Trace
 from models.fleet.watch import watch
 from models.fleet.witnesses import Said, witnesses
@@ -75,7 +76,7 @@ class Fleet:
         self._rules = (config or Config()).record()
         self._generic = self._types.get(GENERIC) or _NOTHING_KNOWN
         self._lanes: NDArray[Any] = np.zeros(0, LANE)
-        self._bounds, self._since, self._elders = Bounds(), Since(), Elders()
+        self._bounds, self._since, self._elders, self._terms = Bounds(), Since(), Elders(), Terms()
         # one a signal that is watched; the kernel looks at some reference of every signal
         self._onsets, self._references = np.zeros(0, ONSET), np.zeros(1, REFERENCE)
         self._machines: NDArray[Any] = np.zeros(0, MACHINE)
@@ -123,7 +124,7 @@ class Fleet:
 
         A machine that was not bound is `generic` on the wall clock.
         """
-        rows = rows if self._shadow is None else [self._widened(item) for item in rows]
+        rows = rows if self._shadow is None else self._shadow.widened(rows, self.profile)
         told, taken = list[Assessment](), 0
         while taken < len(rows):
             taken += self._take(rows[taken:] if taken else rows, told if tell else None, trace)
@@ -141,8 +142,8 @@ class Fleet:
         watch(known, readings, (odds, strengths, flags))
         self._cursor[:] = 0
         while True:
-            known = (self._lanes, self._bounds.rows, self._references, machines)
-            state = (*known, self._histories, self._rules)
+            known = (self._lanes, self._bounds.rows, self._references, self._terms.rows)
+            state = (*known, machines, self._histories, self._rules)
             lives = tuple(self._lives.lines())
             number = kernel.run(state, lives, readings, (odds, flags, scores), self._cursor)
             if number < 0:
@@ -183,13 +184,14 @@ class Fleet:
 
     def _forget(self, number: int, names: Collection[str]) -> None:
         which = [lane for name, lane in self._signals[number].items() if name in names]
-        begin_anew(which, self._lanes, (self._onsets, self._references), self._histories)
+        watched = self._onsets, self._references
+        begin_anew(which, self._lanes, watched, self._terms, self._histories)
 
     def sisters(self, machine: str) -> list[Comparison]:
         """Return a machine's signals beside those of its type, strangest first; else `KeyError`."""
         number = self._numbers[machine]
         record, mine = self._machines[number], self._signals[number].plain()
-        return compare(record, self._lanes, mine, self._family(number))
+        return compare(record, self._lanes, mine, self._family(number), self._terms)
 
     def _family(self, number: int) -> list[Signals]:
         return [self._signals[other] for other in self._elders.sisters(number)]
@@ -225,6 +227,7 @@ class Fleet:
             since=self._since.dump(),
             onsets=self._onsets[: self._onset_count],
             references=self._references[: self._onset_count],
+            terms=self._terms.dump(),
             histories=self._histories[: self._history_count],
             names=self._names,
             bound=self._bound,
@@ -253,6 +256,7 @@ class Fleet:
         fleet._signals = [Signals(fleet._orders, *known) for known in state.signals]
         fleet._bounds.load(arrays["bounds"])
         fleet._since.load(arrays["since"])
+        fleet._terms.load(arrays["terms"])
         fleet._lives.load(arrays)
         fleet._numbers = {name: i for i, name in enumerate(state.names)}
         fleet._profile_of = [fleet._generic] * len(state.names)
@@ -289,6 +293,8 @@ class Fleet:
             self._references = grown(self._references, self._onset_count)
             self._lanes[lane]["onset"] = self._onset_count
             self._onset_count += 1
+        if self._lanes[lane]["role"] == CONDITION:
+            self._terms.widen(self._lanes[lane], len(contexts(profile)))
 
     def _take_in(self, number: int, names: Sequence[str]) -> list[str]:
         """Give the signals that a machine did not have their lanes; return which these are."""
@@ -357,13 +363,6 @@ class Fleet:
         when = np.concatenate(times) if row else np.zeros(0, np.int64)
         return np.array(items, np.int64).view(ITEM)[:, 0], when, flat
 
-    def _widened(self, item: Block | Tick) -> Block | Tick:
-        if isinstance(item, Tick) or self._shadow is None:
-            return item
-        number = self._numbers.get(item.machine)
-        profile = GENERIC if number is None else self._profile_of[number].name
-        return self._shadow.widen(item, profile)
-
     def _told(self, number: int, *, tell: bool = True) -> Assessment | None:
         """Return the assessment of a machine whose row had something to tell, if it is worth it."""
         machine = self._machines[number]
@@ -378,7 +377,7 @@ class Fleet:
         if tell:
             assessment = self._assess(number, mine, said)
         else:  # from when on its checks say what they say
-            self._since.told(mine, self._lanes)
+            self._since.told(mine, self._lanes, machine)
         machine["told_state"], machine["told_health"] = machine["state"], machine["health"]
         machine["report_ns"] = machine["at_ns"] + int(self._rules[0]["report_every_s"] * 1e9)
         self._lives.told(number, int(machine["at_ns"]))
@@ -389,12 +388,13 @@ class Fleet:
         return assessment
 
     def _said(self, number: int, mine: Mapping[str, int]) -> Said:
-        machine = self._machines[number]
-        return witnesses(mine, self._lanes, self._references, machine, lambda: self._family(number))
+        known = (self._lanes, self._references, self._machines[number])
+        return witnesses(mine, *known, lambda: self._family(number), self._terms)
 
     def _assess(self, number: int, mine: Mapping[str, int], said: Said) -> Assessment:
         lanes = [(name, self._lanes[lane]) for name, lane in mine.items()]
         machine, profile = self._machines[number], self._profile_of[number]
         lives = self._lives.read(number, profile, int(machine["at_ns"]), self._lanes)
-        since = self._since.told(mine, self._lanes)
-        return assess(self._names[number], machine, lanes, profile, lives, said, since)
+        since = self._since.told(mine, self._lanes, machine)
+        name = self._names[number]
+        return assess(name, machine, lanes, profile, lives, said, since, self._terms)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.fleet.persist import SnapshotError
+from models.fleet.terms import size
 
 MACHINES: Final = ("machines", "names", "bound")
 LANES: Final = ("lanes", "signals", "order")
@@ -18,6 +19,7 @@ ONSETS: Final = ("onsets", "references")
 HISTORIES: Final = ("histories",)
 SINCES: Final = ("since",)
 LIVES: Final = ("lives", "components", "bases", "wears", "wears_before", "ages")
+TERMS: Final = ("terms",)
 WHOLE: Final = ("version", "bounds", "kinds", "taught", "age_kinds", "age_fits", "ended")
 
 
@@ -27,7 +29,7 @@ def without(arrays: Mapping[str, NDArray[Any]], gone: Collection[str]) -> dict[s
     Raises:
         SnapshotError: the snapshot holds something that this function does not know.
     """
-    known = {*MACHINES, *LANES, *ONSETS, *HISTORIES, *SINCES, *LIVES, *WHOLE}
+    known = {*MACHINES, *LANES, *ONSETS, *HISTORIES, *SINCES, *LIVES, *TERMS, *WHOLE}
     if set(arrays) != known:
         raise SnapshotError(f"snapshot and program differ in {sorted(set(arrays) ^ known)}")
     stays = np.array([str(name) not in gone for name in arrays["names"]], bool)
@@ -37,9 +39,13 @@ def without(arrays: Mapping[str, NDArray[Any]], gone: Collection[str]) -> dict[s
     onset_stays = np.zeros(len(arrays["onsets"]), bool)
     onset_stays[lanes["onset"][lane_stays & (lanes["onset"] >= 0)]] = True
     life_stays = stays[lives["machine"]]
+    term_stays = np.zeros(len(arrays["terms"]), bool)
+    for lane in lanes[lane_stays & (lanes["wide"] > 0)]:
+        term_stays[lane["terms"] : lane["terms"] + size(int(lane["wide"]))] = True
     masks = (
         (MACHINES, stays), (LANES, lane_stays), (ONSETS, onset_stays), (HISTORIES, history_stays),
         (SINCES, lane_stays[arrays["since"]["lane"]]), (LIVES, life_stays),
+        (TERMS, term_stays),
     )  # fmt: skip
     out = {name: arrays[name].copy() for name in WHOLE}
     out |= {name: arrays[name][mask].copy() for names, mask in masks for name in names}
@@ -51,6 +57,8 @@ def without(arrays: Mapping[str, NDArray[Any]], gone: Collection[str]) -> dict[s
     out["lanes"]["next"] = _moved(out["lanes"]["next"], lane_of)
     out["references"]["peer"] = _moved(out["references"]["peer"] - 1, lane_of) + 1
     out["lanes"]["history"] = _moved(out["lanes"]["history"], _renumbered(history_stays))
+    moved = _moved(out["lanes"]["terms"], _renumbered(term_stays))
+    out["lanes"]["terms"] = np.where(out["lanes"]["wide"] > 0, moved, 0)
     out["lanes"]["onset"] = _moved(out["lanes"]["onset"], _renumbered(onset_stays))
     out["since"]["lane"] = _moved(out["since"]["lane"], lane_of)
     out["histories"]["lane"] = _moved(out["histories"]["lane"], lane_of)

@@ -65,6 +65,7 @@ def _row(
     lane: Any,
     bound: Any,
     ref: Any,
+    terms: Any,
     m: Any,
     t: int,
     heard: int,
@@ -72,10 +73,12 @@ def _row(
     strange: float,
     flags: int,
     rules: Any,
+    rest: Any,
 ) -> bool:
     """Take one reading of one signal; False when it has no part in the score (late, shadow).
 
-    `strange`: odds of the watch for this reading, or its mark; `flags`: the watch's bits.
+    `strange`: odds of the watch for this reading, or its mark; `flags`: the watch's bits; `rest`
+    (1,): what the contexts left of it, where the pairs are to learn it.
     """
     seconds = 0.0
     if lane.rows == 0:
@@ -86,25 +89,25 @@ def _row(
         m.due_ns = 0
         m.flags |= MOVED
     elif t < lane.last_ns:
-        lane.late += 1
         return False
     else:
         seconds = (t - lane.last_ns) * 1e-9
         timing(lane, bound, t, heard, x, seconds)
     if bound.limited == 1:
-        limits(lane, bound, t, x)
+        limits(lane, bound, x)
     if lane.active & (1 << DROPOUT):
-        set_condition(lane, DROPOUT, False, t)
+        set_condition(lane, DROPOUT, False)
         m.due_ns = 0  # it may fall silent again
     odds = 0.0
     if lane.role == CONDITION:
         notice(lane, t, strange, flags, rules)
         if strange == FALSE_START:
-            begin_again(lane, ref, rules)
+            begin_again(lane, ref, terms, rules)
         if lane.active & SENSOR_BITS:
-            expect(lane, m)  # a sensor that is not to be trusted: nothing to score or to learn
+            expect(lane, terms, m)  # the sensor is not to be trusted: nothing to score or learn
         else:
-            odds = max(strange, 0.0) + compare(lane, bound, ref, m, t, x, seconds, strange, rules)
+            odds = max(strange, 0.0)
+            odds += compare(lane, bound, ref, terms, m, t, x, seconds, strange, rules, rest)
     elif lane.role == CONTEXT:
         leapt = follow(lane, x, rules)
         if lane.slot >= 0:
@@ -151,7 +154,8 @@ def _silence(lanes: Any, bounds: Any, m: Any, now: int, rules: Any) -> None:
                 due = min(due, now + least)  # its interval may be known by then
         heard = lane.last_ns if m.data_clock == 1 else lane.received_ns
         if now - heard > wait:
-            set_condition(lane, DROPOUT, True, now)
+            set_condition(lane, DROPOUT, True)
+            m.dropped_ns = now
             if lane.role == CONTEXT and lane.slot >= 0:
                 m.context[lane.slot] = np.nan
             m.flags |= CHANGED
@@ -263,6 +267,7 @@ def _telling_row(
     lanes: Any,
     bounds: Any,
     references: Any,
+    terms: Any,
     m: Any,
     histories: Any,
     lines: Lines,
@@ -282,12 +287,13 @@ def _telling_row(
     life = lines.first[item.machine]
     r = start
     sums = np.zeros(LANES)  # of the odds, every fourth together, as `quiet` sums
+    rests, rest = room[-2], room[-1]
     calm = start
     while r < rows:
         if r >= calm:
             taken = r
             r = quiet(
-                lanes, bounds, references, m, histories, rules, item, layout, times, cells,
+                lanes, bounds, references, terms, m, histories, rules, item, layout, times, cells,
                 odds_of, flags, scores, r, room,
             )  # fmt: skip
             calm = r + (1 if r > taken else PATIENCE)
@@ -306,16 +312,18 @@ def _telling_row(
             ref = references[lane.onset]  # -1: the last one, which is not read
             cell = first + layout[j + 1] * rows
             x = cells[cell] + 0.0  # no negative zero
-            if not np.isfinite(x):
-                lane.missing += 1
-            elif _row(lane, bound, ref, m, t, item.at_ns, x, odds_of[cell], found, rules):
+            rest[0] = np.nan
+            if np.isfinite(x) and _row(
+                lane, bound, ref, terms, m, t, item.at_ns, x, odds_of[cell], found, rules, rest
+            ):
                 sums[(j - begin) // 2 % LANES] += lane.odds
                 if lane.history >= 0:
                     remember(histories[lane.history], lane, m, t, x, rules)
             faulty = faulty or lane.active & (1 << SHIFT) != 0
-            learned += lane.rest_ns == t
+            rests[(j - begin) // 2] = rest[0]
+            learned += not np.isnan(rest[0])
         if learned > 1:
-            pair_up(lanes, references, layout, begin, end, t)
+            pair_up(rests, lanes, references, layout, begin, end)
         if faulty:
             flags[item.first_row + r] |= FAULTY
         odds = (sums[0] + sums[1]) + (sums[2] + sums[3])
@@ -337,7 +345,7 @@ def run(state: Any, lives: Any, readings: Any, found: Any, cursor: NDArray[np.in
     """Go on from the cursor (item, row, silent ones told) to the next row that tells something.
 
     Returns the machine's number, or -1 when all items are done. Arrays come in tuples, which cost a
-    call from Python least: `state` are lanes, bounds, references, machines, histories and
+    call from Python least: `state` are lanes, bounds, references, terms, machines, histories and
     constants; `lives` those of `Lines`; `readings` items, layout, times and cells; `found` odds,
     flags and scores.
 
@@ -345,11 +353,11 @@ def run(state: Any, lives: Any, readings: Any, found: Any, cursor: NDArray[np.in
     and the column of each. Odds (one a cell) and flags (one a row) are the watch's
     (`models.fleet.watch`); flags get the bit of rows in a lasting shift.
     """
-    lanes, bounds, references, machines, histories, constants = state
+    lanes, bounds, references, terms, machines, histories, constants = state
     items, layout, times, cells = readings
     odds_of, flags, scores = found
     lines = Lines(*lives)
-    rules, room = constants[0], rooms()
+    rules, room = constants[0], rooms(items)
     while cursor[0] < items.shape[0]:
         item = items[cursor[0]]
         if item.machine < 0:
@@ -362,6 +370,7 @@ def run(state: Any, lives: Any, readings: Any, found: Any, cursor: NDArray[np.in
                 lanes,
                 bounds,
                 references,
+                terms,
                 m,
                 histories,
                 lines,

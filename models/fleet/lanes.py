@@ -19,6 +19,7 @@ from models.fleet.layout import (
     MACHINE,
     NEVER,
     SHIFT,
+    UNTIMED,
 )
 from models.profile import Limits, Profile, Signal
 
@@ -28,8 +29,7 @@ DETECTED_AT: Final = 0.95  #: a plug-in's score from here on counts as unusual
 #: what a lane learned of a part that is gone
 FORGOTTEN: Final = (
     *("learned", "fast", "level", "spread", "armed", "frozen", "first_ns", "count", "mean"),
-    *("c_mean", "slope", "beyond_ns", "rest_ns"),
-    *("sigma", "slack", "expected", "rise", "fall"),
+    *("beyond_ns", "sigma", "slack", "expected", "rise", "fall"),
 )
 _UNSEEN: Final = Signal()
 
@@ -48,7 +48,6 @@ def new_lane() -> NDArray[Any]:
     lane = np.zeros(1, LANE)
     lane["next"] = lane["history"] = lane["onset"] = -1
     lane["step"] = np.inf
-    lane["c_mean"] = np.nan
     lane["last"] = np.nan
     lane["expected"] = np.nan
     return lane
@@ -81,8 +80,8 @@ def forget(lane: Any) -> None:
         lane[field] = fresh[field]
     gone = int(lane["active"]) & (1 << SHIFT | 1 << AGAIN)
     lane["active"] ^= gone
-    lane["changed"] |= gone
-    lane["changed_ns"] = NEVER  # no row did it: both are told as of their beginning
+    if gone:  # no row did it: both are told as of their beginning
+        lane["changed"] |= gone | UNTIMED
 
 
 def contexts(profile: Profile) -> dict[str, int]:
@@ -102,8 +101,6 @@ def configure(lane: Any, name: str, profile: Profile) -> None:
     lane["shifts"] = int(_shift_matters(name, profile))
     high, low = _goals(name, profile)
     lane["wears"] = int(high is not None or low is not None)
-    lane["need"] = profile.trigger.n
-    lane["window"] = profile.trigger.m
 
 
 def configure_history(history: Any, name: str, profile: Profile) -> None:
@@ -122,6 +119,7 @@ def bound_of(name: str, profile: Profile) -> NDArray[Any]:
     bound = np.zeros(1, BOUND)
     bound["indicates"] = any(part.indicator == name for part in profile.consumables.values())
     bound["limited"] = limits != Limits(rate=limits.rate)
+    bound["need"], bound["window"] = profile.trigger.n, profile.trigger.m
     for key, missing in (
         ("alert_low", -np.inf),
         ("alarm_low", -np.inf),

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-VERSION: Final = 15
+VERSION: Final = 16
 CONTEXTS: Final = 4  #: so many context signals of a machine can explain the others
 PEERS: Final = 6  #: so many signals of a machine are set beside each
 LEVELS: Final = 16
@@ -57,16 +57,18 @@ ABSURD: Final = -1.0  #: a first reading that is not to be learned,
 FALSE_START: Final = -2.0  #: or one that shows that those before it were absurd
 
 NEVER: Final = np.iinfo(np.int64).max
+MOST: Final = np.iinfo(np.int32).max  #: where counts of rows stop
+UNTIMED: Final = 1 << 14  #: bit of `changed`: no row did it
 
 LANE_CONFIG: Final = [
     ("machine", "i4"),
     ("history", "i4"),  # row in the histories, -1 none
     ("onset", "i4"),  # row in the onsets and in the references, -1 none
     ("bound", "i4"),  # row in the bounds
+    ("terms", "i4"),  # place in the terms (`models.fleet.terms`)
+    ("wide", "i1"),  # contexts that they are for
     ("role", "i1"),
     ("slot", "i1"),  # place among the machine's contexts, -1 none
-    ("need", "i1"),
-    ("window", "i1"),
     ("shifts", "i1"),  # 1 when a lasting shift matters
     ("up", "i1"),
     ("down", "i1"),
@@ -78,12 +80,12 @@ LANE_STATE: Final = [
     # what every row touches comes first: few cache lines a row
     ("armed", "i1"),  # the healthy reference
     ("frozen", "i1"),
+    ("notice", "i1"),  # rows until the notice of an onset ends
     ("next", "i4"),  # next lane of the same machine, -1 last
     ("active", "i2"),
-    ("changed", "i2"),
-    ("late", "i4"),
-    ("missing", "i4"),
+    ("changed", "i2"),  # at the last row, or when the machine fell silent
     ("learned", "i4"),  # rows since the level began, until there are enough
+    ("count", "i4"),  # rows that the reference has learned
     ("last_ns", "i8"),
     ("received_ns", "i8"),
     ("same_ns", "i8"),
@@ -97,7 +99,6 @@ LANE_STATE: Final = [
     ("odds", "f8"),
     ("bad", "f8"),
     ("bad_seen", "f8"),
-    ("count", "f8"),
     ("mean", "f8"),
     ("expected", "f8"),
     ("sigma", "f8"),
@@ -105,16 +106,9 @@ LANE_STATE: Final = [
     ("rise", "f8"),  # the two cumulative sums
     ("fall", "f8"),
     ("register", "u8", (REGISTERS,)),
-    ("notice_until", "i8"),  # row of the signal
-    ("changed_ns", "i8"),  # when a check other than DROPOUT began or ended
-    ("dropped_ns", "i8"),  # when DROPOUT did
     ("beyond_ns", "i8", (2,)),  # the last two onsets, alarms or not
-    ("rest", "f8"),  # what the contexts left of the last row that was learned
-    ("rest_ns", "i8"),
     ("group_s", "f8"),  # usual time between receipts
     ("first_ns", "i8"),
-    ("c_mean", "f8", (CONTEXTS,)),
-    ("slope", "f8", (CONTEXTS,)),
 ]
 LANE: Final = np.dtype(LANE_CONFIG + LANE_STATE)
 
@@ -130,23 +124,21 @@ BOUND: Final = np.dtype(
         ("goal_low", "f8"),
         ("stuck_ns", "i8"),
         ("dropout_ns", "i8"),  # 0: learned
-        ("limited", "i4"),  # 1 when any limit is set
-        ("indicates", "i4"),  # 1 when the signal shows the wear of a part
+        ("limited", "i2"),  # 1 when any limit is set
+        ("indicates", "i2"),  # 1 when the signal shows the wear of a part
+        ("need", "i2"),  # so many of the last rows
+        ("window", "i2"),  # of so many
     ]
 )
 
-#: when a check of a lane began that is active; DROPOUT's stands in the lane
+#: when a check of a lane began that is active
 SINCE: Final = np.dtype([("lane", "i8"), ("check", "i8"), ("at_ns", "i8")])
 
-#: what a signal's healthy reference is learned from, beside its onset (`models.fleet.reference`)
+#: what a signal's healthy reference is learned from (`models.fleet.reference`), beside its terms
 REFERENCE: Final = np.dtype(
     [
         ("solve_at", "f8"),
         ("sxx", "f8"),
-        ("c_low", "f8", (CONTEXTS,)),
-        ("c_high", "f8", (CONTEXTS,)),
-        ("sxc", "f8", (CONTEXTS,)),
-        ("scc", "f8", (CONTEXTS * (CONTEXTS + 1) // 2,)),  # each two once
         # other signals (`models.fleet.pairs`): lane plus one, rows, sums of products
         ("peer", "i4", (PEERS,)),
         ("pair_n", "i4", (PEERS,)),
@@ -172,6 +164,7 @@ MACHINE: Final = np.dtype(
         ("rows", "i8"),
         ("due_ns", "i8"),  # no lane can have dropped out before
         ("report_ns", "i8"),
+        ("dropped_ns", "i8"),  # when a signal was last found silent
         ("odds", "f8"),
         ("score", "f8"),
         ("health", "f8"),
@@ -195,7 +188,8 @@ MACHINE: Final = np.dtype(
 ONSET: Final = np.dtype(
     [
         ("rows", "i8"),
-        ("since", "f8"),  # rows since the start or the last long gap
+        ("since", "i4"),  # rows since the start or the last long gap
+        ("session", "i4"),
         ("evidence", "f8"),
         ("step", "f8"),  # smallest change ever seen: the resolution
         ("recent", "f8", (3,)),  # the last readings, the newest first
@@ -207,16 +201,14 @@ ONSET: Final = np.dtype(
         ("fresh", "f8"),  # share of new triples, lately
         ("edge", "f8", (3,)),  # running 95 % quantile of each surprise
         ("scale", "f8", (3,)),  # mean excess over it
-        ("seen", "f8", (3,)),
-        ("session", "i4"),
+        ("seen", "i4", (3,)),
         # the early state
-        ("early_rows", "i4"),
         ("early_since", "i4"),
+        ("known", "i4"),
         ("early", "i1"),
         ("blocks", "i1"),  # of the last ones
         ("moves", "i1"),  # as far as they count
         ("block_rows", "i1"),
-        ("known", "f8"),
         ("base", "f8"),
         ("noise", "f8"),
         ("quick", "f8"),

@@ -26,6 +26,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from models.fleet.layout import MOST
 from models.life.compiled import lean
 
 LAYERS: Final = 3
@@ -111,7 +112,7 @@ def _tail(o: Any, layer: int, s: float, least: float, rules: Any) -> float:
     seen = o.seen[layer] + 1.0
     if seen <= rules.tail_rows and s > WILD:
         return 0.0  # absurd, and no tail begins so far out
-    o.seen[layer] = seen
+    o.seen[layer] = min(o.seen[layer] + 1, MOST)
     scale = o.scale[layer]
     if seen <= rules.tail_rows:
         o.edge[layer] = max(o.edge[layer], s)
@@ -240,8 +241,8 @@ def _level(o: Any, x: float, tame: float, least: float, rules: Any) -> float:
     elif o.since < rules.warm_rows:
         r = tame - o.level
     o.recent[2], o.recent[1], o.recent[0] = o.recent[1], o.recent[0], x
-    if o.since == 0.0 and x != tame:  # a new level, or absurd: the next reading says which
-        o.since = -1.0
+    if o.since == 0 and x != tame:  # a new level, or absurd: the next reading says which
+        o.since = -1
     else:
         o.level += _share(o.since, rules.level_share) * r
     o.spread += _share(o.rows, rules.spread_share) * (abs(r) - o.spread)
@@ -274,7 +275,7 @@ def surprise(o: Any, slot: int, day: int, x: float, tame: float, rules: Any) -> 
     if s >= 0.0:
         total += _tail(o, PATTERN, s, rules.pattern_least, rules)
     o.rows = n + 1
-    o.since += 1.0
+    o.since = min(o.since + 1, MOST)
     if o.since <= rules.settle_rows:
         total = 0.0  # after a start or a long gap everything is new
     evidence = o.evidence + rules.evidence_share * (total * rules.layer_weight - o.evidence)

@@ -28,29 +28,31 @@ def _place(ref: Any, other: int) -> int:
 
 @lean
 def pair_up(
-    lanes: Any, references: Any, layout: NDArray[np.int32], begin: int, end: int, t: int
+    rests: Any, lanes: Any, references: Any, layout: NDArray[np.int32], begin: int, end: int
 ) -> None:
-    """Add a row to the pairs of its signals whose reference has just learned (`rest_ns` is `t`).
+    """Add a row to the pairs of its signals whose reference has just learned.
+
+    `rests`: of each column what the contexts left of it, NaN where nothing was learned.
 
     Each signal is paired with the first few others of a block only: many would cost more than all
     else that a row costs.
     """
     for j in range(begin, end, 2):
-        lane = lanes[layout[j]]
-        if lane.rest_ns != t:
+        rest = rests[(j - begin) // 2]
+        if np.isnan(rest):
             continue
         left = PEERS
         for k in range(begin, end, 2):
-            other = lanes[layout[k]]
-            if k == j or other.rest_ns != t:
+            other = rests[(k - begin) // 2]
+            if k == j or np.isnan(other):
                 continue
-            ref = references[lane.onset]
+            ref = references[lanes[layout[j]].onset]
             i = _place(ref, layout[k])
             if i >= 0:
                 ref.pair_n[i] += 1
-                ref.pair_xx[i] += lane.rest * lane.rest
-                ref.pair_xy[i] += lane.rest * other.rest
-                ref.pair_yy[i] += other.rest * other.rest
+                ref.pair_xx[i] += rest * rest
+                ref.pair_xy[i] += rest * other
+                ref.pair_yy[i] += other * other
             left -= 1
             if left == 0:
                 break

@@ -20,6 +20,7 @@ from models.fleet.layout import (
     SINCE,
     VERSION,
 )
+from models.fleet.terms import KIND as TERM
 
 #: arrays of a snapshot and what they are of
 KINDS: Final = {
@@ -29,6 +30,7 @@ KINDS: Final = {
     "since": SINCE,
     "onsets": ONSET,
     "references": REFERENCE,
+    "terms": TERM,
     "histories": HISTORY,
     "lives": LIFE,
 }
@@ -61,6 +63,7 @@ def dump(
     since: NDArray[Any],
     onsets: NDArray[Any],
     references: NDArray[Any],
+    terms: NDArray[np.float64],
     histories: NDArray[Any],
     names: Sequence[str],
     bound: Sequence[str],
@@ -81,6 +84,7 @@ def dump(
         "since": since,
         "onsets": onsets,
         "references": references,
+        "terms": terms,
         "histories": histories,
         "names": np.array(names, "U"),
         "bound": np.array(bound, "U"),

@@ -270,6 +270,7 @@ def quiet(
     lanes: Any,
     bounds: Any,
     references: Any,
+    terms: Any,
     m: Any,
     histories: Any,
     rules: Any,
@@ -303,7 +304,7 @@ def quiet(
             return start
     for j in range(columns):
         lane = lanes[layout[begin + 2 * j]]
-        if lane.last_ns != last_ns or not calm(lane, contexts, rules.level_share):
+        if lane.last_ns != last_ns or not calm(lane, terms, contexts, rules.level_share):
             return start
         if lane.history >= 0:
             pasts += 1
@@ -322,7 +323,7 @@ def quiet(
     if m.at_ns >= until:
         return start
     groups = (columns + LANES - 1) // LANES
-    s, n, k, tile, rests, sums, seconds, ages, context, offset, slot = room
+    s, n, k, tile, rests, sums, seconds, ages, context, offset, slot, left, _ = room
     offset[:] = first + layout[begin + 1] * rows
     slot[:] = -1
     t0 = times[item.first_row + start]
@@ -332,7 +333,8 @@ def quiet(
             pad(s, a, k, b)
             continue
         lane = lanes[layout[begin + 2 * j]]
-        fill(s, a, k, b, lane, bounds[lane.bound], references[lane.onset], contexts, t0, rules)
+        bound, ref = bounds[lane.bound], references[lane.onset]
+        fill(s, a, k, b, lane, bound, ref, terms, contexts, t0, rules)
         offset[j] = first + layout[begin + 2 * j + 1] * rows
         if lane.role == CONTEXT:
             slot[j] = lane.slot
@@ -373,7 +375,7 @@ def quiet(
         for i in range(count if shifting > 0 else 0):
             flags[item.first_row + r + i] |= FAULTY
         for i in range(count if pairs else 0):
-            pairs_learn(rests, lanes, references, layout, item, i, times[item.first_row + r + i])
+            pairs_learn(rests, left, lanes, references, layout, item, i)
         r += count
         last_ns = times[item.first_row + r - 1]
         if count < TILE:

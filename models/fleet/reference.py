@@ -6,19 +6,13 @@ from typing import Any
 import numpy as np
 
 from models.fleet.checks import level, set_condition
-from models.fleet.layout import ABSURD, CONTEXTS, MOVED, SHIFT
+from models.fleet.layout import ABSURD, CONTEXTS, MOST, MOVED, SHIFT
+from models.fleet.terms import CENTRE, HIGHEST, LOWEST, SLOPE, WITH, at, two
 from models.life.compiled import lean, part
 
 
-@lean
-def _two(i: int, j: int) -> int:
-    """Return the place of two contexts' sum of products, whichever comes first."""
-    first, second = min(i, j), max(i, j)
-    return first * (2 * CONTEXTS - first - 1) // 2 + second
-
-
 @part
-def _solve(lane: Any, bound: Any, ref: Any, k: int, rules: Any) -> None:
+def _solve(lane: Any, bound: Any, ref: Any, terms: Any, k: int, rules: Any) -> None:
     """Fit what the contexts explain (ridge on standardised contexts) and the spread that is left.
 
     A Gauss elimination of at most 4 equations, written out so that it never depends on a library.
@@ -28,14 +22,14 @@ def _solve(lane: Any, bound: Any, ref: Any, k: int, rules: Any) -> None:
     sd = np.sqrt(var)
     a = np.zeros((CONTEXTS, CONTEXTS + 1))
     for i in range(k):
-        si = np.sqrt(ref.scc[_two(i, i)] / n)
+        si = np.sqrt(terms[two(lane, i, i)] / n)
         for j in range(k):
-            sj = np.sqrt(ref.scc[_two(j, j)] / n)
+            sj = np.sqrt(terms[two(lane, j, j)] / n)
             if si > 0.0 and sj > 0.0:
-                a[i, j] = ref.scc[_two(i, j)] / n / (si * sj)
+                a[i, j] = terms[two(lane, i, j)] / n / (si * sj)
         a[i, i] = 1.0 + rules.ridge
         if si > 0.0 and sd > 0.0:
-            a[i, k] = ref.sxc[i] / n / (si * sd)
+            a[i, k] = terms[at(lane, WITH, i)] / n / (si * sd)
     for i in range(k):
         for r in range(i + 1, k):
             f = a[r, i] / a[i, i]
@@ -48,9 +42,10 @@ def _solve(lane: Any, bound: Any, ref: Any, k: int, rules: Any) -> None:
             b -= a[i, j] * a[j, k]
         a[i, k] = b / a[i, i]
     for i in range(k):
-        si = np.sqrt(ref.scc[_two(i, i)] / n)
-        lane.slope[i] = a[i, k] * sd / si if si > 0.0 else 0.0
-        explained += lane.slope[i] * ref.sxc[i] / n
+        si = np.sqrt(terms[two(lane, i, i)] / n)
+        slope = a[i, k] * sd / si if si > 0.0 else 0.0
+        terms[at(lane, SLOPE, i)] = slope
+        explained += slope * terms[at(lane, WITH, i)] / n
     floor = rules.residual_floor * sd
     step = lane.step if lane.step < np.inf else 0.0
     sigma = max(np.sqrt(max(var - explained, 0.0)), floor, 0.5 * step, 1e-12 * abs(lane.mean))
@@ -79,10 +74,10 @@ def most(lane: Any) -> float:
 
 
 @lean
-def _learn(lane: Any, ref: Any, m: Any, x: float) -> None:
+def _learn(lane: Any, ref: Any, terms: Any, m: Any, x: float) -> None:
     """Add one healthy row to the reference: mean, products with the contexts, their range."""
-    lane.count += 1.0
-    n = lane.count
+    lane.count = min(lane.count + 1, MOST)
+    n = float(lane.count)
     dx = x - lane.mean
     lane.mean += dx / n
     if lane.armed == 0 or m.contexts == 0:
@@ -93,41 +88,42 @@ def _learn(lane: Any, ref: Any, m: Any, x: float) -> None:
         c = m.context[i]
         if np.isnan(c):
             continue
-        if n == 1.0 or np.isnan(lane.c_mean[i]):
-            lane.c_mean[i] = c
-            ref.c_low[i] = c
-            ref.c_high[i] = c
-        ref.c_low[i] = min(ref.c_low[i], c)
-        ref.c_high[i] = max(ref.c_high[i], c)
-        ref.sxc[i] += dx * (c - (lane.c_mean[i] + (c - lane.c_mean[i]) / n))
+        centre, low, high = at(lane, CENTRE, i), at(lane, LOWEST, i), at(lane, HIGHEST, i)
+        if n == 1.0 or np.isnan(terms[centre]):
+            terms[centre] = terms[low] = terms[high] = c
+        terms[low], terms[high] = min(terms[low], c), max(terms[high], c)
+        terms[at(lane, WITH, i)] += dx * (c - (terms[centre] + (c - terms[centre]) / n))
     for i in range(k):
-        di = m.context[i] - lane.c_mean[i]
+        di = m.context[i] - terms[at(lane, CENTRE, i)]
         if np.isnan(di):
             continue
         for j in range(i, k):
-            dj = m.context[j] - lane.c_mean[j]
+            dj = m.context[j] - terms[at(lane, CENTRE, j)]
             if not np.isnan(dj):
-                ref.scc[_two(i, j)] += di * dj * (n - 1.0) / n
+                terms[two(lane, i, j)] += di * dj * (n - 1.0) / n
     for i in range(k):
-        di = m.context[i] - lane.c_mean[i]
+        di = m.context[i] - terms[at(lane, CENTRE, i)]
         if not np.isnan(di):
-            lane.c_mean[i] += di / n
+            terms[at(lane, CENTRE, i)] += di / n
 
 
 @lean
-def begin_again(lane: Any, ref: Any, rules: Any) -> None:
+def begin_again(lane: Any, ref: Any, terms: Any, rules: Any) -> None:
     """Forget what the first readings of a signal taught: they were absurd."""
     if lane.learned >= 2.0 * rules.warm_rows:
         return  # they were its first ones for the watch only
-    lane.learned = 0
+    lane.learned = lane.count = 0
     lane.step = np.inf
-    lane.spread = lane.count = lane.mean = ref.sxx = 0.0
-    lane.c_mean[:] = np.nan
-    ref.sxc[:], ref.scc[:] = 0.0, 0.0
+    lane.spread = lane.mean = ref.sxx = 0.0
+    for i in range(lane.wide):
+        terms[at(lane, CENTRE, i)] = np.nan
+        terms[at(lane, WITH, i)] = 0.0
+        for j in range(i, lane.wide):
+            terms[two(lane, i, j)] = 0.0
 
 
 @lean
-def _outside(ref: Any, m: Any, day: float) -> float:
+def _outside(lane: Any, terms: Any, m: Any, day: float) -> float:
     """How far the contexts are outside of what the reference has seen, in quarters of its range.
 
     The range follows within about a day, so that a new operating point becomes a known one.
@@ -135,27 +131,29 @@ def _outside(ref: Any, m: Any, day: float) -> float:
     far = 0.0
     for i in range(m.contexts):
         c = m.context[i]
-        wide = 0.25 * (ref.c_high[i] - ref.c_low[i])
-        if wide > 0.0 and c > ref.c_high[i] + wide:
-            far += (c - ref.c_high[i]) / wide - 1.0
-            ref.c_high[i] += day * (c - ref.c_high[i])
-        elif wide > 0.0 and c < ref.c_low[i] - wide:
-            far += (ref.c_low[i] - c) / wide - 1.0
-            ref.c_low[i] += day * (c - ref.c_low[i])
+        low, high = terms[at(lane, LOWEST, i)], terms[at(lane, HIGHEST, i)]
+        wide = 0.25 * (high - low)
+        if wide > 0.0 and c > high + wide:
+            far += (c - high) / wide - 1.0
+            terms[at(lane, HIGHEST, i)] += day * (c - high)
+        elif wide > 0.0 and c < low - wide:
+            far += (low - c) / wide - 1.0
+            terms[at(lane, LOWEST, i)] += day * (c - low)
     return far
 
 
 @lean
-def expect(lane: Any, m: Any) -> bool:
+def expect(lane: Any, terms: Any, m: Any) -> bool:
     """Set what the healthy reference expects now; False when a context that it needs is unknown."""
     known = True
     if m.contexts > 0:
         lane.expected = lane.mean
         for i in range(m.contexts):
-            d = m.context[i] - lane.c_mean[i]
+            d = m.context[i] - terms[at(lane, CENTRE, i)]
+            slope = terms[at(lane, SLOPE, i)]
             if not np.isnan(d):
-                lane.expected += lane.slope[i] * d
-            elif lane.slope[i] != 0.0:
+                lane.expected += slope * d
+            elif slope != 0.0:
                 known = False
     return known
 
@@ -165,33 +163,36 @@ def compare(
     lane: Any,
     bound: Any,
     ref: Any,
+    terms: Any,
     m: Any,
     t: int,
     x: float,
     seconds: float,
     strange: float,
     rules: Any,
+    rest: Any,
 ) -> float:
     """Follow a row, compare it with the frozen healthy reference, perhaps learn it. Returns odds.
 
     Before there is a reference a reading that leapt far off (`models.fleet.checks.level`) is not
     learned: one that is absurd must not blind it, and a machine that goes on there is learned.
     While a context is not to be trusted the sums stand still: what it explains cannot be judged.
-    `strange`: the watch's odds, or its mark of a first reading.
+    `strange`: the watch's odds, or its mark of a first reading; `rest` (1,): what the contexts left
+    of a reading that the pairs are to learn.
     """
     leapt = level(lane, x, strange == ABSURD, rules)
-    if lane.count == 0.0:
+    if lane.count == 0:
         lane.first_ns = t
     odds = 0.0
     far = 0.0
     healthy = not leapt
     if lane.armed == 1:
-        if not expect(lane, m):
+        if not expect(lane, terms, m):
             return odds
         residual = x - lane.mean
         if m.contexts > 0:
             residual = x - lane.expected
-            far = _outside(ref, m, min(seconds / 86_400.0, 1.0))
+            far = _outside(lane, terms, m, min(seconds / 86_400.0, 1.0))
         reach = top(lane, rules)
         residual = min(max(residual, -reach), reach)
         if far > 0.0:
@@ -214,21 +215,21 @@ def compare(
                 odds = q * q
             if lane.active & (1 << SHIFT):
                 if g <= rules.shift_off:
-                    set_condition(lane, SHIFT, False, t)
+                    set_condition(lane, SHIFT, False)
             elif g >= rules.shift_on:
-                set_condition(lane, SHIFT, True, t)
+                set_condition(lane, SHIFT, True)
         healthy = abs(residual) < 3.0 * lane.sigma and g < 0.5 * rules.shift_on
         if healthy and lane.frozen == 0:
-            lane.rest, lane.rest_ns = residual, t
+            rest[0] = residual
     if lane.frozen == 0 or far > 0.0:
         if healthy:
-            _learn(lane, ref, m, x)
-        _grow(lane, bound, ref, m, t, rules)
+            _learn(lane, ref, terms, m, x)
+        _grow(lane, bound, ref, terms, m, t, rules)
     return odds
 
 
 @lean
-def _grow(lane: Any, bound: Any, ref: Any, m: Any, t: int, rules: Any) -> None:
+def _grow(lane: Any, bound: Any, ref: Any, terms: Any, m: Any, t: int, rules: Any) -> None:
     """Arm and freeze the reference when rows and time allow, and fit it again now and then."""
     age = (t - lane.first_ns) * 1e-9
     if lane.frozen == 0 and lane.armed == 1 and age >= rules.freeze_span_s:
@@ -239,5 +240,5 @@ def _grow(lane: Any, bound: Any, ref: Any, m: Any, t: int, rules: Any) -> None:
         if arm:
             lane.armed = 1
             m.flags |= MOVED
-        _solve(lane, bound, ref, m.contexts, rules)
+        _solve(lane, bound, ref, terms, m.contexts, rules)
         ref.solve_at = np.floor(lane.count * 1.125) + 1.0

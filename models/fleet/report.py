@@ -15,6 +15,7 @@ from models.assessment import (
     State,
 )
 from models.fleet import layout as at
+from models.fleet.terms import Terms
 from models.fleet.witnesses import explained
 from models.profile import Profile
 
@@ -51,17 +52,18 @@ def assess(  # noqa: PLR0917  what a machine is made of
     lives: Iterable[Life],
     said: Mapping[str, tuple[Comparison, ...]],
     since: Mapping[str, Mapping[int, int]],
+    terms: Terms,
 ) -> Assessment:
     """Read one machine's assessment out of its state.
 
     `lanes`: (signal, record) of each; `said`: what others say of some (`witnesses`); `since`:
-    when checks of some began or ended.
+    when checks of some began or ended; `terms`: what the contexts explain.
     """
     conditions = tuple(
         c
         for name, lane in lanes
         if name in since
-        for c in _conditions(name, lane, record, said.get(name, ()), since[name])
+        for c in _conditions(name, lane, record, said.get(name, ()), since[name], terms)
     )
     return Assessment(
         machine=machine,
@@ -91,14 +93,19 @@ def expected(lane: Any, said: Sequence[Comparison] = ()) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _replaced(lane: Any, record: Any, said: Sequence[Comparison]) -> float | None:
+def _replaced(lane: Any, record: Any, said: Sequence[Comparison], terms: Terms) -> float | None:
     """Return what stands in for a signal of a bad sensor; None if nothing does."""
     partners = [one.expected for one in said if one.beside is not None]
-    return partners[0] if partners else explained(lane, record)
+    return partners[0] if partners else explained(lane, record, terms)
 
 
-def _conditions(
-    name: str, lane: Any, record: Any, said: Sequence[Comparison], since: Mapping[int, int]
+def _conditions(  # noqa: PLR0917  as `assess`
+    name: str,
+    lane: Any,
+    record: Any,
+    said: Sequence[Comparison],
+    since: Mapping[int, int],
+    terms: Terms,
 ) -> Iterator[Condition]:
     active, changed = int(lane["active"]), int(lane["changed"])
     for (check, bits, severities), mask in zip(TOLD, BITS, strict=True):
@@ -120,7 +127,7 @@ def _conditions(
             severity=1 if detector else max(severities[i] for i in shown),
             onset=now and not (active ^ changed) & mask,
             value=value,
-            expected=_replaced(lane, record, said) if sensor else expected(lane, said),
+            expected=_replaced(lane, record, said, terms) if sensor else expected(lane, said),
             witnesses=() if sensor else tuple(o for o in said if abs(o.deviation) >= APART),
         )
 

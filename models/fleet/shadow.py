@@ -7,7 +7,7 @@ the journal from its beginning to have the same scores). They cost Python time f
 them to few machines.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from models.anomaly.detector import Detector, Factory
 from models.fleet.lanes import DETECTED
-from models.rows import Block
+from models.profile import Profile
+from models.rows import Block, Tick
 
 BAD_QUALITY = 2
 
@@ -28,7 +29,16 @@ class Shadow:
         self._made: dict[str, dict[str, Detector]] = {}
         self._last_ns: dict[str, int] = {}
 
-    def widen(self, block: Block, profile: str) -> Block:
+    def widened(
+        self, rows: Sequence[Block | Tick], profile_of: Callable[[str], Profile]
+    ) -> list[Block | Tick]:
+        """Return blocks with what the detectors say of them, and ticks as they are, in order."""
+        return [
+            self._widen(item, profile_of(item.machine).name) if isinstance(item, Block) else item
+            for item in rows
+        ]
+
+    def _widen(self, block: Block, profile: str) -> Block:
         """Return the block with a column of scores (n,) for each detector of the profile."""
         factories = self._factories.get(profile)
         if not factories:

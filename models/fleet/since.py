@@ -6,21 +6,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.fleet.layout import CHECKS, DROPOUT, NEVER, SINCE
+from models.fleet.layout import CHECKS, DROPOUT, SINCE, UNTIMED
 
 
 class Since:
     """One time for each check of a lane that is active.
 
-    A row that begins or ends a check is told of at once (`models.fleet.kernel`), so a lane need
-    only hold when its newest changes were, until then.
+    A row that begins or ends a check is told of at once (`models.fleet.kernel`), and so is a signal
+    that is found silent, so no lane need hold when its newest changes were.
     """
 
     def __init__(self) -> None:
         self._at: dict[tuple[int, int], int] = {}  # lane, check
 
-    def told(self, mine: Mapping[str, int], lanes: NDArray[Any]) -> dict[str, dict[int, int]]:
-        """Return signal -> check -> when it began, or ended since the machine was told of.
+    def told(
+        self, mine: Mapping[str, int], lanes: NDArray[Any], machine: Any
+    ) -> dict[str, dict[int, int]]:
+        """Return signal -> check -> when it began, or ended since the `machine` was told of.
 
         What ended is let go. Without a row (a part is new) it is told as of its beginning.
         """
@@ -28,26 +30,23 @@ class Since:
         active, changed = lanes["active"][at], lanes["changed"][at]
         if not (active | changed).any():
             return {}
-        rows = zip(
-            mine.items(),
-            *(active.tolist(), changed.tolist()),
-            *(lanes[key][at].tolist() for key in ("changed_ns", "dropped_ns")),
-            strict=True,
-        )
+        dropped_ns = int(machine["dropped_ns"])
+        found = (active.tolist(), changed.tolist(), lanes["last_ns"][at].tolist())
         return {
-            name: self._of(lane, now, moved, changed_ns, dropped_ns)
-            for (name, lane), now, moved, changed_ns, dropped_ns in rows
+            name: self._of(lane, now, moved, last_ns, dropped_ns)
+            for (name, lane), now, moved, last_ns in zip(mine.items(), *found, strict=True)
             if now | moved
         }
 
     def _of(
-        self, lane: int, active: int, changed: int, changed_ns: int, dropped_ns: int
+        self, lane: int, active: int, changed: int, last_ns: int, dropped_ns: int
     ) -> dict[int, int]:
         found = {}
         for check in _bits(active | changed):
-            at_ns = dropped_ns if check == DROPOUT else changed_ns
-            if changed >> check & 1 and at_ns != NEVER:
-                self._at[lane, check] = at_ns
+            dropped = check == DROPOUT
+            if changed >> check & 1 and (dropped or not changed & UNTIMED):
+                silent = dropped and active >> check & 1
+                self._at[lane, check] = dropped_ns if silent else last_ns
             found[check] = self._at[lane, check]
             if not active >> check & 1:
                 del self._at[lane, check]

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from models.assessment import Comparison
 from models.fleet.layout import CONDITION
 from models.fleet.signals import Signals
+from models.fleet.terms import CENTRE, SLOPE, Terms
 
 MOST: Final = 16  #: sisters that are asked
 LEAST: Final = 3  #: sisters that have learned; fewer say nothing about a spread
@@ -65,7 +66,11 @@ def lent(said: Iterable[Comparison]) -> int:
 
 
 def _answers(
-    lanes: NDArray[Any], numbers: NDArray[np.int64], machine: Any, now_ns: NDArray[np.int64]
+    lanes: NDArray[Any],
+    numbers: NDArray[np.int64],
+    machine: Any,
+    now_ns: NDArray[np.int64],
+    terms: Terms,
 ) -> NDArray[np.float64]:
     """Return what each sister (signals, sisters) would show of a signal at the machine's contexts.
 
@@ -74,10 +79,11 @@ def _answers(
     shown = lanes["mean"][numbers]
     count = int(machine["contexts"])
     if count > 0:
-        means, slopes = lanes["c_mean"][numbers], lanes["slope"][numbers]
+        found = lanes[["terms", "wide"]][numbers]
         for i in range(count):
-            step = machine["context"][i] - means[..., i]
-            shown = np.where(np.isfinite(step), shown + slopes[..., i] * step, shown)
+            step = machine["context"][i] - terms.look(found, CENTRE, i)
+            moved = shown + terms.look(found, SLOPE, i) * step
+            shown = np.where(np.isfinite(step), moved, shown)
     off = lanes["last"][numbers] - lanes["expected"][numbers]
     lately = np.abs(lanes["last_ns"][numbers] - now_ns[:, None]) <= HOUR_NS
     return np.where(lately, shown + off, shown)
@@ -98,11 +104,12 @@ def compare(
     lanes: NDArray[Any],
     mine: Mapping[str, int],
     family: Sequence[Signals],
+    terms: Terms,
 ) -> list[Comparison]:
     """Return a machine's condition signals beside its sisters', the strangest first.
 
-    `machine`: its record; `mine`: signal -> lane; `family`: those of each sister. A signal that
-    fewer than three sisters have learned is left out.
+    `machine`: its record; `mine`: signal -> lane; `family`: those of each sister; `terms`: what
+    the contexts explain. A signal that fewer than three sisters have learned is left out.
     """
     if len(family) < LEAST or not mine:
         return []
@@ -112,7 +119,7 @@ def compare(
     asked = (lanes["role"][at] == CONDITION) & (lanes["rows"][at] > 0) & (there.sum(1) >= LEAST)
     at, numbers, there = at[asked], numbers[asked], there[asked]
     counts = there.sum(1)
-    answers = _answers(lanes, numbers, machine, lanes["last_ns"][at])
+    answers = _answers(lanes, numbers, machine, lanes["last_ns"][at], terms)
     middle = _medians(answers, there, counts)
     apart = NORMAL * _medians(np.abs(answers - middle[:, None]), there, counts)
     spread = np.maximum(apart, SHARED * _medians(lanes["sigma"][numbers], there, counts))

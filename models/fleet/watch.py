@@ -95,7 +95,7 @@ def _signal(
                 marked = 0.0
                 if o.session != clock[r, 2]:
                     o.session = clock[r, 2]
-                    o.since = 0.0
+                    o.since = 0
                 began = falsely_begun(o, x, rules)
                 tame = tamed(o, x, rules)
                 if began or (tame != x and o.rows < rules.onset_rows):

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.fleet.early import BLOCK, FREE, block_done
+from models.fleet.layout import MOST
 from models.fleet.onset import LAGS, LAYERS, PAST, SEASON
 from models.fleet.vectors import LANES, larger, load, some, store, turned
 from models.life.compiled import lean, part
@@ -49,7 +50,7 @@ def _settled(o: Any, slot: int, day: int, session: int, early: bool, rules: Any)
             calm = calm and seen > rules.tail_rows and seen * rules.tail_rate >= 1.0
     if early:
         calm = calm and o.early == 0 and o.moves > FREE and o.noise > 0.0
-        calm = calm and o.early_rows >= max(rules.early_rows, rules.warm_rows)
+        calm = calm and o.rows >= max(rules.early_rows, rules.warm_rows)
         calm = calm and (o.known + 1.0) * rules.early_share >= 1.0 + 1e-9
     return bool(calm)
 
@@ -147,12 +148,11 @@ def count_on(
         o = onsets[which[j]]
         if j < lanes:
             o.rows += count
-            o.since += count
+            o.since = min(o.since + count, MOST)
             for i in range(LAYERS):
                 if i != SEASON or day > 0:
-                    o.seen[i] += count
+                    o.seen[i] = min(o.seen[i] + count, MOST)
             if early:
-                o.early_rows += count
                 o.known += count
                 o.block_rows += count
                 if o.block_rows == BLOCK:

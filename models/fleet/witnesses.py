@@ -20,6 +20,7 @@ from models.fleet.checks import LIMIT_BITS, SENSOR_BITS
 from models.fleet.layout import AGAIN, CONDITION, LEVEL, SHIFT
 from models.fleet.signals import Signals
 from models.fleet.sisters import compare
+from models.fleet.terms import Terms
 
 EXPLAINS: Final = 0.5  #: least share of the variance
 ROWS: Final = 100  #: rows of both signals in the reference
@@ -29,12 +30,13 @@ Family = Callable[[], Sequence[Signals]]
 Said = dict[str, tuple[Comparison, ...]]  #: of signals of one machine
 
 
-def witnesses(
+def witnesses(  # noqa: PLR0917  what a machine is made of
     numbers: Mapping[str, int],
     lanes: NDArray[Any],
     references: NDArray[Any],
     machine: Any,
     family: Family,
+    terms: Terms,
 ) -> Said:
     """Return what others say of the signals that are unusual, not to be trusted, or learned still.
 
@@ -48,32 +50,37 @@ def witnesses(
         return {}
     asked = dict(compress(numbers.items(), odd))
     found: dict[str, tuple[Comparison, ...]] = dict.fromkeys(asked, ())
-    for one in _partners(asked, numbers, lanes, references, machine):
+    for one in _partners(asked, numbers, lanes, references, machine, terms):
         found[one.signal] = (one,)
-    for one in compare(machine, lanes, asked, family()):
+    for one in compare(machine, lanes, asked, family(), terms):
         found[one.signal] += (one,)
     return found
 
 
-def explained(lane: Any, machine: Any) -> float | None:
+def explained(lane: Any, machine: Any, terms: Terms) -> float | None:
     """Return what the contexts, as they are now, explain of a signal; None if they do not."""
     count = int(machine["contexts"])
     if count == 0 or not lane["armed"]:
         return None
-    slopes = lane["slope"][:count]
-    if not slopes.any():
+    context = machine["context"].tolist()[:count]
+    parts = [
+        slope * (x - centre)
+        for x, centre, slope in zip(context, *terms.lines(lane), strict=False)
+        if slope != 0.0
+    ]
+    if not parts:
         return None
-    off = np.where(slopes != 0.0, machine["context"][:count] - lane["c_mean"][:count], 0.0)
-    value = float(lane["mean"]) + sum((slopes * off).tolist())
+    value = float(lane["mean"]) + sum(parts)
     return value if math.isfinite(value) else None
 
 
-def _partners(
+def _partners(  # noqa: PLR0917  as `witnesses`
     asked: Mapping[str, int],
     numbers: Mapping[str, int],
     lanes: NDArray[Any],
     references: NDArray[Any],
     machine: Any,
+    terms: Terms,
 ) -> Iterator[Comparison]:
     """Yield asked signals beside the one that explains most of each, where one does."""
     at = np.fromiter(asked.values(), np.int64, len(asked))
@@ -93,11 +100,11 @@ def _partners(
     old_s = np.abs(machine["at_ns"] - lanes["last_ns"][others]) * 1e-9
     speaks = (lanes["frozen"][others] != 0) & (lanes["active"][others] & SENSOR_BITS == 0)
     speaks &= old_s <= LATELY * lanes["interval_s"][others]
-    left = lanes["last"][others] - _expected(lanes, others, machine)
+    left = lanes["last"][others] - _expected(lanes, others, machine, terms)
     sigma = np.sqrt(np.maximum(0.0, 1.0 - shares) * xx / n)
     step = lanes["step"][at]
     spread = np.maximum(sigma, np.where(step < math.inf, 0.5 * step, 0.0))
-    expected = _expected(lanes, at, machine) + xy / yy * left
+    expected = _expected(lanes, at, machine, terms) + xy / yy * left
     speaks &= np.isfinite(expected) & (spread > 0.0) & (spread < math.inf)
     names, besides = list(asked), {number: name for name, number in numbers.items()}
     told = (row, others, lanes["last"][at], expected, spread)
@@ -112,11 +119,13 @@ def _partners(
         )
 
 
-def _expected(lanes: NDArray[Any], at: NDArray[np.int64], machine: Any) -> NDArray[np.float64]:
+def _expected(
+    lanes: NDArray[Any], at: NDArray[np.int64], machine: Any, terms: Terms
+) -> NDArray[np.float64]:
     """Return what signals should be, where a context explains them or not."""
     means: NDArray[np.float64] = lanes["mean"][at]
     if int(machine["contexts"]) > 0:
         for i, number in enumerate(at.tolist()):
-            value = explained(lanes[number], machine)
+            value = explained(lanes[number], machine, terms)
             means[i] = means[i] if value is None else value
     return means

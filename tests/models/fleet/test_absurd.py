@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from models.assessment import Assessment, Check
 from models.fleet import Fleet, Trace
 from models.fleet.plans import LAYOUTS
+from models.fleet.terms import SLOPE
 from models.profile import parse_profile
 from models.rows import Block
 from tests.models.fleet.machines import START, S, block
@@ -253,8 +254,9 @@ def test_one_absurd_reading_of_a_context_spoils_no_reference_that_it_explains(at
     fleet = Fleet({"p": profile})
     fleet.bind("m", "p", "data")
     fleet.observe([block("m", START + np.arange(rows) * 300 * S, {"load": load, "a": x})])
-    lane = fleet.snapshot()["lanes"][fleet.signals("m")["a"]]
-    assert lane["slope"][0] == pytest.approx(2.0, rel=0.05)
+    kept = fleet.snapshot()
+    lane = kept["lanes"][fleet.signals("m")["a"]]
+    assert kept["terms"][lane["terms"] + SLOPE * lane["wide"]] == pytest.approx(2.0, rel=0.05)
     assert {c.check for c in fleet.current("m").conditions} == {Check.SHIFT}
 
 

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from models.fleet import Config, Fleet, Trace
-from models.fleet.layout import LANE, ONSET, REFERENCE
+from models.fleet.layout import CONTEXTS, LANE, ONSET, REFERENCE
+from models.fleet.terms import KIND as TERM
+from models.fleet.terms import size
 from models.profile import Profile, Signal
 from tests.models.fleet.machines import START, S, block
 
@@ -215,5 +217,6 @@ def test_after_three_days_the_slow_reference_alone_decides() -> None:
     assert not state[3 * DAY_ROWS :].any()
 
 
-def test_a_signal_takes_less_than_two_kilobytes() -> None:
-    assert ONSET.itemsize + LANE.itemsize + REFERENCE.itemsize <= 2048
+def test_a_signal_of_a_machine_with_four_contexts_takes_1624_bytes() -> None:
+    terms = size(CONTEXTS) * TERM.itemsize
+    assert ONSET.itemsize + LANE.itemsize + REFERENCE.itemsize + terms == 1_624
