@@ -34,6 +34,7 @@ from benchmarks.evaluation.consumables_units import (
     specimens,
 )
 from benchmarks.evaluation.page import write_section
+from models.life.replacement import FELL_CERTAIN
 from simulators.plants import PLANTS, Array, Plant, Specimen, printer
 
 
@@ -164,8 +165,8 @@ def early(worn: tuple[float, float], units: int) -> str:
 
     No rule can tell more of a new drum and of a drum whose own counter was set to 0 by hand than
     one that knows to the digit where both stand: the noise of the readings is all that hides it,
-    and it takes one such counter in a thousand for a new drum (Neyman and Pearson, Phil. Trans. R.
-    Soc. A 231, 1933).
+    and it takes such a share of those counters for new drums (Neyman and Pearson, Phil. Trans. R.
+    Soc. A 231, 1933): `FALSE`, and as few as ours.
     """
     wear, (*seen, false) = replaced(
         "office-printer", "drum", units, PARTS["office-printer", "drum"], SEED, worn
@@ -174,10 +175,15 @@ def early(worn: tuple[float, float], units: int) -> str:
     new = np.array(printer.NEW_DENSITY)
     apart = (float(new) - printer.density_od(wear, new)) / noise
     law = NormalDist()
-    share = law.inv_cdf(FALSE)
-    most = [np.mean([law.cdf(np.sqrt(k) * d + share) for d in apart]) for k in (1, 2, 6)]
-    both = zip(seen, most, strict=True)
-    shares = " | ".join(f"{k / len(wear):.3f} | {bound:.3f}" for k, bound in both)
+
+    def most(rows: int) -> str:
+        ways = (law.inv_cdf(FALSE), -FELL_CERTAIN)
+        return " | ".join(
+            f"{np.mean([law.cdf(np.sqrt(rows) * d + way) for d in apart]):.3f}" for way in ways
+        )
+
+    both = zip(seen, (1, 2, 6), strict=True)
+    shares = " | ".join(f"{k / len(wear):.3f} | {most(rows)}" for k, rows in both)
     return f"| {worn[0]:.0%} to {worn[1]:.0%} | {len(wear)} | {shares} | {false} |"
 
 
@@ -293,14 +299,16 @@ def text(units: int, *tables: list[str]) -> str:
             "of 0.015. *At most*: a new drum and a drum whose own counter was set to 0 by hand",
             "differ in their density alone; so many new ones could be told by a rule that knows to",
             "the digit where both stand and takes one such counter in a thousand for a new drum.",
-            "No rule can do better. That share is of these very drums, at their wear when they",
-            "are replaced, ten days after the wear in the first column. Ours has to learn where",
-            "the old drum stands and how noisy the readings are, and takes one in 30,000, because",
-            "its first verdict is shown at once.",
+            "No rule can do better. Ours takes one in 30,000, because its first verdict is shown",
+            "at once: no rule that is as strict could tell more than *as strictly* says. The rest",
+            "is that ours has to learn where the old drum stands and how noisy the readings are.",
+            "These shares are of these very drums, at their wear when they are replaced, ten days",
+            "after the wear in the first column.",
             "",
-            "| Wear at first | Units | At the first reading | At most | By the second | At most | "
-            "By the sixth | At most | A counter taken for a part |",
-            "|---|---|---|---|---|---|---|---|---|",
+            "| Wear at first | Units | At the first reading | At most | As strictly | "
+            "By the second | At most | As strictly | By the sixth | At most | As strictly | "
+            "A counter taken for a part |",
+            "|---" * 12 + "|",
             *drums,
         ]
     )
