@@ -31,11 +31,17 @@ def reasons(
     found = [explain(condition, profile, language) for row in rows if (condition := _seen(row))]
     if life is not None and (life.p10_s is not None or awaited(life)):
         found.append(explain(life, profile, language))
-        alarm = any(row.severity >= ALARM and row.ended_ns is None for row in evidence)
-        if alarm and life.p10_s is not None:
-            words = _BY_ALARM if pressing(evidence, life) else _BY_BAND
-            found.append(words.get(language) or words["en"])
+        found += _dated_by(evidence, life, language)
     return found
+
+
+def _dated_by(evidence: Sequence[EvidenceRow], life: Life, language: str) -> list[str]:
+    """Say which sets the date where an alarm stands and days are left (else nothing)."""
+    alarm = any(row.severity >= ALARM and row.ended_ns is None for row in evidence)
+    if not alarm or not life.p50_s:
+        return []
+    words = _BY_ALARM if pressing(evidence, life) else _BY_BAND
+    return [words.get(language) or words["en"]]
 
 
 def _seen(row: EvidenceRow) -> Condition | None:

@@ -34,7 +34,7 @@ TEMPLATES: Final[Mapping[Language, Mapping[str, str]]] = {
         "action": "To do: {action}",
         "part": "Part: {part}, order by {order_by}{clock}.",
         "due": "Visit between {earliest} and {latest}{clock}.",
-        "overdue": "Visit as soon as possible: it is due since {latest}{clock}.",
+        "overdue": "Visit as soon as possible: it is due by {latest}{clock}.",
         "data_clock": " (the machine's own clock)",
         "confidence": "Confidence: {confidence}; {coverage} % of its signals are heard.",
         "acknowledge": "Take it on: {link}",

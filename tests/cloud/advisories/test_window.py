@@ -227,6 +227,7 @@ def test_an_alarm_on_a_ticket_with_a_band_sets_its_date_and_takes_the_band_of_no
     assert advisory.order_by_ns == at_ns + 1
     assert "whatever the days left say" in own_words(other.standing, now, "en")
     assert "不论剩余天数" in own_words(other.standing, now, "zh")
+    assert "limit reached" in own_words(own.standing, band(0, 0, 0), "en")  # nothing to choose from
 
 
 def own_words(one: Standing, life: Life, lang: str) -> str:

@@ -128,7 +128,7 @@ def test_a_message_takes_the_band_of_now(ledger: Ledger, clock: Clock) -> None:
 
 
 @pytest.mark.parametrize(
-    ("language", "words"), [("en", "it is due since 2023-11-14"), ("zh", "应于 2023-11-14")]
+    ("language", "words"), [("en", "it is due by 2023-11-14"), ("zh", "应于 2023-11-14")]
 )
 def test_a_visit_whose_time_has_come_has_no_window(
     ledger: Ledger, clock: Clock, language: Language, words: str
