@@ -10,6 +10,7 @@ broker. The last two are there to show that the harness sees losses.
 import argparse
 import json
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -147,6 +148,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--variant", choices=tuple(KINDS), default="receipt")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what it started ends, too
     with tempfile.TemporaryDirectory() as name:
         report = run(Path(name), kills=options.kills, seed=options.seed, variant=options.variant)
     print(json.dumps(asdict(report)))
