@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from cloud.intrinsics import first_bit, put_byte, put_word
+from cloud.intrinsics import first_bit, get_word, put_byte, put_word
 
 POINT, MINUS, ZERO, EXPONENT = 46, 45, 48, 101
 MOST: Final = 26  #: bytes of the longest number
@@ -288,3 +288,49 @@ def short_texts(values: Any, bits: Any, decimals: int, texts: Any) -> None:
         text = text << np.uint64(8) | np.uint64(MINUS) if minus else text
         long = _WORD - (gone >> 3) + pointed + minus
         texts[i] = text if whole / scale == size and long <= _WORD else np.uint64(0)
+
+
+@njit(nogil=True, error_model="numpy")
+def digit_words(values: Any, words: Any) -> None:
+    """Make the digits of whole numbers >= 0, all at once in vector code, for `put_words`.
+
+    Shapes: `values` (n,) int64; `words` (3, n) int64: what is left above 16 digits as a number, the
+    eight digits below it and the last eight as texts.
+    """
+    for i in range(len(values)):
+        upper, low = _parted(values[i])
+        top, mid = _parted(upper)
+        words[0, i] = top
+        words[1, i] = np.int64(_eight(np.uint64(mid)) | _ZEROS)
+        words[2, i] = np.int64(_eight(np.uint64(low)) | _ZEROS)
+
+
+@njit(nogil=True, inline="always")
+def _parted(value: Any) -> Any:
+    """Return a whole number >= 0 without its last eight digits, and those; no 128-bit product."""
+    upper = np.int64(np.float64(value) * 1e-8)  # one too much or too little at most
+    low = value - upper * _EIGHT
+    upper += np.int64(low >= _EIGHT) - np.int64(low < 0)
+    return upper, value - upper * _EIGHT
+
+
+@njit(nogil=True, inline="always")
+def put_words(at: int, words: int, apart: int) -> Any:
+    """Write a number of `digit_words`, its words `apart` bytes; return the next place."""
+    top: Any = np.int64(get_word(words))
+    mid = get_word(words + apart)
+    low = get_word(words + 2 * apart)
+    if top > 0:
+        at = _put_short(at, top, 1)
+        put_word(at, mid)
+        at += 8
+    elif mid != _ZEROS:
+        gone = first_bit(mid ^ _ZEROS) >> 3
+        put_word(at, mid >> np.uint64(8 * gone))
+        at += 8 - gone
+    else:
+        gone = first_bit((low ^ _ZEROS) | _U1 << np.uint64(56)) >> 3
+        put_word(at, low >> np.uint64(8 * gone))
+        return at + 8 - gone
+    put_word(at, low)
+    return at + 8

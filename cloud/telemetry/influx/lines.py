@@ -14,7 +14,16 @@ from numpy.typing import NDArray
 
 from cloud.intrinsics import get_word, last_bit, put_byte, put_word
 from cloud.telemetry.fresh import MISSING, QUALITY
-from cloud.telemetry.influx.digits import MOST, SLACK, UNROUND, put_float, put_int, short_texts
+from cloud.telemetry.influx.digits import (
+    MOST,
+    SLACK,
+    UNROUND,
+    digit_words,
+    put_float,
+    put_int,
+    put_words,
+    short_texts,
+)
 from models.life.compiled import kept
 
 DOUBLE, SINGLE, WHOLE, TRUTH = range(4)
@@ -37,24 +46,36 @@ _FRACTION: Final = (1 << 52) - 1
 class Texts:
     """Byte strings in one array, which is a word longer than they are.
 
-    Shapes: `data` (bytes,) uint8, `ends` (n + 1,) int64 from 0.
+    Shapes: `data` (bytes,) uint8, `ends` (n + 1,) int64 from 0. `longest`: bytes of the longest.
     """
 
     data: NDArray[np.uint8]
     ends: NDArray[np.int64]
+    longest: int
 
     @classmethod
     def of(cls, texts: Sequence[bytes]) -> "Texts":
         """Join texts."""
         data = np.frombuffer(b"".join([*texts, bytes(SLACK)]), np.uint8)
+        sizes = [*map(len, texts)]
         ends = np.zeros(len(texts) + 1, np.int64)
-        np.cumsum([len(text) for text in texts], out=ends[1:])
-        return cls(data, ends)
+        np.cumsum(sizes, out=ends[1:])
+        return cls(data, ends, max(sizes, default=0))
 
-    @property
-    def longest(self) -> int:
-        """Bytes of the longest text."""
-        return int(np.diff(self.ends).max(initial=0))
+    def __len__(self) -> int:
+        return len(self.ends) - 1
+
+    def then(self, more: "Texts") -> "Texts":
+        """Return these texts and others behind them."""
+        end = self.ends[-1]
+        return Texts(
+            np.concatenate([self.data[:end], more.data]),
+            np.concatenate([self.ends, end + more.ends[1:]]),
+            max(self.longest, more.longest),
+        )
+
+
+NO_TEXTS: Final = Texts.of([])
 
 
 @dataclass(slots=True)
@@ -121,6 +142,14 @@ def _put_text(at: Any, data: int, ends: Any, which: int) -> Any:
     for i in range(8, size, 8):
         put_word(at + i, get_word(data + first + i))
     return at + size
+
+
+@njit(nogil=True, inline="always")
+def _put_number(at: int, value: int, words: int, made: bool) -> Any:
+    """Write a whole number, whose digits are `made` already unless it is negative."""
+    if made and value >= 0:
+        return put_words(at, words, 8 * TILE)
+    return put_int(at, value)
 
 
 @njit(nogil=True, inline="always")
@@ -194,13 +223,19 @@ def _write(  # noqa: PLR0912, PLR0915, PLR0917 (a kernel; in two parts it takes 
     columns = len(kinds) if many else 0
     texts = np.zeros((columns, TILE), np.uint64)
     text_data: Any = np.int64(texts.ctypes.data)
+    id_words, time_words = np.zeros((3, TILE), np.int64), np.zeros((3, TILE), np.int64)
+    id_data: Any = np.int64(id_words.ctypes.data)
+    time_data: Any = np.int64(time_words.ctypes.data)
     pauses = np.zeros(columns, np.int64)
     # The first row alone: it tells how many decimals there are.
-    short, tile, tiled = False, 0, 1 if many else len(times)
+    short, made, tile, tiled = False, False, 0, 1 if many else len(times)
     for r in range(len(times)):
         if r == tiled:
             tile, tiled = r, min(r + TILE, len(times))
             short = _shorten(tile, tiled, kinds, doubles, cells, decimals, texts, pauses)
+            made = True
+            digit_words(times[tile:tiled], time_words)
+            digit_words(ids[tile:tiled], id_words)
         begin = at
         # Each field begins with a comma; that of the first one takes the place of the space.
         fields = at = _put_text(at, head_data, head_ends, head[r]) - 1
@@ -237,7 +272,10 @@ def _write(  # noqa: PLR0912, PLR0915, PLR0917 (a kernel; in two parts it takes 
             if state and state_ends[j + 1] > state_ends[j]:
                 at = _put_whole(at, state_data, state_ends, j, state)
         if len(ids):
-            at = _put_whole(at, extra_data, extra_ends, 0, ids[r])
+            at = _put_text(at, extra_data, extra_ends, 0)
+            at = _put_number(at, ids[r], id_data + 8 * (r - tile), made)
+            put_byte(at, INTEGER)
+            at += 1
         if len(own) and own[r] != times[r]:
             at = _put_whole(at, extra_data, extra_ends, 1, own[r])
         if at == fields:
@@ -245,7 +283,7 @@ def _write(  # noqa: PLR0912, PLR0915, PLR0917 (a kernel; in two parts it takes 
             continue
         put_byte(fields, SPACE)
         put_byte(at, SPACE)
-        at = put_int(at + 1, times[r])
+        at = _put_number(at + 1, times[r], time_data + 8 * (r - tile), made)
         put_byte(at, NEWLINE)
         at += 1
     return at - start

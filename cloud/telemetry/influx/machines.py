@@ -14,7 +14,7 @@ from cloud.errors import StoreFull
 from cloud.telemetry.fresh import Layout
 from cloud.telemetry.influx import names
 from cloud.telemetry.influx.influxql import select, source
-from cloud.telemetry.influx.lines import Texts
+from cloud.telemetry.influx.lines import NO_TEXTS, Texts
 from cloud.telemetry.influx.placing import NEVER, Taken
 from cloud.telemetry.influx.reading import Reader
 from cloud.telemetry.influx.rolls import OpenBuckets
@@ -22,6 +22,7 @@ from cloud.telemetry.rollup import MINUTE_NS
 from models.rows import Block
 
 REMEMBERED: Final = 16_384  #: columns of a machine's layouts; then they are worked out anew
+MOST_ORIGINS: Final = 65_536  #: remembered; then they are worked out anew
 _MOST_BOOTS: Final = 1 << (62 - names.SEQ_BITS)
 
 
@@ -41,6 +42,15 @@ class Machine:
     told: set[tuple[Layout, bool, bool]] = field(default_factory=set)
 
 
+@dataclass(slots=True, frozen=True)
+class Origin:
+    """Where a device's rows come from: their machine, series, and what is added to each seq."""
+
+    machine: Machine
+    series: int
+    source: int
+
+
 class Machines:
     """The machines written to, their series and the slots of their signals."""
 
@@ -53,7 +63,9 @@ class Machines:
         self.newest = np.zeros(0, np.int64)
         self.series_heads: list[bytes] = []
         self._series_of: list[tuple[str, str]] = []
+        self._origins: dict[tuple[str, str, str, str, int], Origin] = {}
         self._slot_tags: list[bytes] = []  #: of roll-ups, as a line has them behind the measurement
+        self._heads: dict[str, Texts] = {}  #: by measurement
         self.lines: list[bytes] = []  #: points about names that the next shipment must carry
 
     def get(self, name: str) -> Machine:
@@ -124,10 +136,23 @@ class Machines:
         """Return which times of a series are taken."""
         return self._reader.taken(*self._series_of[series], spans)
 
-    def source(self, machine: Machine, block: Block) -> int:
-        """Return what is added to a block's seq: the number of its device and boot before it."""
+    def origin(self, block: Block) -> Origin:
+        """Return where a block's rows come from."""
         page = (block.seq + len(block.times_ns) - 1) >> names.SEQ_BITS
-        key = (block.device, names.paged(block.boot, page))
+        key = (block.machine, block.device, block.boot, block.stream, page)
+        found = self._origins.get(key)
+        if found is None:
+            machine = self.get(block.machine)
+            source = self._source(machine, block.device, block.boot, page)
+            found = Origin(machine, self.series(machine, block.stream), source)
+            if len(self._origins) >= MOST_ORIGINS:  # boots come and go
+                self._origins.clear()
+            self._origins[key] = found
+        return found
+
+    def _source(self, machine: Machine, device: str, boot: str, page: int) -> int:
+        """Return what is added to a seq: the number of its device and boot before it."""
+        key = (device, names.paged(boot, page))
         number = machine.boots.get(key)
         if number is None:
             number = machine.boots[key] = len(machine.boots) + 1
@@ -150,14 +175,14 @@ class Machines:
             self._slot_tags.append(tags.encode())
         return number
 
-    def heads(self, measurement: str, slots: NDArray[np.int64]) -> tuple[Texts, NDArray[np.int32]]:
-        """Return the heads of roll-ups' lines, and which of them each slot (n,) has (n,)."""
-        there = np.zeros(len(self._slot_tags), np.bool_)
-        there[slots] = True
-        places = np.cumsum(there, dtype=np.int32) - np.int32(1)
-        head = measurement.encode()
-        tags = [self._slot_tags[at] for at in np.flatnonzero(there).tolist()]
-        return Texts.of([head + tag for tag in tags]), places[slots]
+    def heads(self, measurement: str) -> Texts:
+        """Return the heads of all slots' lines in a measurement of roll-ups."""
+        made = self._heads.get(measurement, NO_TEXTS)
+        if len(made) < len(self._slot_tags):
+            head = measurement.encode()
+            more = Texts.of([head + tag for tag in self._slot_tags[len(made) :]])
+            made = self._heads[measurement] = made.then(more)
+        return made
 
     def columns(self, machine: Machine, layout: Layout) -> NDArray[np.int32]:
         """Return the slots of a layout's columns."""
@@ -198,6 +223,7 @@ class Machines:
     def forget(self, name: str) -> None:
         """Forget a machine that was erased."""
         machine = self._known.pop(name, None)
+        self._origins.clear()
         if self._waiting:
             self._waiting.pop(name, None)
         if machine is None:

@@ -18,7 +18,7 @@ from cloud.telemetry.influx import names
 from cloud.telemetry.influx.cells import filled, stated
 from cloud.telemetry.influx.filling import HOURS, MINUTES
 from cloud.telemetry.influx.lines import BAD, KINDS, NONE, Fields, Room, Rows, Texts, pieces
-from cloud.telemetry.influx.machines import Machine, Machines
+from cloud.telemetry.influx.machines import Machines, Origin
 from cloud.telemetry.influx.placing import Placed, place
 from cloud.telemetry.influx.rolls import Closed, Passing
 from cloud.telemetry.influx.setup import Buckets, Retention
@@ -67,7 +67,7 @@ class _Taken:
     """
 
     blocks: Sequence[Block]
-    known: Sequence[Machine]
+    origins: Sequence[Origin]
     counts: NDArray[np.int64]
     firsts: NDArray[np.int64]
     series: NDArray[np.int64]
@@ -136,26 +136,27 @@ class Builder:
         return Shipment(position, _joined(self._rolled(buckets, Room())))
 
     def _taken(self, blocks: Sequence[Block]) -> _Taken:
-        known = [self._machines.get(block.machine) for block in blocks]
-        pairs = [*zip(known, blocks, strict=True)]
-        counts = np.array([len(block.times_ns) for block in blocks])
-        ids = [self._machines.source(machine, block) + block.seq for machine, block in pairs]
+        origins = [self._machines.origin(block) for block in blocks]
+        ids = [one.source + block.seq for one, block in zip(origins, blocks, strict=True)]
+        times = [block.times_ns for block in blocks]
+        counts = np.array([*map(len, times)])
         firsts = np.cumsum(counts) - counts
         return _Taken(
             blocks=blocks,
-            known=known,
+            origins=origins,
             counts=counts,
             firsts=firsts,
-            series=np.array([self._machines.series(one, block.stream) for one, block in pairs]),
-            times=np.concatenate([block.times_ns for block in blocks]),
+            series=np.array([one.series for one in origins]),
+            times=np.concatenate(times),
             ids=np.repeat(np.array(ids) - firsts, counts) + np.arange(counts.sum()),
         )
 
     def _passing(self, group: _Group, rows: NDArray[np.int64] | slice, taken: _Taken) -> Passing:
         mine = [taken.blocks[b] for b in group.blocks]
         lengths = taken.counts[group.blocks]
-        numbers = [taken.known[b].number for b in group.blocks]
-        owners = {number: taken.known[b] for number, b in zip(numbers, group.blocks, strict=True)}
+        machines = [taken.origins[b].machine for b in group.blocks]
+        numbers = [machine.number for machine in machines]
+        owners = dict(zip(numbers, machines, strict=True))
         for machine in owners.values():
             self._machines.tell(
                 machine, group.layout, historical=group.historical, stated=group.stated
@@ -254,10 +255,9 @@ class Builder:
                 continue
             every = bool(mine.all())  # mostly so, and then nothing need be copied
             part = whole if every else Partials(whole.ints[:, mine], whole.floats[:, mine])
-            heads, which = self._machines.heads(_MEASUREMENTS[level], slots[mine])
             lines = Rows(
-                heads=heads,
-                head=which,
+                heads=self._machines.heads(_MEASUREMENTS[level]),
+                head=slots[mine].astype(np.int32),
                 times=np.ascontiguousarray(part.ints[START]),
                 own=NONE,
                 ids=NONE,
@@ -331,11 +331,18 @@ def _joined(
 
 def _groups(blocks: Sequence[Block]) -> list[_Group]:
     """Group blocks by layout; where a machine changes its layout, later groups follow."""
-    layouts = [fresh.layout_of(block) for block in blocks]
+    first = fresh.layout_of(blocks[0])
+    signals = blocks[0].signals if isinstance(blocks[0].columns, np.ndarray) else None
+    layouts = [
+        first  # mostly so, and then it need not be looked up
+        if block.signals is signals and isinstance(block.columns, np.ndarray)
+        else fresh.layout_of(block)
+        for block in blocks
+    ]
     past = {block.historical for block in blocks}
-    if len(past) == 1 and all(layout is layouts[0] for layout in layouts):
+    if len(past) == 1 and all(layout is first for layout in layouts):
         stated = any(block.quality or block.missing for block in blocks)
-        return [_Group(layouts[0], past.pop(), list(range(len(blocks))), stated)]
+        return [_Group(first, past.pop(), list(range(len(blocks))), stated)]
     out: dict[Any, _Group] = {}
     turns: dict[str, Any] = {}
     key: Any = None

@@ -152,10 +152,11 @@ class Shipper:
         first = self._spool.take()
         if first is None:
             return False
-        blocks, position = self._merged(*first)
-        if _has_room(blocks, _values(blocks)) and not self._hurry.is_set():
+        blocks, position = first
+        values, position = self._merge(blocks, _values(blocks), position)
+        if _has_room(blocks, values) and not self._hurry.is_set():
             self._hurry.wait(LINGER_S)
-            blocks, position = self._merged(blocks, position)
+            _, position = self._merge(blocks, values, position)
         self._hurry.clear()
         with self.hands_on, self._alone():
             shipment = self._again(lambda: self._builder.build(blocks, position))
@@ -183,14 +184,13 @@ class Shipper:
         finally:
             os.close(guard)
 
-    def _merged(self, blocks: list[Block], position: int) -> tuple[list[Block], int]:
-        """Return blocks with those that follow, as far as a shipment goes."""
-        values = _values(blocks)
+    def _merge(self, blocks: list[Block], values: int, position: int) -> tuple[int, int]:
+        """Add blocks that follow, as far as a shipment goes; return its values and position."""
         while _has_room(blocks, values) and (more := self._spool.take()):
             blocks += more[0]
             values += _values(more[0])
             position = more[1]
-        return blocks, position
+        return values, position
 
     def _arrived(self, position: int) -> None:
         with self._moved:
