@@ -79,6 +79,7 @@ def rehearse(store: str = "sqlite") -> None:
         fleet.bind(machine, machine)
         fleet.observe([rehearsed(machine, 0, ALL)])
         fleet.restart(machine, None, 0)
+        fleet.sisters(machine)
     if store == "influx":
         warm_influx()
         return

@@ -4,6 +4,9 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from weakref import WeakValueDictionary
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 class Places(dict[str, int]):
     """Signal -> place, of all machines whose signals are these in this order."""
@@ -65,3 +68,15 @@ class Signals(Mapping[str, int]):
 
     def __len__(self) -> int:
         return len(self._lanes)
+
+
+def together(machines: Sequence[Signals], names: Sequence[str]) -> NDArray[np.int64]:
+    """Return the lanes (machines, names) of signals, -1 of those that a machine does not have."""
+    order = machines[0]._places if machines else Places()
+    if not order or not names or any(one._places is not order for one in machines):
+        found = np.array([one.of(names) for one in machines], np.int64)
+        return found.reshape(len(machines), len(names))
+    places = np.array([order.get(name, -1) for name in names], np.int64)
+    lanes = np.frombuffer(b"".join([one._lanes for one in machines]), np.int32)
+    picked = lanes.reshape(len(machines), -1).take(places, 1, mode="wrap")
+    return np.where(places >= 0, picked, -1).astype(np.int64)

@@ -8,7 +8,6 @@ so that one sick sister does not matter. Nothing is stored; asking changes no st
 
 from bisect import insort
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import compress
 from typing import Any, Final
 
 import numpy as np
@@ -16,8 +15,9 @@ from numpy.typing import NDArray
 
 from models.assessment import Comparison
 from models.fleet.layout import CONDITION
-from models.fleet.signals import Signals
-from models.fleet.terms import CENTRE, SLOPE, Terms
+from models.fleet.signals import Signals, together
+from models.fleet.terms import CENTRE, SLOPE, Terms, at
+from models.life.compiled import entry, lean
 
 MOST: Final = 16  #: sisters that are asked
 LEAST: Final = 3  #: sisters that have learned; fewer say nothing about a spread
@@ -62,41 +62,68 @@ class Elders:
 
 def lent(said: Iterable[Comparison]) -> int:
     """Return how many sisters are among those who speak of a signal."""
-    return max((one.sisters for one in said), default=0)
+    return max([one.sisters for one in said], default=0)
 
 
-def _answers(
-    lanes: NDArray[Any],
-    numbers: NDArray[np.int64],
-    machine: Any,
-    now_ns: NDArray[np.int64],
-    terms: Terms,
-) -> NDArray[np.float64]:
-    """Return what each sister (signals, sisters) would show of a signal at the machine's contexts.
+def contexts_of(machine: Any) -> NDArray[np.float64]:
+    """Return what a machine's contexts are now."""
+    now: NDArray[np.float64] = machine["context"][: int(machine["contexts"])].copy()
+    return now
 
-    `now_ns` (signals,): when the machine showed the signal.
+
+@lean
+def _answer(one: Any, terms: Any, context: Any, now_ns: int) -> float:
+    """Return what a sister would show of a signal at a machine's contexts, at that time."""
+    shown = one.mean
+    for i in range(min(len(context), one.wide)):
+        step = context[i] - terms[at(one, CENTRE, i)]
+        if np.isfinite(step):
+            shown += terms[at(one, SLOPE, i)] * step
+    if abs(one.last_ns - now_ns) <= HOUR_NS:
+        shown += one.last - one.expected
+    return float(shown)
+
+
+@lean
+def _median(values: Any, count: int) -> float:
+    """Sort the first values, NaN behind all others, and return their median."""
+    for i in range(1, count):
+        x, j = values[i], i
+        while j > 0 and (values[j - 1] > x or (np.isnan(values[j - 1]) and not np.isnan(x))):
+            values[j] = values[j - 1]
+            j -= 1
+        values[j] = x
+    return float(0.5 * (values[(count - 1) // 2] + values[count // 2]))
+
+
+@entry
+def _family(  # noqa: PLR0917  compiled code: no keywords
+    lanes: Any, terms: Any, mine: NDArray[np.int64], theirs: Any, context: Any, found: Any
+) -> None:
+    """Find the middle of what sisters show of each signal, its spread, and how many there are.
+
+    `theirs` (sisters, signals): their lanes, -1 none; `context`: what the machine's contexts are;
+    `found` (signals, 3). Of a signal that too few have learned, none.
     """
-    shown = lanes["mean"][numbers]
-    count = int(machine["contexts"])
-    if count > 0:
-        found = lanes[["terms", "wide"]][numbers]
-        for i in range(count):
-            step = machine["context"][i] - terms.look(found, CENTRE, i)
-            moved = shown + terms.look(found, SLOPE, i) * step
-            shown = np.where(np.isfinite(step), moved, shown)
-    off = lanes["last"][numbers] - lanes["expected"][numbers]
-    lately = np.abs(lanes["last_ns"][numbers] - now_ns[:, None]) <= HOUR_NS
-    return np.where(lately, shown + off, shown)
-
-
-def _medians(
-    values: NDArray[np.float64], there: NDArray[np.bool_], counts: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Return the median of each row's values that are there, at least one of them."""
-    ranked = np.sort(np.where(there, values, np.inf), axis=1)
-    row = np.arange(len(ranked))
-    found: NDArray[np.float64] = 0.5 * (ranked[row, (counts - 1) // 2] + ranked[row, counts // 2])
-    return found
+    answers, sigmas = np.empty(len(theirs)), np.empty(len(theirs))
+    for i in range(len(mine)):
+        lane = lanes[mine[i]]
+        count = 0
+        for k in range(len(theirs)):
+            if theirs[k, i] >= 0 and lanes[theirs[k, i]].armed == 1:
+                one = lanes[theirs[k, i]]
+                answers[count] = _answer(one, terms, context, lane.last_ns)
+                sigmas[count] = one.sigma
+                count += 1
+        found[i, 2] = 0.0
+        if count < LEAST or lane.role != CONDITION or lane.rows == 0:
+            continue
+        middle = _median(answers, count)
+        for k in range(count):
+            answers[k] = abs(answers[k] - middle)
+        apart, shared = NORMAL * _median(answers, count), SHARED * _median(sigmas, count)
+        found[i, 0], found[i, 2] = middle, count
+        found[i, 1] = shared if shared > apart else apart
 
 
 def compare(
@@ -111,25 +138,14 @@ def compare(
     `machine`: its record; `mine`: signal -> lane; `family`: those of each sister; `terms`: what
     the contexts explain. A signal that fewer than three sisters have learned is left out.
     """
-    if len(family) < LEAST or not mine:
-        return []
-    at = np.fromiter(mine.values(), np.int64, len(mine))
-    numbers = np.array([one.of(mine) for one in family]).T
-    there = (numbers >= 0) & (lanes["armed"][numbers] == 1)
-    asked = (lanes["role"][at] == CONDITION) & (lanes["rows"][at] > 0) & (there.sum(1) >= LEAST)
-    at, numbers, there = at[asked], numbers[asked], there[asked]
-    counts = there.sum(1)
-    answers = _answers(lanes, numbers, machine, lanes["last_ns"][at], terms)
-    middle = _medians(answers, there, counts)
-    apart = NORMAL * _medians(np.abs(answers - middle[:, None]), there, counts)
-    spread = np.maximum(apart, SHARED * _medians(lanes["sigma"][numbers], there, counts))
-    values = (lanes["last"][at], middle, spread, counts)
-    found = [
-        Comparison(signal=name, value=value, expected=expected, spread=wide, sisters=count)
-        for name, value, expected, wide, count in zip(
-            compress(mine, asked), *(one.tolist() for one in values), strict=True
-        )
-        if wide > 0.0
+    numbers = np.fromiter(mine.values(), np.int64, len(mine))
+    found = np.empty((len(mine), 3))
+    _family(lanes, terms.rows, numbers, together(family, tuple(mine)), contexts_of(machine), found)
+    last = lanes["last"][numbers].tolist()
+    said = [
+        Comparison(signal=name, value=value, expected=middle, spread=wide, sisters=int(count))
+        for name, value, (middle, wide, count) in zip(mine, last, found.tolist(), strict=True)
+        if count and wide > 0.0
     ]
-    found.sort(key=lambda one: (-abs(one.deviation), one.signal))
-    return found
+    said.sort(key=lambda one: (-abs(one.deviation), one.signal))
+    return said

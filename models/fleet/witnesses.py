@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from models.assessment import Comparison
 from models.fleet.checks import LIMIT_BITS, SENSOR_BITS
-from models.fleet.layout import AGAIN, CONDITION, LEVEL, SHIFT
+from models.fleet.layout import AGAIN, CONDITION, LEVEL, PEERS, SHIFT
 from models.fleet.signals import Signals
-from models.fleet.sisters import compare
-from models.fleet.terms import Terms
+from models.fleet.sisters import LEAST, compare, contexts_of
+from models.fleet.terms import CENTRE, SLOPE, Terms, at
+from models.life.compiled import entry, lean
 
 EXPLAINS: Final = 0.5  #: least share of the variance
 ROWS: Final = 100  #: rows of both signals in the reference
@@ -52,7 +53,8 @@ def witnesses(  # noqa: PLR0917  what a machine is made of
     found: dict[str, tuple[Comparison, ...]] = dict.fromkeys(asked, ())
     for one in _partners(asked, numbers, lanes, references, machine, terms):
         found[one.signal] = (one,)
-    for one in compare(machine, lanes, asked, family(), terms):
+    sisters = family()
+    for one in compare(machine, lanes, asked, sisters, terms) if len(sisters) >= LEAST else ():
         found[one.signal] += (one,)
     return found
 
@@ -74,6 +76,72 @@ def explained(lane: Any, machine: Any, terms: Terms) -> float | None:
     return value if math.isfinite(value) else None
 
 
+@lean
+def _expected(lane: Any, terms: Any, context: Any) -> float:
+    """Return what a signal should be, where a context explains it or not."""
+    more, said = 0.0, False
+    for i in range(min(len(context), lane.wide)):
+        slope = terms[at(lane, SLOPE, i)]
+        if slope != 0.0:
+            more += slope * (context[i] - terms[at(lane, CENTRE, i)])
+            said = True
+    value = lane.mean + more
+    return float(value if said and np.isfinite(value) else lane.mean)
+
+
+@lean
+def _sums(ref: Any, i: int) -> tuple[float, float, float]:
+    """Return a pair's sums of products: the signal's own, both signals', the other's."""
+    return np.float64(ref.pair_xx[i]), np.float64(ref.pair_xy[i]), np.float64(ref.pair_yy[i])
+
+
+@lean
+def _best(ref: Any) -> Any:
+    """Return the place of the peer that explains most, -1 if it is too little, and its share."""
+    best, most = -1, 0.0
+    for i in range(PEERS):
+        xx, xy, yy = _sums(ref, i)
+        if ref.pair_n[i] >= ROWS and xx > 0.0 and yy > 0.0 and np.isfinite(xx + yy):
+            share = xy * xy / (xx * yy)
+            if share > most:
+                best, most = i, share
+    return (best if most >= EXPLAINS else -1), most
+
+
+@entry
+def _beside(  # noqa: PLR0917  compiled code: no keywords
+    state: Any, asked: NDArray[np.int64], context: Any, now_ns: int, others: Any, found: Any
+) -> None:
+    """Find the partner of each signal that has one which speaks now.
+
+    `state`: lanes, references and terms; `context`: what the machine's contexts are; out: `others`
+    (signals,), the partner's lane or -1, and `found` (signals, 2), what it expects and how closely.
+    """
+    lanes, references, terms = state
+    for i in range(len(asked)):
+        others[i] = -1
+        lane = lanes[asked[i]]
+        if lane.frozen == 0:
+            continue
+        ref = references[lane.onset]
+        best, share = _best(ref)
+        if best < 0:
+            continue
+        number = ref.peer[best] - 1
+        other = lanes[number]
+        old_s = abs(now_ns - other.last_ns) * 1e-9
+        speaks = other.frozen == 1 and other.active & SENSOR_BITS == 0
+        if not speaks or not old_s <= LATELY * other.interval_s:
+            continue
+        xx, xy, yy = _sums(ref, best)
+        left = other.last - _expected(other, terms, context)
+        expected = _expected(lane, terms, context) + xy / yy * left
+        sigma = np.sqrt(max(0.0, 1.0 - share) * xx / ref.pair_n[best])
+        spread = max(sigma, 0.5 * lane.step if lane.step < np.inf else 0.0)
+        if np.isfinite(expected) and 0.0 < spread < np.inf:
+            others[i], found[i, 0], found[i, 1] = number, expected, spread
+
+
 def _partners(  # noqa: PLR0917  as `witnesses`
     asked: Mapping[str, int],
     numbers: Mapping[str, int],
@@ -83,32 +151,16 @@ def _partners(  # noqa: PLR0917  as `witnesses`
     terms: Terms,
 ) -> Iterator[Comparison]:
     """Yield asked signals beside the one that explains most of each, where one does."""
-    at = np.fromiter(asked.values(), np.int64, len(asked))
-    pairs = references[lanes["onset"][at]]
-    n = pairs["pair_n"]
-    xx, yy, xy = (pairs[key].astype(float) for key in ("pair_xx", "pair_yy", "pair_xy"))
-    known = (n >= ROWS) & (xx > 0.0) & (yy > 0.0) & (lanes["frozen"][at] != 0)[:, None]
-    known &= np.isfinite(xx + yy)
-    shares = np.where(known, xy * xy / np.where(known, xx * yy, 1.0), 0.0)
-    best = shares.argmax(1)
-    row = np.flatnonzero(shares[np.arange(len(at)), best] >= EXPLAINS)
-    if not len(row):
+    mine = np.fromiter(asked.values(), np.int64, len(asked))
+    others, found = np.empty(len(mine), np.int64), np.empty((len(mine), 2))
+    state = lanes, references, terms.rows
+    _beside(state, mine, contexts_of(machine), machine["at_ns"], others, found)
+    there = np.flatnonzero(others >= 0)
+    if not len(there):
         return
-    best, at = best[row], at[row]
-    n, xx, yy, xy, shares = (one[row, best] for one in (n, xx, yy, xy, shares))
-    others = pairs["peer"][row, best] - 1
-    old_s = np.abs(machine["at_ns"] - lanes["last_ns"][others]) * 1e-9
-    speaks = (lanes["frozen"][others] != 0) & (lanes["active"][others] & SENSOR_BITS == 0)
-    speaks &= old_s <= LATELY * lanes["interval_s"][others]
-    left = lanes["last"][others] - _expected(lanes, others, machine, terms)
-    sigma = np.sqrt(np.maximum(0.0, 1.0 - shares) * xx / n)
-    step = lanes["step"][at]
-    spread = np.maximum(sigma, np.where(step < math.inf, 0.5 * step, 0.0))
-    expected = _expected(lanes, at, machine, terms) + xy / yy * left
-    speaks &= np.isfinite(expected) & (spread > 0.0) & (spread < math.inf)
     names, besides = list(asked), {number: name for name, number in numbers.items()}
-    told = (row, others, lanes["last"][at], expected, spread)
-    for i, other, value, hope, wide in zip(*(one[speaks].tolist() for one in told), strict=True):
+    told = (there, others[there], lanes["last"][mine[there]], *found[there].T)
+    for i, other, value, hope, wide in zip(*(one.tolist() for one in told), strict=True):
         yield Comparison(
             signal=names[i],
             value=value,
@@ -117,15 +169,3 @@ def _partners(  # noqa: PLR0917  as `witnesses`
             sisters=0,
             beside=besides[other],
         )
-
-
-def _expected(
-    lanes: NDArray[Any], at: NDArray[np.int64], machine: Any, terms: Terms
-) -> NDArray[np.float64]:
-    """Return what signals should be, where a context explains them or not."""
-    means: NDArray[np.float64] = lanes["mean"][at]
-    if int(machine["contexts"]) > 0:
-        for i, number in enumerate(at.tolist()):
-            value = explained(lanes[number], machine, terms)
-            means[i] = means[i] if value is None else value
-    return means

@@ -6,7 +6,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from models.fleet import Fleet
-from models.fleet.signals import Orders, Signals
+from models.fleet.signals import Orders, Signals, together
 from models.profile import Limits, Profile, Signal
 from tests.models.fleet.machines import PROFILES, START, S, block
 
@@ -18,6 +18,16 @@ def test_signals_are_a_mapping_in_the_order_they_came() -> None:
     assert dict(one) == {"a": 4, "b": 9, "c": 20}
     assert (len(one), "c" in one, "d" in one, one.get("d")) == (3, True, False, None)
     assert list(one.values()) == [4, 9, 20]
+
+
+def test_lanes_of_many_machines_are_the_same_whether_they_share_their_order_or_not() -> None:
+    orders = Orders()
+    alike = [Signals(orders, ["a", "b"], [4, 9]), Signals(orders, ["a", "b"], [1, 2])]
+    assert together(alike, ["b", "x", "a"]).tolist() == [[9, -1, 4], [2, -1, 1]]
+    mixed = [*alike, Signals(orders, ["b"], [7])]
+    assert together(mixed, ["b", "x", "a"]).tolist() == [[9, -1, 4], [2, -1, 1], [7, -1, -1]]
+    assert together([Signals(orders)], ["a"]).tolist() == [[-1]]
+    assert (together([], ["a"]).shape, together(alike, []).shape) == ((0, 1), (2, 0))
 
 
 def test_machines_of_a_type_share_names_and_bounds() -> None:
