@@ -24,6 +24,7 @@ from cloud.units import Units, by_machine
 from models.contract import codec, topics
 from models.contract.errors import ContractError, Reason
 from models.contract.messages import Answer, Batch, Birth, MachineRef
+from models.contract.sheet import Sheet
 from models.rows import Block, Tick
 
 FUTURE_NS: Final = 300 * 10**9  #: later than this after arrival is a wrong clock
@@ -250,7 +251,7 @@ class Decoder:
         self, identity: str, batch: Batch, received_ns: int
     ) -> tuple[NDArray[np.int64], bool]:
         """Return the samples' times and whether the clock had to be put right."""
-        offsets = batch.offsets_ns
+        offsets, read = batch.offsets_ns, batch.columns
         if isinstance(offsets, array):  # they need not grow: every one of them counts
             steps = np.frombuffer(offsets, dtype=np.int64)
             first, newest = int(steps.min()), int(steps.max())
@@ -263,7 +264,8 @@ class Decoder:
             return steps + (received_ns - newest), False
         plausible = t0_ns + first >= BUILT_NS and t0_ns + newest <= received_ns + FUTURE_NS
         if plausible or self.data_time(identity):
-            return steps + t0_ns, False
+            made = read.times_ns if type(read) is Sheet else None
+            return steps + t0_ns if made is None else made, False
         return self._corrected(identity, batch, steps, received_ns), True
 
     def _corrected(

@@ -1,11 +1,13 @@
 """A group's messages are read together: batches mostly look like the last ones of their topics.
 
-A `Template` tells a batch's head; then all columns of one layout are taken apart by compiled code,
-every byte between the readings compared. What differs in any other byte is read key by key, so that
-the outcome is the same.
+Messages whose templates are of one shape are taken apart by compiled code, every byte compared that
+is neither a reading nor a number that differs from batch to batch. What differs in any other byte
+is read key by key, so that the outcome is the same.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
 from typing import Any, Final
 
 import msgspec
@@ -16,16 +18,20 @@ from cloud.intrinsics import copy
 from models.contract import codec, topics
 from models.contract.errors import ContractError
 from models.contract.messages import Batch
-from models.contract.sheet import Layout, Sheet
-from models.contract.template import Head, Template, bytes_of, template
+from models.contract.sheet import Sheet
+from models.contract.template import Shape, Template, bytes_of, template
+from models.contract.times import MAX_OFFSET
 from models.life.compiled import entry
 
 MAX_TOPICS: Final = 65_536
-MAX_BYTES: Final = 1 << 27  #: that templates take, by `Template.size` and their layouts
-OF_LAYOUT: Final = 500  #: bytes of a layout of no columns (measured)
+MAX_BYTES: Final = 1 << 27  #: that templates take, by `Template.size` and their shapes
+OF_SHAPE: Final = 1_500  #: bytes of a shape of no columns (measured)
 MAX_MISSES: Final = 8  #: batches in a row that fitted no template: then a topic gets none any more
-TOGETHER: Final = 256 << 10  #: bytes of columns at once: a cache has them still at the next look
+TOGETHER: Final = 256 << 10  #: bytes of messages at once: a cache has them still at the next look
+NUMBERS: Final = ("unreceipted", "seq", "t0_ns", "mono_ns")  #: as `Shape.numbers` has them
 _MAP: Final = 5  #: major type of CBOR
+_MAGNITUDE: Final = 2**63 - 1  #: the bits of a double without its sign
+_INFINITE: Final = 0x7FF << 52  #: these of an infinite one
 _CBOR: Final = frozenset(
     {None, "", *(kind for kind, form in codec.CONTENT_TYPES.items() if form == "cbor")}
 )
@@ -43,12 +49,13 @@ class Arrived(msgspec.Struct, frozen=True, gc=False):
     token: object = None
 
 
-def _weight(shape: Layout) -> int:
-    """Return the bytes of a layout; templates that are alike share it."""
-    tables = (shape.names, shape.heads, shape.sizes, shape.ends)
-    arrays = sum(map(len, shape.heads)) + 16 * len(shape.heads)  # as `_Columns` has heads and sizes
-    whole = bytes_of((*tables, shape.places, shape.types)) + sum(map(bytes_of, tables))
-    return OF_LAYOUT + whole + arrays
+def _weight(shape: Shape) -> int:
+    """Return the bytes of a shape; templates that are alike share it."""
+    of = shape.layout
+    tables = (of.names, of.heads, of.sizes, of.ends)
+    arrays = sum(map(len, of.heads)) + 16 * len(of.heads)  # as `_Alike` has heads and sizes
+    whole = bytes_of((*tables, of.places, of.types)) + sum(map(bytes_of, tables))
+    return OF_SHAPE + whole + arrays
 
 
 def apart(messages: Mapping[int, object]) -> dict[int, Batch]:
@@ -67,6 +74,7 @@ def apart(messages: Mapping[int, object]) -> dict[int, Batch]:
     left = {id(sheet.data.base): sheet.data.base.nbytes for *_, sheet in found}
     for *_, sheet in found:
         left[id(sheet.data.base)] -= sheet.data.nbytes
+        left[id(sheet.data.base)] -= 0 if sheet.times_ns is None else sheet.times_ns.nbytes
     return {
         n: msgspec.structs.replace(one, columns=_own(sheet))
         for n, one, sheet in found
@@ -77,80 +85,164 @@ def apart(messages: Mapping[int, object]) -> dict[int, Batch]:
 def _own(sheet: Sheet) -> Sheet:
     """Return the same with its values in memory of its own."""
     data = sheet.data.copy()
-    table = None if sheet.table is None else data.view("<f8").reshape(sheet.table.shape)
-    return Sheet(sheet.layout, data, sheet.check, table)
+    times_ns = None if sheet.times_ns is None else sheet.times_ns.copy()
+    table = None if sheet.table is None else data
+    return Sheet(sheet.layout, data, sheet.check, table, times_ns)
 
 
 @entry
-def _taken_apart(bodies: Any, shape: Any, values: Any, cells: Any, found: Any) -> None:
-    """Copy the columns' values (messages, bytes); `found` (messages, 2), of each: fits, finite.
+def _taken_apart(messages: Any, shape: Any, values: Any, numbers: Any, found: Any) -> None:
+    """Take messages apart into values and `numbers` (messages, 4), those of `Shape`.
 
-    `shape`: the bytes of all heads, and how many each has and the values behind it, (columns, 2).
-    Fits: all stands where the heads say. Finite: none of `cells` (messages, numbers) is infinite.
+    `found` (messages, 2) says of each: fits, finite. Fits: all stands where it should, and no
+    number is too large. Finite: none of the doubles is infinite.
+    `messages`: the messages, and what stands before the columns of each but for what differs, both
+    (messages, bytes). `shape`: the pieces of the latter that stay, and places of numbers; then of
+    the columns the bytes of all heads, how many each has and the values behind it, (columns, 2);
+    then how many numbers they have together if they are doubles, and the step of times.
+    `values`: room (messages, bytes), and if they are doubles the same as int64: what they leave
+    of it gets the times.
     """
-    heads, sizes = shape
+    bodies, heads = messages
+    pieces, places, titles, sizes, doubles, step_ns = shape
+    room, words = values
     for i in range(len(bodies)):
-        at = head = to = 0
-        same = True
+        other = np.uint8(0)
+        for piece in range(len(pieces)):
+            for at in range(pieces[piece, 0], pieces[piece, 1]):
+                other |= bodies[i, at] ^ heads[i, at]
+        same = other == 0
+        for k in range(len(places)):
+            number = np.uint64(0)
+            for at in range(places[k, 0], places[k, 0] + places[k, 1]):
+                number = number << np.uint64(8) | np.uint64(bodies[i, at])
+            same &= number <= np.uint64(places[k, 2])
+            numbers[i, k] = np.int64(number)
+        at, title, to = heads.shape[1], 0, 0
         for column in range(len(sizes)):
             for _ in range(sizes[column, 0]):
-                same &= bodies[i, at] == heads[head]
+                same &= bodies[i, at] == titles[title]
                 at += 1
-                head += 1
+                title += 1
             size = sizes[column, 1]
-            copy(values[i].ctypes.data + to, bodies[i].ctypes.data + at, size)
+            copy(room[i].ctypes.data + to, bodies[i].ctypes.data + at, size)
             at += size
             to += size
         infinite = False
-        for k in range(cells.shape[1]):
-            infinite |= abs(cells[i, k]) == np.inf
+        for k in range(doubles):
+            infinite |= words[i, k] & _MAGNITUDE == _INFINITE
+        for k in range(doubles, words.shape[1]):
+            words[i, k] = numbers[i, 2] + (k - doubles) * step_ns
         found[i, 0], found[i, 1] = same, not infinite
 
 
-class _Columns:
-    """Takes columns of one layout out of messages; `templates` have it."""
+class _Alike:
+    """Reads messages of one shape; `templates` have it."""
 
-    __slots__ = ("_layout", "_shape", "templates")
+    __slots__ = ("_compiled", "_timed", "shape", "size", "templates")
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, shape: Shape) -> None:
         self.templates = 0
-        self._layout = layout
-        heads = np.frombuffer(b"".join(layout.heads), np.uint8)
-        self._shape = heads, np.array([*zip(map(len, layout.heads), layout.sizes, strict=True)])
+        self.shape = shape
+        self.size = shape.size
+        of = shape.layout
+        #: whether times go with the columns: they stand in a place, and at even distances
+        self._timed = of.doubles and shape.t0_ns.size > 0 and shape.step_ns is not None
+        self._compiled = (
+            np.array(shape.pieces, np.int64),
+            np.array(shape.numbers, np.int64),
+            np.frombuffer(b"".join(of.heads), np.uint8),
+            np.array([*zip(map(len, of.heads), of.sizes, strict=True)]),
+            len(of.names) * of.count if of.doubles else 0,
+            shape.step_ns or 0,
+        )
 
-    def sheets(self, bodies: Sequence[memoryview]) -> list[Sheet | None]:
-        """Return the columns that begin in each of these; None where it is of another layout."""
-        layout, count = self._layout, len(bodies)
-        joined = np.frombuffer(b"".join(bodies), np.uint8)
-        values, found = np.empty((count, layout.ends[-1]), np.uint8), np.empty((count, 2), np.bool_)
-        cells = values.view("<f8") if layout.doubles else np.empty((count, 0))
-        _taken_apart(joined.reshape(count, layout.size), self._shape, values, cells, found)
-        firsts = np.arange(0, len(joined), layout.size)
+    def read(self, payloads: Sequence[bytes], templates: Sequence[Template]) -> list[Batch | None]:
+        """Return the batches of payloads of this `size`; None for one that is of another shape."""
+        shape, layout, count = self.shape, self.shape.layout, len(payloads)
+        joined = np.frombuffer(b"".join(payloads), np.uint8)
+        heads = np.frombuffer(b"".join([one.head for one in templates]), np.uint8)
+        width = layout.ends[-1] + (8 * layout.count if self._timed else 0)
+        room = np.empty((count, width), np.uint8)
+        words = room.view(np.int64) if layout.doubles else np.empty((count, 0), np.int64)
+        numbers, found = np.empty((count, 4), np.int64), np.empty((count, 2), np.bool_)
+        bodies = joined.reshape(count, self.size), heads.reshape(count, shape.columns)
+        _taken_apart(bodies, self._compiled, (room, words), numbers, found)
+        firsts = np.arange(shape.columns, len(joined), self.size)
         checks = crc32s(joined, firsts, firsts + layout.size).tolist()
-        fits = found[:, 0]
-        if not fits.all():  # what goes on keeps nothing of what does not
-            values = values[fits]
-            cells = values.view("<f8") if layout.doubles else cells[fits]
-        tables = _tables(cells, len(layout.names)) if layout.doubles else cells
-        taken = zip(values, tables, strict=True)
+        if not found[:, 0].all():  # what goes on keeps nothing of what does not
+            room = room[found[:, 0]]
+        sheets = self._sheets(room, found, checks)
+        said = [self._said(k, numbers, templates) for k in range(4)]
+        out: list[Batch | None] = []
+        for one, offsets, sheet, u, seq, t0_ns, mono_ns in zip(
+            templates, self._offsets(payloads, templates), sheets, *said, strict=True
+        ):
+            if sheet is None or offsets is None:
+                out.append(None)
+                continue
+            known = one.batch
+            batch = Batch(
+                columns=sheet,
+                count=known.count,
+                boot=known.boot,
+                seq=seq,
+                unreceipted=u,
+                t0_ns=t0_ns,
+                mono_ns=mono_ns,
+                clock=known.clock,
+                offsets_ns=offsets,
+                historical=known.historical,
+                dictionary=known.dictionary,
+            )
+            out.append(batch)
+        return out
+
+    def _sheets(self, room: Any, found: Any, checks: Sequence[int]) -> list[Sheet | None]:
+        """Return the columns of each; None for what does not fit, of which `room` has nothing."""
+        layout = self.shape.layout
+        data, times_ns = room, repeat(None)
+        if layout.doubles:
+            cells, values = room.view("<f8"), len(layout.names) * layout.count
+            data = cells[:, :values].reshape(len(cells), len(layout.names), layout.count)
+            times_ns = room.view("<i8")[:, values:] if self._timed else times_ns
+        taken = zip(data, times_ns, strict=False)  # one may have no end
         out: list[Sheet | None] = []
         for (fit, finite), check in zip(found.tolist(), checks, strict=True):
             if not fit:
                 out.append(None)
                 continue
-            data, table = next(taken)
-            out.append(Sheet(layout, data, check, table if layout.doubles and finite else None))
+            mine, when = next(taken)
+            out.append(
+                Sheet(layout, mine, check, mine if finite and layout.doubles else None, when)
+            )
         return out
 
+    def _said(self, k: int, numbers: Any, templates: Sequence[Template]) -> list[int | None]:
+        """Return what messages say of `NUMBERS[k]`: where it stands in no place, as ever."""
+        if self.shape.numbers[k].size:
+            said: list[int | None] = numbers[:, k].tolist()
+            return said
+        return [getattr(one.batch, NUMBERS[k]) for one in templates]
 
-def _tables(cells: Any, columns: int) -> Any:
-    return cells.reshape(len(cells), columns, cells.shape[1] // columns)
+    def _offsets(
+        self, payloads: Sequence[bytes], templates: Sequence[Template]
+    ) -> Iterator["int | array[int] | None"]:
+        """Yield the samples' offsets of each message, None where one is too large."""
+        first, size, _ = self.shape.offsets
+        if not size:
+            yield from [one.batch.offsets_ns for one in templates]
+            return
+        for payload in payloads:
+            own = array("q", payload[first : first + size])
+            yield own if max(own) <= MAX_OFFSET and min(own) >= -MAX_OFFSET else None
 
 
 class _Kept(msgspec.Struct):
-    """A topic's template, and how many batches in a row fitted none."""
+    """A topic's template, who reads such messages, and how many batches in a row fitted none."""
 
     template: Template | None = None
+    alike: _Alike | None = None
     misses: int = 0
 
 
@@ -163,7 +255,7 @@ class Reader:
 
     def __init__(self) -> None:
         self._kept: dict[str, _Kept] = {}
-        self._columns: dict[Layout, _Columns] = {}
+        self._shapes: dict[Shape, _Alike] = {}
         self.size = 0
 
     def read(self, group: Sequence[Arrived]) -> list[Read]:
@@ -183,24 +275,23 @@ class Reader:
         self, group: Sequence[Arrived], places: Iterable[int], out: list[Read | None]
     ) -> None:
         """Read those that look like the last ones of their topics."""
-        alike: dict[Layout, list[tuple[int, _Kept, Head, memoryview]]] = {}
+        found: dict[_Alike, list[tuple[int, _Kept]]] = {}
         for place in places:
             arrived = group[place]
             kept = self._kept.get(arrived.topic)
-            if kept is None or kept.template is None or arrived.content_type not in _CBOR:
+            if kept is None or kept.alike is None or arrived.content_type not in _CBOR:
                 continue
-            head = kept.template.head(arrived.payload)
-            if head is not None:
-                body = memoryview(arrived.payload)[kept.template.columns :]
-                alike.setdefault(kept.template.layout, []).append((place, kept, head, body))
-        for layout, found in alike.items():
-            step = max(1, TOGETHER // layout.size)
-            for first in range(0, len(found), step):
-                part = found[first : first + step]
-                sheets = self._columns[layout].sheets([body for *_, body in part])
-                for (place, kept, head, _), sheet in zip(part, sheets, strict=True):
-                    if sheet is not None and kept.template is not None:
-                        out[place] = kept.template.batch(head, sheet)
+            if len(arrived.payload) == kept.alike.size:
+                found.setdefault(kept.alike, []).append((place, kept))
+        for alike, those in found.items():
+            step = max(1, TOGETHER // alike.size)
+            for first in range(0, len(those), step):
+                part = those[first : first + step]
+                templates: Any = [kept.template for _, kept in part]
+                read = alike.read([group[place].payload for place, _ in part], templates)
+                for (place, kept), batch in zip(part, read, strict=True):
+                    out[place] = batch
+                    if batch is not None:
                         kept.misses = 0
 
     def _by_key(self, arrived: Arrived) -> Read:
@@ -222,26 +313,32 @@ class Reader:
             kept.misses += 1
             fresh = template(payload, batch)
             if fresh is not None:
-                self._count(kept.template, -1)
-                self._count(fresh, 1)
-                kept.template = fresh
+                self._forget(kept)
+                self._keep(kept, fresh)
         while len(self._kept) > 1 and (len(self._kept) > MAX_TOPICS or self.size > MAX_BYTES):
             oldest = next(iter(self._kept))
             if oldest == text:  # the newest one goes last
                 self._kept[oldest] = self._kept.pop(oldest)
                 continue
-            self._count(self._kept.pop(oldest).template, -1)
+            self._forget(self._kept.pop(oldest))
 
-    def _count(self, one: Template | None, more: int) -> None:
-        """Count a template in (1) or out (-1)."""
-        if one is None:
+    def _keep(self, kept: _Kept, fresh: Template) -> None:
+        alike = self._shapes.get(fresh.shape)
+        if alike is None:
+            alike = self._shapes[fresh.shape] = _Alike(fresh.shape)
+            self.size += _weight(fresh.shape)
+        fresh.shape = alike.shape
+        alike.templates += 1
+        kept.template, kept.alike = fresh, alike
+        self.size += fresh.size
+
+    def _forget(self, kept: _Kept) -> None:
+        template, alike = kept.template, kept.alike
+        if template is None or alike is None:
             return
-        columns = self._columns.get(one.layout)
-        if columns is None:
-            columns = self._columns[one.layout] = _Columns(one.layout)
-            self.size += _weight(one.layout)
-        self.size += more * one.size
-        columns.templates += more
-        if not columns.templates:
-            del self._columns[one.layout]
-            self.size -= _weight(one.layout)
+        kept.template = kept.alike = None
+        self.size -= template.size
+        alike.templates -= 1
+        if not alike.templates:
+            del self._shapes[alike.shape]
+            self.size -= _weight(alike.shape)

@@ -107,24 +107,27 @@ def layout(names: tuple[str, ...], types: str, count: int) -> Layout:
 
 
 class Sheet(Mapping[str, Column]):
-    """Columns of one layout, their values one behind the other in `data`: bytes, or a view of some.
+    """Columns of one layout, their values one behind the other in `data`: bytes, or an array.
 
-    `check`: the checksum of `Layout.join`. `table`: the values as an array (columns, count) where
-    the reader has made one; then none is infinite.
+    `check`: the checksum of `Layout.join`. `table` and `times_ns`: the values as an array (columns,
+    count), then none is infinite, and the samples' times (count,), where the reader has made them.
     """
 
-    __slots__ = ("check", "data", "layout", "table")
+    __slots__ = ("check", "data", "layout", "table", "times_ns")
 
-    def __init__(self, layout: Layout, data: Any, check: int, table: Any = None) -> None:
+    def __init__(
+        self, layout: Layout, data: Any, check: int, table: Any = None, times_ns: Any = None
+    ) -> None:
         self.layout = layout
         self.data = data
         self.check = check
         self.table = table
+        self.times_ns = times_ns
 
     def __getitem__(self, name: str) -> Column:
         at = self.layout.places[name]
         end = self.layout.ends[at]
-        cells = self.data[end - self.layout.sizes[at] : end]
+        cells = memoryview(self.data).cast("B")[end - self.layout.sizes[at] : end]
         return Column(type=self.layout.types[at], data=bytes(cells))
 
     def __iter__(self) -> Iterator[str]:

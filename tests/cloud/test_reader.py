@@ -131,7 +131,8 @@ def test_a_group_says_what_each_of_its_messages_says(random: random.Random, toge
         group = []
         for _ in range(random.randrange(30)):
             rows = random.choice([1, 1, 3, 40])
-            batch = native(seq * random.choice([1, 50, 9_000]), rows, boot=random.choice(BOOTS))
+            more = {"boot": random.choice(BOOTS)} | random.choice([{}, {"offsets_ns": -7}])
+            batch = native(seq * random.choice([1, 50, 9_000]), rows, **more)
             if random.random() < 0.5:
                 values = [random.choice([1.5, float("nan"), float("inf")]) for _ in range(rows)]
                 column = Column(type="d", data=array("d", values).tobytes())
@@ -164,6 +165,11 @@ def as_one(told: Any) -> Any:
         if sheet.table is not None:
             assert np.isfinite(sheet.table[~np.isnan(sheet.table)]).all()
             assert sheet.table.tobytes() == b"".join(c.data for c in sheet.values())
+        if sheet.times_ns is not None:
+            assert isinstance(told.offsets_ns, int)
+            assert told.t0_ns is not None
+            evenly = [told.t0_ns + k * told.offsets_ns for k in range(told.count)]
+            assert sheet.times_ns.tolist() == evenly
         return msgspec.structs.replace(told, columns=dict(sheet))
     return told
 
@@ -227,9 +233,9 @@ def test_a_memory_of_any_size_says_the_same_and_keeps_to_it(
             assert told == codec.decode(topics.parse(text), payload)
             assert reader.size <= most or len(reader._kept) == 1
     kept = [one.template for one in reader._kept.values() if one.template is not None]
-    layouts = {one.layout for one in kept}
+    shapes = {one.shape for one in kept}
     assert reader.size == sum(one.size for one in kept) + sum(
-        readers._weight(one) for one in layouts
+        readers._weight(one) for one in shapes
     )
 
 
@@ -332,11 +338,13 @@ def kept_by(blocks: list[Block]) -> int:
     return sum(whole.values())
 
 
-@pytest.mark.parametrize("kind", ["d", "f"])
+@pytest.mark.parametrize(
+    ("kind", "more"), [("d", {}), ("f", {}), ("d", {"offsets_ns": 10**9}), ("f", {"offsets_ns": 1})]
+)
 def test_what_goes_on_keeps_nothing_of_the_repeats_that_it_was_read_with(
-    tmp_path: Path, kind: str
+    tmp_path: Path, kind: str, more: dict[str, Any]
 ) -> None:
-    plain: dict[str, Any] = {"dictionary": None, "unreceipted": 1_000}
+    plain: dict[str, Any] = {"dictionary": None, "unreceipted": 1_000, **more}
 
     def sent(device: int, seq: int) -> Arrived:
         column = Column(type=kind, data=random.Random(seq).randbytes(250 * ITEM_SIZE[kind]))
@@ -372,4 +380,5 @@ def test_what_goes_on_keeps_nothing_of_what_fitted_no_template() -> None:
     first, *_ = reader.read(group)
     assert isinstance(first, Batch)
     assert type(first.columns) is Sheet
-    assert first.columns.data.base.nbytes == first.columns.data.nbytes == 80
+    assert first.columns.data.nbytes == first.columns.times_ns.nbytes == 80
+    assert first.columns.data.base.nbytes == 160
