@@ -39,18 +39,16 @@ def take(batch: Batch, skip: int, count: int) -> Part:
 
     Those of a part are copied, so that they do not keep the rest.
     """
-    end = min(batch.count, skip + count)
+    end, columns = min(batch.count, skip + count), batch.columns
     part = None if end - skip == batch.count else slice(skip, end)
-    sheet = batch.columns if type(batch.columns) is Sheet else None
-    names = tuple(batch.columns) if sheet is None else sheet.layout.names
-    table = None if sheet is None else _finite_table(sheet)
-    if table is not None:
-        return Part(end - skip, names, _cut(table, part))
-    found = tuple(batch.columns.values())
+    if type(columns) is Sheet and (table := _finite_table(columns)) is not None:
+        return Part(end - skip, columns.layout.names, table if part is None else _cut(table, part))
+    names = tuple(columns)
+    found = tuple(columns.values())
     quality = {n: _cut(np.frombuffer(q, np.uint8), part) for n, q in batch.quality.items()}
     missing = {
         name: _cut(np.frombuffer(column.missing, np.bool_), part)
-        for name, column in batch.columns.items()
+        for name, column in columns.items()
         if column.missing is not None
     }
     if all(column.type == "d" for column in found):

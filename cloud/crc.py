@@ -4,8 +4,12 @@ V. Gopal et al., "Fast CRC computation for generic polynomials using PCLMULQDQ i
 2009): 64 bytes at a time are folded onto the next ones, four times 128 bits side by side. What is
 left, 16 bytes and an end, has the same CRC and is taken byte by byte. Other processors leave all
 to zlib.
+
+That of two parts, one behind the other, follows from theirs: a CRC is a polynomial, and each byte
+behind it multiplies it by x^8, modulo the polynomial of the CRC (M. Adler, zlib, `crc32_combine`).
 """
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, Final
 from zlib import crc32 as of_zlib
@@ -18,10 +22,12 @@ from numba.core.registry import cpu_target
 from numpy.typing import NDArray
 
 from cloud.intrinsics import compiled
-from models.life.compiled import entry, part
+from models.life.compiled import entry, lean, part
 
 LEAST: Final = 16_384  #: bytes for which a call of compiled code pays
 _STEP: Final = 64
+_POLYNOMIAL: Final = np.uint32(0xEDB88320)  #: reflected, as all of them: bit 31 - k stands for x^k
+_X_0, _X_8 = np.uint32(1 << 31), np.uint32(1 << 23)
 _ALL: Final = 0xFFFFFFFF
 _BYTE, _WORD = ir.IntType(8), ir.IntType(64)
 _PAIR: Final = ir.VectorType(_WORD, 2)
@@ -99,6 +105,60 @@ def _of_each(data: Any, firsts: Any, ends: Any, checks: Any) -> None:
     for i in range(len(firsts)):
         check = np.uint32(checks[i] ^ np.uint32(_ALL))
         checks[i] = _of_one(data, firsts[i], ends[i], check) ^ np.uint32(_ALL)
+
+
+@lean
+def _product(one: Any, other: Any) -> Any:
+    """Return the product of two polynomials, modulo that of the CRC."""
+    out = np.uint32(0)
+    for k in range(32):
+        if one >> np.uint32(31 - k) & np.uint32(1):
+            out ^= other
+        lost = other & np.uint32(1)
+        other >>= np.uint32(1)
+        if lost:
+            other ^= _POLYNOMIAL
+    return out
+
+
+@lean
+def _moved_by(size: Any) -> Any:
+    """Return x^(8 size)."""
+    out, square = _X_0, _X_8
+    while size:
+        if size & 1:
+            out = _product(out, square)
+        square = _product(square, square)
+        size >>= 1
+    return out
+
+
+@entry
+def _of_joined(checks: Any, behind: Any, sizes: Any, out: Any) -> None:
+    size, moved = 0, _X_0
+    for i in range(len(checks)):
+        if sizes[i] != size:
+            size, moved = sizes[i], _moved_by(sizes[i])
+        out[i] = _product(moved, checks[i]) ^ behind[i]
+
+
+def of_each(parts: Sequence[bytes]) -> NDArray[np.uint32]:
+    """Return the CRC-32 of each part, (parts,)."""
+    ends = np.cumsum(np.fromiter(map(len, parts), np.int64, len(parts)))
+    firsts = np.concatenate(([0], ends[:-1])) if len(parts) else ends
+    return crc32s(np.frombuffer(b"".join(parts), np.uint8), firsts, ends)
+
+
+def of_joined(
+    checks: NDArray[np.uint32], behind: NDArray[np.uint32], sizes: NDArray[np.int64]
+) -> NDArray[np.uint32]:
+    """Return the CRC-32 of parts with what stands behind each, from both theirs, (parts,).
+
+    `sizes`: bytes of what stands behind.
+    """
+    out = np.empty(len(checks), np.uint32)
+    _of_joined(checks, behind, sizes, out)
+    return out
 
 
 def crc32s(

@@ -7,6 +7,7 @@ has returned.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
+from operator import is_
 from typing import Final
 
 import msgspec
@@ -20,6 +21,7 @@ from cloud.sequence import Decision, Key, Numbered, Sequencer, Verdict
 from models.contract import codec, topics
 from models.contract.errors import ContractError, Reason
 from models.contract.messages import Batch, Birth, Gap, Receipt, Refusal
+from models.contract.sheet import Sheet
 
 VALUE_BYTES: Final = 8  #: of a message that cannot be read count as one value
 RANGE_VALUES: Final = 10  #: a declared range costs memory like so many values
@@ -128,14 +130,14 @@ class Ingest:
         self.counters.messages += len(group)
         taken = [arrived for arrived in group if self._passes(arrived)]
         self.counters.refused += len(group) - len(taken)  # the next one's receipt says so
-        for arrived, read in zip(taken, self.reader.read(taken), strict=True):
-            at = len(out)
+        reads, first = self.reader.read(taken), len(out)
+        for arrived, read in zip(taken, reads, strict=True):
             if isinstance(read, ContractError):
                 self._unread(arrived, read, out)
             else:
                 self._sort(arrived, read, out)
-            gone_on = len(out) > at and out[at][1] is read and out[at][0].take == ALL
-            self._whole = self._whole and gone_on
+        gone_on = [message for entry, message in out[first:] if entry.take == ALL]
+        self._whole = len(gone_on) == len(reads) and all(map(is_, gone_on, reads))
         for key, released in self.sequencer.overdue(now_ns):
             out.append((self._release(key, now_ns), None))
             self._released(released, out)
@@ -153,20 +155,14 @@ class Ingest:
             if stranger is not None:
                 self._unread(arrived, ContractError(Reason.UNKNOWN_DEVICE, stranger), out)
                 return
-        entry = Entry(Kind.MESSAGE, arrived.received_ns, arrived.topic, arrived.payload)
         if isinstance(message, Batch):
-            values = message.count * (len(message.columns) or 1)
-            if not self.quota.values(topic.identity, values, arrived.received_ns):
-                self._over_quota(topic, message)
-                return
-            if message.guaranteed:
-                self._batch(topic, entry, message, arrived, out)
-                return
-            self.counters.samples += message.count
-        elif isinstance(message, Birth) and self._again(topic.identity, arrived.payload):
+            self._batch(topic, message, arrived, out)
+            return
+        entry = Entry(Kind.MESSAGE, arrived.received_ns, arrived.topic, arrived.payload)
+        if isinstance(message, Birth) and self._again(topic.identity, arrived.payload):
             self.counters.repeats += 1
             return  # retained: it comes again at every connection
-        elif isinstance(message, Gap):
+        if isinstance(message, Gap):
             self._gap(topic, entry, message, out)
             return
         self.counters.accepted += 1
@@ -224,6 +220,21 @@ class Ingest:
         answer.refused.append(Refusal(first=seq, last=last, code=code))
 
     def _batch(
+        self, topic: topics.Topic, batch: Batch, arrived: Arrived, out: list[Pending]
+    ) -> None:
+        columns, at_ns = batch.columns, arrived.received_ns
+        values = batch.count * (len(columns) or 1)
+        if not self.quota.values(topic.identity, values, at_ns):
+            self._over_quota(topic, batch)
+            return
+        check = columns.whole if type(columns) is Sheet else None
+        entry = Entry(Kind.MESSAGE, at_ns, arrived.topic, arrived.payload, check=check)
+        if batch.guaranteed:
+            self._numbered(topic, entry, batch, arrived, out)
+        else:
+            self._parts(entry, batch, ((0, batch.count),), out)
+
+    def _numbered(
         self,
         topic: topics.Topic,
         entry: Entry,
@@ -232,9 +243,8 @@ class Ingest:
         out: list[Pending],
     ) -> None:
         key, numbered = identify(topic, batch)
-        decision = self.sequencer.offer(
-            key, numbered, arrived.received_ns, entry, len(entry.payload)
-        )
+        size = len(entry.payload)
+        decision = self.sequencer.offer(key, numbered, entry.at_ns, entry, size)
         self._answer(key).columns = len(batch.columns)
         if batch.dictionary and not self._explains(topic.identity, batch.dictionary):
             self._refuse(key, batch, numbered.seq, Reason.UNKNOWN_DICTIONARY)
@@ -356,5 +366,6 @@ def identify(topic: topics.Topic, batch: Batch) -> tuple[Key, Numbered]:
     """Return a guaranteed batch's stream and numbers."""
     assert batch.boot is not None
     assert batch.seq is not None
-    key = Key(topic.identity, batch.boot, topic.channel[1])
+    #: as `Key(…)`, which is slow
+    key = tuple.__new__(Key, (topic.identity, batch.boot, topic.channel[1]))
     return key, Numbered(batch.seq, batch.count, batch.unreceipted, codec.fingerprint(batch))

@@ -22,7 +22,7 @@ from zlib import crc32
 import msgspec
 import numpy as np
 
-from cloud.crc import crc32s
+from cloud.crc import crc32s, of_each, of_joined
 from cloud.durable import sync
 from cloud.errors import StoreBusy, StoreCorrupt, StoreFull
 
@@ -33,8 +33,9 @@ _WHOLE: Final = struct.Struct("<HBBIIqqII")  #: these, one behind the other
 _MAGIC: Final = 0xF0E1
 _PREFIX: Final = _HEAD.size + _CRC.size
 _GROUP: Final = 0x80
-_TOGETHER: Final = 256 << 10  #: bytes that are laid out, summed and written while a cache has them
+_TOGETHER: Final = 256  #: records that are written in one call, two pieces each: it takes 1,024
 ALL: Final = 0xFFFFFFFF  #: `take`: every sample from `skip` on
+_Pieces = Sequence[bytes | memoryview]
 
 
 class Kind(IntEnum):
@@ -48,7 +49,10 @@ class Kind(IntEnum):
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
-    """One thing to record. Of a batch, samples `skip … skip + take - 1` count."""
+    """One thing to record. Of a batch, samples `skip … skip + take - 1` count.
+
+    `check`: the CRC-32 of the payload, from who has read it.
+    """
 
     kind: Kind
     at_ns: int
@@ -56,6 +60,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     payload: bytes = b""
     skip: int = 0
     take: int = ALL
+    check: int | None = None
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
@@ -89,38 +94,45 @@ class Journal(Protocol):
         ...
 
 
-def _laid(records: Sequence[Record], flag: int = 0) -> Iterator[bytearray]:
+def _laid(records: Sequence[Record], flag: int = 0) -> Iterator[_Pieces]:
     """Yield the records as they stand in a segment, many at a time; `flag`: of the first one."""
-    parts: list[bytes] = []
-    sizes: list[int] = []
-    left = 0
-    for record in records:
-        entry = record.entry
-        topic, payload = entry.topic.encode(), entry.payload
-        kind, body = entry.kind | flag, len(topic) + len(payload)
-        place = (0, record.n, entry.at_ns, entry.skip, entry.take)
-        parts += (_WHOLE.pack(_MAGIC, kind, len(topic), body, *place), topic, payload)
-        sizes.append(_WHOLE.size + body)
-        flag = 0
-        left += _WHOLE.size + body
-        if left >= _TOGETHER:
-            yield _summed(parts, sizes)
-            parts, sizes, left = [], [], 0
-    if parts:
-        yield _summed(parts, sizes)
+    for first in range(0, len(records), _TOGETHER):
+        part, heads = records[first : first + _TOGETHER], []
+        for record in part:
+            entry = record.entry
+            topic, kind = entry.topic.encode(), entry.kind | flag
+            body = len(topic) + len(entry.payload)
+            place = (0, record.n, entry.at_ns, entry.skip, entry.take)
+            heads.append(_WHOLE.pack(_MAGIC, kind, len(topic), body, *place) + topic)
+            flag = 0
+        yield _summed(heads, [record.entry for record in part])
 
 
-def _summed(parts: Sequence[bytes], sizes: Sequence[int]) -> bytearray:
-    """Return the parts of records of these sizes as one, each with its checksum."""
-    joined = bytearray().join(parts)
-    data = np.frombuffer(joined, np.uint8)
-    ends = np.cumsum(np.array(sizes, np.int64))
-    firsts = ends - sizes
+def _summed(heads: Sequence[bytes], entries: Sequence[Entry]) -> _Pieces:
+    """Return each head, with the checksum of its record, and the payload behind it."""
+    payloads = [entry.payload for entry in entries]
+    unknown = iter(of_each([one.payload for one in entries if one.check is None]).tolist())
+    known = [next(unknown) if one.check is None else one.check for one in entries]
+    joined = bytearray().join(heads)
+    data, ends = np.frombuffer(joined, np.uint8), np.cumsum([*map(len, heads)])
+    firsts = np.concatenate(([0], ends[:-1]))
     checks = crc32s(data, firsts, firsts + _HEAD.size)
     checks = crc32s(data, firsts + _PREFIX, ends, checks)
+    checks = of_joined(checks, np.array(known, np.uint32), np.array([*map(len, payloads)]))
     places = firsts[:, None] + np.arange(_HEAD.size, _PREFIX)
     data[places] = checks.astype("<u4")[:, None].view(np.uint8)
-    return joined
+    view = memoryview(joined)
+    spans = zip(firsts.tolist(), ends.tolist(), payloads, strict=True)
+    return [piece for first, end, payload in spans for piece in (view[first:end], payload)]
+
+
+def _behind(pieces: _Pieces, size: int) -> _Pieces:
+    """Return what is left of pieces behind so many bytes."""
+    for at, piece in enumerate(pieces):
+        if size < len(piece):
+            return [memoryview(piece)[size:], *pieces[at + 1 :]]
+        size -= len(piece)
+    return []
 
 
 def _read(file: BinaryIO) -> Iterator[tuple[int, Record | None]]:
@@ -297,20 +309,21 @@ class SegmentJournal:
             os.close(self._fd)
         self._fd, self._size = fd, 0
 
-    def _write(self, parts: Iterator[bytearray]) -> int:
+    def _write(self, parts: Iterator[_Pieces]) -> int:
         """Write all parts and sync; return how many bytes they are."""
         size = 0
         try:
             for part in parts:
-                size += len(part)
-                view = memoryview(part)
-                while view:  # more than once where the disk is nearly full: the rest says so
-                    view = view[os.write(self._fd, view) :]
+                pieces, left = part, sum(map(len, part))
+                size += left
+                while left:  # more than once where the disk is nearly full: the rest says so
+                    done = os.writev(self._fd, pieces)
+                    pieces, left = _behind(pieces, done) if done < left else (), left - done
         except Exception as error:
             os.ftruncate(self._fd, self._size)
             if not isinstance(error, OSError):
                 raise
-            size += sum(map(len, parts))  # what was not tried any more
+            size += sum(len(piece) for part in parts for piece in part)  # not tried any more
             raise StoreFull(
                 f"cannot write {size} bytes to {self._folder}: {error.strerror}; "
                 "free some space, the service resumes by itself"
@@ -364,7 +377,8 @@ def blank(folder: Path, gone: Callable[[Entry], bool]) -> int:
         with part.open("wb") as file:
             for one in records:
                 tick = Entry(Kind.TICK, one.entry.at_ns)
-                file.writelines(_laid([Record(one.n, tick) if one.n in out else one], _GROUP))
+                for pieces in _laid([Record(one.n, tick) if one.n in out else one], _GROUP):
+                    file.writelines(pieces)
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)

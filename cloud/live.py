@@ -132,9 +132,12 @@ class Live:
             newest: dict[str, tuple[int, int]] = {}  # data and wall time by machine
             live = [block for block in blocks if len(block.times_ns) and not block.historical]
             for block, data_ns in zip(live, _newest(live), strict=True):
-                before = newest.get(block.machine, (data_ns, 0))
-                newest[block.machine] = max(data_ns, before[0]), max(block.received_ns, before[1])
-                if block.machine in self._watched:
+                machine, heard_ns = block.machine, block.received_ns
+                before = newest.get(machine)
+                if before is not None:
+                    data_ns, heard_ns = max(data_ns, before[0]), max(heard_ns, before[1])  # noqa: PLW2901
+                newest[machine] = data_ns, heard_ns
+                if machine in self._watched:
                     self._values(block, int(block.times_ns.argmax()))
             for machine, times_ns in newest.items():
                 self._received(machine, *times_ns)

@@ -234,8 +234,8 @@ class Pipeline:
     def _store(self, blocks: list[Block], position: int) -> None:
         fresh = [block for block in blocks if block.n > self._stored]
         self._pending += fresh
-        self._pending_bytes += size_of(fresh)
-        self.flush(position)
+        if not self.flush(position):
+            self._pending_bytes += size_of(fresh)
 
     def flush(self, position: int) -> bool:
         """Write what is pending; while the store is away it stays pending. True when all is in."""

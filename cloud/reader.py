@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from cloud.crc import crc32s
+from cloud.crc import crc32s, of_joined
 from cloud.intrinsics import copy
 from models.contract import codec, topics
 from models.contract.errors import ContractError
@@ -25,7 +25,7 @@ from models.life.compiled import entry
 
 MAX_TOPICS: Final = 65_536
 MAX_BYTES: Final = 1 << 27  #: that templates take, by `Template.size` and their shapes
-OF_SHAPE: Final = 1_500  #: bytes of a shape of no columns (measured)
+OF_SHAPE: Final = 1_950  #: bytes of a shape of no columns (measured)
 MAX_MISSES: Final = 8  #: batches in a row that fitted no template: then a topic gets none any more
 TOGETHER: Final = 256 << 10  #: bytes of messages at once: a cache has them still at the next look
 NUMBERS: Final = ("unreceipted", "seq", "t0_ns", "mono_ns")  #: as `Shape.numbers` has them
@@ -87,7 +87,7 @@ def _own(sheet: Sheet) -> Sheet:
     data = sheet.data.copy()
     times_ns = None if sheet.times_ns is None else sheet.times_ns.copy()
     table = None if sheet.table is None else data
-    return Sheet(sheet.layout, data, sheet.check, table, times_ns)
+    return Sheet(sheet.layout, data, sheet.check, whole=sheet.whole, table=table, times_ns=times_ns)
 
 
 @entry
@@ -168,11 +168,13 @@ class _Alike:
         numbers, found = np.empty((count, 4), np.int64), np.empty((count, 2), np.bool_)
         bodies = joined.reshape(count, self.size), heads.reshape(count, shape.columns)
         _taken_apart(bodies, self._compiled, (room, words), numbers, found)
-        firsts = np.arange(shape.columns, len(joined), self.size)
-        checks = crc32s(joined, firsts, firsts + layout.size).tolist()
+        firsts = np.arange(0, len(joined), self.size)
+        checks = crc32s(joined, firsts + shape.columns, firsts + self.size)
+        before = crc32s(joined, firsts, firsts + shape.columns)
+        whole = of_joined(before, checks, np.full(count, layout.size))
         if not found[:, 0].all():  # what goes on keeps nothing of what does not
             room = room[found[:, 0]]
-        sheets = self._sheets(room, found, checks)
+        sheets = self._sheets(room, found, zip(checks.tolist(), whole.tolist(), strict=True))
         said = [self._said(k, numbers, templates) for k in range(4)]
         out: list[Batch | None] = []
         for one, offsets, sheet, u, seq, t0_ns, mono_ns in zip(
@@ -198,8 +200,13 @@ class _Alike:
             out.append(batch)
         return out
 
-    def _sheets(self, room: Any, found: Any, checks: Sequence[int]) -> list[Sheet | None]:
-        """Return the columns of each; None for what does not fit, of which `room` has nothing."""
+    def _sheets(
+        self, room: Any, found: Any, checks: Iterable[tuple[int, int]]
+    ) -> list[Sheet | None]:
+        """Return the columns of each; None for what does not fit, of which `room` has nothing.
+
+        `checks`: of the columns and of the whole message.
+        """
         layout = self.shape.layout
         data, times_ns = room, repeat(None)
         if layout.doubles:
@@ -208,14 +215,13 @@ class _Alike:
             times_ns = room.view("<i8")[:, values:] if self._timed else times_ns
         taken = zip(data, times_ns, strict=False)  # one may have no end
         out: list[Sheet | None] = []
-        for (fit, finite), check in zip(found.tolist(), checks, strict=True):
+        for (fit, finite), (check, whole) in zip(found.tolist(), checks, strict=True):
             if not fit:
                 out.append(None)
                 continue
             mine, when = next(taken)
-            out.append(
-                Sheet(layout, mine, check, mine if finite and layout.doubles else None, when)
-            )
+            table = mine if finite and layout.doubles else None
+            out.append(Sheet(layout, mine, check, whole=whole, table=table, times_ns=when))
         return out
 
     def _said(self, k: int, numbers: Any, templates: Sequence[Template]) -> list[int | None]:

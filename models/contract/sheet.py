@@ -109,18 +109,27 @@ def layout(names: tuple[str, ...], types: str, count: int) -> Layout:
 class Sheet(Mapping[str, Column]):
     """Columns of one layout, their values one behind the other in `data`: bytes, or an array.
 
-    `check`: the checksum of `Layout.join`. `table` and `times_ns`: the values as an array (columns,
-    count), then none is infinite, and the samples' times (count,), where the reader has made them.
+    `check`: the checksum of `Layout.join`. Where a reader has made them: `table`, the values as an
+    array (columns, count), then none is infinite; `times_ns` (count,), the samples' times; and
+    `whole`, the checksum of the message.
     """
 
-    __slots__ = ("check", "data", "layout", "table", "times_ns")
+    __slots__ = ("check", "data", "layout", "table", "times_ns", "whole")
 
     def __init__(
-        self, layout: Layout, data: Any, check: int, table: Any = None, times_ns: Any = None
+        self,
+        layout: Layout,
+        data: Any,
+        check: int,
+        *,
+        whole: int | None = None,
+        table: Any = None,
+        times_ns: Any = None,
     ) -> None:
         self.layout = layout
         self.data = data
         self.check = check
+        self.whole = whole
         self.table = table
         self.times_ns = times_ns
 

@@ -20,7 +20,7 @@ from models.contract.sheet import BYTES, TAGS, Layout, head, layout
 from models.contract.times import MAX_INSTANT
 from models.contract.wire import KEYS, NAMES
 
-OF_TEMPLATE: Final = 700  #: bytes of a template of no columns (measured), but what is its own
+OF_TEMPLATE: Final = 400  #: bytes of a template of no columns (measured), but what is its own
 _MAP: Final = 5 << 5
 _UNSIGNED: Final = {24: 1, 25: 2, 26: 4, 27: 8}  #: first byte of a number -> bytes behind it
 _TINY: Final = 23  #: numbers up to here are their own first byte

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cloud.crc import LEAST, crc32, crc32s
+from cloud.crc import LEAST, crc32, crc32s, of_each, of_joined
 
 BYTES = np.random.default_rng(3).integers(0, 256, 4 * LEAST, np.uint8).tobytes()
 
@@ -60,6 +60,16 @@ def test_numba_may_be_told_of_a_lesser_processor(told: dict[str, str], tmp_path:
 
 def test_a_body_in_parts_has_the_same_as_in_one() -> None:
     assert crc32(BYTES[LEAST:], crc32(BYTES[:LEAST])) == zlib.crc32(BYTES)
+
+
+def test_that_of_two_parts_together_follows_from_theirs() -> None:
+    sizes = [0, 1, 7, 64, 64, 8_000, 3 * LEAST]
+    parts = [(BYTES[7 : 7 + first], BYTES[:size]) for first in (0, 1, 99) for size in sizes]
+    firsts, seconds = of_each([one for one, _ in parts]), of_each([other for _, other in parts])
+    behind = np.array([len(other) for _, other in parts])
+    whole = [zlib.crc32(one + other) for one, other in parts]
+    assert of_joined(firsts, seconds, behind).tolist() == whole
+    assert of_each([]).tolist() == []
 
 
 def test_every_changed_bit_shows() -> None:

@@ -1,6 +1,6 @@
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -157,16 +157,15 @@ def test_a_full_disk_leaves_everything_to_be_sent_again(
     with monkeypatch.context() as patch:
         left = room
 
-        def fills(descriptor: int, data: bytes) -> int:
+        def fills(descriptor: int, pieces: Sequence[bytes]) -> int:
             nonlocal left
             if not left:
                 raise OSError(errno.ENOSPC, "No space left on device")
-            taken = write(descriptor, data[:left])
+            taken = os.write(descriptor, b"".join(pieces)[:left])
             left -= taken
             return taken
 
-        write = os.write
-        patch.setattr(os, "write", fills)
+        patch.setattr(os, "writev", fills)
         for _ in range(3):
             left = room
             with pytest.raises(StoreFull):

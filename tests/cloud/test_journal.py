@@ -216,7 +216,7 @@ def test_a_full_disk_is_told_with_the_bytes_of_the_whole_group(
     journal = SegmentJournal(tmp_path)
     group = [Entry(Kind.MESSAGE, 1, "t", bytes(200_000)) for _ in range(10)]
     with monkeypatch.context() as patch:
-        patch.setattr(os, "write", full)
+        patch.setattr(os, "writev", full)
         with pytest.raises(StoreFull, match="cannot write 2000370 bytes"):
             journal.append(group)
     journal.append(group)
