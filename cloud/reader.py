@@ -95,7 +95,7 @@ def _taken_apart(messages: Any, shape: Any, values: Any, numbers: Any, found: An
     """Take messages apart into values and `numbers` (messages, 4), those of `Shape`.
 
     `found` (messages, 2) says of each: fits, finite. Fits: all stands where it should, and no
-    number is too large. Finite: none of the doubles is infinite.
+    number is too large. Finite: they are doubles, and none is infinite.
     `messages`: the messages, and what stands before the columns of each but for what differs, both
     (messages, bytes). `shape`: the pieces of the latter that stay, and places of numbers; then of
     the columns the bytes of all heads, how many each has and the values behind it, (columns, 2);
@@ -128,7 +128,7 @@ def _taken_apart(messages: Any, shape: Any, values: Any, numbers: Any, found: An
             copy(room[i].ctypes.data + to, bodies[i].ctypes.data + at, size)
             at += size
             to += size
-        infinite = False
+        infinite = doubles == 0
         for k in range(doubles):
             infinite |= words[i, k] & _MAGNITUDE == _INFINITE
         for k in range(doubles, words.shape[1]):
@@ -159,13 +159,52 @@ class _Alike:
 
     def read(self, payloads: Sequence[bytes], templates: Sequence[Template]) -> list[Batch | None]:
         """Return the batches of payloads of this `size`; None for one that is of another shape."""
+        layout, count = self.shape.layout, len(payloads)
+        numbers, found = np.empty((count, 4), np.int64), np.empty((count, 2), np.bool_)
+        rows, checks = self._take_apart(payloads, templates, numbers, found)
+        said = [self._said(k, numbers, templates) for k in range(4)]
+        offsets = self._offsets(payloads, templates)
+        out: list[Batch | None] = []
+        for one, offsets_ns, (fits, finite), check, whole, u, seq, t0_ns, mono_ns in zip(
+            templates, offsets, found.tolist(), *checks, *said, strict=True
+        ):
+            if not fits:
+                out.append(None)
+                continue
+            data, times_ns = next(rows)
+            if offsets_ns is None:
+                out.append(None)
+                continue
+            table, known = data if finite else None, one.batch
+            batch = Batch(
+                columns=Sheet(layout, data, check, whole=whole, table=table, times_ns=times_ns),
+                count=known.count,
+                boot=known.boot,
+                seq=seq,
+                unreceipted=u,
+                t0_ns=t0_ns,
+                mono_ns=mono_ns,
+                clock=known.clock,
+                offsets_ns=offsets_ns,
+                historical=known.historical,
+                dictionary=known.dictionary,
+            )
+            out.append(batch)
+        return out
+
+    def _take_apart(
+        self, payloads: Sequence[bytes], templates: Sequence[Template], numbers: Any, found: Any
+    ) -> tuple[Iterator[tuple[Any, Any]], tuple[list[int], list[int]]]:
+        """Return the values, and times or None, of each that fits; and two checksums of all.
+
+        These are of the columns, and of the message. `numbers`, `found`: see `_taken_apart`.
+        """
         shape, layout, count = self.shape, self.shape.layout, len(payloads)
         joined = np.frombuffer(b"".join(payloads), np.uint8)
         heads = np.frombuffer(b"".join([one.head for one in templates]), np.uint8)
         width = layout.ends[-1] + (8 * layout.count if self._timed else 0)
         room = np.empty((count, width), np.uint8)
         words = room.view(np.int64) if layout.doubles else np.empty((count, 0), np.int64)
-        numbers, found = np.empty((count, 4), np.int64), np.empty((count, 2), np.bool_)
         bodies = joined.reshape(count, self.size), heads.reshape(count, shape.columns)
         _taken_apart(bodies, self._compiled, (room, words), numbers, found)
         firsts = np.arange(0, len(joined), self.size)
@@ -174,55 +213,18 @@ class _Alike:
         whole = of_joined(before, checks, np.full(count, layout.size))
         if not found[:, 0].all():  # what goes on keeps nothing of what does not
             room = room[found[:, 0]]
-        sheets = self._sheets(room, found, zip(checks.tolist(), whole.tolist(), strict=True))
-        said = [self._said(k, numbers, templates) for k in range(4)]
-        out: list[Batch | None] = []
-        for one, offsets, sheet, u, seq, t0_ns, mono_ns in zip(
-            templates, self._offsets(payloads, templates), sheets, *said, strict=True
-        ):
-            if sheet is None or offsets is None:
-                out.append(None)
-                continue
-            known = one.batch
-            batch = Batch(
-                columns=sheet,
-                count=known.count,
-                boot=known.boot,
-                seq=seq,
-                unreceipted=u,
-                t0_ns=t0_ns,
-                mono_ns=mono_ns,
-                clock=known.clock,
-                offsets_ns=offsets,
-                historical=known.historical,
-                dictionary=known.dictionary,
-            )
-            out.append(batch)
-        return out
+        return self._rows(room), (checks.tolist(), whole.tolist())
 
-    def _sheets(
-        self, room: Any, found: Any, checks: Iterable[tuple[int, int]]
-    ) -> list[Sheet | None]:
-        """Return the columns of each; None for what does not fit, of which `room` has nothing.
-
-        `checks`: of the columns and of the whole message.
-        """
+    def _rows(self, room: Any) -> Iterator[tuple[Any, Any]]:
+        """Yield the values of each message that `room` has, and its times or None."""
         layout = self.shape.layout
-        data, times_ns = room, repeat(None)
-        if layout.doubles:
-            cells, values = room.view("<f8"), len(layout.names) * layout.count
-            data = cells[:, :values].reshape(len(cells), len(layout.names), layout.count)
-            times_ns = room.view("<i8")[:, values:] if self._timed else times_ns
-        taken = zip(data, times_ns, strict=False)  # one may have no end
-        out: list[Sheet | None] = []
-        for (fit, finite), (check, whole) in zip(found.tolist(), checks, strict=True):
-            if not fit:
-                out.append(None)
-                continue
-            mine, when = next(taken)
-            table = mine if finite and layout.doubles else None
-            out.append(Sheet(layout, mine, check, whole=whole, table=table, times_ns=when))
-        return out
+        if not layout.doubles:
+            return zip(room, repeat(None), strict=False)  # the latter has no end
+        cells, values = room.view("<f8"), len(layout.names) * layout.count
+        data = cells[:, :values].reshape(len(cells), len(layout.names), layout.count)
+        if not self._timed:
+            return zip(data, repeat(None), strict=False)
+        return zip(data, room.view("<i8")[:, values:], strict=True)
 
     def _said(self, k: int, numbers: Any, templates: Sequence[Template]) -> list[int | None]:
         """Return what messages say of `NUMBERS[k]`: where it stands in no place, as ever."""
@@ -287,8 +289,12 @@ class Reader:
             kept = self._kept.get(arrived.topic)
             if kept is None or kept.alike is None or arrived.content_type not in _CBOR:
                 continue
-            if len(arrived.payload) == kept.alike.size:
-                found.setdefault(kept.alike, []).append((place, kept))
+            alike = kept.alike
+            if len(arrived.payload) == alike.size:
+                those = found.get(alike)
+                if those is None:
+                    those = found[alike] = []
+                those.append((place, kept))
         for alike, those in found.items():
             step = max(1, TOGETHER // alike.size)
             for first in range(0, len(those), step):
