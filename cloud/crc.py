@@ -1,9 +1,9 @@
 """The CRC-32 of zlib for large bodies, several times as fast where the processor multiplies bits.
 
 V. Gopal et al., "Fast CRC computation for generic polynomials using PCLMULQDQ instruction" (Intel,
-2009): 64 bytes at a time are folded onto the next ones, four times 128 bits side by side. What is
-left, 16 bytes and an end, has the same CRC and is taken byte by byte. Other processors leave all
-to zlib.
+2009): 64 bytes at a time, or 256 where registers have 512 bits, are folded onto the next ones, four
+registers side by side. What is left, 16 bytes and an end, has the same CRC and is taken byte by
+byte. Other processors leave all to zlib.
 
 That of two parts, one behind the other, follows from theirs: a CRC is a polynomial, and each byte
 behind it multiplies it by x^8, modulo the polynomial of the CRC (M. Adler, zlib, `crc32_combine`).
@@ -25,57 +25,104 @@ from cloud.intrinsics import compiled
 from models.life.compiled import entry, lean, part
 
 LEAST: Final = 16_384  #: bytes for which a call of compiled code pays
-_STEP: Final = 64
+_ALL: Final = 0xFFFFFFFF
 _POLYNOMIAL: Final = np.uint32(0xEDB88320)  #: reflected, as all of them: bit 31 - k stands for x^k
 _X_0, _X_8 = np.uint32(1 << 31), np.uint32(1 << 23)
-_ALL: Final = 0xFFFFFFFF
 _BYTE, _WORD = ir.IntType(8), ir.IntType(64)
-_PAIR: Final = ir.VectorType(_WORD, 2)
-_BY_64: Final = ir.Constant(_PAIR, [0x0154442BD4, 0x01C6E41596])  #: x^(8·64 ± 32), reflected
-_BY_16: Final = ir.Constant(_PAIR, [0x01751997D0, 0x00CCAA009E])  #: x^(8·16 ± 32), reflected
 
 #: of the polynomial, reflected: what the register becomes by a byte
 _TABLE: Final = np.array([of_zlib(bytes((n,))) ^ of_zlib(b"\0") for n in range(256)], np.uint32)
 
 
-def _read(builder: Any, at: Any, offset: int) -> Any:
-    place = builder.add(at, _WORD(offset))
-    return builder.load(builder.inttoptr(place, _PAIR.as_pointer()), align=1)
+def _power(n: int) -> int:
+    """Return x^n modulo the polynomial."""
+    out = int(_X_0)
+    for _ in range(n):
+        out = out >> 1 ^ (int(_POLYNOMIAL) if out & 1 else 0)
+    return out
 
 
-def _folded(builder: Any, pair: Any, by: Any, onto: Any) -> Any:
-    """Return 128 bits moved on by what `by` stands for, and added to those that are there."""
-    kind = ir.FunctionType(_PAIR, [_PAIR, _PAIR, _BYTE])
-    multiply = get_or_insert_function(builder.module, kind, "llvm.x86.pclmulqdq")
-    low = builder.call(multiply, [pair, by, _BYTE(0x00)])
-    high = builder.call(multiply, [pair, by, _BYTE(0x11)])
-    return builder.xor(builder.xor(low, high), onto)
+class _Registers:
+    """Registers of so many 128 bits, and how code for them is made."""
+
+    def __init__(self, parts: int) -> None:
+        self.kind = ir.VectorType(_WORD, 2 * parts)
+        self.parts = parts
+        self.name = {1: "llvm.x86.pclmulqdq", 4: "llvm.x86.pclmulqdq.512"}[parts]
+
+    def read(self, builder: Any, at: Any, offset: int) -> Any:
+        place = builder.inttoptr(builder.add(at, _WORD(offset)), self.kind.as_pointer())
+        return builder.load(place, align=1)
+
+    def folded(self, builder: Any, those: Any, size: int, onto: Any) -> Any:
+        """Return bits moved on by `size` bytes, and added to those that are there."""
+        by = ir.Constant(
+            self.kind, [_power(8 * size + 32) << 1, _power(8 * size - 32) << 1] * self.parts
+        )
+        kind = ir.FunctionType(self.kind, [self.kind, self.kind, _BYTE])
+        multiply = get_or_insert_function(builder.module, kind, self.name)
+        low = builder.call(multiply, [those, by, _BYTE(0x00)])
+        high = builder.call(multiply, [those, by, _BYTE(0x11)])
+        return builder.xor(builder.xor(low, high), onto)
+
+    def halves(self, builder: Any, whole: Any) -> list[Any]:
+        """Return each 128 bits by themselves."""
+        spans = [
+            ir.Constant(ir.VectorType(ir.IntType(32), 2), [k, k + 1])
+            for k in range(0, 2 * self.parts, 2)
+        ]
+        return [builder.shuffle_vector(whole, whole, span) for span in spans]
 
 
-@compiled
-def _fold(_typing: Any, _at: Any, _steps: Any, _before: Any) -> Any:
-    """Return 16 bytes (two uint64) with the CRC of `steps` times 64 bytes behind CRC `before`."""
+_PAIR: Final = _Registers(1)
 
-    def code(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        at, steps, before = values
-        begin = builder.insert_element(ir.Constant(_PAIR, [0, 0]), before, ir.IntType(32)(0))
-        rooms = [alloca_once(builder, _PAIR) for _ in range(4)]
-        for i, room in enumerate(rooms):
-            first = _read(builder, at, 16 * i)
-            builder.store(builder.xor(first, begin) if i == 0 else first, room)
-        with for_range(builder, builder.sub(steps, _WORD(1))) as loop:
-            here = builder.add(at, builder.mul(builder.add(loop.index, _WORD(1)), _WORD(_STEP)))
+
+def _fold(registers: _Registers) -> Any:
+    """Return what folds bytes onto the next ones, four registers side by side."""
+    width = 16 * registers.parts
+
+    def build(_typing: Any, _at: Any, _steps: Any, _before: Any) -> Any:
+        """Return 16 bytes (two uint64) with the CRC of so many steps behind CRC `before`."""
+
+        def code(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            at, steps, before = values
+            zero = ir.Constant(registers.kind, [0] * (2 * registers.parts))
+            begin = builder.insert_element(zero, before, ir.IntType(32)(0))
+            rooms = [alloca_once(builder, registers.kind) for _ in range(4)]
             for i, room in enumerate(rooms):
-                onto = _read(builder, here, 16 * i)
-                builder.store(_folded(builder, builder.load(room), _BY_64, onto), room)
-        left = builder.load(rooms[0])
-        for room in rooms[1:]:
-            left = _folded(builder, left, _BY_16, builder.load(room))
-        words = [builder.extract_element(left, ir.IntType(32)(i)) for i in range(2)]
-        return context.make_tuple(builder, signature.return_type, words)
+                first = registers.read(builder, at, width * i)
+                builder.store(builder.xor(first, begin) if i == 0 else first, room)
+            with for_range(builder, builder.sub(steps, _WORD(1))) as loop:
+                step = builder.mul(builder.add(loop.index, _WORD(1)), _WORD(4 * width))
+                here = builder.add(at, step)
+                for i, room in enumerate(rooms):
+                    onto = registers.read(builder, here, width * i)
+                    those = builder.load(room)
+                    builder.store(registers.folded(builder, those, 4 * width, onto), room)
+            left = builder.load(rooms[0])
+            for room in rooms[1:]:
+                left = registers.folded(builder, left, width, builder.load(room))
+            first, *others = registers.halves(builder, left)
+            for other in others:
+                first = _PAIR.folded(builder, first, 16, other)
+            words = [builder.extract_element(first, ir.IntType(32)(i)) for i in range(2)]
+            return context.make_tuple(builder, signature.return_type, words)
 
-    pair: Any = types.UniTuple(types.uint64, 2)
-    return pair(types.int64, types.int64, types.uint64), code
+        pair: Any = types.UniTuple(types.uint64, 2)
+        return pair(types.int64, types.int64, types.uint64), code
+
+    return compiled(build)
+
+
+def _features() -> list[str]:
+    """Return what compiled code may use: numba can be told of a lesser processor."""
+    _triple, _processor, features = cpu_target.target_context.codegen().magic_tuple()
+    return str(features).split(",")
+
+
+_WIDE: Final = 4 if {"+vpclmulqdq", "+avx512f"} <= {*_features()} else 1
+_WIDE_STEP, _STEP = 64 * _WIDE, 64
+_fold_widely, _fold_rest = _fold(_Registers(_WIDE)), _fold(_PAIR)
 
 
 @part
@@ -87,17 +134,28 @@ def _behind(data: Any, first: int, end: int, check: Any) -> Any:
 
 
 @part
+def _in(words: Any) -> Any:
+    """Return what the register holds after two words, the first byte of each lowest."""
+    check = np.uint32(0)
+    for word in words:
+        for place in range(8):
+            byte = np.uint32((word >> np.uint64(8 * place)) & np.uint64(0xFF))
+            check = _TABLE[(check ^ byte) & 0xFF] ^ (check >> np.uint32(8))
+    return check
+
+
+@part
 def _of_one(data: Any, first: int, end: int, check: Any) -> Any:
     """Return what the register holds after these bytes."""
+    steps = (end - first) // _WIDE_STEP
+    if steps > 0:
+        check = _in(_fold_widely(data.ctypes.data + first, steps, np.uint64(check)))
+        first += steps * _WIDE_STEP
     steps = (end - first) // _STEP
     if steps > 0:
-        words = _fold(data.ctypes.data + first, steps, np.uint64(check))
-        check = np.uint32(0)
-        for word in words:
-            for place in range(8):
-                byte = np.uint32((word >> np.uint64(8 * place)) & np.uint64(0xFF))
-                check = _TABLE[(check ^ byte) & 0xFF] ^ (check >> np.uint32(8))
-    return _behind(data, first + steps * _STEP, end, check)
+        check = _in(_fold_rest(data.ctypes.data + first, steps, np.uint64(check)))
+        first += steps * _STEP
+    return _behind(data, first, end, check)
 
 
 @entry
@@ -184,9 +242,8 @@ def crc32s(
 
 @cache
 def _multiplies() -> bool:
-    """Whether compiled code may use the instruction: numba can be told of a lesser processor."""
-    _triple, _processor, features = cpu_target.target_context.codegen().magic_tuple()
-    return "+pclmul" in features.split(",")
+    """Whether compiled code may use the instruction."""
+    return "+pclmul" in _features()
 
 
 def crc32(data: bytes | bytearray | memoryview, before: int = 0) -> int:
