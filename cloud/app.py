@@ -6,7 +6,7 @@ import logging
 import secrets
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import partial
@@ -37,6 +37,7 @@ from cloud.service import Service
 from cloud.settings import CloudSettings, LimitSettings
 from cloud.telemetry import TelemetryStore
 from cloud.telemetry.opening import open_telemetry
+from cloud.times import rfc3339
 from models.profile import Profile, load_profiles
 
 T = TypeVar("T")
@@ -287,13 +288,27 @@ class App:
 
     def trim(self) -> None:
         """Delete readings that are past their retention."""
-        data_time, after = [], None
+        clocks: dict[str, list[str]] = {"wall": [], "data": []}
+        after = None
         while True:
             rows, after = self.ledger.machines(after=after, limit=1000)
-            data_time += [row.id for row in rows if row.clock == "data"]
+            for row in rows:
+                clocks[row.clock].append(row.id)
             if after is None:
                 break
-        self.telemetry.trim(now_ns(), data_time)
+        self.telemetry.trim(self._believed(now_ns(), clocks["wall"]), clocks["data"])
+
+    def _believed(self, now: int, machines: Iterable[str]) -> int:
+        """Return the time that readings bear out: a clock that is set ahead must delete nothing."""
+        newest = 0
+        for machine in machines:
+            for item in self.telemetry.latest(machine):
+                newest = max(newest, item.at_ns)
+            if newest >= now - UPKEEP_S * 10**9:
+                return now
+        if newest:
+            log.warning("no reading is newer than %s: retention goes by that", rfc3339(newest))
+        return newest or now
 
     def close(self) -> None:
         """Drain the ingest thread, write a snapshot, close the stores."""

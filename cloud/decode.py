@@ -262,7 +262,9 @@ class Decoder:
         t0_ns = batch.t0_ns
         if t0_ns is None:
             return steps + (received_ns - newest), False
-        plausible = t0_ns + first >= BUILT_NS and t0_ns + newest <= received_ns + FUTURE_NS
+        ours_is_wrong = received_ns < BUILT_NS  # it was not set yet
+        past = ours_is_wrong or t0_ns + newest <= received_ns + FUTURE_NS
+        plausible = past and t0_ns + first >= BUILT_NS
         if plausible or self.data_time(identity):
             made = read.times_ns if type(read) is Sheet else None
             return steps + t0_ns if made is None else made, False

@@ -1,13 +1,19 @@
 import asyncio
+import contextlib
 import socket
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
 from cloud.app import build
 from cloud.errors import CloudError, SettingsError, StoreBusy, StoreError
+from cloud.ledger import Registration
+from cloud.ledger.records import Clock
 from cloud.settings import ApiSettings, BrokerSettings, CloudSettings
+from cloud.telemetry.checks import EVER, MANY, SECOND_NS, T0, block
+from cloud.telemetry.sqlite import DAY_NS
 
 
 def settings(folder: Path, port: int) -> CloudSettings:
@@ -83,3 +89,20 @@ async def test_a_file_that_cannot_be_had_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=f"api.cert_file, key_file: {tmp_path}/gone.pem"):
         async with app.running():
             pass
+
+
+@pytest.mark.parametrize(("others", "kept"), [("wall", 0), ("data", 60)])
+def test_a_clock_that_is_set_ahead_deletes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, others: Clock, kept: int
+) -> None:
+    """Only a reading of another machine on the service's clock bears it out."""
+    ahead = T0 + 1000 * DAY_NS
+    monkeypatch.setattr("cloud.app.now_ns", lambda: ahead)
+    with contextlib.closing(build(settings(tmp_path, 0))) as app:
+        for name, clock, first in (("acme.a", "wall", 0), ("acme.b", others, ahead - T0)):
+            app.ledger.register([Registration(name, name, "generic", None, T0, clock)])
+            times, n = T0 + first + SECOND_NS * np.arange(60), first // DAY_NS
+            made = block(times, {"temp": np.zeros(60)}, machine=name, device=name, n=n)
+            app.telemetry.write([made], n)
+        app.trim()
+        assert len(app.telemetry.series("acme.a", "temp", *EVER, MANY).times_ns) == kept

@@ -195,6 +195,12 @@ def test_a_plainly_wrong_clock_is_put_right_and_marked(t0: int) -> None:
     assert block.quality["temp"].tolist() == [1, 1]
 
 
+def test_where_the_services_clock_is_plainly_wrong_the_devices_holds() -> None:
+    (block,) = blocks(Decoder(), record(0, batch(0, [1.0, 2.0]), at=5 * S))
+    assert block.times_ns.tolist() == [T0, T0 + S]
+    assert not block.quality
+
+
 def test_a_backlog_with_a_wrong_clock_keeps_its_spacing_once_a_fresh_batch_has_come() -> None:
     decoder = Decoder()
     booted = T0 - 100 * S
