@@ -72,6 +72,7 @@ class OpenBuckets:
         self._lost = np.zeros((2, 0))
         self._machines = 0
         self._slots = 0
+        self._out = _closed(0)  #: what closes, written over by the next: fresh pages cost as much
 
     def add_machine(self) -> int:
         """Return the number of a new machine."""
@@ -127,13 +128,10 @@ class OpenBuckets:
         closed: list[Closed] = []
         begin = 0
         room = _ROOM + 2 * int(self._width.max(initial=0))
+        if len(self._out) < room:
+            self._out = _closed(room)
+        out = self._out
         while begin < len(rows.times):
-            out = Closed(
-                np.empty(room, np.int64),
-                np.empty(room, np.int64),
-                np.empty((7, room), np.int64),
-                np.empty((5, room)),
-            )
             begin, count = fill(
                 begin,
                 rows.times,
@@ -189,6 +187,12 @@ class OpenBuckets:
         kept = (ints[COUNT] > 0) | (ints[WORST] > 0)
         found = np.array(slots, np.int64), np.array(levels, np.int64)
         return Closed(found[0][kept], found[1][kept], ints[:, kept], floats[:, kept])
+
+
+def _closed(room: int) -> Closed:
+    """Return room for closed buckets, with anything in it."""
+    slots, levels = np.empty((2, room), np.int64)
+    return Closed(slots, levels, np.empty((7, room), np.int64), np.empty((5, room)))
 
 
 def _longer(array: NDArray[Any], fill: float) -> NDArray[Any]:
