@@ -20,7 +20,10 @@ from cloud.times import rfc3339
 
 MASK: Final = "***"
 SHORTEST: Final = 4  #: characters of a known secret; a shorter one would mask ordinary words
-NOISY: Final = ("alembic", "asyncio", "httpx", "urllib3")
+#: from which level on libraries have a say; of a connection that is gone who asked tells
+NOISY: Final = dict.fromkeys(("alembic", "asyncio", "httpx", "urllib3"), logging.WARNING) | {
+    "sqlalchemy.pool": logging.CRITICAL
+}
 _TRACE: Final[ContextVar[str | None]] = ContextVar("trace", default=None)
 _PATTERNS: Final = (
     (re.compile(r"(://[^/\s:@]*:)[^/\s@]+@"), rf"\1{MASK}@"),
@@ -145,5 +148,5 @@ def configure(
         root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(level.upper())
-    for name in NOISY:
-        logging.getLogger(name).setLevel(logging.WARNING)
+    for name, least in NOISY.items():
+        logging.getLogger(name).setLevel(least)

@@ -67,6 +67,12 @@ def test_ordinary_words_stay(stream: io.StringIO) -> None:
     assert text in stream.getvalue()
 
 
+def test_a_pool_does_not_tell_of_each_connection_that_is_gone(stream: io.StringIO) -> None:
+    logs.configure(form="text", level="info", stream=stream)
+    logging.getLogger("sqlalchemy.pool.impl.QueuePool").error("Exception terminating connection")
+    assert stream.getvalue() == ""
+
+
 def test_json_is_one_object_a_line(stream: io.StringIO) -> None:
     logs.configure(form="json", level="info", stream=stream)
     with logs.traced("0af7651916cd43dd8448eb211c80319c"):
