@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,6 +32,7 @@ from benchmarks.evaluation.page import write_section
 from forewarn import life
 from forewarn.runs import File, read
 from models.life.learned import fitting
+from models.life.learned.bands import Bands
 from models.life.learned.prognosis import Prognosis
 from models.life.learned.runs import Runs
 from models.life.learned.windows import KINDS
@@ -137,8 +139,14 @@ def _measured(at: Path, fold: int, one: Set) -> dict[str, Any]:
     found["cut"] = {"forewarn": cut} | {
         peer: [line for line in lines if _row(line) in ends] for peer, lines in simpler.items()
     }
-    _, renewed = prognosis.lives(left_out.runs)
-    return found | {"renewed": [one.unit for one in renewed]}
+    lives, renewed = prognosis.lives(left_out.runs)
+    age = np.empty(len(left_out.order))
+    age[left_out.order] = lives.runs.time[lives.place]
+    return found | {
+        "renewed": [one.unit for one in renewed],
+        "age": age.tolist(),
+        "bands": msgspec.to_builtins(prognosis.card.bands),
+    }
 
 
 def _row(line: str) -> tuple[str, ...]:
@@ -185,7 +193,7 @@ def _figures(one: Set, folds: list[dict[str, Any]], without: frozenset[str]) -> 
     found: dict[str, Any] = {
         "folds": f"{len(folds)} of {one.folds}",
         "seconds": [fold["seconds"] for fold in folds],
-        "widths": _widths([lines("whole", "forewarn", [fold]) for fold in folds]),
+        "widths": _widths(folds),
     }
     for part in ("whole", "cut"):
         names = folds[0][part]
@@ -196,18 +204,14 @@ def _figures(one: Set, folds: list[dict[str, Any]], without: frozenset[str]) -> 
     return found | details(lines("whole", "forewarn", folds), read(runs).runs, one)
 
 
-def _widths(folds: list[list[str]]) -> list[float]:
-    """Return the mean width of each fold's bands at the same forecasts: those of all folds.
-
-    The width of a band follows from the forecast, but for a unit's first row.
-    """
-    said = []
-    for lines in folds:
-        cells = np.array([line.split(",") for line in lines])
-        band = cells[1:][cells[1:, 0] == cells[:-1, 0], 2:].astype(float)
-        said.append(band[np.argsort(band[:, 1], kind="stable")])
-    every = np.concatenate([band[:, 1] for band in said])
-    return [float(np.interp(every, b[:, 1], b[:, 2] - b[:, 0]).mean()) for b in said]
+def _widths(folds: list[dict[str, Any]]) -> list[float]:
+    """Return the mean width of each fold's bands at the same forecasts and ages: all folds'."""
+    lines = [line for fold in folds for line in fold["whole"]["forewarn"]]
+    forecast = np.array([float(line.split(",")[3]) for line in lines])
+    age = np.concatenate([fold["age"] for fold in folds])
+    bands = (msgspec.convert(fold["bands"], Bands) for fold in folds)
+    edges = [one.around(forecast, age) for one in bands]
+    return [float((high - low).mean()) for low, _, high in edges]
 
 
 def _verb(verb: str, at: Path, fold: int, one: Set, part: str = "whole") -> list[str]:

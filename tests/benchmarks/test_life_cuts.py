@@ -1,9 +1,11 @@
-"""Bands at many ages of each unit, and units that fail in one step."""
+"""Bands at many ages of each unit, their widths by folds, and units that fail in one step."""
 
+import msgspec
 import numpy as np
 
-from benchmarks.evaluation import life_cuts
+from benchmarks.evaluation import life, life_cuts
 from benchmarks.evaluation.life_ends import sudden
+from models.life.learned.bands import Bands
 from models.life.learned.runs import Runs
 
 
@@ -42,3 +44,24 @@ def test_a_unit_is_sudden_by_its_last_step_and_only_if_it_failed() -> None:
         failed=np.array([True, True, False, True, True]),
     )
     assert sudden(runs, "battery_v", 0.7) == {"fell"}
+
+
+def test_widths_of_folds_are_compared_at_the_forecasts_of_all() -> None:
+    wide, narrow = (
+        {
+            "whole": {"forewarn": [f"{unit},{age},0,{said},0" for age, said in ((1, 10), (2, 20))]},
+            "age": [1.0, 2.0],
+            "bands": msgspec.to_builtins(
+                Bands(
+                    grid=[0.0, 100.0],
+                    ages=[0.0, 2.0],
+                    low=[[-spread, -3.0 * spread]] * 2,
+                    high=[[spread, 3.0 * spread]] * 2,
+                    top=100.0,
+                )
+            ),
+        }
+        for unit, spread in (("a", 2.0), ("b", 1.0))
+    )
+    widths = life._widths([wide, narrow])
+    assert widths == [10.0, 5.0]

@@ -3,9 +3,10 @@
 Cross-conformal: every unit is forecast by the models that never saw it; the residuals of all units
 together make the band, so its width does not hang on one calibration split (Barber et al., Annals
 of Statistics 49, 2021, CV+; Vovk, Ann. Math. Artif. Intell. 74, 2015). Quantiles are local: they
-are weighted with a kernel over the forecast, the stage of life as the model sees it (Guan,
-Biometrika 110, 2023). A censored row knows a lower bound of its residual and enters by the
-product-limit estimate; where none but censored rows stand near, the band is all that can be.
+are weighted with a kernel over the forecast, the stage of life as the model sees it, and over the
+age (Guan, Biometrika 110, 2023): an old unit that looks as new is wrong in other ways than a new
+one. A censored row knows a lower bound of its residual and enters by the product-limit estimate;
+where none but censored rows stand near, the band is all that can be.
 """
 
 from __future__ import annotations
@@ -16,74 +17,111 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from models.life.learned.runs import Floats
+from models.life.learned.runs import Floats, Whole
 from models.life.learned.survival import product_limit
 
-GRID: Final = 41  #: forecasts at which quantiles are kept
+GRID, AGES = 41, 25  #: forecasts and ages at which quantiles are kept
 WIDTH: Final = 0.08  #: standard deviation of the kernel, as a share of the range of forecasts
+AGED: Final = 0.15  #: of a typical life: standard deviation of the kernel over the age
+OLDEST: Final = 3.0  #: typical lives: older units get the band of this age
+ANY_AGE: Final = 2.0  #: units that rows of any age count as: few near the age say too little
 LOW, HIGH = 0.05, 0.95
 
 
 class Bands(Struct, frozen=True, kw_only=True):
-    """Quantiles of (truth - forecast) over a grid of forecasts, and the largest truth."""
+    """Quantiles of (truth - forecast) over forecasts and ages, and the largest truth.
+
+    Attributes:
+        grid: forecasts, (g,), in the unit of time.
+        ages: times since the unit began, (a,), at least two.
+        low, high: quantiles at each forecast and age, (g, a).
+        top: the largest remaining life of a band.
+    """
 
     grid: list[float]
-    low: list[float]
-    high: list[float]
+    ages: list[float]
+    low: list[list[float]]
+    high: list[list[float]]
     top: float
 
-    def around(self, forecast: Floats) -> tuple[Floats, Floats, Floats]:
-        """Return the 5 %, 50 % and 95 % points of each forecast, (n,) each, in [0, top]."""
-        low = forecast + np.interp(forecast, self.grid, self.low)
-        high = forecast + np.interp(forecast, self.grid, self.high)
+    def around(self, forecast: Floats, age: Floats) -> tuple[Floats, Floats, Floats]:
+        """Return the 5 %, 50 % and 95 % points of forecasts at ages, (n,) each, in [0, top]."""
+        row, share = _place(self.grid, forecast)
+        col, along = _place(self.ages, age)
+
+        def edge(table: list[list[float]]) -> Floats:
+            error = np.array(table)
+            below, above = (
+                error[at, col] + along * (error[at, col + 1] - error[at, col])
+                for at in (row, row + 1)
+            )
+            return np.asarray(np.clip(forecast + below + share * (above - below), 0.0, self.top))
+
         middle = np.clip(forecast, 0.0, self.top)
-        low = np.clip(low, 0.0, middle)
-        return low, middle, np.maximum(np.clip(high, 0.0, self.top), middle)
+        return np.minimum(edge(self.low), middle), middle, np.maximum(edge(self.high), middle)
 
 
 def calibrate(
-    forecast: Floats, truth: Floats, seen: NDArray[np.bool_], weight: Floats, top: float
+    forecast: Floats,
+    age: Floats,
+    truth: Floats,
+    seen: NDArray[np.bool_],
+    weight: Floats,
+    *,
+    top: float,
+    typical: float,
 ) -> Bands:
     """Return the bands that rows of left-out units support.
 
     Args:
         forecast: of models that never saw the row's unit, (n,).
+        age: of the unit at the row, (n,).
         truth: the remaining life, or its lower bound where not `seen`, (n,).
         seen: whether the unit failed, (n,).
         weight: of each row, (n,); each unit's rows should weigh one unit.
         top: the largest remaining life a band may reach.
+        typical: a typical life.
     """
+    order = np.lexsort((~seen, truth - forecast))
+    forecast, age, seen, weight = forecast[order], age[order], seen[order], weight[order]
+    error = truth[order] - forecast
     grid = np.linspace(0.0, max(float(forecast.max()), 1e-9), GRID)
-    spread = WIDTH * (grid[-1] - grid[0])
-    error, units = truth - forecast, float(weight.sum())
-    low, high = [], []
-    for at in grid:
-        near = weight * np.exp(-0.5 * ((forecast - at) / spread) ** 2)
+    ages = np.linspace(0.0, min(float(age.max()), OLDEST * typical), AGES)
+    beside = np.exp(-0.5 * ((age - ages[:, None]) / (AGED * typical)) ** 2)
+    found = np.empty((2, GRID, AGES))
+    for row, at in enumerate(grid):
+        near = weight * np.exp(-0.5 * ((forecast - at) / (WIDTH * grid[-1])) ** 2)
         used = near > 1e-6 * near.max()
         if not seen[used].any():
-            low.append(-float(at))
-            high.append(top)
+            found[:, row] = [[-at], [top]]
             continue
-        law = product_limit(error[used], seen[used], near[used])
-        low.append(min(_quantile(*law, LOW, units), 0.0))
-        high.append(max(_quantile(*law, HIGH, units), 0.0))
-    return Bands(grid=grid.tolist(), low=low, high=high, top=top)
+        near = near[used]
+        some = near * beside[:, used] + ANY_AGE * near / near.sum()
+        for col, weights in enumerate(some):
+            law = product_limit(error[used], seen[used], weights)
+            found[:, row, col] = [_quantile(*law, share) for share in (LOW, HIGH)]
+    low, high = np.minimum(found[0], 0.0), np.maximum(found[1], 0.0)
+    return Bands(
+        grid=grid.tolist(), ages=ages.tolist(), low=low.tolist(), high=high.tolist(), top=top
+    )
 
 
 def guessed(top: float) -> Bands:
     """Return bands for when one life was seen: others may be half or twice as long."""
     grid = np.linspace(0.0, top, GRID)
-    return Bands(grid=grid.tolist(), low=(-0.5 * grid).tolist(), high=grid.tolist(), top=2.0 * top)
+    low, high = (np.column_stack([edge, edge]).tolist() for edge in (-0.5 * grid, grid))
+    return Bands(grid=grid.tolist(), ages=[0.0, top], low=low, high=high, top=2.0 * top)
 
 
-def _quantile(values: Floats, alive: Floats, share: float, units: float) -> float:
-    """Return a quantile of a law of ascending values and the share above each, (k,) both.
+def _quantile(values: Floats, alive: Floats, share: float) -> float:
+    """Return a quantile of a law of ascending values and the share above each, (k,) both."""
+    first = int(np.searchsorted(-alive, share - 1.0))
+    return float(values[min(first, len(values) - 1)])
 
-    Harrell and Davis (Biometrika 69, 1982): the mean of the order statistics that may be it among
-    so many units. A single one in a tail would swing with the units that happen to be there.
-    """
-    from scipy.special import betainc  # noqa: PLC0415  only where models are fitted
 
-    below = np.concatenate([[0.0], 1.0 - alive[:-1], [1.0]])
-    mass = np.diff(betainc((units + 1.0) * share, (units + 1.0) * (1.0 - share), below))
-    return float(mass @ values)
+def _place(grid: list[float], values: Floats) -> tuple[Whole, Floats]:
+    """Return the cell of an ascending grid for each value and the share of it below, (n,) both."""
+    ends = np.array(grid)
+    inside = np.clip(values, ends[0], ends[-1])
+    cell = np.clip(np.searchsorted(ends, inside, side="right") - 1, 0, len(ends) - 2)
+    return cell, (inside - ends[cell]) / (ends[cell + 1] - ends[cell])

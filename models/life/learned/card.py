@@ -22,7 +22,7 @@ from models.life.learned.health import Health
 from models.life.learned.renewal import Renewal
 from models.life.learned.survival import Survival
 
-FORMAT: Final = 4
+FORMAT: Final = 5
 CARD, MODEL = "card.json", "model.onnx"
 DIGEST: Final = 64  #: characters
 LARGEST: Final = 1 << 28  #: bytes of a part: no file may claim more
@@ -181,13 +181,25 @@ def _sound(card: Card) -> list[tuple[str, bool]]:
             "survivors",
             _alike(card.survival.times, card.survival.alive) and card.survival.rate > 0.0,
         ),
-        ("bands", _alike(bands.grid, bands.low, bands.high) and _grows(bands.grid)),
+        ("bands", _whole(bands)),
         ("deaths", _grows(card.survival.times)),
         ("past units", all(_alike(past.time, past.forecast) for past in card.past)),
     ]
 
 
-def _alike(*parts: Sequence[float]) -> bool:
+def _whole(bands: Bands) -> bool:
+    """Return whether both edges have a number for each forecast and age, two at least of each."""
+    rows = (*bands.low, *bands.high)
+    return (
+        min(len(bands.grid), len(bands.ages)) > 1
+        and _alike(bands.grid, bands.low, bands.high)
+        and all(len(row) == len(bands.ages) for row in rows)
+        and _grows(bands.grid)
+        and _grows(bands.ages)
+    )
+
+
+def _alike(*parts: Sequence[object]) -> bool:
     return len(parts[0]) > 0 and len({len(part) for part in parts}) == 1
 
 

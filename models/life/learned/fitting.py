@@ -53,9 +53,10 @@ class NothingFailed(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Data:
-    """Rows that are fitted: scaled features, remaining life or its bound, whether it is known."""
+    """Rows that are fitted: scaled features, age, remaining life or its bound, if it is known."""
 
     x: NDArray[np.float32]
+    age: Floats
     left: Floats
     known: NDArray[np.bool_]
     owner: Whole
@@ -96,7 +97,10 @@ def fit(runs: Runs, *, cap: float | None, seed: int, data_sha256: str) -> tuple[
     if runs.failed.sum() == 1:
         bands = guessed(data.top)
     else:
-        bands = calibrate(forecast, truth, data.known, _per_unit(data.owner), data.top)
+        weight = _per_unit(data.owner)
+        bands = calibrate(
+            forecast, data.age, truth, data.known, weight, top=data.top, typical=typical
+        )
     model = graph.assembled(
         trees.joined(members.forests),
         len(members.forests),
@@ -191,7 +195,16 @@ def _data(
     if cap is None:
         weight = weight * EARLY / (EARLY + left / top)
     fold = _folds(runs, rng)
-    return _Data(x=x, left=left, known=known, owner=owner, fold=fold[owner], weight=weight, top=top)
+    return _Data(
+        x=x,
+        age=runs.time[rows],
+        left=left,
+        known=known,
+        owner=owner,
+        fold=fold[owner],
+        weight=weight,
+        top=top,
+    )
 
 
 def _folds(runs: Runs, rng: np.random.Generator) -> Whole:
@@ -312,7 +325,7 @@ def _per_unit(owner: Whole) -> Floats:
 def _score(data: _Data, forecast: Floats, bands: Bands) -> Score:
     seen = data.known
     truth = np.minimum(data.left, data.top)[seen]
-    low, middle, high = bands.around(forecast[seen])
+    low, middle, high = bands.around(forecast[seen], data.age[seen])
     weight = _per_unit(data.owner[seen])
     error = middle - truth
     inside = (truth >= low - 1e-9) & (truth <= high + 1e-9)

@@ -122,7 +122,7 @@ class Prognosis:
         lives, renewed = self.lives(runs)
         x = self.features(lives.runs)[lives.place]
         age = lives.runs.time[lives.place]
-        bands = self.card.bands.around(self.points(x))
+        bands = self.card.bands.around(self.points(x), age)
         prior = _prior(self.card, age)
         doubt = self._doubt(x)
         doubt[runs.starts[:-1]] = 1.0

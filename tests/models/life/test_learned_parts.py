@@ -103,8 +103,9 @@ def test_survival_agrees_with_lifelines(share: float) -> None:
 def test_a_stage_that_censored_rows_alone_support_gets_all_that_can_be() -> None:
     stage = np.concatenate([np.linspace(0.0, 10.0, 50), np.linspace(700.0, 1000.0, 200)])
     seen = np.arange(250) < 50
-    found = bands.calibrate(stage, stage - 0.5, seen, np.full(250, 0.1), 1200.0)
-    low, _, high = found.around(np.array([5.0, 900.0]))
+    age, weight = 1_000.0 - stage, np.full(250, 0.1)
+    found = bands.calibrate(stage, age, stage - 0.5, seen, weight, top=1200.0, typical=1000.0)
+    low, _, high = found.around(np.array([5.0, 900.0]), np.array([995.0, 100.0]))
     assert low[1] == 0.0
     assert high[1] == 1200.0
     assert high[0] - low[0] < 100.0
