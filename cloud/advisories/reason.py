@@ -10,11 +10,11 @@ from models.profile import Profile, Words
 from models.words import explain
 
 _BY_ALARM: Final[Words] = {
-    "en": "the alarm sets the date, whatever the days left say: due within a day",
+    "en": "The alarm sets the date, whatever the days left say: due within a day",
     "zh": "到期日由报警确定，不论剩余天数：须在一天内处理",
 }
 _BY_BAND: Final[Words] = {
-    "en": "the days left set the date, not the alarm: single readings touch its limit early",
+    "en": "The days left set the date, not the alarm: single readings touch its limit early",
     "zh": "到期日由剩余天数确定，而非由报警确定：单次读数会提前触及其限值",
 }
 

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Callable
 
-from playwright.sync_api import BrowserContext, Response, Route, expect
+from playwright.sync_api import BrowserContext, Page, Response, Route, expect
 
 from tests.ui.conftest import Watched
 from tests.ui.plant import PROBE, Running
@@ -36,6 +36,12 @@ def test_two_pages_of_a_browser_share_one_stream(context: BrowserContext, runnin
     expect(pages[1].get_by_role("status").filter(has_text="Live")).to_be_visible()
 
 
+def colour(page: Page, mark: str) -> str:
+    """Return the colour of the mark at the top once it says so."""
+    found = page.locator("header").get_by_role("status").filter(has_text=re.compile(f"^{mark}$"))
+    return str(found.evaluate("(one) => getComputedStyle(one).color"))
+
+
 def test_the_page_says_that_the_service_is_gone_and_recovers_by_itself(
     context: BrowserContext, running: Running
 ) -> None:
@@ -43,9 +49,11 @@ def test_the_page_says_that_the_service_is_gone_and_recovers_by_itself(
     page.goto(f"{running.url}/machines/{PROBE}")
     value = page.locator("[data-live=temp]")
     value.wait_for()
+    well = colour(page, "Live")
     running.service.part.kill()
     try:
         expect(page.get_by_text("The service has not been heard since")).to_be_visible()
+        assert colour(page, "Not live") != well
         shown = value.inner_text()
     finally:
         running.service.part.start()  # the other tests need it

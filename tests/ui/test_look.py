@@ -173,3 +173,17 @@ def test_nothing_is_asked_for_twice(
     expect(page.get_by_role("status").filter(has_text="Live")).to_be_visible()
     first = list(asked)
     assert sorted(first) == sorted(set(first))
+
+
+def test_a_ticket_prints_without_what_is_for_the_screen(
+    watched: Watched, running: Running, addresses: dict[str, str]
+) -> None:
+    page = watched.page
+    page.goto(running.url + addresses["ticket"])
+    settle(page)
+    expect(page.get_by_role("button").first).to_be_visible()
+    page.emulate_media(media="print")
+    for role in ("button", "navigation", "banner", "textbox"):
+        expect(page.get_by_role(role)).to_have_count(0)  # those that are seen
+    for text in ("Due window", "Why", "Evidence", "Conversation and history"):
+        expect(page.get_by_text(text, exact=True)).to_be_visible()

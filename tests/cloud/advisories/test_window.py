@@ -217,7 +217,7 @@ def test_an_alarm_on_a_ticket_with_a_band_sets_its_date_and_takes_the_band_of_no
     assert own.standing.advisory.due_latest_ns == first.standing.advisory.due_latest_ns
     said = {lang: own_words(own.standing, now, lang) for lang in ("en", "zh")}
     assert said == {
-        "en": "the days left set the date, not the alarm: single readings touch its limit early",
+        "en": "The days left set the date, not the alarm: single readings touch its limit early",
         "zh": "到期日由剩余天数确定，而非由报警确定：单次读数会提前触及其限值",
     }
     [other] = triage([own.standing], HOT, alarmed("temperature", at_ns + 1, now, n=2), stamp)

@@ -280,7 +280,7 @@ async def test_the_reasons_are_as_they_stand_now_until_it_is_done(
     assert said["why"]["en"] == [
         "Pressure is 1.2 bar, at or below its limit of 2 bar; expected about 3 bar",
         "Seal: limit reached in 7.2 to 12 days, most likely 9",
-        "the alarm sets the date, whatever the days left say: due within a day",
+        "The alarm sets the date, whatever the days left say: due within a day",
     ]
     assert (said["life"]["p50_s"], said["life_at"]) == (9.0 * DAY_S, "2023-11-15T22:13:20Z")
     plant.ledger.resolve(

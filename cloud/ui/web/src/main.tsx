@@ -18,6 +18,17 @@ const nonce = document.querySelector<HTMLMetaElement>('meta[property="csp-nonce"
 // the scroll lock of dialogues asks for the nonce by this name (package get-nonce)
 Object.assign(globalThis, { __webpack_nonce__: nonce });
 
+// paper is white: what is printed is coloured as on a light screen
+const { dataset } = document.documentElement;
+let scheme = dataset.mantineColorScheme;
+addEventListener('beforeprint', () => {
+  scheme = dataset.mantineColorScheme;
+  dataset.mantineColorScheme = 'light';
+});
+addEventListener('afterprint', () => {
+  dataset.mantineColorScheme = scheme;
+});
+
 const client = new QueryClient({
   queryCache: new QueryCache({
     onError: (error) => {

@@ -150,7 +150,7 @@ function PartRow({ part, at }: { part: Part; at: number }) {
       {share !== null && (
         <Progress
           value={share} size={6} radius="sm" aria-label={t('common.labelled', { label: name, value: `${t('machine.fraction')} ${share}%` })}
-          color={share < 15 ? 'red' : share < 35 ? 'orange' : 'green'}
+          color={`var(--state-${share < 15 ? 'alarm' : share < 35 ? 'alert' : 'normal'})`}
         />
       )}
       <div className="dim small break">

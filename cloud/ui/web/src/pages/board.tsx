@@ -267,8 +267,12 @@ export default function Board() {
             : t('board.count', { count: rows.length })}
         </Text>
       </Group>
-      {rows.length > 0 && <NeedsYou rows={rows} />}
-      <Tools counts={counts} types={types} sites={sites} filter={filter} change={change} />
+      {rows.length > 0 && (
+        <>
+          <NeedsYou rows={rows} />
+          <Tools counts={counts} types={types} sites={sites} filter={filter} change={change} />
+        </>
+      )}
       {rows.length === 0 ? (
         <div className="card">
           <Text fw={600}>{t('board.none')}</Text>
@@ -281,7 +285,7 @@ export default function Board() {
       ) : (
         <Table rows={shown} filterKey={JSON.stringify(filter)} />
       )}
-      <Text size="xs" c="dimmed" mt={6}>{t('board.ranking')}</Text>
+      {shown.length > 0 && <Text size="xs" c="dimmed" mt={6}>{t('board.ranking')}</Text>}
     </div>
   );
 }

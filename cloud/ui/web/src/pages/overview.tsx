@@ -73,7 +73,9 @@ export default function Overview() {
     <div className={classes.page}>
       <Title order={1}>{t('overview.title')}</Title>
       <Text size="lg" fw={600} mt={6}>
-        {worry.length === 0 ? t('overview.allWell') : t('overview.worry', { count: worry.length })}
+        {rows.length === 0
+          ? t('board.none')
+          : worry.length === 0 ? t('overview.allWell') : t('overview.worry', { count: worry.length })}
       </Text>
       <Text size="sm" c="dimmed" mb="md">{t('overview.updated', { time: updated })}</Text>
       <ul className={classes.list}>

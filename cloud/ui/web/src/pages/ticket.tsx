@@ -146,7 +146,7 @@ export default function TicketPage() {
   const row = board?.items.find((one) => one.machine === ticket.machine);
   return (
     <>
-      <Anchor component={Link} to="/tickets" size="sm">‹ {t('tickets.title')}</Anchor>
+      <Anchor component={Link} to="/tickets" size="sm" className="screen">‹ {t('tickets.title')}</Anchor>
       <div className={classes.head}>
         <Title order={1}>#{ticket.number} {formats.text(ticket.title, ticket.mode)}</Title>
         <SeverityMark severity={ticket.severity} />

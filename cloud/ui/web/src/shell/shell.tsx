@@ -59,7 +59,7 @@ function LiveMark() {
   const { t } = useTranslation();
   const { state } = useLiveness();
   return (
-    <span className={`${classes.live} ${classes[state]}`} role="status">
+    <span className={`${classes.mark} ${classes[state]}`} role="status">
       <span className={classes.dot} aria-hidden />
       {t(`live.${state}`)}
     </span>
