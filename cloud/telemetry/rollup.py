@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from cloud.telemetry import Buckets
 from cloud.telemetry.fresh import ABSENT, MISSING, QUALITY
-from models.life.compiled import kept
+from models.life.compiled import kept, lean
 
 MINUTE_NS: Final = 60 * 10**9
 HOUR_NS: Final = 60 * MINUTE_NS
@@ -121,7 +121,7 @@ def _reduce(  # noqa: PLR0917 (a kernel: one pass, arrays in and out)
 
 
 @kept
-@njit(nogil=True)
+@lean
 def join_into(  # noqa: PLR0917 (a kernel)
     ints: Any, floats: Any, at: int, more: Any, values: Any, i: int
 ) -> None:

@@ -3,7 +3,6 @@
 from typing import Any, Final
 
 import numpy as np
-from numba import njit
 
 from cloud.telemetry.fresh import MISSING, QUALITY
 from cloud.telemetry.influx.lines import BAD, SINGLE, TRUTH
@@ -26,13 +25,13 @@ from cloud.telemetry.rollup import (
     join_into,
 )
 from models.fleet.vectors import LANES, choose, every, load, some, store, turned
-from models.life.compiled import inlined, kept
+from models.life.compiled import inlined, kept, lean
 
 NEVER: Final = -(2**63)
 MINUTES, HOURS = 0, 1
 
 
-@njit(nogil=True)
+@lean
 def _take(  # noqa: PLR0917 (a kernel: what it sums up stays in registers)
     ints: Any,
     floats: Any,
@@ -45,8 +44,9 @@ def _take(  # noqa: PLR0917 (a kernel: what it sums up stays in registers)
     cells: Any,
     doubles: Any,
     states: Any,
+    j: int,
 ) -> None:
-    """Add rows of one signal to open bucket `s`; they are of one minute, in any order."""
+    """Add rows of signal `j` to open bucket `s`; they are of one minute, in any order."""
     stated = len(states) > 0
     worst, count = ints[WORST, s], ints[COUNT, s]
     first_ns, last_ns = ints[FIRST_NS, s], ints[LAST_NS, s]
@@ -55,7 +55,7 @@ def _take(  # noqa: PLR0917 (a kernel: what it sums up stays in registers)
     low, high = floats[MIN, s], floats[MAX, s]
     total, rest = floats[SUM, s], lost[s]
     for r in range(begin, end):
-        state: Any = np.int64(states[r]) if stated else 0
+        state: Any = np.int64(states[j, r]) if stated else 0
         worst = max(worst, state & QUALITY)
         value = 0.0
         if kind <= SINGLE:
@@ -111,7 +111,7 @@ def _taken(x: Any, r: int, state: Any) -> Any:
     )
 
 
-@njit(nogil=True)
+@lean
 def _take_abreast(  # noqa: PLR0917 (a kernel)
     ints: Any,
     floats: Any,
@@ -162,10 +162,10 @@ def _take_abreast(  # noqa: PLR0917 (a kernel)
     store(room, 4 * LANES, state[4])
     store(room, 5 * LANES, state[5])
     for i in range(count):
-        s, mine = slots[which[i]], doubles[which[i]]
+        s = slots[which[i]]
         if ints[COUNT, s] == 0:
             ints[FIRST_NS, s] = ints[MIN_NS, s] = ints[MAX_NS, s] = times[begin]
-            floats[FIRST, s] = mine[begin]
+            floats[FIRST, s] = doubles[which[i], begin]
         low_at, high_at = int(room[2 * LANES + i]), int(room[3 * LANES + i])
         if low_at >= 0:
             ints[MIN_NS, s] = times[low_at]
@@ -173,12 +173,12 @@ def _take_abreast(  # noqa: PLR0917 (a kernel)
             ints[MAX_NS, s] = times[high_at]
         floats[MIN, s], floats[MAX, s] = room[i], room[LANES + i]
         floats[SUM, s], lost[s] = room[4 * LANES + i], room[5 * LANES + i]
-        floats[LAST, s], ints[LAST_NS, s] = mine[end - 1], times[end - 1]
+        floats[LAST, s], ints[LAST_NS, s] = doubles[which[i], end - 1], times[end - 1]
         ints[COUNT, s] += end - begin
     return True
 
 
-@njit(nogil=True)
+@lean
 def _clear(ints: Any, floats: Any, lost: Any, s: int) -> None:
     for i in range(7):
         ints[i, s] = 0
@@ -187,7 +187,7 @@ def _clear(ints: Any, floats: Any, lost: Any, s: int) -> None:
     lost[s] = 0.0
 
 
-@njit(nogil=True)
+@lean
 def _emit(  # noqa: PLR0917 (a kernel)
     ints: Any, floats: Any, lost: Any, s: int, start: int, out: Any, values: Any, at: int
 ) -> None:
@@ -199,7 +199,7 @@ def _emit(  # noqa: PLR0917 (a kernel)
     out[START, at] = start
 
 
-@njit(nogil=True)
+@lean
 def _close(  # noqa: PLR0917 (a kernel)
     m: int,
     minute: int,
@@ -242,8 +242,8 @@ def _close(  # noqa: PLR0917 (a kernel)
 
 
 @kept
-@njit(nogil=True)
-def advance(  # noqa: PLR0917 (a kernel: one pass, arrays in and out)
+@lean
+def advance(  # noqa: PLR0912, PLR0917 (a kernel: one pass, arrays in and out)
     begin: int,
     times: Any,
     machines: Any,
@@ -265,12 +265,15 @@ def advance(  # noqa: PLR0917 (a kernel: one pass, arrays in and out)
     levels: Any,
     out: Any,
     values: Any,
+    which: Any,
+    room: Any,
 ) -> tuple[int, int]:
-    """Take rows from `begin` on; return the first row not taken, and how many buckets closed."""
+    """Take rows from `begin` on; return the first row not taken, and how many buckets closed.
+
+    `which` (4,) int64 and `room` (24,) are to work in: it makes no array, and so counts no holders.
+    """
     at = 0
     stated = states.shape[0] > 0
-    good = np.zeros(0, np.uint8)
-    which, room = np.zeros(LANES, np.int64), np.empty(6 * LANES)
     minute_ints, minute_floats, minute_lost = ints[MINUTES], floats[MINUTES], lost[MINUTES]
     r = begin
     while r < len(times):
@@ -307,16 +310,17 @@ def advance(  # noqa: PLR0917 (a kernel: one pass, arrays in and out)
             end += 1
         taken = 0
         for j in range(cells.shape[0]):
-            mine = states[j] if stated else good
             if ordered and kinds[j] <= SINGLE:
-                which[taken:] = j
+                which[taken] = j
                 taken += 1
             else:
                 _take(
                     minute_ints, minute_floats, minute_lost, columns[owner, j], r, end, times,
-                    kinds[j], cells[j], doubles[j], mine,
+                    kinds[j], cells[j], doubles[j], states, j,
                 )  # fmt: skip
             if taken == LANES or (taken > 0 and j + 1 == cells.shape[0]):
+                for spare in range(taken, LANES):
+                    which[spare] = which[taken - 1]
                 if not _take_abreast(
                     minute_ints, minute_floats, minute_lost, columns[owner], which, taken, r, end,
                     times, doubles, room,
@@ -324,7 +328,7 @@ def advance(  # noqa: PLR0917 (a kernel: one pass, arrays in and out)
                     for c in which[:taken]:
                         _take(
                             minute_ints, minute_floats, minute_lost, columns[owner, c], r, end,
-                            times, kinds[c], cells[c], doubles[c], good,
+                            times, kinds[c], cells[c], doubles[c], states, c,
                         )  # fmt: skip
                 taken = 0
         r = end

@@ -23,6 +23,7 @@ from cloud.telemetry.rollup import (
     Partials,
     join_into,
 )
+from models.fleet.vectors import LANES
 
 _GROW: Final = 1_024
 _ROOM: Final = 4_096
@@ -72,6 +73,7 @@ class OpenBuckets:
         self._lost = np.zeros((2, 0))
         self._machines = 0
         self._slots = 0
+        self._which, self._room = np.zeros(LANES, np.int64), np.zeros(6 * LANES)
         self._out = _closed(0)  #: what closes, written over by the next: fresh pages cost as much
 
     def add_machine(self) -> int:
@@ -154,6 +156,8 @@ class OpenBuckets:
                 out.levels,
                 out.ints,
                 out.floats,
+                self._which,
+                self._room,
             )
             if count:
                 closed.append(_part(out, count))
