@@ -382,9 +382,9 @@ class Fleet:
         machine["report_ns"] = machine["at_ns"] + int(self._rules[0]["report_every_s"] * 1e9)
         self._lives.told(number, int(machine["at_ns"]))
         lanes = np.fromiter(mine.values(), np.int64, len(mine))
-        self._elders.told(number, machine, self._lanes["armed"][lanes])
+        self._elders.told(number, machine, self._lanes, lanes)
         self._lanes["changed"][lanes] = 0
-        self._lanes["lent"][lanes] = [lent(said.get(name, ())) for name in mine] if said else 0
+        self._lanes["lent"][lanes] = lent(said, mine) if said else 0
         return assessment
 
     def _said(self, number: int, mine: Mapping[str, int]) -> Said:

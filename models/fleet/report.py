@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from models.assessment import (
@@ -99,6 +100,24 @@ def _replaced(lane: Any, record: Any, said: Sequence[Comparison], terms: Terms) 
     return partners[0] if partners else explained(lane, record, terms)
 
 
+@lru_cache(maxsize=1_024)
+def _shown(active: int, changed: int) -> tuple[tuple[Check, bool, tuple[int, ...], int, bool], ...]:
+    """Return what the bits of a signal tell, the mildest first.
+
+    Of each check: whether it is active, its bits, how severe it is, and whether it begins.
+    """
+    found = []
+    for (check, bits, severities), mask in zip(TOLD, BITS, strict=True):
+        if not (active | changed) & mask:
+            continue
+        told = active & mask or changed
+        shown = [i for i, bit in enumerate(bits) if told >> bit & 1]
+        severity = max(severities[i] for i in shown)
+        begins = bool(active & mask) and not (active ^ changed) & mask
+        found.append((check, bool(active & mask), tuple(bits[i] for i in shown), severity, begins))
+    return tuple(found)
+
+
 def _conditions(  # noqa: PLR0917  as `assess`
     name: str,
     lane: Any,
@@ -107,13 +126,7 @@ def _conditions(  # noqa: PLR0917  as `assess`
     since: Mapping[int, int],
     terms: Terms,
 ) -> Iterator[Condition]:
-    active, changed = int(lane["active"]), int(lane["changed"])
-    for (check, bits, severities), mask in zip(TOLD, BITS, strict=True):
-        if not (active | changed) & mask:
-            continue
-        now = bool(active & mask)
-        told = active if now else changed
-        shown = [i for i, bit in enumerate(bits) if told >> bit & 1]
+    for check, now, bits, severity, begins in _shown(int(lane["active"]), int(lane["changed"])):
         detector = lane["role"] == at.DETECTOR
         sensor = check in SENSOR_CHECKS
         value = None if check is Check.DROPOUT else float(lane["last"])
@@ -122,10 +135,10 @@ def _conditions(  # noqa: PLR0917  as `assess`
             signal=name.partition(":")[2] if detector else name,
             check=Check.DETECTOR if detector else check,
             active=now,
-            since_ns=min(since[bits[i]] for i in shown),
+            since_ns=min(map(since.__getitem__, bits)),
             score=odds / (1.0 + odds),
-            severity=1 if detector else max(severities[i] for i in shown),
-            onset=now and not (active ^ changed) & mask,
+            severity=1 if detector else severity,
+            onset=begins,
             value=value,
             expected=_replaced(lane, record, said, terms) if sensor else expected(lane, said),
             witnesses=() if sensor else tuple(o for o in said if abs(o.deviation) >= APART),
@@ -135,9 +148,8 @@ def _conditions(  # noqa: PLR0917  as `assess`
 def _heaviest(lane: Any) -> Check:
     """Name the check that speaks loudest on a signal."""
     active = int(lane["active"]) & ~ONSETS
-    for (check, _, _), mask in zip(TOLD, BITS, strict=True) if active else ():
-        if active & mask:
-            return check
+    if active:
+        return _shown(active, 0)[0][0]
     return Check.SHIFT if max(lane["rise"], lane["fall"]) >= 1.0 and lane["shifts"] else Check.LEVEL
 
 

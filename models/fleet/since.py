@@ -1,6 +1,7 @@
 """When the checks that are active began. They are few, so it is kept beside the lanes."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -61,5 +62,6 @@ class Since:
         self._at = {(lane, check): at_ns for lane, check, at_ns in rows.tolist()}
 
 
-def _bits(checks: int) -> list[int]:
-    return [check for check in range(CHECKS) if checks >> check & 1]
+@lru_cache(maxsize=1_024)
+def _bits(checks: int) -> tuple[int, ...]:
+    return tuple(check for check in range(CHECKS) if checks >> check & 1)

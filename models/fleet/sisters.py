@@ -48,9 +48,9 @@ class Elders:
         if machine["elder"]:
             insort(self._of.setdefault(profile, []), number)
 
-    def told(self, number: int, machine: Any, armed: NDArray[np.int8]) -> None:
-        """See whether a machine, `armed` of each of its signals, has learned by now."""
-        if not machine["elder"] and armed.any():
+    def told(self, number: int, machine: Any, lanes: NDArray[Any], mine: NDArray[np.int64]) -> None:
+        """See whether a machine, whose signals are these lanes, has learned by now."""
+        if not machine["elder"] and lanes["armed"][mine].any():
             machine["elder"] = 1
             insort(self._of.setdefault(self._type[number], []), number)
 
@@ -60,9 +60,9 @@ class Elders:
         return [other for other in known if other != number][:MOST]
 
 
-def lent(said: Iterable[Comparison]) -> int:
-    """Return how many sisters are among those who speak of a signal."""
-    return max([one.sisters for one in said], default=0)
+def lent(said: Mapping[str, Sequence[Comparison]], names: Iterable[str]) -> list[int]:
+    """Return how many sisters are among those who speak of each signal; they speak last."""
+    return [said[name][-1].sisters if said.get(name) else 0 for name in names]
 
 
 def contexts_of(machine: Any) -> NDArray[np.float64]:
