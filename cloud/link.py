@@ -37,8 +37,8 @@ GROUP: Final = 256  #: messages handled together at most
 QUEUE_BYTES: Final = 64 << 20  #: waiting to be taken; then the broker has to wait
 WAIT_S: Final = 0.5  #: how long to wait for a group's first message; each look costs as much as one
 GATHER_S: Final = 0.04  #: how long it may gather then: one sync and one transaction are for all
-PAUSE_S: Final = 0.008  #: without a message ends it: the broker may wait for acknowledgements
-REST_S: Final = 0.003  #: after what was there is read: then more is there, and costs as little
+PAUSE_S: Final = 0.009  #: without a message ends it: the broker may wait for acknowledgements
+REST_S: Final = 0.006  #: after all is read: a look costs as much as ten messages
 NUMBERS: Final = 65_535  #: of messages: the most that may be unacknowledged where nothing is said
 COMMANDS: Final = 4  #: of these: they are few, and the next ones wait
 BRIEF_S: Final = 10.0  #: a connection that was lost within it was brief
@@ -262,12 +262,15 @@ class Link:
         self._client.connect_async(settings.host, settings.port, keepalive=30, **options)
         self._client.loop_start()
 
-    def group(self, *, at_once: bool = False) -> list[Arrived]:
-        """Return up to 256 messages gathered within 40 ms (empty when nothing came in `WAIT_S`).
+    def group(self, most_s: float = math.inf, *, at_once: bool = False) -> list[Arrived]:
+        """Return up to 256 messages gathered within 40 ms.
 
-        `at_once`: those that are there, without waiting for any.
+        Empty when nothing came in `most_s` seconds, or in `WAIT_S`. `at_once`: those that are
+        there, without waiting for any.
         """
-        return self._queue.take(GROUP, *((0.0, 0.0) if at_once else (WAIT_S, GATHER_S, PAUSE_S)))
+        if at_once:
+            return self._queue.take(GROUP, 0.0)
+        return self._queue.take(GROUP, min(most_s, WAIT_S), GATHER_S, PAUSE_S)
 
     def wake(self) -> None:
         """Let `group` return at once, if only with nothing."""

@@ -20,7 +20,9 @@ MAPPED: Final = 1 << 20  #: bytes from which on an array is mapped by itself, an
 #: objects that may come before Python looks at them: those of a group of messages, which all go
 #: again with it; at its 700 they would be looked at several times while they are in use
 YOUNG: Final = 10_000
-GROWN: Final = 1.25  #: as Python does it before it looks at what is old
+#: then all is looked at, which stops everything for 0.15 s and more: as seldom as what is lost
+#: meanwhile, no more than the libraries take, allows. 10,000 machines are as many objects
+GROWN: Final = 2.0
 _whole = 0  #: objects kept when all were last looked at
 
 

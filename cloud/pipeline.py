@@ -191,9 +191,16 @@ class Pipeline:
             self._unfiled += self.reviews.due(items[-1], waiting=waiting)
         return [one for one in said if isinstance(one, Assessment)]
 
+    @property
+    def until_due_s(self) -> float:
+        """How long what waits for the ledger still waits for more; infinite where nothing does."""
+        if self.settled:
+            return math.inf
+        return max(0.0, self._filed_s + self._hold_s - time.monotonic())
+
     def file_if_due(self) -> None:
         """File what waits for the ledger, unless some went there just now."""
-        if not self.settled and time.monotonic() - self._filed_s >= self._hold_s:
+        if self.until_due_s <= 0:
             self.file()
             self._filed_s = time.monotonic()
 

@@ -283,7 +283,7 @@ class Service:
         self._repairs_due()
         if not self._again:
             at_once = bool(self._behind) and not self._keeper.copying
-            self._again = self._link.group(at_once=at_once)
+            self._again = self._link.group(self.pipeline.until_due_s, at_once=at_once)
         group = self._again
         now = self._now()
         self.ingest.refuse(self._link.refused(), now)

@@ -97,5 +97,5 @@ class Held:
 
 def comes(groups: list[list[Arrived]], monkeypatch: pytest.MonkeyPatch) -> None:
     """Let groups come to the link, of which there is always one until the last."""
-    monkeypatch.setattr(Link, "group", lambda _, at_once: groups.pop(0) if groups else [])
+    monkeypatch.setattr(Link, "group", lambda *_, at_once: groups.pop(0) if groups else [])
     monkeypatch.setattr(Link, "waiting", property(lambda _: bool(groups)))

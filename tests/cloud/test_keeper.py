@@ -68,9 +68,9 @@ def test_while_the_state_is_copied_a_group_gathers_and_the_end_of_the_copy_is_no
     asked: list[bool] = []
     group = Link.group
 
-    def noted(link: Link, *, at_once: bool) -> list[Arrived]:
+    def noted(link: Link, most_s: float, *, at_once: bool) -> list[Arrived]:
         asked.append(at_once)
-        return group(link, at_once=at_once)
+        return group(link, most_s, at_once=at_once)
 
     monkeypatch.setattr(Link, "group", noted)
     monkeypatch.setattr("cloud.link.WAIT_S", 3600.0)

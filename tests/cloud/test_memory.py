@@ -98,7 +98,7 @@ def test_a_ring_that_ends_after_it_was_kept_is_collected_once_enough_came() -> N
     del ring
     memory.keep_more()
     assert ended() is not None
-    came = [Ring() for _ in range(int(gc.get_freeze_count() * (memory.GROWN - 1)) + 1)]
+    came = [Ring() for _ in range(int(memory._whole * memory.GROWN))]
     memory.keep_more()  # keeps them
     memory.keep_more()
     assert ended() is None

@@ -1,5 +1,6 @@
 """What happens behind the journal, on the real stores."""
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -129,9 +130,11 @@ def test_what_goes_to_the_ledger_waits_for_more_after_the_last_that_went(
         path.take(up(birth(), "birth", device=f"acme.held{number}"))
     assert [one.id for one in path.ledger.machines()[0]] == ["acme.held1"]
     assert not path.pipeline.settled
+    assert 0 < path.pipeline.until_due_s <= 3600
     path.pipeline.file()
     assert len(path.ledger.machines()[0]) == 3
     assert path.pipeline.settled
+    assert path.pipeline.until_due_s == math.inf
 
 
 def test_what_the_database_refuses_for_itself_keeps_nothing_else_back(
