@@ -21,6 +21,7 @@ _DECIMALS: Final = 16
 _SINGLE_DECIMALS: Final = 7  #: beyond, single precision fits anything and says nothing
 _EXACT: Final = 2.0**52
 _WIDE: Final = 1 << 52
+_HALF: Final = 1 << 62
 _PROBES: Final = 24
 _JUDGED: Final = 512  #: values that say which differences are smallest
 _ONE_IN: Final = 16  #: at most n / 16 + 1 exceptions
@@ -67,7 +68,21 @@ def _step(x: Any) -> Any:
             step, d = d, step % d
         if step == 1:
             return 1
+    if step > 1 and not _near(x):
+        return 1
     return max(step, 1)
+
+
+@njit(nogil=True, error_model="numpy")
+def _near(x: Any) -> bool:
+    """Return whether no difference, nor one of two differences, can go beyond an int64.
+
+    What goes round is no multiple of a step any more, but for 1.
+    """
+    low = high = x[0]
+    for i in range(len(x)):
+        low, high = min(low, x[i]), max(high, x[i])
+    return bool(0 <= high - low < _HALF)
 
 
 @njit(nogil=True, error_model="numpy")

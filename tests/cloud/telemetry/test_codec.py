@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cloud.errors import StoreCorrupt
@@ -34,6 +34,7 @@ def floats_back(values: np.ndarray) -> np.ndarray:
 
 @untimed
 @given(st.lists(INT64, max_size=200) | st.lists(st.integers(-50, 50), max_size=200))
+@example([0, 4611086873615400960, -4636526185122103297, 4621537642612260864])
 def test_whole_numbers(numbers: list[int]) -> None:
     values = np.array(numbers, np.int64)
     out = np.empty(codec.room(len(values)), np.uint8)
@@ -45,6 +46,7 @@ def test_whole_numbers(numbers: list[int]) -> None:
 
 @settings(untimed, max_examples=300)
 @given(st.lists(FLOATS, max_size=200) | DECIMALS)
+@example([0.0, 1.8669631269294769, -97.0, 9.5])  # bit patterns too far apart for an int64
 def test_floats(numbers: list[float]) -> None:
     values = np.array(numbers, np.float64)
     back = floats_back(values)
