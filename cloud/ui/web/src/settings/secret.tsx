@@ -12,7 +12,7 @@ export function SecretDialog({ title, hint, secret, close }: {
   return (
     <Modal opened={secret !== null} onClose={close} title={title} closeButtonProps={{ 'aria-label': t('common.close') }}>
       <Text size="sm" mb="sm">{hint}</Text>
-      <Code block className="break" data-secret>{secret}</Code>
+      <Code block className="break" style={{ whiteSpace: 'pre-wrap' }} data-secret>{secret}</Code>
       <Group justify="flex-end" mt="md">
         <CopyButton value={secret ?? ''}>
           {({ copied, copy }) => (

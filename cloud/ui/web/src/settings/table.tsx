@@ -1,7 +1,7 @@
 import type { ReactNode } from 'react';
 import classes from '../pages/settings.module.css';
 
-/** A table that scrolls sideways on a phone, and can be reached by keys. */
+/** A table that scrolls sideways on a phone, its buttons always in sight, and can be reached by keys. */
 export function Table({ label, columns, children }: {
   label: string;
   columns: string[];
