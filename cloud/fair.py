@@ -20,7 +20,7 @@ class FairQueue(Generic[T]):
         self._bytes = 0
         self._woken = False
         self._wanted = 1  #: how many the one who takes waits for
-        self._waiting: OrderedDict[str, deque[tuple[int, T]]] = OrderedDict()
+        self._waiting: OrderedDict[str, deque[tuple[str, T, int]]] = OrderedDict()
         self._changed = threading.Condition()
 
     def __len__(self) -> int:
@@ -35,20 +35,29 @@ class FairQueue(Generic[T]):
         The rest found no room within `timeout` seconds.
         """
         with self._changed:
-            room = self._room()
-            for count, (sender, item, size) in enumerate(items):
-                if not room and not self._changed.wait_for(self._room, timeout):
-                    return count
-                mine = self._waiting.get(sender)
-                if mine is None:
-                    mine = self._waiting[sender] = deque()
-                mine.append((size, item))
-                self._size += 1
-                self._bytes += size
-                room = self._room()
-                if self._size == self._wanted or not room:
-                    self._changed.notify_all()
-            return len(items)
+            count = 0
+            while count < len(items):
+                if not self._changed.wait_for(self._room, timeout):
+                    break
+                count += self._add(items[count:] if count else items)
+            return count
+
+    def _add(self, items: Sequence[tuple[str, T, int]]) -> int:
+        """Add items until there is no more room; return how many."""
+        before, size, held = self._size, self._size, self._bytes
+        for one in items:
+            mine = self._waiting.get(one[0])
+            if mine is None:
+                mine = self._waiting[one[0]] = deque()
+            mine.append(one)
+            size += 1
+            held += one[2]
+            if size >= self._most or held >= self._most_bytes:
+                break
+        self._size, self._bytes = size, held
+        if before < self._wanted <= size or not self._room():
+            self._changed.notify_all()
+        return size - before
 
     def wake(self) -> None:
         """Let `take`, or the next one, return without waiting for a first item."""
@@ -77,7 +86,7 @@ class FairQueue(Generic[T]):
                 sender, items = self._waiting.popitem(last=False)
                 turn = min(TURN, len(items), most - len(out))
                 for _ in range(turn):
-                    size, item = items.popleft()
+                    _, item, size = items.popleft()
                     out.append(item)
                     self._bytes -= size
                 if items:

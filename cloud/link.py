@@ -14,6 +14,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -46,6 +47,7 @@ RIVAL: Final = 3  #: brief ones in a row: two clients of one name end each other
 LATER: Final = 20_000  #: receipts that may wait for acknowledgements of others
 PACKETS: Final = 128  #: handled before what is to be sent has its turn
 _UNREADABLE: Final = "\ufffd"  #: stands for a topic that is not UTF-8
+TOPICS: Final = 65_536  #: whose sender is remembered
 _PUBACK: Final = mqtt.PUBACK << 24 | 2 << 16  #: of four bytes; the number of a message is the rest
 _PUBLISH_QOS1: Final = mqtt.PUBLISH | 1 << 1
 log = logging.getLogger(__name__)
@@ -101,7 +103,7 @@ class Client(mqtt.Client):
                 break
             taken = 0
             if more and not self._in_packet["command"]:
-                taken = self._plains(PACKETS - handled) or self._acked()
+                taken = self._plains(PACKETS - handled) or socket.acks(self._told)
             handled += taken or 1
             if taken:
                 continue
@@ -133,16 +135,6 @@ class Client(mqtt.Client):
         if messages:
             self.on_plain(messages)
         return len(messages)
-
-    def _acked(self) -> bool:
-        """Take the next packet away if it acknowledges what was told."""
-        socket: Any = self.socket()
-        found = socket.acked()
-        if found is None or found[0] not in self._told:
-            return False
-        socket.skip(found[1])
-        self._told.discard(found[0])
-        return True
 
     def _packet_handle(self) -> MQTTErrorCode:
         """Strike off an acknowledgement that did not come whole, before paho looks at it."""
@@ -194,6 +186,16 @@ class Client(mqtt.Client):
             self._told.clear()
             self._later.clear()
             self._most = max(1, most - COMMANDS)
+
+
+@lru_cache(maxsize=TOPICS)
+def _told_by(topic: bytes) -> tuple[str, str, bool]:
+    """Return a topic as text, who sends there, and whether it is for births."""
+    try:
+        text = topic.decode()
+    except UnicodeDecodeError:
+        text = _UNREADABLE
+    return text, sender_of(text), text.endswith("/up/birth")
 
 
 def _tls(settings: BrokerSettings) -> ssl.SSLContext:
@@ -249,7 +251,7 @@ class Link:
         self._client.on_subscribe = self._on_subscribe
         self._client.on_disconnect = self._on_disconnect
         self._client.on_message = self._on_message
-        self._client.on_plain = self._on_plain
+        self._client.on_plain = self._take
 
     def start(self) -> None:
         """Connect in the background; reconnects by itself until `stop`."""
@@ -373,30 +375,19 @@ class Link:
             topic = _UNREADABLE
         properties = message.properties
         content_type = getattr(properties, "ContentType", None) if properties else None
-        payload = bytes(message.payload[: MAX_PAYLOAD + 1])
-        token = _Token(self.epoch, message.mid, message.qos)
-        self._take([Arrived(topic, payload, self._now(), content_type, token)])
+        plain = topic.encode(), bytes(message.payload), message.mid, message.qos
+        self._take([plain], content_type)
 
-    def _on_plain(self, messages: Sequence[Plain]) -> None:
-        now, epoch = self._now(), self.epoch
-        arrived = []
-        for at_ns, (topic, payload, mid, qos) in enumerate(messages, now):  # no two at one time
-            try:
-                text = topic.decode()
-            except UnicodeDecodeError:
-                text = _UNREADABLE
-            token = _Token(epoch, mid, qos)
-            arrived.append(Arrived(text, payload[: MAX_PAYLOAD + 1], at_ns, None, token))
-        self._take(arrived)
-
-    def _take(self, messages: Iterable[Arrived]) -> None:
+    def _take(self, messages: Sequence[Plain], content_type: str | None = None) -> None:
+        now, epoch, passes = self._now(), self.epoch, self._sluice.passes
         kept: list[tuple[str, Arrived, int]] = []
-        for arrived in messages:
-            sender = sender_of(arrived.topic)
-            birth = arrived.topic.endswith("/up/birth")
-            if birth or self._sluice.passes(sender, arrived.received_ns):
-                kept.append((sender, arrived, len(arrived.payload)))
-            elif isinstance(arrived.token, _Token) and arrived.token.qos:
-                self._client.pass_over(arrived.token.mid)
+        for at_ns, (topic, payload, mid, qos) in enumerate(messages, now):  # no two at one time
+            known = _told_by if len(topic) <= topics.MAX_TOPIC else _told_by.__wrapped__
+            text, sender, birth = known(topic)
+            if birth or passes(sender, at_ns):
+                token, body = _Token(epoch, mid, qos), payload[: MAX_PAYLOAD + 1]
+                kept.append((sender, Arrived(text, body, at_ns, content_type, token), len(body)))
+            elif qos:
+                self._client.pass_over(mid)
         while kept and not self._stopping:
             del kept[: self._queue.put(kept, 1.0)]

@@ -68,57 +68,66 @@ class Buffered:
         `properties`: the packets have that field (MQTT 5). Where another packet is next, or a
         malformed one, none: those are paho's.
         """
+        found = self._plains(most, properties)
+        return found or (self._plains(1, properties) if self._completed() else found)
+
+    def _plains(self, most: int, properties: bool) -> list[Plain]:
+        """Take out what lies here whole, without a call for each: thousands come a second."""
+        room, view, first, ends = self._room, self._view, self._at, self._end
         out: list[Plain] = []
-        while len(out) < most:
-            plain = self._plain(properties, not out)
-            if plain is None:
+        while len(out) < most and ends - first >= _LEAST and room[first] >> 4 == _PUBLISH:
+            qos, size, at, shift = room[first] >> 1 & 3, room[first + 1], first + 2, 0
+            while size >> shift > 127 and shift < _LAST_SHIFT:  # another byte of the length
+                shift += 7
+                size += (room[at] - 1) << shift  # 1: the bit that said so
+                at += 1
+            end, body = at + size, at + 2
+            if size < 2 or end > ends or qos > 1:  # 2: a topic's length
                 break
-            out.append(plain)
+            topic_end = body + (room[at] << 8 | room[at + 1])
+            begin = topic_end + 2 * qos + properties
+            if topic_end == body or begin > end or (properties and room[begin - 1]):
+                break
+            mid = room[topic_end] << 8 | room[topic_end + 1] if qos else 0
+            out.append((view[body:topic_end].tobytes(), view[begin:end].tobytes(), mid, qos))
+            first = end
+        self._at = first
         return out
 
-    def _plain(self, properties: bool, wait: bool) -> Plain | None:
-        """Take out the next packet if it is plain and lies here whole.
+    def _completed(self) -> bool:
+        """Read what has come of a PUBLISH that has begun; whether it lies here whole now."""
+        piece = self._room[self._at : min(self._at + _LEAST, self._end)]
+        if len(piece) < _LEAST or piece[0] >> 4 != _PUBLISH:
+            return False
+        size, length = 0, 1
+        for length in range(1, _LEAST):
+            size |= (piece[length] & 127) << 7 * (length - 1)
+            if piece[length] < 128:
+                break
+        whole = 1 + length + size
+        if piece[length] > 127 or not self._end - self._at < whole <= PIECE:
+            return False
+        while self._end - self._at < whole:
+            if not self._more():
+                return False
+        return True
 
-        `wait`: it may do once what has come since is read too.
+    def acks(self, told: set[int]) -> int:
+        """Take out the next packets that acknowledge what was told; return how many.
+
+        Their numbers leave `told`. As many come together as receipts were sent together.
         """
         room, first, ends = self._room, self._at, self._end
-        if ends - first < _LEAST or room[first] >> 4 != _PUBLISH:
-            return None
-        qos, size, at, shift = room[first] >> 1 & 3, room[first + 1], first + 2, 0
-        while size >> shift > 127:  # another byte of the length follows
-            shift += 7
-            if shift > _LAST_SHIFT or at == ends:
-                return None
-            size += (room[at] - 1) << shift  # 1: the bit that said so
-            at += 1
-        if size < 2:  # no room for a topic's length
-            return None
-        if at + size > ends:
-            head = at - first
-            while self._at + head + size > self._end:
-                if not wait or head + size > PIECE or not self._more():
-                    return None
-            at = self._at + head
-        end, body = at + size, at + 2
-        topic_end = body + (room[at] << 8 | room[at + 1])
-        begin = topic_end + 2 * qos + properties
-        if qos > 1 or topic_end == body or begin > end or (properties and room[begin - 1]):
-            return None
-        mid = room[topic_end] << 8 | room[topic_end + 1] if qos else 0
-        view, self._at = self._view, end
-        return bytes(view[body:topic_end]), bytes(view[begin:end]), mid, qos
-
-    def acked(self) -> tuple[int, int] | None:
-        """Return number and end of the next packet where it lies here whole and is a PUBACK."""
-        piece, at = self._room, self._at
-        if self._end - at < _ACKED or piece[at] != _PUBACK or not 2 <= piece[at + 1] < 128:
-            return None
-        end = at + 2 + piece[at + 1]
-        return (int.from_bytes(piece[at + 2 : at + 4]), end) if end <= self._end else None
-
-    def skip(self, end: int) -> None:
-        """Leave a packet behind that ends there."""
-        self._at = end
+        count = 0
+        while ends - first >= _ACKED and room[first] == _PUBACK and 2 <= room[first + 1] < 128:
+            end, mid = first + 2 + room[first + 1], room[first + 2] << 8 | room[first + 3]
+            if end > ends or mid not in told:
+                break
+            told.discard(mid)
+            first = end
+            count += 1
+        self._at = first
+        return count
 
     def pending(self) -> int:
         """Return how many bytes have been read ahead."""

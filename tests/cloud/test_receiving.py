@@ -196,14 +196,24 @@ def test_thousands_of_messages_of_all_sizes_arrive_once_and_in_order(
     assert got == sent
 
 
-@given(mid=st.integers(1, 65_535), reason=st.binary(max_size=3), cut=st.integers(1, 7))
-def test_an_acknowledgement_is_taken_whole_or_left_to_paho(
-    mid: int, reason: bytes, cut: int
+@given(
+    mids=st.lists(st.integers(1, 65_535), min_size=1, max_size=9, unique=True),
+    reason=st.binary(max_size=3),
+    cut=st.integers(1, 7),
+    known=st.integers(0, 9),
+)
+def test_acknowledgements_are_taken_whole_or_left_to_paho(
+    mids: list[int], reason: bytes, cut: int, known: int
 ) -> None:
-    sent = bytes((0x40, 2 + len(reason))) + mid.to_bytes(2) + reason
-    assert ahead(sent + b"\x30").acked() == (mid, len(sent))
-    assert ahead(sent[: -min(cut, len(sent) - 1)]).acked() is None
-    assert ahead(b"\x50" + sent[1:]).acked() is None
+    each = [bytes((0x40, 2 + len(reason))) + mid.to_bytes(2) + reason for mid in mids]
+    sent = b"".join(each)
+    for piece, taken in ((sent + b"\x30", len(mids)), (sent[: -min(cut, 3)], len(mids) - 1)):
+        read, told = ahead(piece), set(mids[:known])
+        count = min(taken, known)
+        assert read.acks(told) == count
+        assert told == set(mids[count:known])
+        assert read.pending() == len(piece) - len(b"".join(each[:count]))
+    assert ahead(b"\x50" + sent[1:]).acks(set(mids)) == 0
 
 
 @pytest.mark.parametrize("cut", [1, 2, 3])
@@ -331,7 +341,7 @@ def test_packets_may_be_added_while_paho_goes_through_them() -> None:
 
 def test_what_came_on_a_lost_connection_is_acknowledged_no_more() -> None:
     link = Link(BrokerSettings(port=1), time.time_ns)
-    link._on_plain([(b"fw/v1/acme.pump1/up/t/live", b"x", 7, 1)])
+    link._take([(b"fw/v1/acme.pump1/up/t/live", b"x", 7, 1)])
     group = link.group()
     assert group
     link._on_disconnect(link._client, None, None, "lost")
