@@ -229,8 +229,9 @@ class Sequencer(Generic[T]):
         if stream.crowded(seq, seq + count):
             return Decision(Verdict.LATER)
         if seq > stream.frontier:
-            if any(h.seq == seq and h.count >= count for h in stream.held):
-                return Decision(Verdict.REPEAT)
+            same = [h.fingerprint for h in stream.held if h.seq == seq and h.count >= count]
+            if same:
+                return Decision(Verdict.REPEAT if fingerprint in same else Verdict.CONFLICT)
             new = _Held(seq, count, fingerprint, now_ns, item, size)
             stream.held = sorted([*stream.held, new], key=lambda h: h.seq)
             self._holding[key] = None

@@ -217,6 +217,58 @@ def test_any_order_with_repeats_stores_each_sample_once(
     assert s.position(KEY) == (at - 1, ())
 
 
+@settings(max_examples=200, deadline=None)
+@given(
+    sent=st.lists(
+        st.builds(
+            lambda seq, count, u: numbered(seq, count, None if u is None else min(u, seq)),
+            st.integers(0, 30),
+            st.integers(1, 6),
+            st.none() | st.integers(0, 30),
+        ),
+        min_size=1,
+        max_size=25,
+    ),
+    kept=st.integers(0, 25),
+    restart=st.integers(0, 25),
+)
+def test_whatever_is_said_to_have_a_receipt_a_restart_loses_and_doubles_nothing(
+    sent: list[Numbered], kept: int, restart: int
+) -> None:
+    """After a restart the journal tells of what was stored alone, not of what repeats said."""
+    s: Sequencer[Numbered] = Sequencer()
+    snapshot, journal = Sequencer[Numbered]().dump(), list[tuple[Numbered, int, int]]()
+    behind = given_up = told = 0
+    for step, batch in enumerate(sent):
+        if step == kept:
+            snapshot, behind = s.dump(), len(journal)
+        if step == restart:
+            s = Sequencer.load(snapshot)
+            for stored, skip, take in journal[behind:]:
+                s.restore(KEY, stored, skip, take, 0)
+        now = step * HOLD_NS // 7
+        given_up = max(given_up, batch.unreceipted or 0)
+        taken = [(batch, s.offer(KEY, batch, now, batch)), *s.followers(KEY)]
+        taken += [one for _, released in s.overdue(now) for one in released]
+        journal += [(one, *part) for one, decision in taken for part in decision.parts]
+        told = max(told, s.position(KEY)[0] + 1)
+    here = [one.seq + skip + at for one, skip, take in journal for at in range(take)]
+    assert len(here) == len(set(here))
+    assert set(range(given_up, told)) <= set(here), "told without being stored"
+
+
+def test_other_content_is_a_conflict_while_the_first_one_waits_too() -> None:
+    s: Sequencer[int] = Sequencer()
+    offer(s, numbered(0))
+    assert offer(s, numbered(20)) is Verdict.HOLD
+    for _ in "held", "let go":
+        assert offer(s, numbered(20)) is Verdict.REPEAT
+        assert offer(s, numbered(20, content=77)) is Verdict.CONFLICT
+        assert offer(s, numbered(20, 5, content=77)) is Verdict.CONFLICT
+        list(s.overdue(HOLD_NS))
+    assert s.position(KEY) == (9, ((10, 19),))
+
+
 @pytest.mark.parametrize("known", [True, False])
 def test_restoring_from_the_journal_gives_the_same_position(known: bool) -> None:
     live: Sequencer[int] = Sequencer()
