@@ -6,7 +6,7 @@ import logging
 import secrets
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import partial
@@ -37,7 +37,7 @@ from cloud.service import Service
 from cloud.settings import CloudSettings, LimitSettings
 from cloud.telemetry import TelemetryStore
 from cloud.telemetry.opening import open_telemetry
-from cloud.times import rfc3339
+from cloud.times import believed, rfc3339
 from models.profile import Profile, load_profiles
 
 T = TypeVar("T")
@@ -287,7 +287,9 @@ class App:
             await asyncio.sleep(RECALL_S)
 
     def trim(self) -> None:
-        """Delete readings that are past their retention."""
+        """Delete readings and kept replies that are past their retention."""
+        now = now_ns()
+        until = believed(now, self.service.pipeline.decoder.told_ns)
         clocks: dict[str, list[str]] = {"wall": [], "data": []}
         after = None
         while True:
@@ -296,19 +298,14 @@ class App:
                 clocks[row.clock].append(row.id)
             if after is None:
                 break
-        self.telemetry.trim(self._believed(now_ns(), clocks["wall"]), clocks["data"])
-
-    def _believed(self, now: int, machines: Iterable[str]) -> int:
-        """Return the time that readings bear out: a clock that is set ahead must delete nothing."""
-        newest = 0
-        for machine in machines:
-            for item in self.telemetry.latest(machine):
-                newest = max(newest, item.at_ns)
-            if newest >= now - UPKEEP_S * 10**9:
-                return now
-        if newest:
-            log.warning("no reading is newer than %s: retention goes by that", rfc3339(newest))
-        return newest or now
+        if until is None and clocks["wall"]:
+            log.warning("retention: no device has told a time of its own, so nothing is deleted")
+            return
+        if until is not None and until < now:
+            log.warning("retention: no device's clock is past %s: that counts", rfc3339(until))
+        self.telemetry.trim(until or 0, clocks["data"])
+        if until is not None:
+            self._writer.submit(self.ledger.forget_replies, until).result()
 
     def close(self) -> None:
         """Drain the ingest thread, write a snapshot, close the stores."""

@@ -29,6 +29,8 @@ from models.rows import Block, Tick
 
 FUTURE_NS: Final = 300 * 10**9  #: later than this after arrival is a wrong clock
 BUILT_NS: Final = 1_735_689_600 * 10**9  #: 2025-01-01: no reading is older than the program
+#: After `BUILT_NS`: later than this no device's time holds while the service's clock is not set.
+SPAN_NS: Final = 10 * 365 * 86_400 * 10**9
 UNNUMBERED: Final = "unnumbered"  #: boot of samples that the device did not number
 UNCERTAIN: Final = 1
 MAX_DICTIONARIES: Final = 64  #: of one device that are remembered, the newest
@@ -139,6 +141,8 @@ class Decoder:
         self.parking = Parking()
         self._data_time: dict[str, bool] = {}
         self._began: dict[str, tuple[str | None, int]] = {}  #: device -> boot and when it began
+        #: Newest time that a device on wall time gave by its own clock, ns since 1970 UTC; 0: none.
+        self.told_ns = 0
 
     def data_time(self, identity: str) -> bool:
         """Return whether a device's times are the data's own."""
@@ -262,10 +266,14 @@ class Decoder:
         t0_ns = batch.t0_ns
         if t0_ns is None:
             return steps + (received_ns - newest), False
-        ours_is_wrong = received_ns < BUILT_NS  # it was not set yet
-        past = ours_is_wrong or t0_ns + newest <= received_ns + FUTURE_NS
-        plausible = past and t0_ns + first >= BUILT_NS
-        if plausible or self.data_time(identity):
+        latest = received_ns + FUTURE_NS
+        if received_ns < BUILT_NS:  # our clock was not set yet
+            latest = BUILT_NS + SPAN_NS
+        plausible = t0_ns + first >= BUILT_NS and t0_ns + newest <= latest
+        data_time = self.data_time(identity)
+        if plausible and not data_time:
+            self.told_ns = max(self.told_ns, t0_ns + newest)
+        if plausible or data_time:
             made = read.times_ns if type(read) is Sheet else None
             return steps + t0_ns if made is None else made, False
         return self._corrected(identity, batch, steps, received_ns), True

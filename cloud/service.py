@@ -189,6 +189,7 @@ class Service:
             if waiting:
                 self._keeper.waited(found.n, min(waiting))
             decoder.load(found.values["decoder"], self._parked(waiting))
+            decoder.told_ns = found.values.get("told_ns", 0)  # earlier versions did not keep it
         self.ingest = Ingest(self.journal, sequencer, self._quota)
         fleet = self._fleet(found, decoder)
         self.pipeline = Pipeline(decoder, fleet, self._telemetry, self._ledger, hold_s=FILED_S)
@@ -374,6 +375,7 @@ class Service:
             "sequencer": numbers,
             "fingerprints": FINGERPRINTS,
             "decoder": self.pipeline.decoder.dump(),
+            "told_ns": self.pipeline.decoder.told_ns,
             "reviews": self.pipeline.reviews.dump(),
             "tick_ns": self.pipeline.reviews.tick_ns,
             "pace": self.pipeline.reviews.pace,

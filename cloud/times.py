@@ -7,6 +7,7 @@ from typing import Final
 from cloud.errors import Refused
 
 SECOND: Final = 1_000_000_000
+DAY: Final = 86_400 * SECOND
 LATEST: Final = 2**63 - 1  #: ns since 1970 UTC: the year 2262
 _DIGITS: Final = re.compile(r"\d{1,19}", re.ASCII)
 _TIME: Final = re.compile(
@@ -30,6 +31,18 @@ def rfc3339(ns: int) -> str:
         if digits[length:].strip("0") == "":
             return f"{stamp}.{digits[:length]}Z"
     return f"{stamp}.{digits}Z"
+
+
+def believed(now_ns: int, told_ns: int) -> int | None:
+    """Return the time by which something may be deleted as too old, ns since 1970 UTC.
+
+    The service's clock `now_ns` alone deletes nothing: it must be borne out by `told_ns`, the
+    newest time that a device gave by its own clock (0: none did). That is the clock's time while
+    it is at most a day later, else `told_ns`; None when no device has told a time.
+    """
+    if not told_ns:
+        return None
+    return now_ns if now_ns <= told_ns + DAY else told_ns
 
 
 def parse_time(text: str, field: str) -> int:

@@ -361,9 +361,13 @@ class Ledger(AccountStore, CommandStore, Protocol):
         """Do `work` in one transaction with its reply, or return the reply of the first time.
 
         `key` names caller, place and Idempotency-Key; `fingerprint` is the digest of the request
-        (each at most 64 characters). An error leaves nothing behind. Replies are kept for a week.
-        `Refused` when the key was used for another request.
+        (each at most 64 characters). An error leaves nothing behind. Replies are kept until
+        `forget_replies`. `Refused` when the key was used for another request.
         """
+        ...
+
+    def forget_replies(self, now_ns: int) -> None:
+        """Delete the replies that are a week old; `now_ns` is a time that may be believed."""
         ...
 
     def tally(self) -> Tally:

@@ -22,17 +22,16 @@ class Replies(Part):
         with self._db.writing() as connection:
             table = t.reply.c
             row = connection.execute(sa.select(t.reply).where(table.key == key)).one_or_none()
-            now = self._clock()
-            if row is not None and row.recorded_ns > now - KEPT_NS:
+            if row is not None:
                 if row.fingerprint != fingerprint:
                     raise Refused("header/Idempotency-Key", "this key was used for another body")
                 return unpack(Reply, row)
             reply = work()
-            self._forget(connection, now)
+            self._make_room(connection)
             connection.execute(
                 sa.insert(t.reply).values(
                     key=key,
-                    recorded_ns=now,
+                    recorded_ns=self._clock(),
                     fingerprint=fingerprint,
                     status=reply.status,
                     headers=reply.headers,
@@ -41,9 +40,15 @@ class Replies(Part):
             )
         return reply
 
+    def forget_replies(self, now_ns: int) -> None:
+        """Delete the replies that are a week old; `now_ns` is a time that may be believed."""
+        with self._db.writing() as connection:
+            old = t.reply.c.recorded_ns <= now_ns - KEPT_NS
+            connection.execute(sa.delete(t.reply).where(old))
+
     @staticmethod
-    def _forget(connection: sa.Connection, now_ns: int) -> None:
-        """Delete what is too old or too much."""
+    def _make_room(connection: sa.Connection) -> None:
+        """Delete what is too much, the oldest first."""
         table = t.reply.c
         edge = (
             sa.select(table.recorded_ns)
@@ -52,5 +57,4 @@ class Replies(Part):
             .limit(1)
             .scalar_subquery()
         )
-        old = sa.or_(table.recorded_ns <= now_ns - KEPT_NS, table.recorded_ns <= edge)
-        connection.execute(sa.delete(t.reply).where(old))
+        connection.execute(sa.delete(t.reply).where(table.recorded_ns <= edge))

@@ -110,7 +110,10 @@ class TelemetryStore(Protocol):
         ...
 
     def trim(self, now_ns: int, data_time: Collection[str] = ()) -> None:
-        """Delete what is past its retention; for machines in `data_time` now is their newest."""
+        """Delete what is past its retention.
+
+        For machines in `data_time` now is their newest; one that has only history keeps it.
+        """
         ...
 
     def durable_position(self) -> int:

@@ -342,7 +342,7 @@ class SqliteTelemetry(SqliteReading):
         for number, name in self._machines():
             now = now_ns
             if name in data_time:
-                now = max((item.at_ns for item in self.latest(name)), default=now_ns)
+                now = max((item.at_ns for item in self.latest(name)), default=0)
             self._trim(number, name, now - raw_ns, now - minutes_ns)
         while self._drop_layouts():
             pass

@@ -7,13 +7,16 @@ import msgspec
 import numpy as np
 import pytest
 
+from cloud import snapshot
 from cloud.app import build
 from cloud.errors import CloudError, SettingsError, StoreBusy, StoreError
 from cloud.ledger import Registration
-from cloud.ledger.records import Clock
 from cloud.settings import ApiSettings, BrokerSettings, CloudSettings
-from cloud.telemetry.checks import EVER, MANY, SECOND_NS, T0, block
-from cloud.telemetry.sqlite import DAY_NS
+from cloud.telemetry.checks import EVER, MANY, block
+from tests.cloud.keep.conftest import Plant, settings_for
+from tests.cloud.wires import T0, S, batch
+
+AHEAD = T0 + 1000 * 86_400 * S
 
 
 def settings(folder: Path, port: int) -> CloudSettings:
@@ -91,18 +94,50 @@ async def test_a_file_that_cannot_be_had_is_named(tmp_path: Path) -> None:
             pass
 
 
-@pytest.mark.parametrize(("others", "kept"), [("wall", 0), ("data", 60)])
+@pytest.mark.parametrize(
+    ("says", "kept"),
+    [(None, 60), ({"t0_ns": None}, 60), ({"t0_ns": 5 * S}, 60), ({"t0_ns": AHEAD}, 0)],
+    ids=["nobody", "without times", "at 1970", "by its own clock"],
+)
 def test_a_clock_that_is_set_ahead_deletes_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, others: Clock, kept: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: dict[str, int | None] | None, kept: int
 ) -> None:
-    """Only a reading of another machine on the service's clock bears it out."""
-    ahead = T0 + 1000 * DAY_NS
-    monkeypatch.setattr("cloud.app.now_ns", lambda: ahead)
-    with contextlib.closing(build(settings(tmp_path, 0))) as app:
-        for name, clock, first in (("acme.a", "wall", 0), ("acme.b", others, ahead - T0)):
-            app.ledger.register([Registration(name, name, "generic", None, T0, clock)])
-            times, n = T0 + first + SECOND_NS * np.arange(60), first // DAY_NS
-            made = block(times, {"temp": np.zeros(60)}, machine=name, device=name, n=n)
-            app.telemetry.write([made], n)
+    """Only another device's own clock bears it out: not what the service stamped itself."""
+    plant = Plant(settings_for(tmp_path))
+    for _ in range(60):
+        plant.go_on()
+    if says is not None:
+        plant.take("acme.pump2", batch(60, [1.0], name="vibration_rms", **says), at=AHEAD)
+    plant.close()
+    monkeypatch.setattr("cloud.app.now_ns", lambda: AHEAD + 60 * S)
+    with contextlib.closing(build(plant.settings)) as app:
         app.trim()
-        assert len(app.telemetry.series("acme.a", "temp", *EVER, MANY).times_ns) == kept
+        found = app.telemetry.series("zeta.pump1", "vibration_rms", *EVER, MANY)
+        assert len(found.times_ns) == kept
+
+
+def test_what_no_devices_clock_bears_out_deletes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither readings that carry the service's own time nor replies to writes."""
+    monkeypatch.setattr("cloud.app.now_ns", lambda: AHEAD)
+    with contextlib.closing(build(settings(tmp_path, 0))) as app:
+        app.ledger.register([Registration("acme.a", "acme.a", "generic", None, T0, "wall")])
+        times = T0 + S * np.arange(60)
+        app.telemetry.write([block(times, {"temp": np.zeros(60)}, machine="acme.a")], 0)
+        app.trim()
+        assert len(app.telemetry.series("acme.a", "temp", *EVER, MANY).times_ns) == 60
+    assert "no device has told a time of its own" in caplog.text
+
+
+def test_what_devices_told_outlives_a_restart(tmp_path: Path) -> None:
+    plant = Plant(settings_for(tmp_path))
+    plant.go_on()
+    plant.close()
+    with contextlib.closing(build(plant.settings)) as app:
+        told = app.service.pipeline.decoder.told_ns
+        app.service.start()
+    assert told == T0
+    found = snapshot.load(plant.places.snapshots, 2**62)
+    assert found is not None
+    assert found.values["told_ns"] == told

@@ -201,6 +201,29 @@ def test_where_the_services_clock_is_plainly_wrong_the_devices_holds() -> None:
     assert not block.quality
 
 
+def test_a_device_far_ahead_of_a_clock_that_is_not_set_makes_no_later_reading_late() -> None:
+    decoder = Decoder()
+    in_2036 = 2_090_000_000 * S
+    (block,) = blocks(decoder, record(0, batch(0, [1.0, 2.0], t0_ns=in_2036), at=5 * S))
+    assert block.times_ns.tolist() == [4 * S, 5 * S]
+    assert block.quality["temp"].tolist() == [1, 1]
+    assert decoder.told_ns == 0
+
+
+def test_only_a_devices_own_clock_tells_the_time() -> None:
+    decoder = Decoder()
+    ahead = T0 + 400 * 24 * 3600 * S
+    for n, t0_ns in enumerate((None, 5 * S, ahead + 400 * S)):  # the service stamps these
+        blocks(decoder, record(n, batch(n, [1.0], t0_ns=t0_ns), at=ahead))
+    assert decoder.told_ns == 0
+    blocks(decoder, record(5, batch(5, [1.0, 2.0], t0_ns=T0), at=ahead))
+    assert decoder.told_ns == T0 + S
+    replay = Decoder()
+    replay.decode([record(0, birth(time="data"), "birth")])
+    blocks(replay, record(1, batch(1, [1.0]), at=ahead))
+    assert replay.told_ns == 0
+
+
 def test_a_backlog_with_a_wrong_clock_keeps_its_spacing_once_a_fresh_batch_has_come() -> None:
     decoder = Decoder()
     booted = T0 - 100 * S

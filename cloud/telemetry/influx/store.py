@@ -229,7 +229,7 @@ class InfluxTelemetry:
             machines = self._machines.all()
         kept: dict[str, tuple[int, int]] = {}
         for machine in machines:
-            now = self._newest(machine, now_ns) if machine in data_time else now_ns
+            now = self._newest(machine) if machine in data_time else now_ns
             kept[machine] = (now - raw) // HOUR_NS * HOUR_NS, (now - minutes) // HOUR_NS * HOUR_NS
         lines = [
             f"{names.KEPT},machine={names.safe(machine)} raw_from={first}i,minute_from={old}i 0"
@@ -250,8 +250,8 @@ class InfluxTelemetry:
                 for machine in waiting:
                     self._machines.get(machine)
 
-    def _newest(self, machine: str, otherwise: int) -> int:
-        return max((item.at_ns for item in self._reader.latest(machine)), default=otherwise)
+    def _newest(self, machine: str) -> int:
+        return max((item.at_ns for item in self._reader.latest(machine)), default=0)
 
     def _cut(self, measurement: str, machine: str, before_ns: int) -> None:
         stop = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=before_ns // 1000 - 1)

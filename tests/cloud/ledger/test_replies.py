@@ -74,12 +74,27 @@ def _noting(done: list[str], name: str) -> Callable[[], Reply]:
 
 def test_a_week_later_it_is_a_new_request(ledger: Ledger, clock: Clock) -> None:
     done: list[str] = []
+    began = clock.now
     ledger.once("k", "f", _noting(done, "first"))
-    clock.now += KEPT_NS - 1_000_000
+    ledger.forget_replies(began + KEPT_NS - 1_000_000)
     ledger.once("k", "f", _noting(done, "retry"))
-    clock.now += 2_000_000
+    ledger.forget_replies(began + KEPT_NS + 2_000_000)
     ledger.once("k", "other body", _noting(done, "new"))
     assert done == ["first", "new"]
+
+
+def test_a_clock_that_goes_years_ahead_and_back_does_nothing_twice(
+    ledger: Ledger, clock: Clock
+) -> None:
+    done: list[str] = []
+    began = clock.now
+    ledger.once("k", "f", _noting(done, "first"))
+    clock.now += 1000 * 86_400 * 10**9
+    ledger.once("k", "f", _noting(done, "retry"))
+    ledger.once("other", "f", _noting(done, "other"))
+    clock.now = began
+    ledger.once("k", "f", _noting(done, "retry"))
+    assert done == ["first", "other"]
 
 
 def test_only_the_newest_are_kept(

@@ -177,6 +177,14 @@ def test_trimming_goes_by_the_machines_own_time(tmp_path: Path) -> None:
     store.close()
 
 
+def test_history_of_a_machine_with_its_own_time_is_not_past_its_retention(tmp_path: Path) -> None:
+    store = quiet(tmp_path)
+    store.write([minutes(0, 0, 100, historical=True)], 0)
+    store.trim(T0 + 1000 * DAY_NS, data_time={PUMP})
+    assert len(store.series(PUMP, "temp", *EVER, MANY).times_ns) == 100
+    store.close()
+
+
 def sets(first: int, count: int, at_ns: int) -> list[Block]:
     """One sample of each of some sets of signals."""
     return [
