@@ -200,7 +200,10 @@ class Agent:
             stop = group.create_task(self._stop.wait())
             self.started.set()
             work = [group.create_task(self._sent(feeds))] if until_sent else []
-            await asyncio.wait([stop, *work], return_when=asyncio.FIRST_COMPLETED)
+            try:
+                await asyncio.wait([stop, *work], return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                self._stop.set()  # also after a fault: nobody waits any longer for the disk
             for task in (tend, stop, *feeds, *work, *obey):
                 task.cancel()
 
@@ -340,8 +343,9 @@ class Agent:
         try:
             await self._written(lambda: self.publisher.append(stream, batch))
         except OutboxError as error:
-            log.error("%d readings are lost and will be declared: %s", batch.count, error)
-            await self.publisher.spool.lose(stream, batch.count)
+            noted = await self.publisher.spool.lose(stream, batch.count)
+            then = "will be declared" if noted else "cannot be declared"
+            log.error("%d readings are lost and %s: %s", batch.count, then, error)
 
     @contextlib.asynccontextmanager
     async def _kept(self) -> AsyncIterator[None]:
@@ -349,7 +353,6 @@ class Agent:
         try:
             yield
         finally:
-            self._stop.set()
             await asyncio.gather(*self._keeping, return_exceptions=True)
 
     async def _written(self, write: Callable[[], Awaitable[object]]) -> None:

@@ -18,12 +18,11 @@ from typing import ClassVar, Final, Literal
 import msgspec
 
 from edge_agent import outbox_rows as rows
-from edge_agent.errors import OutboxCorrupt, OutboxError
+from edge_agent.errors import OutboxError
 from edge_agent.lost_file import LostFile
 from edge_agent.outbox_file import (
     BEGINNING,
     RANK,
-    SCHEMA,
     Dropped,
     Entry,
     Place,
@@ -31,6 +30,10 @@ from edge_agent.outbox_file import (
     Stats,
     Stored,
     connect,
+    faults,
+    is_full,
+    joined,
+    prepare,
     stats,
 )
 from edge_agent.reserve import MIB, PAGE, Quota, Reserve
@@ -78,40 +81,22 @@ class Outbox:
         self._birth = b""
         self._disk_full = False
         self._reserve: Reserve | None = None
-        try:
+        with faults(self.path):
             if path is not None:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 reserve = path.with_name(path.name + ".reserve")
                 self._reserve = Reserve(reserve, self.quota.reserve)
-            self._lost = LostFile(path and path.with_name(path.name + ".lost"))
+            self._lost = LostFile(path and path.with_name(path.name + ".lost"), boot)
             self._db = connect(path)
             with contextlib.ExitStack() as failing:
                 failing.callback(self._db.close)
                 self._begin()
+                self.tend()
                 failing.pop_all()
-        except (sqlite3.OperationalError, OSError) as error:
-            raise OutboxError(f"{path}: {error}") from error
-        except sqlite3.DatabaseError as error:
-            raise OutboxCorrupt(f"{path} is not a readable outbox: {error}") from error
-        self.tend()
 
     def _begin(self) -> None:
-        db, quota = self._db, self.quota
-        for pragma in (
-            f"page_size={PAGE}",
-            "auto_vacuum=INCREMENTAL",  # so that `tend` can give room back to a full disk
-            "journal_mode=WAL",
-            f"synchronous={self.SYNCHRONOUS}",
-            "fullfsync=ON",  # macOS: through the drive's own cache as well
-            f"wal_autocheckpoint={max(quota.checkpoint_pages, 4)}",
-            f"journal_size_limit={quota.log}",
-            f"max_page_count={quota.pages}",
-            "cache_size=-256",
-            "busy_timeout=5000",
-        ):
-            db.execute(f"PRAGMA {pragma}").fetchall()
-        if not db.execute("PRAGMA user_version").fetchone()[0]:
-            db.executescript(SCHEMA)
+        db = self._db
+        prepare(db, self.quota, self.SYNCHRONOUS)
         self._boots: dict[str, int] = {
             boot: n for n, boot in db.execute("SELECT n, boot FROM boots")
         }
@@ -127,6 +112,7 @@ class Outbox:
                 self.unwritten.append(Dropped(*place, lost.first, lost.last, lost.reason))
         self._n = self._number(self.boot)
         self.bytes: int = db.execute("SELECT total(length(payload)) FROM batches").fetchone()[0]
+        self.births(), self.gaps()  # what is damaged is found while it can be set aside
 
     def _number(self, boot: str) -> int:
         return self._boots.setdefault(boot, max(self._boots.values(), default=0) + 1)
@@ -146,50 +132,63 @@ class Outbox:
 
         `OutboxError` means that nothing was taken and no number was used; try again.
         """
-        before = dict(self._next)
-        entries: list[Entry] = []
-        refused: list[Dropped] = []
-        for stream, batch in batches:
-            rank = RANK[stream]
-            seq = self._next.get((self._n, rank), 0)
-            self._next[self._n, rank] = seq + batch.count
-            numbered = msgspec.structs.replace(batch, boot=self.boot, seq=seq, unreceipted=0)
-            try:
-                payload = codec.encode(numbered, self._encoding)
-            except BadPayload as error:
-                last = seq + batch.count - 1
-                refused.append(Dropped(self._n, rank, seq, last, error.reason.value))
-                payload = b""
-            entries.append(Entry(rank, seq, batch.count, batch.t0_ns or 0, payload))
-        unwritten = list(self.unwritten)
-        self.unwritten += refused
+        before, unwritten = dict(self._next), self.unwritten
         try:
-            kept = self._store(entries)
-        except sqlite3.Error as error:
+            with faults(self.path):
+                entries = [self._entry(stream, batch) for stream, batch in batches]
+                kept = self._store(entries)
+        except BaseException:
             self._next, self.unwritten = before, unwritten
-            raise OutboxError(f"{self.path}: {error}") from error
+            raise
         return [Placed(e.seq, e.samples, k) for e, k in zip(entries, kept, strict=True)]
 
-    def lose(self, stream: str, samples: int) -> None:
-        """Number samples that the disk does not take, and note their gap.
-
-        Where even that is not possible, it is noted at the next start.
-        """
+    def _entry(self, stream: str, batch: Batch) -> Entry:
+        """Number a batch; of one that no message can carry the payload is empty, its gap noted."""
         rank = RANK[stream]
+        seq = self._take(rank, batch.count)
+        numbered = msgspec.structs.replace(batch, boot=self.boot, seq=seq, unreceipted=0)
+        try:
+            payload = codec.encode(numbered, self._encoding)
+        except BadPayload as error:
+            self._miss(rank, seq, batch.count, error.reason.value)
+            payload = b""
+        return Entry(rank, seq, batch.count, batch.t0_ns or 0, payload)
+
+    def _take(self, rank: int, samples: int) -> int:
         seq = self._next.get((self._n, rank), 0)
         self._next[self._n, rank] = seq + samples
-        self.unwritten.append(Dropped(self._n, rank, seq, seq + samples - 1, UNSTORED))
-        self._try_to_note()
+        return seq
+
+    def _miss(self, rank: int, seq: int, samples: int, reason: str) -> None:
+        drop = Dropped(self._n, rank, seq, seq + samples - 1, reason)
+        self.unwritten = joined([*self.unwritten, drop])
+
+    def lose(self, stream: str, samples: int) -> bool:
+        """Number samples that the disk does not take; return whether their gap is noted.
+
+        Where the file does not take that either, it is noted beside it, for the next start.
+        """
+        rank = RANK[stream]
+        self._miss(rank, self._take(rank, samples), samples, UNSTORED)
+        return self._try_to_note()
 
     def _store(self, entries: Sequence[Entry]) -> list[bool]:
         try:
             self._write(entries)
         except sqlite3.OperationalError as error:
-            if not _is_full(error):
+            if not is_full(error):
                 raise
         else:
             return [bool(entry.payload) for entry in entries]
-        kept = [self._store_one(entry) for entry in entries]
+        kept: list[bool] = []
+        for entry in entries:
+            try:
+                kept.append(self._store_one(entry))
+            except (sqlite3.Error, OSError, OutboxError):
+                if not any(kept):
+                    raise  # nothing was taken
+                self._miss(entry.rank, entry.seq, entry.samples, FULL)
+                kept.append(False)
         self._try_to_note()
         return kept
 
@@ -200,14 +199,13 @@ class Outbox:
             try:
                 self._write([entry])
             except sqlite3.OperationalError as error:
-                # Another error than a full disk must not undo the numbers of batches before it.
-                size = 2 * len(entry.payload) + 4 * PAGE
-                if not _is_full(error) or not self._make_room(entry.rank, size):
+                if not is_full(error):
+                    raise
+                if not self._make_room(entry.rank, 2 * len(entry.payload) + 4 * PAGE):
                     break
             else:
                 return True
-        last = entry.seq + entry.samples - 1
-        self.unwritten.append(Dropped(self._n, entry.rank, entry.seq, last, FULL))
+        self._miss(entry.rank, entry.seq, entry.samples, FULL)
         return False
 
     def _write(self, entries: Iterable[Entry]) -> None:
@@ -224,12 +222,13 @@ class Outbox:
             self.unwritten = []
             self._lost.write((), self._boots)
 
-    def _try_to_note(self) -> None:
+    def _try_to_note(self) -> bool:
         try:
             if self.unwritten:
                 self._write(())
-        except sqlite3.OperationalError:  # what is in memory must not end with the process
-            self._lost.write(self.unwritten, self._boots)
+        except sqlite3.Error:  # what is in memory must not end with the process
+            return self._lost.write(self.unwritten, self._boots)
+        return True
 
     def _make_room(self, rank: int, size: int) -> bool:
         pages = self._db.execute("PRAGMA page_count").fetchone()[0]
@@ -258,31 +257,31 @@ class Outbox:
 
     def _shrink(self, work: Callable[[sqlite3.Connection], object]) -> bool:
         """Do what only deletes; where even that has no room, give the reserve to the disk."""
-        for again in (True, False):
-            size = self.bytes
-            try:
-                with self._transaction() as db:
-                    done = bool(work(db))
-            except sqlite3.OperationalError as error:
-                self.bytes = size
-                if not _is_full(error):
-                    raise OutboxError(f"{self.path}: {error}") from error
-                self._disk_full = True
-                if not (again and self._reserve and self._reserve.release()):
-                    break
-            else:
-                return done
+        with faults(self.path):
+            for again in (True, False):
+                size = self.bytes
+                try:
+                    with self._transaction() as db:
+                        return bool(work(db))
+                except sqlite3.Error as error:
+                    self.bytes = size
+                    if not is_full(error):
+                        raise
+                    self._disk_full = True
+                    if not (again and self._reserve and self._reserve.release()):
+                        break
         return False
 
     def tend(self) -> None:
         """Take the reserve again where the disk has room, and write what could not be written."""
-        if self._disk_full:
-            with contextlib.suppress(sqlite3.OperationalError):  # no room even for that: later
-                self._db.execute("PRAGMA incremental_vacuum").fetchall()
-                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        if self._reserve is None or self._reserve.restore():
-            self._disk_full = False
-            self._try_to_note()
+        with faults(self.path):
+            if self._disk_full:
+                with contextlib.suppress(sqlite3.OperationalError):  # no room even for that: later
+                    self._db.execute("PRAGMA incremental_vacuum").fetchall()
+                    self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            if self._reserve is None or self._reserve.restore():
+                self._disk_full = False
+                self._try_to_note()
 
     def pending(self, stream: str, after: Place = BEGINNING, limit: int = 8) -> list[Stored]:
         """Return the next batches of a stream after a place: older boots first, then by number."""
@@ -393,7 +392,3 @@ class Outbox:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise
-
-
-def _is_full(error: sqlite3.Error) -> bool:
-    return error.sqlite_errorcode == sqlite3.SQLITE_FULL

@@ -1,12 +1,15 @@
 """The outbox's file: its tables, its values, and how to read its numbers from outside."""
 
+import contextlib
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import msgspec
 
+from edge_agent.errors import OutboxCorrupt, OutboxError
+from edge_agent.reserve import PAGE, Quota
 from models.contract.messages import STREAMS
 
 #: stream -> rank; 0 is the most important
@@ -83,6 +86,26 @@ class Dropped(NamedTuple):
     reason: str
 
 
+def joined(drops: Iterable[Dropped], *, across_reasons: bool = False) -> list[Dropped]:
+    """Return ranges in order; those that follow on one another become one, of the first's reason.
+
+    Ranges of different reasons stay apart, but for `across_reasons`.
+    """
+    found: list[Dropped] = []
+    for drop in sorted(drops):
+        before = found[-1] if found else None
+        if (
+            before
+            and before[:2] == drop[:2]
+            and before.last + 1 == drop.first
+            and (across_reasons or before.reason == drop.reason)
+        ):
+            found[-1] = before._replace(last=drop.last)
+        else:
+            found.append(drop)
+    return found
+
+
 class Entry(NamedTuple):
     """A batch on its way into the file."""
 
@@ -121,11 +144,46 @@ def connect(path: Path | None) -> sqlite3.Connection:
     return sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
 
 
+def prepare(db: sqlite3.Connection, quota: Quota, synchronous: str) -> None:
+    """Set the file's limits and how it is written, and begin its tables where it is new."""
+    for pragma in (
+        f"page_size={PAGE}",
+        "auto_vacuum=INCREMENTAL",  # so that `tend` can give room back to a full disk
+        "journal_mode=WAL",
+        f"synchronous={synchronous}",
+        "fullfsync=ON",  # macOS: through the drive's own cache as well
+        f"wal_autocheckpoint={max(quota.checkpoint_pages, 4)}",
+        f"journal_size_limit={quota.log}",
+        f"max_page_count={quota.pages}",
+        "cache_size=-256",
+        "busy_timeout=5000",
+    ):
+        db.execute(f"PRAGMA {pragma}").fetchall()
+    if not db.execute("PRAGMA user_version").fetchone()[0]:
+        db.executescript(SCHEMA)
+
+
 def connect_read_only(path: Path) -> sqlite3.Connection:
     """Open the file so that nothing on the disk changes, whether an agent runs or not."""
     running = path.with_name(path.name + "-wal").exists()
     options = "mode=ro" if running else "mode=ro&immutable=1"
     return sqlite3.connect(f"{path.absolute().as_uri()}?{options}", uri=True)
+
+
+@contextlib.contextmanager
+def faults(path: Path | None) -> Iterator[None]:
+    """Raise what SQLite and the system say as `OutboxCorrupt` or `OutboxError`."""
+    try:
+        yield
+    except (sqlite3.OperationalError, OSError) as error:
+        raise OutboxError(f"{path}: {error}") from error
+    except sqlite3.Error as error:
+        raise OutboxCorrupt(f"{path} is not a readable outbox: {error}") from error
+
+
+def is_full(error: sqlite3.Error) -> bool:
+    """Whether the disk, or the file within its limit, has no room."""
+    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
 
 
 def stats(db: sqlite3.Connection, path: Path | None) -> Stats:

@@ -108,9 +108,9 @@ class Spool:
                 log.error("no room in the outbox: %d batches dropped and declared", self.refused)
         return placed
 
-    async def lose(self, stream: str, samples: int) -> None:
-        """Note that samples were lost that the disk did not take."""
-        await self.call(self.outbox.lose, stream, samples)
+    async def lose(self, stream: str, samples: int) -> bool:
+        """Note that samples were lost that the disk did not take; return whether that is noted."""
+        return await self.call(self.outbox.lose, stream, samples)
 
     async def _write(self) -> None:
         try:

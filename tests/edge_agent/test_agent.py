@@ -1,10 +1,11 @@
 import asyncio
+import contextlib
 import csv
 import sqlite3
 import threading
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import pytest
 
@@ -21,6 +22,7 @@ from edge_agent.settings import (
     Settings,
     SignalSettings,
 )
+from edge_agent.spool import open_outbox
 from models.contract import codec, topics
 from models.contract.messages import Batch, Birth, Metric
 from tests.edge_agent.cloud import listening
@@ -278,25 +280,81 @@ class Impatient(Outbox):
             raise
 
 
-async def test_what_is_read_but_cannot_be_stored_is_declared_after_a_stop(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+class Stuck(NamedTuple):
+    """An agent whose disk takes nothing while `holder` is in its transaction."""
+
+    agent: Agent
+    running: "asyncio.Task[None]"
+    holder: sqlite3.Connection
+
+
+@contextlib.asynccontextmanager
+async def taking_nothing(folder: Path) -> AsyncGenerator[Stuck, None]:
+    """An agent that runs, has read 42 readings, and whose disk took none of them."""
     Impatient.refused = threading.Event()
     driver = Scripted([*readings(42), None])
     feed = Feed(driver=driver)
-    agent = Agent(settings(1, tmp_path), feeds=[feed], boot="boot-one", outbox=Impatient)
+    agent = Agent(settings(1, folder), feeds=[feed], boot="boot-one", outbox=Impatient)
     running = asyncio.create_task(agent.run())
     async with asyncio.timeout(120):
         await agent.started.wait()
-        other = sqlite3.connect(tmp_path / "gw1.db", isolation_level=None)
-        other.execute("BEGIN IMMEDIATE")  # stands for a disk that takes nothing
-        await driver.waiting.wait()
-        assert await asyncio.to_thread(Impatient.refused.wait, 120)
-        agent.stop()
-        await running
-    other.close()
+        with contextlib.closing(sqlite3.connect(folder / "gw1.db", isolation_level=None)) as holder:
+            holder.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            holder.execute("BEGIN IMMEDIATE")  # stands for a disk that takes nothing
+            await driver.waiting.wait()
+            assert await asyncio.to_thread(Impatient.refused.wait, 120)
+            yield Stuck(agent, running, holder)
+
+
+def declared(folder: Path) -> list[tuple[str, str, tuple[tuple[int, int], ...]]]:
+    """What an agent that starts now declares."""
+    outbox, _ = open_outbox(OutboxSettings(path=str(folder / "gw1.db"), max_mb=4), "boot-two")
+    with contextlib.closing(outbox):
+        return [(gap.boot, gap.stream, gap.ranges) for gap in outbox.gaps()]
+
+
+async def test_what_is_read_but_cannot_be_stored_is_declared_after_a_stop(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with taking_nothing(tmp_path) as stuck:
+        stuck.agent.stop()
+        await stuck.running
     assert "42 readings are lost and will be declared" in caplog.text
-    outbox = Outbox(tmp_path / "gw1.db", "boot-two", max_bytes=4 * 1024 * 1024)
-    (gap,) = outbox.gaps()
-    assert (gap.boot, gap.stream, gap.ranges) == ("boot-one", "live", ((0, 41),))
-    outbox.close()
+    assert declared(tmp_path) == [("boot-one", "live", ((0, 41),))]
+
+
+async def test_an_agent_that_is_cancelled_waits_no_longer_for_the_disk(tmp_path: Path) -> None:
+    async with taking_nothing(tmp_path) as stuck:
+        stuck.running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await stuck.running
+    assert declared(tmp_path) == [("boot-one", "live", ((0, 41),))]
+
+
+async def test_a_fault_ends_an_agent_whose_disk_takes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("edge_agent.agent.TEND_S", 0.01)
+    folder = tmp_path / "stick"
+    folder.mkdir()
+    async with taking_nothing(folder) as stuck:
+        folder.rename(tmp_path / "pulled")
+        with pytest.raises(ExceptionGroup) as raised:
+            await stuck.running
+    assert raised.group_contains(OutboxError, match=r"gw1\.db: .*No such file")
+    assert "42 readings are lost and cannot be declared" in caplog.text
+
+
+async def test_what_a_damaged_outbox_cannot_take_is_declared_after_a_stop(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "gw1.db"
+    async with taking_nothing(tmp_path) as stuck:
+        sound = path.read_bytes()
+        path.write_bytes(sound[:4096] + b"\xff" * (len(sound) - 4096))
+        stuck.holder.execute("PRAGMA user_version=1")  # so that the agent reads the file anew
+        stuck.holder.execute("COMMIT")
+        stuck.agent.stop()
+        await stuck.running
+    assert "42 readings are lost and will be declared" in caplog.text
+    assert declared(tmp_path) == [("boot-one", "live", ((0, 41),))]
