@@ -285,16 +285,19 @@ class Decoder:
 
         With a monotonic time, the smallest distance seen in this boot between arrival and it says
         when the boot began (arrivals are only ever late), so that a backlog keeps its spacing.
-        Without one, the newest sample is as old as its arrival.
+        Without one, the newest sample is as old as its arrival. What the service's own clock says
+        before it is set tells nothing of a boot.
         """
         newest = int(steps.max())
         if batch.mono_ns is None or not 0 <= batch.mono_ns + newest <= received_ns:
             return steps + (received_ns - newest)
-        distance = received_ns - batch.mono_ns - newest
+        ours_is_wrong, up_ns = received_ns < BUILT_NS, batch.mono_ns + newest
+        distance = received_ns - up_ns
         boot, known = self._began.get(identity, (None, distance))
-        if boot == batch.boot:
-            distance = min(distance, known)
-        self._began[identity] = (batch.boot, distance)
+        if boot == batch.boot and known + up_ns >= BUILT_NS:
+            distance = known if ours_is_wrong else min(distance, known)
+        if not ours_is_wrong:
+            self._began[identity] = (batch.boot, distance)
         mapped: NDArray[np.int64] = steps + (batch.mono_ns + distance)
         return mapped
 

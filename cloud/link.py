@@ -220,11 +220,13 @@ class Link:
         self._now = now
         self._sluice = Sluice(limits or Limits())
         self._settings = settings
+        self._at = f"{settings.host}:{settings.port}"
         self._queue: FairQueue[Arrived] = FairQueue(8 * GROUP, QUEUE_BYTES)
         self._stopping = False
         self.connected = threading.Event()
         self.error: str | None = None
         self.epoch = 0
+        self._accepted: bool | None = None  #: whether the broker took this attempt, if it said so
         self._since_s = -BRIEF_S
         self._brief = 0  #: connections in a row that were lost soon
         version = (
@@ -333,12 +335,11 @@ class Link:
         self._client.loop_stop()
 
     def _on_connect(self, client: mqtt.Client, *args: Any) -> None:
-        reason = args[2]
-        if reason.is_failure:
-            self.error = f"{self._settings.host}:{self._settings.port} refused: {reason}"
-            log.error("%s", self.error)
+        self._accepted = not args[2].is_failure
+        if not self._accepted:
+            self._trouble(f"{self._at} refused: {args[2]}")
             return
-        log.info("connected to %s:%d", self._settings.host, self._settings.port)
+        log.info("connected to %s", self._at)
         self.error = None
         self._since_s = time.monotonic()
         self.epoch += 1
@@ -346,11 +347,14 @@ class Link:
         client.subscribe(f"{topics.ROOT}/+/up/#", qos=1)
 
     def _on_connect_fail(self, *_: Any) -> None:
-        """Say why, once for each reason; paho calls this while it handles the error."""
-        text = f"no connection to {self._settings.host}:{self._settings.port}: {sys.exception()}"
-        if text != self.error:
+        """Say why; paho calls this while it handles the error."""
+        self._trouble(f"no connection to {self._at}: {sys.exception()}")
+
+    def _trouble(self, text: str) -> None:
+        """Say why an attempt failed, once for each reason."""
+        if text != self.error and not self._stopping:
             log.warning("%s; trying again", text)
-        self.error = text
+            self.error = text
 
     def _on_subscribe(self, *_: Any) -> None:
         self.connected.set()  # only now does what devices send come here
@@ -358,15 +362,18 @@ class Link:
     def _on_disconnect(self, _client: mqtt.Client, *args: Any) -> None:
         self.connected.clear()
         self.epoch += 1  # what came on it is acknowledged no more: that would come before CONNECT
-        settings = self._settings
-        brief = time.monotonic() < self._since_s + BRIEF_S
-        self._brief = self._brief + 1 if brief else 0
-        why = str(args[2])
+        accepted, self._accepted = self._accepted, None
+        if not accepted:  # nothing was lost, and a refusal has been said
+            if accepted is None:
+                self._trouble(f"no answer from {self._at} ({args[2]})")
+            return
+        self._brief = self._brief + 1 if time.monotonic() < self._since_s + BRIEF_S else 0
+        why, name = str(args[2]), self._settings.client_id
         if self._brief >= RIVAL:
-            why += f"; does another service use broker.client_id '{settings.client_id}', too?"
-        self.error = f"not connected to {settings.host}:{settings.port} ({why})"
+            why += f"; does another service use broker.client_id '{name}', too?"
+        self.error = f"not connected to {self._at} ({why})"
         if not self._stopping and (self._brief <= RIVAL or math.log10(self._brief).is_integer()):
-            log.warning("connection to %s:%d lost: %s", settings.host, settings.port, why)
+            log.warning("connection to %s lost: %s", self._at, why)
 
     def _on_message(self, _client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
         try:

@@ -5,7 +5,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from cloud.decode import UNNUMBERED, Aside, Decoder, aside_payload
+from cloud.decode import BUILT_NS, UNNUMBERED, Aside, Decoder, aside_payload
 from cloud.diagnostics.values import Answered
 from cloud.journal import Entry, Kind, Record
 from cloud.ledger import Registration
@@ -16,7 +16,7 @@ from models.contract import codec
 from models.contract.errors import ContractError, Reason
 from models.contract.messages import Answer, MachineRef, Metric
 from models.rows import Block, Tick
-from tests.cloud.wires import DEVICE, T0, S, batch, birth, floats, up
+from tests.cloud.wires import BOOT, DEVICE, T0, S, batch, birth, floats, up
 
 
 def record(n: int, payload: bytes, *channel: str, at: int = T0, **entry: int) -> Record:
@@ -236,6 +236,24 @@ def test_a_backlog_with_a_wrong_clock_keeps_its_spacing_once_a_fresh_batch_has_c
         (block,) = blocks(known, record(1, late, at=booted + 90 * S))
         assert first.times_ns.tolist() == [booted + 50 * S]
         assert block.times_ns.tolist() == [booted + 10 * S, booted + 11 * S]
+
+
+@pytest.mark.parametrize("stored_so", [False, True])
+def test_when_a_boot_began_is_not_taken_from_a_service_whose_clock_was_not_set(
+    stored_so: bool,
+) -> None:
+    decoder, unset = Decoder(), BUILT_NS - 86_400 * S
+    (first,) = blocks(decoder, record(0, batch(0, [1.0], t0_ns=0, mono_ns=60 * S), at=unset))
+    if stored_so:  # as it once was
+        rows = stored(decoder)
+        rows[0][-1] = [BOOT, unset - 60 * S]
+        decoder = Decoder()
+        decoder.load(rows, {})
+    (then,) = blocks(decoder, record(1, batch(1, [1.0], t0_ns=0, mono_ns=70 * S), at=T0))
+    (late,) = blocks(decoder, record(2, batch(2, [1.0], t0_ns=0, mono_ns=75 * S), at=T0 + 90 * S))
+    (again,) = blocks(decoder, record(3, batch(3, [1.0], t0_ns=0, mono_ns=80 * S), at=unset))
+    times = [int(block.times_ns[0]) for block in (first, then, late, again)]
+    assert times == [unset, T0, T0 + 5 * S, T0 + 10 * S]
 
 
 @pytest.mark.parametrize("wild", [2 * 10**18, -(2 * 10**18)])

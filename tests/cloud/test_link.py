@@ -67,3 +67,24 @@ def test_a_lost_connection_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixt
         broker.kill()
         eventually(lambda: f"connection to 127.0.0.1:{broker.port} lost" in caplog.text or None)
         link.stop()
+
+
+@pytest.mark.broker
+def test_a_refusal_is_said_in_the_brokers_words_and_is_no_lost_connection(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, "cloud.link")
+    broker = mosquitto(tmp_path, free_port())
+    link = Link(BrokerSettings(port=broker.port), lambda: T0)
+    with broker:
+        link.start()
+        assert link.connected.wait(120)
+    config = tmp_path / "mosquitto.conf"
+    config.write_text(config.read_text().replace("anonymous true", "anonymous false"))
+    with broker:
+        eventually(lambda: broker.log.read_text().count("not authorised") > 1 or None)
+        link.stop()
+    said = f"127.0.0.1:{broker.port} refused: Not authorized"
+    assert link.error == said
+    assert caplog.text.count(said) == caplog.text.count(" lost: ") == 1
+    assert "another service" not in caplog.text
