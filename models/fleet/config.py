@@ -1,10 +1,14 @@
 """The constants of the scoring core, each with its reason."""
 
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from models.fleet.layout import LANE
+
+MOST_NOTICE: Final = int(np.iinfo(LANE["notice"]).max)  #: what the state has room for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +30,7 @@ class Config:
     clip: float = 3.0
     #: beyond it a row is suspicious, and not learned when it leapt there
     suspicious: float = 5.0
-    #: an onset stands for so many readings of its signal, so that people see it
+    #: an onset stands for so many readings of its signal, so that people see it; at most 127
     notice_rows: float = 30.0
 
     #: evidence (-ln p over the root of the layers) that makes an onset alarm in the first 1000 rows
@@ -130,6 +134,8 @@ class Config:
         for field in fields(self):
             if getattr(self, field.name) <= 0:
                 raise ValueError(f"{field.name} must be above 0")
+        if self.notice_rows > MOST_NOTICE:
+            raise ValueError(f"notice_rows must be at most {MOST_NOTICE}")
 
     def record(self) -> NDArray[Any]:
         """Return the constants as one record (1,) of float64, as the kernels read them."""

@@ -41,7 +41,7 @@ from models.fleet.report import assess
 from models.fleet.room import Room
 from models.fleet.shadow import Shadow
 from models.fleet.signals import Orders, Signals
-from models.fleet.since import Since
+from models.fleet.since import Began, Since
 from models.fleet.sisters import Elders, compare, lent
 from models.fleet.terms import Terms
 from models.fleet.trace import Trace
@@ -161,7 +161,8 @@ class Fleet:
         if number is None:
             raise KeyError(f"no machine '{machine}': bind it, or wait for its first reading")
         mine = self._signals[number].plain()
-        return self._assess(number, mine, self._said(number, mine))
+        since = self._since.told(mine, self._lanes, self._machines[number])
+        return self._assess(number, mine, self._said(number, mine), since)
 
     def restart(
         self, machine: str, component: str | None, at_ns: int, n: int = 0
@@ -372,12 +373,10 @@ class Fleet:
             flags |= CHANGED * self._lives.trends(*where)
         if not flags & CHANGED:
             return None
-        assessment, mine = None, self._signals[number].plain()
+        mine = self._signals[number].plain()
         said = self._said(number, mine)
-        if tell:
-            assessment = self._assess(number, mine, said)
-        else:  # from when on its checks say what they say
-            self._since.told(mine, self._lanes, machine)
+        since = self._since.told(mine, self._lanes, machine, over=True)
+        assessment = self._assess(number, mine, said, since) if tell else None
         machine["told_state"], machine["told_health"] = machine["state"], machine["health"]
         machine["report_ns"] = machine["at_ns"] + int(self._rules[0]["report_every_s"] * 1e9)
         self._lives.told(number, int(machine["at_ns"]))
@@ -391,10 +390,9 @@ class Fleet:
         known = (self._lanes, self._references, self._machines[number])
         return witnesses(mine, *known, lambda: self._family(number), self._terms)
 
-    def _assess(self, number: int, mine: Mapping[str, int], said: Said) -> Assessment:
+    def _assess(self, number: int, mine: Mapping[str, int], said: Said, since: Began) -> Assessment:
         lanes = [(name, self._lanes[lane]) for name, lane in mine.items()]
         machine, profile = self._machines[number], self._profile_of[number]
         lives = self._lives.read(number, profile, int(machine["at_ns"]), self._lanes)
-        since = self._since.told(mine, self._lanes, machine)
         name = self._names[number]
         return assess(name, machine, lanes, profile, lives, said, since, self._terms)

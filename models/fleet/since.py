@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from models.fleet.layout import CHECKS, DROPOUT, SINCE, UNTIMED
 
+Began = dict[str, dict[int, int]]  #: signal -> check -> when it began or ended
+
 
 class Since:
     """One time for each check of a lane that is active.
@@ -21,11 +23,12 @@ class Since:
         self._at: dict[tuple[int, int], int] = {}  # lane, check
 
     def told(
-        self, mine: Mapping[str, int], lanes: NDArray[Any], machine: Any
-    ) -> dict[str, dict[int, int]]:
+        self, mine: Mapping[str, int], lanes: NDArray[Any], machine: Any, *, over: bool = False
+    ) -> Began:
         """Return signal -> check -> when it began, or ended since the `machine` was told of.
 
-        What ended is let go. Without a row (a part is new) it is told as of its beginning.
+        `over`: the machine is told of now, so what ended is let go; a question leaves it for that.
+        What ended without a row (a part is new) is told as of its beginning.
         """
         at = np.fromiter(mine.values(), np.int64, len(mine))
         active, changed = lanes["active"][at], lanes["changed"][at]
@@ -34,13 +37,13 @@ class Since:
         dropped_ns = int(machine["dropped_ns"])
         found = (active.tolist(), changed.tolist(), lanes["last_ns"][at].tolist())
         return {
-            name: self._of(lane, now, moved, last_ns, dropped_ns)
+            name: self._of(lane, now, moved, last_ns, dropped_ns, over)
             for (name, lane), now, moved, last_ns in zip(mine.items(), *found, strict=True)
             if now | moved
         }
 
-    def _of(
-        self, lane: int, active: int, changed: int, last_ns: int, dropped_ns: int
+    def _of(  # noqa: PLR0917  one of `told`
+        self, lane: int, active: int, changed: int, last_ns: int, dropped_ns: int, over: bool
     ) -> dict[int, int]:
         found = {}
         for check in _bits(active | changed):
@@ -48,8 +51,9 @@ class Since:
             if changed >> check & 1 and (dropped or not changed & UNTIMED):
                 silent = dropped and active >> check & 1
                 self._at[lane, check] = dropped_ns if silent else last_ns
-            found[check] = self._at[lane, check]
-            if not active >> check & 1:
+            # states of an earlier build may lack the time of what ended without a row
+            found[check] = self._at.setdefault((lane, check), last_ns)
+            if over and not active >> check & 1:
                 del self._at[lane, check]
         return found
 

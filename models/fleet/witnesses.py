@@ -65,15 +65,13 @@ def explained(lane: Any, machine: Any, terms: Terms) -> float | None:
     if count == 0 or not lane["armed"]:
         return None
     context = machine["context"].tolist()[:count]
-    parts = [
-        slope * (x - centre)
-        for x, centre, slope in zip(context, *terms.lines(lane), strict=False)
-        if slope != 0.0
-    ]
-    if not parts:
-        return None
-    value = float(lane["mean"]) + sum(parts)
-    return value if math.isfinite(value) else None
+    more, said = 0.0, False
+    for x, centre, slope in zip(context, *terms.lines(lane), strict=False):
+        if slope != 0.0:
+            more += slope * (x - centre)  # as `_expected` does: Python's `sum` rounds otherwise
+            said = True
+    value = float(lane["mean"]) + more
+    return value if said and math.isfinite(value) else None
 
 
 @lean

@@ -220,3 +220,9 @@ def test_after_three_days_the_slow_reference_alone_decides() -> None:
 def test_a_signal_of_a_machine_with_four_contexts_takes_1624_bytes() -> None:
     terms = size(CONTEXTS) * TERM.itemsize
     assert ONSET.itemsize + LANE.itemsize + REFERENCE.itemsize + terms == 1_624
+
+
+def test_a_notice_lasts_no_longer_than_the_state_can_count() -> None:
+    assert Config(notice_rows=127).notice_rows == 127
+    with pytest.raises(ValueError, match="notice_rows must be at most 127"):
+        Config(notice_rows=128)

@@ -52,3 +52,23 @@ def test_a_snapshot_goes_on_bit_for_bit() -> None:
         one.observe([block("m0", *_readings(2_000.0, LATER))])
     first, second = fleet.snapshot(), again.snapshot()
     assert {k: v.tobytes() for k, v in first.items()} == {k: v.tobytes() for k, v in second.items()}
+
+
+def test_a_question_before_the_next_row_takes_nothing_from_it() -> None:
+    fleet = _learned()
+    times, columns = _readings(3.5, LATER)
+    fleet.observe([block("m0", times, columns)])
+    [began] = [c for c in fleet.current("m0").conditions if c.check is Check.SHIFT]
+    fleet.bind("m0", "pump", "data", {"vibration": "um/s"})
+    asked = Fleet.restore(PROFILES, fleet.snapshot())
+    [ended] = [c for c in asked.current("m0").conditions if c.check is Check.SHIFT]
+    assert (ended.active, ended.since_ns) == (False, began.since_ns)
+    saved = asked.snapshot()
+    lacking = saved | {"since": saved["since"][:0]}  # as earlier builds left it
+    row = block("m0", [int(times[-1]) + 300 * S], {"vibration": [2_500.0]})
+    told = fleet.observe([row])
+    assert Check.SHIFT in {c.check for one in told for c in one.conditions}
+    assert asked.observe([row]) == told
+    assert Fleet.restore(PROFILES, saved).observe([row]) == told
+    [late] = Fleet.restore(PROFILES, lacking).observe([row])
+    assert [(c.check, c.active) for c in late.conditions] == [(Check.SHIFT, False)]
