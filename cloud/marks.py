@@ -6,7 +6,7 @@ prints; where one does not, the end of the one before it is kept as well.
 
 from array import array
 from base64 import b64decode, b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -87,12 +87,14 @@ class Marks:
         """Whether this batch was remembered last: the journal may have it in several parts."""
         return next(self._batches(), None) == (seq, end, fingerprint & _PRINT)
 
-    def differs(self, seq: int, end: int, fingerprint: int) -> bool:
+    def differs(self, seq: int, end: int, fingerprint: int, waiting: Iterable[int] = ()) -> bool:
         """Whether the remembered batches with any of these numbers had other content.
 
-        A device sends a batch again as it was, so that one cut anew counts as other content.
+        `waiting`: fingerprints of others with some of them. A device sends a batch again as it was,
+        so that one cut anew counts as other content.
         """
         known = [kept for first, last, kept in self._batches() if first < end and last > seq]
+        known += [other & _PRINT for other in waiting]
         return bool(known) and fingerprint & _PRINT not in known
 
     def dump(self) -> list[Any]:

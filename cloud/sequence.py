@@ -37,6 +37,7 @@ OF_STREAM: Final = 2  #: parts of a stream in `Sequencer.dump` behind its number
 _NONE: Final = Intervals()  #: of a stream without holes, as nearly all are; never added to
 
 T = TypeVar("T")
+_Parts = list[tuple[int, int]]  #: [first, end) of each
 
 
 class Key(NamedTuple):
@@ -83,6 +84,7 @@ def _all_of(count: int) -> Decision:
 class _Held(Generic[T]):
     seq: int
     count: int
+    parts: _Parts  #: of it that neither were here nor waited before
     fingerprint: int
     since_ns: int
     item: T
@@ -119,10 +121,14 @@ class _Stream(Marks, Generic[T]):
         """Whether nothing is missing and nothing waits."""
         return not self.above and not self.held
 
-    def missing_of(self, first: int, end: int) -> list[tuple[int, int]]:
+    def missing_of(self, first: int, end: int) -> _Parts:
         """Return the parts of [first, end) that are not here yet."""
         first = max(first, self.expected)
         return self.above.missing(first, end) if first < end else []
+
+    def waiting(self, first: int, end: int) -> "list[_Held[T]]":
+        """Return the batches that wait and have some of [first, end)."""
+        return [held for held in self.held if held.seq < end and first < held.seq + held.count]
 
     def crowded(self, first: int, end: int) -> bool:
         """Whether [first, end) would be one island too many."""
@@ -222,22 +228,20 @@ class Sequencer(Generic[T]):
             return Decision(Verdict.LATER)
         stream = self._known(key, seq, batch.unreceipted)
         stream.heard_ns = now_ns
-        parts = stream.missing_of(seq, seq + count)
+        end, waiting = seq + count, stream.waiting(seq, seq + count)
+        there = Intervals((held.seq, held.seq + held.count) for held in waiting)
+        parts = [part for a, b in stream.missing_of(seq, end) for part in there.missing(a, b)]
         if not parts:
-            other = stream.differs(seq, seq + count, fingerprint)
+            other = stream.differs(seq, end, fingerprint, [held.fingerprint for held in waiting])
             return Decision(Verdict.CONFLICT if other else Verdict.REPEAT)
-        if stream.crowded(seq, seq + count):
+        if stream.crowded(seq, end):
             return Decision(Verdict.LATER)
         if seq > stream.frontier:
-            same = [h.fingerprint for h in stream.held if h.seq == seq and h.count >= count]
-            if same:
-                return Decision(Verdict.REPEAT if fingerprint in same else Verdict.CONFLICT)
-            new = _Held(seq, count, fingerprint, now_ns, item, size)
+            new = _Held(seq, count, parts, fingerprint, now_ns, item, size)
             stream.held = sorted([*stream.held, new], key=lambda h: h.seq)
             self._holding[key] = None
             return Decision(Verdict.HOLD)
-        self._take(key, stream, seq, count, fingerprint)
-        return Decision(Verdict.ACCEPT, tuple((a - seq, b - a) for a, b in parts))
+        return self._take(key, stream, batch, parts)
 
     def _found(self, key: Key) -> _Stream[T] | None:
         """Return a stream that is known, from the shelf if need be."""
@@ -266,9 +270,14 @@ class Sequencer(Generic[T]):
         """Whether a device that has too many streams already begins another one."""
         return self._counts[key.identity] >= MAX_STREAMS and key not in self._streams
 
-    def _take(self, key: Key, stream: _Stream[T], seq: int, count: int, fingerprint: int) -> None:
-        stream.add(seq, seq + count)
-        self._done.append((key, stream, None, stream.remember(seq, seq + count, fingerprint)))
+    def _take(
+        self, key: Key, stream: _Stream[T], batch: Numbered | _Held[T], parts: _Parts
+    ) -> Decision:
+        for first, end in parts:
+            stream.add(first, end)
+        seq, end = batch.seq, batch.seq + batch.count
+        self._done.append((key, stream, None, stream.remember(seq, end, batch.fingerprint)))
+        return Decision(Verdict.ACCEPT, tuple((a - seq, b - a) for a, b in parts))
 
     def holds(self, key: Key) -> bool:
         """Whether batches of a stream may wait for an earlier one."""
@@ -283,17 +292,16 @@ class Sequencer(Generic[T]):
     def within(self, key: Key, first: int, last: int) -> Iterator[tuple[T, Decision]]:
         """Yield batches that wait and have some of these inclusive numbers, now accepted."""
         stream = self._touch(key)
-        for held in list(stream.held) if stream else ():
-            if stream and held.seq <= last and first < held.seq + held.count:
+        if stream is not None:
+            for held in stream.waiting(first, last + 1):
                 yield self._let_go(key, stream, held)
 
     def _let_go(self, key: Key, stream: _Stream[T], held: _Held[T]) -> tuple[T, Decision]:
         stream.held = [other for other in stream.held if other is not held] or ()
-        parts = stream.missing_of(held.seq, held.seq + held.count)
+        parts = [part for a, b in held.parts for part in stream.missing_of(a, b)]
         if not parts:
             return held.item, Decision(Verdict.REPEAT)
-        self._take(key, stream, held.seq, held.count, held.fingerprint)
-        return held.item, Decision(Verdict.ACCEPT, tuple((a - held.seq, b - a) for a, b in parts))
+        return held.item, self._take(key, stream, held, parts)
 
     def overdue(self, now_ns: int) -> Iterator[tuple[Key, list[tuple[T, Decision]]]]:
         """Yield the streams whose held batches waited long enough, with these, now accepted."""

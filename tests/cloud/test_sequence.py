@@ -12,6 +12,7 @@ from cloud.sequence import (
     MAX_ISLANDS,
     MAX_STREAMS,
     SILENT_NS,
+    Decision,
     Key,
     Numbered,
     Sequencer,
@@ -267,6 +268,53 @@ def test_other_content_is_a_conflict_while_the_first_one_waits_too() -> None:
         assert offer(s, numbered(20, 5, content=77)) is Verdict.CONFLICT
         list(s.overdue(HOLD_NS))
     assert s.position(KEY) == (9, ((10, 19),))
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    sent=st.lists(
+        st.builds(numbered, st.integers(0, 30), st.integers(1, 12), st.none(), st.integers(0, 2)),
+        min_size=1,
+        max_size=20,
+    ),
+    let_go=st.sets(st.integers(0, 20)),
+)
+def test_the_first_copy_stays_and_is_judged_alike_whether_it_waits_or_is_stored(
+    sent: list[Numbered], let_go: set[int]
+) -> None:
+    """However messages are grouped: a number belongs to the first batch that had it."""
+    s: Sequencer[int] = Sequencer()
+    first: dict[int, int] = {}
+    stored: dict[int, int] = {}
+    copies: list[Numbered] = []
+    for step, batch in enumerate(sent):
+        numbers = range(batch.seq, batch.seq + batch.count)
+        with_some = [
+            one for one in copies if one.seq < numbers.stop and one.seq + one.count > batch.seq
+        ]
+        decision = s.offer(KEY, batch, 0, step)
+        if all(number in first for number in numbers):
+            same = batch.fingerprint in {one.fingerprint for one in with_some}
+            assert decision.verdict is (Verdict.REPEAT if same else Verdict.CONFLICT)
+        else:
+            copies.append(batch)
+            for number in numbers:
+                first.setdefault(number, step)
+        taken = [(step, decision), *s.followers(KEY)]
+        if step in let_go:
+            taken += [one for _, released in s.overdue(HOLD_NS) for one in released]
+        _store(stored, sent, taken)
+    _store(stored, sent, [one for _, released in s.overdue(HOLD_NS) for one in released])
+    assert stored == first
+
+
+def _store(stored: dict[int, int], sent: list[Numbered], taken: list[tuple[int, Decision]]) -> None:
+    """Note which batch each number was stored from."""
+    for step, decision in taken:
+        for skip, count in decision.parts:
+            for number in range(sent[step].seq + skip, sent[step].seq + skip + count):
+                assert number not in stored
+                stored[number] = step
 
 
 @pytest.mark.parametrize("known", [True, False])
