@@ -261,21 +261,18 @@ def ahead(
 
 
 @part
-def rooms(items: Any) -> Any:
+def rooms(widest: int) -> Any:
     """Return the tables that `models.fleet.quiet.quiet` works in, for as many signals as it takes.
 
     State before and after, what stays, readings with odds, what references learned, odds of a row
     (all of four signals), seconds and age of a row, contexts, of each signal where its readings are
-    and its slot; what the contexts left of each of a row's signals, of the widest of the items, and
-    of one of them.
+    and its slot; what the contexts left of each of a row's signals, `widest` of them, and of one.
     """
-    groups, widest = WIDEST // LANES, WIDEST
-    for i in range(items.shape[0]):
-        widest = max(widest, items[i].columns)
+    groups = WIDEST // LANES
     return (
         *(np.empty(groups * STATE), np.empty(groups * STATE), np.empty(groups * FIXED)),
         *(np.empty(2 * groups * TILE * LANES), np.empty(groups * TILE * LANES)),
         *(np.empty(TILE * LANES), np.empty(TILE), np.empty(TILE), np.empty(CONTEXTS * TILE)),
         *(np.empty(WIDEST, np.int64), np.empty(WIDEST, np.int64)),
-        *(np.empty(widest), np.empty(1)),
+        *(np.empty(max(widest, WIDEST)), np.empty(1)),
     )

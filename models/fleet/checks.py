@@ -181,15 +181,14 @@ def notice(lane: Any, t: int, odds: float, flags: int, rules: Any) -> None:
     """Begin the notice of an onset on the signals beyond the limit; end it after a while.
 
     A machine raises few alarms, the fewer the longer it is known. So onsets that come back are
-    counted by `BEYOND`: three within a week, once the healthy reference is complete.
+    counted by `BEYOND`: three within a week, once the healthy reference is complete. The readings
+    of a notice are counted by `models.fleet.kernel`, in whatever role.
     """
     if flags & ONSET_ALARM and odds >= 1.0:
         set_condition(lane, LEVEL, True)
-        lane.notice = min(int(rules.notice_rows), 127)
-    elif lane.active & (1 << LEVEL):
-        lane.notice -= 1
-        if lane.notice <= 0:
-            set_condition(lane, LEVEL, False)
+        lane.notice = int(rules.notice_rows)
+    elif lane.active & (1 << LEVEL) and lane.notice == 0:
+        set_condition(lane, LEVEL, False)
     if flags & BEYOND and odds >= 1.0 and lane.frozen == 1:
         earlier = lane.beyond_ns[0]
         if earlier != 0 and t - earlier <= rules.again_span_s * 1e9:

@@ -16,6 +16,7 @@ step that is small beside what the signal does by itself is no news, however rar
 import math
 from typing import Any
 
+from models.fleet.layout import MOST
 from models.life.compiled import lean
 
 BLOCK = 32  #: rows of a block mean
@@ -60,7 +61,7 @@ def stay(o: Any, x: float, tame: float, rules: Any) -> float:
     n = o.rows - 1
     if n == 0:
         o.base = o.quick = x
-    o.known += 1
+    o.known = min(o.known + 1, MOST)
     if n < rules.warm_rows:
         x = tame
     r = x - o.base

@@ -136,6 +136,7 @@ class Fleet:
         """Take the first blocks and ticks, as many as go well together; return how many."""
         items, times, cells = self._gather(rows)
         readings = (items, self._plans.layout, times, cells)
+        widest = int(items["columns"].max(initial=0))
         machines = self._machines[: len(self._names)]
         odds, strengths, scores, flags = self._room.made(len(cells), len(times))
         known = (self._onsets, self._lanes, machines, self._rules)
@@ -145,7 +146,7 @@ class Fleet:
             known = (self._lanes, self._bounds.rows, self._references, self._terms.rows)
             state = (*known, machines, self._histories, self._rules)
             lives = tuple(self._lives.lines())
-            number = kernel.run(state, lives, readings, (odds, flags, scores), self._cursor)
+            number = kernel.run(state, lives, readings, (odds, flags, scores), self._cursor, widest)
             if number < 0:
                 break
             assessment = self._told(number, tell=told is not None)

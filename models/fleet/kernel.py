@@ -98,6 +98,8 @@ def _row(
     if lane.active & (1 << DROPOUT):
         set_condition(lane, DROPOUT, False)
         m.due_ns = 0  # it may fall silent again
+    if lane.notice > 0:
+        lane.notice -= 1
     odds = 0.0
     if lane.role == CONDITION:
         notice(lane, t, strange, flags, rules)
@@ -341,7 +343,9 @@ def _telling_row(
 
 
 @entry
-def run(state: Any, lives: Any, readings: Any, found: Any, cursor: NDArray[np.int64]) -> int:
+def run(
+    state: Any, lives: Any, readings: Any, found: Any, cursor: NDArray[np.int64], widest: int
+) -> int:
     """Go on from the cursor (item, row, silent ones told) to the next row that tells something.
 
     Returns the machine's number, or -1 when all items are done. Arrays come in tuples, which cost a
@@ -351,13 +355,14 @@ def run(state: Any, lives: Any, readings: Any, found: Any, cursor: NDArray[np.in
 
     `cells` holds an item's columns one after the other; `layout` its lane numbers, contexts first,
     and the column of each. Odds (one a cell) and flags (one a row) are the watch's
-    (`models.fleet.watch`); flags get the bit of rows in a lasting shift.
+    (`models.fleet.watch`); flags get the bit of rows in a lasting shift. `widest`: most columns of
+    an item.
     """
     lanes, bounds, references, terms, machines, histories, constants = state
     items, layout, times, cells = readings
     odds_of, flags, scores = found
     lines = Lines(*lives)
-    rules, room = constants[0], rooms(items)
+    rules, room = constants[0], rooms(widest)
     while cursor[0] < items.shape[0]:
         item = items[cursor[0]]
         if item.machine < 0:

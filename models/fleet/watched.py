@@ -153,7 +153,7 @@ def count_on(
                 if i != SEASON or day > 0:
                     o.seen[i] = min(o.seen[i] + count, MOST)
             if early:
-                o.known += count
+                o.known = min(o.known + count, MOST)
                 o.block_rows += count
                 if o.block_rows == BLOCK:
                     o.block_sum = t[SUM + j]

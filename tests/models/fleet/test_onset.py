@@ -1,13 +1,16 @@
 """Onset alarms and the early state: what raises them, what must not, and what changes nothing."""
 
+from typing import Literal
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from models.assessment import Check
 from models.fleet import Config, Fleet, Trace
-from models.fleet.layout import CONTEXTS, LANE, ONSET, REFERENCE
+from models.fleet.layout import CONTEXTS, LANE, MOST, ONSET, REFERENCE
 from models.fleet.terms import KIND as TERM
 from models.fleet.terms import size
 from models.profile import Profile, Signal
@@ -226,3 +229,46 @@ def test_a_notice_lasts_no_longer_than_the_state_can_count() -> None:
     assert Config(notice_rows=127).notice_rows == 127
     with pytest.raises(ValueError, match="notice_rows must be at most 127"):
         Config(notice_rows=128)
+
+
+def notice_of(others: int) -> int:
+    """Return how many readings a notice lasts, of which so many are those of a context."""
+    roles: tuple[Literal["condition", "context"], ...] = ("condition", "context")
+    fleet = Fleet(
+        {r: Profile(name=r, version=1, title={}, signals={"x": Signal(role=r)}) for r in roles}
+    )
+    x = np.random.default_rng(1).normal(0, 1, 2100)
+    x[2000:] += 8.0
+    began, role = 0, "condition"
+    for i in range(len(x)):
+        wanted = "context" if began and began < i <= began + others else "condition"
+        if i == 0 or wanted != role:
+            role = wanted
+            fleet.bind("m", role, "data")
+        told = fleet.observe([block("m", [START + i * STEP * S], {"x": x[i : i + 1]})])
+        found = [c for one in told for c in one.conditions if c.check is Check.LEVEL]
+        if i >= 2000 and not began and found:
+            began = i
+        if began and found and not found[-1].active:
+            return i - began
+    raise AssertionError("it did not end")
+
+
+def test_a_notice_counts_the_readings_of_its_signal_in_any_role() -> None:
+    assert [notice_of(others) for others in (0, 10, 40)] == [30, 30, 41]
+
+
+@pytest.mark.parametrize("size", [1, 400])
+def test_the_readings_of_the_first_days_are_counted_up_to_a_bound(size: int) -> None:
+    x = np.random.default_rng(1).normal(0, 1, 1200)
+    times = START + np.arange(len(x)) * 60 * S
+    fleet = Fleet({})
+    fleet.bind("m", "generic", "data")
+    fleet.observe([block("m", times[:800], {"x": x[:800]})])
+    state = fleet.snapshot()
+    state["onsets"]["known"] = MOST - 40
+    later = Fleet.restore({}, state)
+    for i in range(800, len(x), size):
+        part = slice(i, i + size)
+        later.observe([block("m", times[part], {"x": x[part]})])
+    assert later.snapshot()["onsets"]["known"].tolist() == [MOST]

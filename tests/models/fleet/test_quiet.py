@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from models.assessment import Check
 from models.fleet import Config, Fleet
+from models.fleet.abreast import WIDEST
 from models.fleet.trace import Trace
 from models.profile import parse_profile
 from models.rows import Block
@@ -159,3 +160,24 @@ def test_the_streams_reach_what_they_are_for() -> None:
         assert made.snapshot()["lanes"]["frozen"].any()
     assert {Check.LIMIT_HIGH, Check.LEVEL, Check.SHIFT, Check.DROPOUT} <= found
     assert known
+
+
+def test_a_block_of_more_signals_than_those_before_it_finds_room() -> None:
+    """The room is taken once for a group, also where some of its rows tell something."""
+    rng = np.random.default_rng(9)
+    times = START + np.arange(900) * 300 * S
+    level = rng.normal(0, 1, 900)
+    wide = {f"s{k}": level + rng.normal(0, 0.3, 900) for k in range(3 * WIDEST)}
+    rows = [
+        *(block("narrow", times[i : i + 1], {"x": level[i : i + 1]}) for i in range(5)),
+        block("wide", times, wide),
+        block("narrow", times[5:], {"x": level[5:]}),
+    ]
+    together, alone = Fleet({}, QUICK), Fleet({}, QUICK)
+    for fleet in (together, alone):
+        for name in ("narrow", "wide"):
+            fleet.bind(name, "generic", "data")
+    told = together.observe(rows)
+    assert [one for row in rows for one in alone.observe([row])] == told
+    first, second = together.snapshot(), alone.snapshot()
+    assert {k: v.tobytes() for k, v in first.items()} == {k: v.tobytes() for k, v in second.items()}
