@@ -6,7 +6,9 @@ of Statistics 49, 2021, CV+; Vovk, Ann. Math. Artif. Intell. 74, 2015). Quantile
 are weighted with a kernel over the forecast, the stage of life as the model sees it, and over the
 age (Guan, Biometrika 110, 2023): an old unit that looks as new is wrong in other ways than a new
 one. A censored row knows a lower bound of its residual and enters by the product-limit estimate;
-where none but censored rows stand near, the band is all that can be.
+where none but censored rows have a forecast near, whatever their age, the band is all that can be.
+Where that is so of an age alone, rows of other ages make the band, and its late end may come before
+what units of that age have outlived.
 """
 
 from __future__ import annotations
