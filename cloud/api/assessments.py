@@ -40,9 +40,10 @@ def list_assessments(
     ledger = paging.deps.ledger
     known = ledger.machine(machine)
     profile = paging.deps.profile_of(machine, known.profile)
+    since_ns = ledger.units_since_ns(machine)
 
     def view(row: AssessmentRow) -> AssessmentView:
-        said = msgspec.structs.asdict(in_units(row.assessment, profile))
+        said = msgspec.structs.asdict(in_units(row.assessment, profile, since_ns))
         return AssessmentView(**said, id=row.id, recorded_ns=row.recorded_ns, clock=known.clock)
 
     return paging.show(
@@ -54,11 +55,14 @@ def list_assessments(
     )
 
 
-def in_units(assessment: Assessment, profile: Profile) -> Assessment:
+def in_units(assessment: Assessment, profile: Profile, since_ns: int | None) -> Assessment:
     """Return an assessment in which what makes up the score has the units that devices tell.
 
-    `profile`: as the API knows it, the told units in it; scoring knows the machine type's alone.
+    `profile`: as the API knows it, with the units told since `since_ns`; scoring knows the machine
+    type's alone. What was told before is not kept: an older assessment stays as it was filed.
     """
+    if since_ns is None or assessment.at_ns < since_ns:
+        return assessment
     told = [
         replace(one, unit=said.unit) if (said := profile.said(one.signal)) else one
         for one in assessment.contributions

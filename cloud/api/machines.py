@@ -90,7 +90,8 @@ def one_machine(request: Request, deps: Deps, machine: str) -> Response:
     current = deps.ledger.current(machine)
     known = _known(row, deps.ledger.site(machine))
     profile = deps.profile_of(machine, row.profile)
-    assessment = in_units(current.assessment, profile) if current else None
+    since_ns = deps.ledger.units_since_ns(machine)
+    assessment = in_units(current.assessment, profile, since_ns) if current else None
     return single(request, MachineDetail(**known, assessment=assessment))
 
 

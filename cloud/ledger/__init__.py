@@ -124,6 +124,10 @@ class Ledger(AccountStore, CommandStore, Protocol):
         """Return the units (UCUM) that a machine's device tells, by signal."""
         ...
 
+    def units_since_ns(self, machine: str) -> int | None:
+        """Return since when, on its own clock, a device tells these units (None: it never did)."""
+        ...
+
     def units_of(self, machines: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
         """Return the units of those of the machines whose devices tell any."""
         ...

@@ -55,6 +55,13 @@ class Machines(Part):
             self._must_exist(connection, machine)
             return told(connection, [machine]).get(machine, {})
 
+    def units_since_ns(self, machine: str) -> int | None:
+        """Return since when, on its own clock, a device tells these units (None: it never did)."""
+        with self._db.reading() as connection:
+            self._must_exist(connection, machine)
+            query = sa.select(t.unit.c.at_ns).where(t.unit.c.machine == machine)
+            return connection.scalar(query)
+
     def units_of(self, machines: Sequence[str]) -> dict[str, dict[str, str]]:
         """Return the units of those of the machines whose devices tell any."""
         with self._db.reading() as connection:

@@ -92,6 +92,23 @@ async def test_what_makes_up_the_score_has_the_unit_that_the_device_tells(
         assert [c["unit"] for c in one["contributions"]] == ["Cel", None]
 
 
+async def test_what_was_assessed_before_a_unit_was_told_has_none_of_it(
+    api: httpx.AsyncClient, plant: Plant
+) -> None:
+    one = Contribution(
+        signal="temp", check=Check.SHIFT, value=7.0, expected=2.0, unit=None, weight=1.0
+    )
+    plant.register("acme.a", profile="generic", units=(("temp", "Cel"),))
+    plant.find("acme.a", "temp", contributions=(one,))
+    told_ns = T0 + 3600 * SECOND
+    plant.register("acme.a", profile="generic", units=(("temp", "K"),), at_ns=told_ns)
+    machine = (await api.get("/api/v1/machines/acme.a")).json()["assessment"]
+    assert [c["unit"] for c in machine["contributions"]] == [None]
+    plant.find("acme.a", "temp", at_ns=told_ns, contributions=(one,))
+    filed = await every(api, "/api/v1/machines/acme.a/assessments")
+    assert [one["contributions"][0]["unit"] for one in filed] == ["K", None]
+
+
 async def test_what_the_profile_does_not_name_has_the_unit_that_the_device_tells(
     api: httpx.AsyncClient, plant: Plant
 ) -> None:
