@@ -7,7 +7,7 @@ import msgspec
 
 from cloud.advisories.modes import lives_by_mode, mode_of, modes_for
 from cloud.advisories.values import EXPIRE_NS, Case
-from cloud.advisories.window import life_due, life_over, life_severity
+from cloud.advisories.window import ALARM, alarms, life_due, life_over, life_severity
 from cloud.ledger.records import EvidenceRow
 from models.assessment import Assessment, Condition, Life
 from models.profile import Profile
@@ -85,6 +85,19 @@ def merge(known: Sequence[EvidenceRow], changed: Sequence[EvidenceRow]) -> tuple
     return tuple(rows.values())
 
 
+def told(evidence: Sequence[EvidenceRow], life: Life | None, case: Case) -> tuple[EvidenceRow, ...]:
+    """Return the alarms that set the date now, as a message of now tells them."""
+    at_ns = case.assessment.at_ns
+    return tuple(replace(row, told_ns=at_ns) for row in alarms(evidence, life, case.profile))
+
+
+def untold(evidence: Sequence[EvidenceRow], life: Life | None, case: Case) -> bool:
+    """Whether an alarm sets the date now that no message told of lately."""
+    lately = case.assessment.at_ns - EXPIRE_NS
+    rows = alarms(evidence, life, case.profile)
+    return any(row.told_ns is None or row.told_ns <= lately for row in rows)
+
+
 def _begin(condition: Condition, advisory_id: str, case: Case) -> EvidenceRow:
     return EvidenceRow(
         id=case.stamp.new_id(),
@@ -107,14 +120,17 @@ def _begin(condition: Condition, advisory_id: str, case: Case) -> EvidenceRow:
 
 
 def _again(row: EvidenceRow, condition: Condition, at_ns: int) -> EvidenceRow:
-    """Return the row with what the condition adds to it (the row itself when that is nothing)."""
+    """Return the row with what the condition adds to it (the row itself when that is nothing).
+
+    It keeps the worst that was seen; but an alarm that fell back to an alert is none any more.
+    """
     if not condition.active:
         return row if row.ended_ns is not None else replace(row, ended_ns=at_ns, last_ns=at_ns)
     worst = row.severity
     if row.ended_ns is not None:
         worst = 0 if at_ns - row.ended_ns >= EXPIRE_NS else worst
         row = replace(row, ended_ns=None, last_ns=at_ns, count=row.count + 1)
-    if condition.severity > worst:
+    if condition.severity > worst or row.severity >= ALARM > condition.severity:
         row = replace(
             row,
             severity=condition.severity,

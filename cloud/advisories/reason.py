@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from cloud.advisories.window import ALARM, awaited, pressing
+from cloud.advisories.window import awaited, pressing
 from cloud.ledger.records import EvidenceRow
 from models.assessment import Condition, Life
 from models.profile import Profile, Words
@@ -31,16 +31,17 @@ def reasons(
     found = [explain(condition, profile, language) for row in rows if (condition := _seen(row))]
     if life is not None and (life.p10_s is not None or awaited(life)):
         found.append(explain(life, profile, language))
-        found += _dated_by(evidence, life, language)
+        found += _dated_by(evidence, life, profile, language)
     return found
 
 
-def _dated_by(evidence: Sequence[EvidenceRow], life: Life, language: str) -> list[str]:
+def _dated_by(
+    evidence: Sequence[EvidenceRow], life: Life, profile: Profile, language: str
+) -> list[str]:
     """Say which sets the date where an alarm stands and days are left (else nothing)."""
-    alarm = any(row.severity >= ALARM and row.ended_ns is None for row in evidence)
-    if not alarm or not life.p50_s:
+    if not life.p50_s or not pressing(evidence, None, profile):
         return []
-    words = _BY_ALARM if pressing(evidence, life) else _BY_BAND
+    words = _BY_ALARM if pressing(evidence, life, profile) else _BY_BAND
     return [words.get(language) or words["en"]]
 
 

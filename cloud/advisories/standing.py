@@ -27,14 +27,15 @@ from cloud.advisories.values import (
 )
 from cloud.advisories.window import (
     ALARM,
-    alarms,
     awaited,
     confidence,
     dated,
+    hastened,
     horizon_s,
     life_at,
     pressing,
     priority,
+    visit,
     window,
 )
 from cloud.ledger.records import AdvisoryRow, AdvisoryState, EvidenceRow, TicketState
@@ -90,13 +91,17 @@ def carry_on(one: Standing, finding: Finding, case: Case) -> Outcome | None:
         return None
     kinds = {kind for kind, _ in notes}
     life = finding.life if finding.known else life_at(new, at_ns)
-    fresh = _dated(one, merged, life, kinds, at_ns)
+    fresh = _dated(one, merged, life, kinds, case)
     if fresh and finding.known:
         new = replace(new, life=life, life_at_ns=at_ns)
     seen = Standing(advisory=new, evidence=merged, ticket=one.ticket)
     seen = replace(seen, advisory=_seen(seen, case, fresh=fresh))
-    hurries = _hurries(one, seen, life, at_ns)
+    hurries = _hurries(one, seen, life, case)
     order = _order(old, kinds, fresh=fresh, hurries=hurries) if one.ticket is not None else None
+    if order in {"raise", "reopen"}:
+        told = proof.told(merged, life, case)
+        changed = proof.merge(changed, told)
+        seen = replace(seen, evidence=proof.merge(merged, told))
     return Outcome(standing=seen, changed=changed, notes=tuple(notes), order=order)
 
 
@@ -116,28 +121,29 @@ def _dated(
     merged: tuple[EvidenceRow, ...],
     life: Life | None,
     kinds: Set[str],
-    at_ns: int,
+    case: Case,
 ) -> bool:
     """Whether the dates are worked out anew: it is another case now, or a band moved.
 
-    An alarm that is pressing brings a later date forward, and no band moves it while it is. `life`:
-    as it is now.
+    So are those of what is raised when they have passed. An alarm that begins to press brings a
+    date that lies ahead forward, and no band moves it while it does. `life`: as it is now.
     """
     known = life is not None and life.p10_s is not None
-    if kinds & {"opened again", "due again", "came back"} or ("raised" in kinds and not known):
+    left_ns = one.advisory.due_latest_ns - case.assessment.at_ns
+    if kinds & {"opened again", "due again", "came back"}:
         return True
-    if pressing(merged, life):
-        return one.advisory.due_latest_ns > at_ns + DAY_NS
-    return "life" in kinds or (known and pressing(one.evidence, life))
+    if "raised" in kinds and (left_ns <= 0 or not known):
+        return True
+    pressed = pressing(one.evidence, life, case.profile)
+    if pressing(merged, life, case.profile):
+        return left_ns > (DAY_NS if pressed else 0)
+    return "life" in kinds or (known and pressed)
 
 
-def _hurries(one: Standing, seen: Standing, life: Life | None, at_ns: int) -> bool:
-    """Whether an alarm that was not heard of lately brings the date forward by more than a day."""
-    if one.advisory.due_latest_ns - seen.advisory.due_latest_ns <= DAY_NS:
-        return False
-    before = alarms(one.evidence, life)
-    heard = any(row.ended_ns is None or at_ns - row.ended_ns < EXPIRE_NS for row in before)
-    return not heard and pressing(seen.evidence, life)
+def _hurries(one: Standing, seen: Standing, life: Life | None, case: Case) -> bool:
+    """Whether an alarm that no message told of lately brings the date nearer by over a day."""
+    nearer_ns = one.advisory.due_latest_ns - seen.advisory.due_latest_ns
+    return nearer_ns > DAY_NS and proof.untold(seen.evidence, life, case)
 
 
 def _from_evidence(
@@ -290,4 +296,6 @@ def _seen(one: Standing, case: Case, *, fresh: bool) -> AdvisoryRow:
     if not fresh:
         return changed
     due = window(at_ns, life, advisory.severity, mode, case.profile, one.evidence)
+    if pressing(one.evidence, life, case.profile):
+        due = hastened(due, visit(advisory), at_ns)
     return dated(changed, case.fitted(due, advisory.id))

@@ -102,6 +102,8 @@ def _open(key: tuple[str, str], finding: Finding, case: Case, previous: str | No
         decided_by="policy" if auto else None,
         previous_id=previous,
     )
+    if auto:
+        rows = proof.merge(rows, proof.told(rows, finding.life, case))
     detail = {"severity": finding.severity, "policy": mode.policy}
     return Outcome(
         standing=Standing(advisory=advisory, evidence=rows),

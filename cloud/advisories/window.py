@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 import msgspec
+import numpy as np
 
 from cloud.ledger.records import AdvisoryRow, Confidence, EvidenceRow, TicketRow
-from models.assessment import NOTICE, Assessment, Life, State
+from models.assessment import NOTICE, Assessment, Check, Life, State
 from models.profile import FailureMode, Profile
 
 DAY_S: Final = 86_400.0
@@ -15,6 +16,8 @@ MIN_COVERAGE: Final = 0.5  #: below it a life band is not believed
 MAX_SPREAD: Final = 4.0  #: a band whose middle is further than 4 horizons off says "not known yet"
 END_FACTOR: Final = 1.5  #: hysteresis: a life trigger ends when p10 is 1.5 horizons away
 ALARM: Final = 3
+#: A band tells no finer: a life is estimated anew when this share of it was used.
+USED_UP: Final = 0.02
 #: Days until the work is due when no life band is known, by severity.
 DUE_D: Final = {1: 30.0, 2: 7.0, 3: 1.0}
 #: Days for which an order waits for a band: of readings once a day it comes on the tenth.
@@ -107,23 +110,59 @@ def life_severity(life: Life, mode: FailureMode, profile: Profile) -> int:
     return ALARM if late else ALARM - 1
 
 
-def alarms(evidence: Iterable[EvidenceRow], life: Life | None) -> Iterator[EvidenceRow]:
-    """Yield the alarm limits, active or ended, that set the date of the work themselves.
+def alarms(
+    evidence: Iterable[EvidenceRow], life: Life | None, profile: Profile
+) -> Iterator[EvidenceRow]:
+    """Yield the alarm limits that stand now and set the date of the work, whatever the band says.
 
-    One of the very signal that tells the part's life does not while there is a band: that knows the
+    While there is a band, an alarm on the part's own end (`_is_end`) does not: the band knows that
     limit, and the noise by which single readings touch it early. Once the limit is reached by the
     band too, as likely as not, it does.
     """
-    band = life is not None and life.p10_s is not None and life.p50_s is not None
-    told_by = life.signal if band and life is not None and life.p50_s else None
+    told = life if life is not None and life.p10_s is not None and life.p50_s else None
     for row in evidence:
-        if row.kind == "condition" and row.severity >= ALARM and row.signal != told_by:
+        stands = row.kind == "condition" and row.ended_ns is None and row.severity >= ALARM
+        if stands and not (told and _is_end(row, told, profile)):
             yield row
 
 
-def pressing(evidence: Iterable[EvidenceRow], life: Life | None) -> bool:
+def _is_end(alarm: EvidenceRow, life: Life, profile: Profile) -> bool:
+    """Whether an alarm limit is where the part ends whose life the same signal tells.
+
+    It is on the side of wear, at the failure limit or beyond it, or so near before it that a usual
+    part has no more of its life left there than a band can tell (`USED_UP`, by the curve).
+    """
+    part = profile.consumables.get(life.component)
+    name = part.indicator if part else None
+    if (
+        part is None
+        or name is None
+        or part.limit is None
+        or not alarm.signal == life.signal == name
+    ):
+        return False
+    high = part.worse == "high"
+    limits = profile.signals[name].limits
+    limit = limits.alarm_high if high else limits.alarm_low
+    if limit is None or alarm.check is not (Check.LIMIT_HIGH if high else Check.LIMIT_LOW):
+        return False
+    sign = 1.0 if high else -1.0
+    if sign * (limit - part.limit) >= 0.0 or not part.curve:
+        return sign * (limit - part.limit) >= 0.0
+    used = np.linspace(0.0, 1.0, len(part.curve))
+    return bool(np.interp(sign * limit, sign * np.array(part.curve), used) >= 1.0 - USED_UP)
+
+
+def pressing(evidence: Iterable[EvidenceRow], life: Life | None, profile: Profile) -> bool:
     """Whether an alarm that stands says when the work is due, whatever the band says."""
-    return any(row.ended_ns is None for row in alarms(evidence, life))
+    return any(True for _ in alarms(evidence, life, profile))
+
+
+def hastened(due: Window, old: Window, at_ns: int) -> Window:
+    """Return the window of an alarm: it never puts off a date that lies ahead."""
+    if not at_ns < old.latest_ns < due.latest_ns:
+        return due
+    return msgspec.structs.replace(due, latest_ns=old.latest_ns)
 
 
 def window(  # noqa: PLR0917  all of it says when
@@ -144,7 +183,7 @@ def window(  # noqa: PLR0917  all of it says when
     the early end of the band if that is yet to come within the day.
     """
     lead, planning = lead_s(mode, profile), profile.planning_d * DAY_S
-    now, waits = pressing(evidence, life), False
+    now, waits = pressing(evidence, life, profile), False
     if life is not None and life.p10_s is not None:
         left = max(life.p10_s - mode.duration_h * 3600.0, 0.0)
     else:

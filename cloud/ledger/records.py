@@ -134,7 +134,8 @@ class EvidenceRow(Record, frozen=True, kw_only=True):
 
     `since_ns` is its first beginning, `last_ns` its newest change, `count` how often it began;
     `ended_ns` is None while it is active. `value` and `expected` are in the signal's unit, as they
-    were when it was worst; `witnesses` did not agree with it then.
+    were when it was worst (an alarm that falls back to an alert begins anew); `witnesses` did not
+    agree with it then. `told_ns` is when a message last told of it as the alarm that sets the date.
     """
 
     advisory_id: str
@@ -151,6 +152,7 @@ class EvidenceRow(Record, frozen=True, kw_only=True):
     expected: float | None
     life: Life | None
     witnesses: tuple[Comparison, ...] | None = None
+    told_ns: int | None = None
 
 
 class TicketRow(Record, frozen=True, kw_only=True):

@@ -164,6 +164,7 @@ evidence = sa.Table(
     Column("expected", Float),
     Column("life", Json),
     Column("witnesses", Json),
+    Column("told_ns", BigInteger),
 )
 
 ticket = sa.Table(

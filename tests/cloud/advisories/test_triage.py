@@ -139,7 +139,7 @@ def test_the_generic_profile_takes_everything_as_abnormal() -> None:
         ([high(), high(severity=3), high(severity=3)], ["opened", "evidence changed", "raised"], 3),
         (
             [high(severity=3), high(severity=2), high(severity=3)],
-            ["opened"],
+            ["opened", "evidence changed", "evidence changed"],
             3,
         ),
         (

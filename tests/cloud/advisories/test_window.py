@@ -16,12 +16,15 @@ from models.assessment import Assessment, Life
 from models.profile import parse_profile
 from tests.cloud.ledger.made import DAY, PUMP, T0, assess, band, high
 
-PROFILE = parse_profile(PUMP.replace("visit_d = 0.0", "visit_d = 3.0"))
+OWN = PUMP.replace("visit_d = 0.0", "visit_d = 3.0").replace(  # the alarm limit is where it ends
+    "[signals.pressure]\n", "limits = { alert_high = 4.5, alarm_high = 7.1 }\n[signals.pressure]\n"
+)
+PROFILE = parse_profile(OWN)
 MODE = PROFILE.failure_modes["bearing-wear"]  # lead time 5 days, planning 2, 4 hours of work
 HOT = parse_profile(  # a second signal speaks for the same wear
-    PUMP.replace("visit_d = 0.0", "visit_d = 3.0")
-    .replace('signals = ["vibration"]', 'signals = ["vibration", "temperature"]')
-    .replace("[signals.pressure]", "[signals.temperature]\n[signals.pressure]")
+    OWN.replace(
+        'signals = ["vibration"]', 'signals = ["vibration", "temperature", "noise"]'
+    ).replace("[signals.pressure]", "[signals.temperature]\n[signals.noise]\n[signals.pressure]")
 )
 D = 86_400.0
 
@@ -259,9 +262,11 @@ def test_an_alarm_never_makes_a_date_later() -> None:
     count = iter(range(100))
     stamp = Stamp(new_id=lambda: f"id-{next(count):04}", recorded_ns=1)
     [first] = triage([], HOT, assess(0, high(), lives=(band(1, 20, 30),)), stamp)
-    at_ns, over = T0 + 3 * DAY, band(0, 0, 0)
+    at_ns, over = T0 + DAY // 2, band(0, 0, 0)
     [second] = triage([first.standing], HOT, alarmed("temperature", at_ns, over), stamp)
-    assert second.standing.advisory.due_latest_ns == first.standing.advisory.due_latest_ns
+    advisory = second.standing.advisory
+    assert advisory.due_latest_ns == first.standing.advisory.due_latest_ns
+    assert advisory.due_earliest_ns == at_ns  # the visit may come now
 
 
 @pytest.mark.parametrize(
