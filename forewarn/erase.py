@@ -12,7 +12,7 @@ from cloud.app import now_ns
 from cloud.errors import CloudError
 from cloud.keep.erase import erase
 from cloud.keep.proof import Proof
-from cloud.keep.scope import Scope, Wanted, wanted
+from cloud.keep.scope import LEAST, Scope, Wanted, wanted
 from cloud.settings import load
 from forewarn.tables import user
 
@@ -26,13 +26,20 @@ def described(proof: Proof) -> str:
         f"by {proof.actor}; in the event log it is now {proof.pseudonym}",
         f"machines: {', '.join(proof.machines) or 'none'}",
         f"devices: {', '.join(proof.devices) or 'none'}",
+        f"people with an account: {proof.people}",
         "removed:",
         *(f"  {count:>12,}  {what}" for what, count in proof.removed.items()),
         "stays:",
         *(f"  {one.count:>12,}  {one.what}: {one.why}" for one in proof.stays),
         "backups looked through: "
-        + ("none were named (--backups)" if proof.backups is None else f"{proof.backups:,}"),
-        f"searched {proof.searched_files:,} files and {proof.searched_rows:,} rows for the names: "
+        + (
+            "none were named (--backups)"
+            if proof.backups is None
+            else f"{proof.backups:,} (the ledger of each whole one, for the names; not its "
+            "readings, models and journal)"
+        ),
+        f"searched {proof.searched_files:,} files and {proof.searched_rows:,} rows for the names "
+        f"of machines, devices and people (in files those of at least {LEAST} bytes): "
         + (f"STILL FOUND in {', '.join(proof.hits)}" if proof.hits else "none found"),
         "take the devices out of the broker's password file, too: forewarn device remove",
     ]
@@ -42,7 +49,8 @@ def described(proof: Proof) -> str:
 def _plan(found: Wanted) -> str:
     return (
         f"would erase {len(found.machines)} machines ({', '.join(found.machines)}) and "
-        f"{len(found.devices)} devices ({', '.join(found.devices)}); say --yes to do it"
+        f"{len(found.devices)} devices ({', '.join(found.devices)}) and "
+        f"{len(found.people)} people's accounts; say --yes to do it"
     )
 
 

@@ -17,7 +17,7 @@ from cloud import snapshot
 from cloud.advisories.values import Stamp
 from cloud.journal import Entry, Kind, SegmentJournal, blank
 from cloud.keep import manifest
-from cloud.keep.proof import Proof, searched_files, searched_rows, stays, unknown
+from cloud.keep.proof import Proof, held_by, searched_files, searched_rows, stays, unknown
 from cloud.keep.scope import Scope, Wanted, names_of, wanted
 from cloud.keep.upgrade import PATTERN
 from cloud.ledger import erasure
@@ -57,6 +57,7 @@ def erase(
     where = places(settings)
     with contextlib.closing(SegmentJournal(where.journal)):  # nobody else may run meanwhile
         found = wanted(settings, scope, name, now)
+        holding = [said for folder, one in kept if (said := held_by(folder, one, found))]
         pseudonym = f"erased-{secrets.token_hex(8)}"
         removed, lost = _files(settings, where, found, now)
         with contextlib.closing(Database(where.ledger)) as database:
@@ -73,8 +74,9 @@ def erase(
         finished_at=rfc3339(now()),
         machines=found.machines,
         devices=found.devices,
+        people=len(found.people),
         removed={key: count for key, count in removed.items() if count},
-        stays=(*stays(found, counts.get(EVENTS, 0), lost, kept), *map(unknown, cut_off)),
+        stays=(*stays(found, counts.get(EVENTS, 0), lost), *holding, *map(unknown, cut_off)),
         searched_files=files,
         searched_rows=rows,
         hits=(*hits, *more),

@@ -4,16 +4,17 @@ import contextlib
 import os
 import re
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from cloud.errors import StoreError
 from cloud.keep import manifest
-from cloud.keep.scope import Scope, Wanted, names_of
+from cloud.keep.scope import LEAST, Scope, Wanted, searched_for
 from cloud.ledger.database import Database
-from cloud.ledger.dump import rows_of
+from cloud.ledger.dump import rows_in, rows_of
 
 OVERLAP: Final = 4096  #: bytes searched twice, so that nothing hides at a border
 PIECE: Final = 1 << 20
@@ -32,7 +33,9 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
 
     `hits` names files and tables in which an erased name was still found; it must be empty, but for
     what `stays` explains. The pseudonym stands in the event log instead of the names.
-    `backups` counts those that were looked through; None where none were named.
+    `hits` are of names of machines, devices and people; people's of fewer than 6 bytes are looked
+    for in rows only. `backups` counts those whose ledger was looked through for the names (their
+    readings, models and journals are not); None where none were named.
     """
 
     scope: Scope
@@ -43,6 +46,7 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     finished_at: str
     machines: tuple[str, ...]
     devices: tuple[str, ...]
+    people: int
     removed: dict[str, int]
     stays: tuple[Stays, ...]
     searched_files: int
@@ -56,7 +60,7 @@ def searched_files(data: Path, found: Wanted) -> tuple[int, list[str]]:
 
     A SQLite file may keep an old copy of a row in the free room of a page: it is written anew.
     """
-    pattern = names_of(found)
+    pattern = searched_for(found, LEAST)
     paths = [path for path in sorted(data.rglob("*")) if path.is_file()]
     hits = []
     for path in paths:
@@ -84,7 +88,7 @@ def _holds(path: Path, pattern: re.Pattern[bytes]) -> bool:
 
 def searched_rows(database: Database, found: Wanted) -> tuple[int, list[str]]:
     """Search every row of the ledger for the names; return how many there are, and the tables."""
-    pattern = names_of(found)
+    pattern = searched_for(found)
     count, hits = 0, set()
     for table, row in rows_of(database):
         count += 1
@@ -93,10 +97,32 @@ def searched_rows(database: Database, found: Wanted) -> tuple[int, list[str]]:
     return count, sorted(hits)
 
 
-def stays(
-    found: Wanted, events: int, lost: int, kept: Sequence[tuple[Path, manifest.Manifest]]
-) -> Iterator[Stays]:
-    """Yield what is not removed: of `kept` backups, those that hold data of the same tenants."""
+def held_by(folder: Path, one: manifest.Manifest, found: Wanted) -> Stays | None:
+    """Return what is to be said of a backup: its ledger has the names, or it has such machines.
+
+    Raises:
+        StoreError: it cannot be read.
+    """
+    pattern = searched_for(found)
+    try:
+        with (folder / manifest.LEDGER).open("rb") as file:
+            count = sum(1 for row in rows_in(file) if pattern.search(row))
+    except OSError as error:
+        raise StoreError(f"{folder / manifest.LEDGER}: {error.strerror}") from error
+    tenants = {name.partition(".")[0] for name in (*found.machines, *found.devices)}
+    count = count or sum(one.machines.get(tenant, 0) for tenant in tenants)
+    if not count:
+        return None
+    return Stays(
+        what=f"backup {folder} of {one.began_at}",
+        count=count,
+        why="rows of its ledger have the names, or it has machines of the tenant; a backup is not "
+        "changed: delete it, or let it expire, and erase again after a restore from it",
+    )
+
+
+def stays(found: Wanted, events: int, lost: int) -> Iterator[Stays]:
+    """Yield what is not removed from the installation itself."""
     yield Stays(
         what="events without names and details",
         count=events,
@@ -121,16 +147,6 @@ def stays(
             count=lost,
             why="what was learned of the other machines begins anew",
         )
-    for folder, one in kept:
-        tenants = {name.partition(".")[0] for name in (*found.machines, *found.devices)}
-        held = sum(one.machines.get(tenant, 0) for tenant in tenants)
-        if held:
-            yield Stays(
-                what=f"backup {folder} of {one.began_at}",
-                count=held,
-                why="a backup is not changed; delete it, or let it expire, and erase again after "
-                "a restore from it",
-            )
 
 
 def unknown(folder: Path) -> Stays:

@@ -5,7 +5,7 @@ import re
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 import numpy as np
@@ -17,15 +17,17 @@ from cloud.places import places
 from cloud.settings import CloudSettings
 
 Scope = Literal["customer", "tenant", "machine"]
+LEAST: Final = 6  #: bytes of a person's name; a shorter one stands by chance in files of numbers
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """What belongs to a scope. `shared` devices serve other machines, too."""
+    """What belongs to a scope. `shared` devices serve other machines, too; `people` sign in."""
 
     machines: tuple[str, ...]
     devices: tuple[str, ...]
     shared: tuple[str, ...]
     customer: str | None
+    people: tuple[str, ...] = ()
 
 
 def wanted(settings: CloudSettings, scope: Scope, name: str, now: Callable[[], int]) -> Wanted:
@@ -46,7 +48,15 @@ def names_of(found: Wanted) -> re.Pattern[bytes]:
         parts.append(rb"(?<![a-z0-9.-])" + re.escape(name.encode()) + rb"(?![a-z0-9-])")
         wide = np.array([name], "U").tobytes()
         parts.append(re.escape(wide) + rb"(?![a-z0-9-]\0\0\0)")
-    return re.compile(b"|".join(parts))
+    return re.compile(b"|".join(parts) or rb"(?!)")
+
+
+def searched_for(found: Wanted, least: int = 1) -> re.Pattern[bytes]:
+    """Match what `names_of` does, or a name of a person of at least so many bytes."""
+    names = sorted((one.encode() for one in found.people), key=len, reverse=True)
+    parts = [re.escape(name) for name in names if len(name) >= least]
+    people = rb"(?<![\w.@+-])(?:" + b"|".join(parts) + rb")(?![\w@+-])" if parts else rb"(?!)"
+    return re.compile(names_of(found).pattern + b"|" + people)
 
 
 def _wanted(ledger: Ledger, scope: Scope, name: str, stored: Sequence[str]) -> Wanted:
@@ -62,13 +72,16 @@ def _wanted(ledger: Ledger, scope: Scope, name: str, stored: Sequence[str]) -> W
     if scope == "tenant":
         registered = ledger.devices_registered()
         devices |= {device for device in registered if device.partition(".")[0] == name}
-    if not mine and not devices:
+    customer = None if scope == "machine" else name
+    people = [] if customer is None else _people(ledger, customer)
+    if not mine and not devices and not people:
         raise NotFound(f"there is no {scope} '{name}', or nothing of it is kept")
     return Wanted(
         machines=tuple(sorted(mine)),
         devices=tuple(sorted(devices - others)),
         shared=tuple(sorted(devices & others)),
-        customer=None if scope == "machine" else name,
+        customer=customer,
+        people=tuple(sorted(people)),
     )
 
 
@@ -79,6 +92,16 @@ def _all(ledger: Ledger) -> Iterator[MachineRow]:
         yield from rows
         if after is None:
             return
+
+
+def _people(ledger: Ledger, customer: str) -> list[str]:
+    found: list[str] = []
+    after = None
+    while True:
+        rows, after = ledger.accounts(after=after, limit=1000)
+        found += [row.name for row in rows if row.customer == customer]
+        if after is None:
+            return found
 
 
 def _stored(path: Path) -> list[str]:

@@ -64,6 +64,26 @@ def rows_of(database: Database) -> Iterator[tuple[str, bytes]]:
                 yield str(table.name), msgspec.msgpack.encode(tuple(row))
 
 
+def rows_in(file: BinaryIO) -> Iterator[bytes]:
+    """Yield the rows of a stream as bytes in which texts stand as they are.
+
+    `StoreCorrupt` for a stream that is damaged or cut off.
+    """
+    frames = _frames(file)
+    _head(frames)
+    last = b""
+    for frame in frames:
+        if last:
+            yield last
+        last = frame
+    try:
+        whole = isinstance(msgspec.msgpack.decode(last), dict)  # the counts stand at the end
+    except msgspec.DecodeError:
+        whole = False
+    if not whole:
+        raise StoreCorrupt("the dump is cut off; use another backup")
+
+
 def load(database: Database, file: BinaryIO) -> dict[str, int]:
     """Fill an empty database from a stream; return the rows of each table.
 

@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -55,3 +56,20 @@ def test_a_units_commands_are_there(name: str) -> None:
         else:
             assert program == "forewarn"
             assert verb in VERBS
+
+
+@pytest.mark.parametrize(
+    ("unit", "sample", "table", "key"),
+    [
+        ("forewarn", "cloud", None, "data"),
+        ("forewarn-agent", "edge", "outbox", "path"),
+    ],
+)
+def test_a_sample_as_it_is_writes_where_its_unit_may(
+    unit: str, sample: str, table: str | None, key: str
+) -> None:
+    said = dict(re.findall(r"^(\w+)=(.*)$", UNITS[f"{unit}.service"], re.MULTILINE))
+    settings = tomllib.loads((ROOT / "deploy" / f"{sample}.toml").read_text())
+    path = (settings[table] if table else settings)[key]
+    state = Path("/var/lib", said["StateDirectory"])
+    assert state in Path(said.get("WorkingDirectory", "/"), path).parents

@@ -38,6 +38,18 @@ CLIPPED = """() => [...document.querySelectorAll('main *, nav *, header *')].fil
     && style.position !== 'absolute';
 }).map((one) => one.outerHTML.slice(0, 160))"""
 
+#: the colours of the opaque points of the first chart
+INKS = """() => {
+  const canvas = document.querySelector('.uplot canvas');
+  const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+  const found = new Set();
+  for (let n = 0; n < data.length; n += 4) {
+    if (data[n + 3] === 255)
+      found.add('#' + [0, 1, 2].map((k) => data[n + k].toString(16).padStart(2, '0')).join(''));
+  }
+  return [...found];
+}"""
+
 
 @pytest.fixture(scope="module")
 def addresses(running: Running) -> dict[str, str]:
@@ -187,3 +199,40 @@ def test_a_ticket_prints_without_what_is_for_the_screen(
         expect(page.get_by_role(role)).to_have_count(0)  # those that are seen
     for text in ("Due window", "Why", "Evidence", "Conversation and history"):
         expect(page.get_by_text(text, exact=True)).to_be_visible()
+
+
+def test_the_list_of_tickets_prints_with_its_headings(
+    watched: Watched, running: Running, addresses: dict[str, str]
+) -> None:
+    page = watched.page
+    page.goto(running.url + addresses["tickets"])
+    settle(page)
+    mark = page.locator("main > p").first  # that it is a trial, or a demo
+    expect(mark).to_be_visible()
+    seen = page.locator("table.grid thead").inner_text().split()
+    page.emulate_media(media="print")
+    assert page.locator("table.grid thead").inner_text().split() == seen != []
+    expect(mark).to_be_visible()
+
+
+def test_a_dark_page_prints_its_charts_as_on_a_light_one(
+    browser: Browser, running: Running, addresses: dict[str, str]
+) -> None:
+    """Lines and axes are in a picture, which no style sheet colours."""
+    with browser.new_context(color_scheme="dark", viewport={"width": 1280, "height": 860}) as dark:
+        dark.set_default_timeout(WITHIN_MS)
+        page = dark.new_page()
+        page.goto(running.url + addresses["machine"])
+        settle(page)
+        page.locator(".uplot canvas").first.wait_for()
+        pictures = []
+        for event in ("beforeprint", "afterprint"):
+            page.evaluate("event => dispatchEvent(new Event(event))", event)
+            axis = page.evaluate(
+                "getComputedStyle(document.documentElement).getPropertyValue('--chart-axis')"
+            )
+            pictures.append((axis, page.evaluate(INKS)))
+    assert [(axis, axis in inks) for axis, inks in pictures] == [
+        ("#55606b", True),
+        ("#a6b0ba", True),
+    ]

@@ -174,7 +174,42 @@ def test_backups_that_hold_it_are_named(lived: CloudSettings, tmp_path: Path) ->
     back_up(places(lived), tmp_path / "all" / "one", _now)
     proof = erase(lived, "tenant", "acme", actor="root", now=_now, backups=tmp_path / "all")
     (one,) = (stays for stays in proof.stays if "backup" in stays.what)
-    assert (one.count, str(tmp_path / "all" / "one") in one.what) == (2, True)
+    assert str(tmp_path / "all" / "one") in one.what
+    assert one.count > 2
+
+
+@SQLITE
+def test_a_backups_ledger_is_searched(lived: CloudSettings, tmp_path: Path) -> None:
+    """Also for what its list of machines does not have: a device that was never heard."""
+    ledger = open_ledger(places(lived).ledger, _now, PROFILES)
+    ledger.device_add("gamma.dev1", clock="wall", actor="root")
+    ledger.close()
+    back_up(places(lived), tmp_path / "one", _now)
+    proof = erase(lived, "tenant", "gamma", actor="root", now=_now, backups=tmp_path / "one")
+    assert [str(tmp_path / "one") in one.what for one in proof.stays if "backup" in one.what]
+    assert "not its readings" in described(proof)
+
+
+@SQLITE
+def test_a_customer_without_machines_goes_with_its_people(lived: CloudSettings) -> None:
+    ledger = open_ledger(places(lived).ledger, _now, PROFILES)
+    person = blank("ann.smith@acme.example", Role.CUSTOMER, customer="nomachines")
+    ledger.account_add(person, None, actor="root")
+    ledger.close()
+    proof = erase(lived, "customer", "nomachines", actor="root", now=_now)
+    assert (proof.people, proof.hits) == (1, ())
+    database = Database(places(lived).ledger)
+    assert not [table for table, row in rows_of(database) if b"ann.smith" in row]
+    database.close()
+
+
+@SQLITE
+def test_a_persons_name_that_stays_somewhere_is_a_hit(lived: CloudSettings) -> None:
+    ledger = open_ledger(places(lived).ledger, _now, PROFILES)
+    other = blank("zed", Role.CUSTOMER, customer="zeta", full_name="stands in for ann")
+    ledger.account_add(other, None, actor="root")
+    ledger.close()
+    assert _erase(lived).hits == ("ledger account",)
 
 
 @SQLITE

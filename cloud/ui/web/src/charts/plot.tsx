@@ -2,6 +2,7 @@
 import 'uplot/dist/uPlot.min.css';
 import { useComputedColorScheme } from '@mantine/core';
 import { useEffect, useRef, useState, type RefObject } from 'react';
+import { flushSync } from 'react-dom';
 import uPlot from 'uplot';
 import { drawOverlay, EMPTY, variable, type Overlay } from './overlay';
 import { scaled } from './points';
@@ -43,13 +44,14 @@ export function Plot(props: Props) {
   const now = useRef(props);
   now.current = props;
   const scheme = useComputedColorScheme('light');
+  const paper = usePaper();
   const { lines, language, zone, height = 150 } = props;
   const shape = lines.map((one) => `${one.label}/${one.band ?? ''}`).join();
   const near = useNear(box);
 
   useEffect(() => {
     const element = box.current;
-    if (!element || !near) return undefined;
+    if (!element || !(near || paper)) return undefined;
     const made = new uPlot(options(now, element.clientWidth, height), data(now.current), element);
     plot.current = made;
     show(made, now.current);
@@ -62,7 +64,7 @@ export function Plot(props: Props) {
       made.destroy();
       plot.current = null;
     };
-  }, [near, shape, scheme, language, zone, height]);
+  }, [near || paper, shape, scheme, language, zone, height, paper]);
 
   const { x, range, overlay } = props;
   useEffect(() => {
@@ -70,6 +72,22 @@ export function Plot(props: Props) {
   }, [x, lines, range.from, range.to, overlay]);
 
   return <div ref={box} role="img" aria-label={props.label} style={{ minHeight: height }} />;
+}
+
+/** Says whether the page is being printed: paper has other colours, and they are in the picture. */
+function usePaper(): boolean {
+  const [paper, setPaper] = useState(false);
+  useEffect(() => {
+    const begin = () => flushSync(() => setPaper(true)); // before the browser takes its picture
+    const end = () => setPaper(false);
+    addEventListener('beforeprint', begin);
+    addEventListener('afterprint', end);
+    return () => {
+      removeEventListener('beforeprint', begin);
+      removeEventListener('afterprint', end);
+    };
+  }, []);
+  return paper;
 }
 
 const AHEAD = '300px';
