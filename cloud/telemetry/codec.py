@@ -79,10 +79,7 @@ def _near(x: Any) -> bool:
 
     What goes round is no multiple of a step any more, but for 1.
     """
-    low = high = x[0]
-    for i in range(len(x)):
-        low, high = min(low, x[i]), max(high, x[i])
-    return bool(0 <= high - low < _HALF)
+    return bool(0 <= x.max() - x.min() < _HALF)
 
 
 @njit(nogil=True, error_model="numpy")

@@ -1,5 +1,4 @@
 import random
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +9,6 @@ from cloud.sequence import (
     HOLD_NS,
     MAX_HOLES,
     MAX_ISLANDS,
-    MAX_STREAMS,
     SILENT_NS,
     Decision,
     Key,
@@ -18,7 +16,6 @@ from cloud.sequence import (
     Sequencer,
     Verdict,
 )
-from cloud.shelf import SqliteShelf
 
 KEY = Key("acme.pump1", "0190aaaa-boot", "live")
 
@@ -397,29 +394,3 @@ def test_rollback_returns_to_where_the_group_began(
         take(one, step)
     s.rollback()
     assert (s.dump(), s.waiting()) == (known, waiting)
-
-
-def test_a_device_begins_so_many_streams_and_no_more() -> None:
-    s: Sequencer[int] = Sequencer()
-    for i in range(MAX_STREAMS):
-        key = Key("acme.many", f"boot-{i}", "live")
-        assert s.offer(key, Numbered(0, 1, 0, i), 0, i).verdict is Verdict.ACCEPT
-    more = Key("acme.many", "boot-more", "live")
-    assert s.offer(more, Numbered(0, 1, 0, 1), 0, 1).verdict is Verdict.LATER
-    first = Key("acme.many", "boot-0", "live")
-    assert s.offer(first, Numbered(1, 1, 1, 2), 0, 2).verdict is Verdict.ACCEPT, "old ones go on"
-    other = Key("acme.other", "boot-more", "live")
-    assert s.offer(other, Numbered(0, 1, 0, 1), 0, 1).verdict is Verdict.ACCEPT, "others, too"
-    again: Sequencer[int] = Sequencer.load(s.dump())
-    assert again.offer(more, Numbered(0, 1, 0, 1), 0, 1).verdict is Verdict.LATER
-
-
-def test_streams_on_the_shelf_make_room_for_others(tmp_path: Path) -> None:
-    shelf = SqliteShelf(tmp_path / "numbers.db")
-    s: Sequencer[int] = Sequencer(shelf)
-    for i in range(MAX_STREAMS):
-        s.offer(Key("acme.many", f"boot-{i}", "live"), Numbered(0, 1, 0, i), 0, i)
-    assert s.shelve(SILENT_NS) == MAX_STREAMS
-    more = Key("acme.many", "boot-more", "live")
-    assert s.offer(more, Numbered(0, 1, 0, 1), SILENT_NS, 1).verdict is Verdict.ACCEPT
-    shelf.close()

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cloud.sequence import GONE_NS, SILENT_NS, Key, Numbered, Sequencer, Verdict
+from cloud.sequence import GONE_NS, MAX_STREAMS, SILENT_NS, Key, Numbered, Sequencer, Verdict
 from cloud.shelf import SqliteShelf
 
 KEY = Key("acme.pump1", "0190aaaa-boot", "live")
@@ -72,4 +72,30 @@ def test_a_stream_with_holes_goes_after_ninety_days_and_what_lacks_is_lost(tmp_p
     assert offer(s, 20, HOLED, GONE_NS) is Verdict.REPEAT
     assert offer(s, 30, HOLED, GONE_NS) is Verdict.ACCEPT, "what is new is taken"
     assert s.position(HOLED) == (39, ())
+    shelf.close()
+
+
+def test_a_device_begins_so_many_streams_and_no_more() -> None:
+    s: Sequencer[int] = Sequencer()
+    for i in range(MAX_STREAMS):
+        key = Key("acme.many", f"boot-{i}", "live")
+        assert s.offer(key, Numbered(0, 1, 0, i), 0, i).verdict is Verdict.ACCEPT
+    more = Key("acme.many", "boot-more", "live")
+    assert s.offer(more, Numbered(0, 1, 0, 1), 0, 1).verdict is Verdict.LATER
+    first = Key("acme.many", "boot-0", "live")
+    assert s.offer(first, Numbered(1, 1, 1, 2), 0, 2).verdict is Verdict.ACCEPT, "old ones go on"
+    other = Key("acme.other", "boot-more", "live")
+    assert s.offer(other, Numbered(0, 1, 0, 1), 0, 1).verdict is Verdict.ACCEPT, "others, too"
+    again: Sequencer[int] = Sequencer.load(s.dump())
+    assert again.offer(more, Numbered(0, 1, 0, 1), 0, 1).verdict is Verdict.LATER
+
+
+def test_streams_on_the_shelf_make_room_for_others(tmp_path: Path) -> None:
+    shelf = SqliteShelf(tmp_path / "numbers.db")
+    s: Sequencer[int] = Sequencer(shelf)
+    for i in range(MAX_STREAMS):
+        s.offer(Key("acme.many", f"boot-{i}", "live"), Numbered(0, 1, 0, i), 0, i)
+    assert s.shelve(SILENT_NS) == MAX_STREAMS
+    more = Key("acme.many", "boot-more", "live")
+    assert s.offer(more, Numbered(0, 1, 0, 1), SILENT_NS, 1).verdict is Verdict.ACCEPT
     shelf.close()
