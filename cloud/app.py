@@ -290,20 +290,19 @@ class App:
         """Delete readings and kept replies that are past their retention."""
         now = now_ns()
         until = believed(now, self.service.pipeline.decoder.told_ns)
-        clocks: dict[str, list[str]] = {"wall": [], "data": []}
-        after = None
+        count, data_time, after = 0, [], None
         while True:
             rows, after = self.ledger.machines(after=after, limit=1000)
-            for row in rows:
-                clocks[row.clock].append(row.id)
+            count += len(rows)
+            data_time += [row.id for row in rows if row.clock == "data"]
             if after is None:
                 break
-        if until is None and clocks["wall"]:
+        if until is None and len(data_time) < count:
             log.warning("retention: no device has told a time of its own, so nothing is deleted")
             return
         if until is not None and until < now:
             log.warning("retention: no device's clock is past %s: that counts", rfc3339(until))
-        self.telemetry.trim(until or 0, clocks["data"])
+        self.telemetry.trim(until or 0, data_time)
         if until is not None:
             self._writer.submit(self.ledger.forget_replies, until).result()
 
