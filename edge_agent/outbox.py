@@ -10,16 +10,19 @@ Not thread-safe: `Spool` gives it a thread of its own.
 """
 
 import contextlib
+import logging
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, Final, Literal
 
 import msgspec
 
 from edge_agent import outbox_rows as rows
-from edge_agent.errors import OutboxError
+from edge_agent.errors import OutboxCorrupt, OutboxError
 from edge_agent.lost_file import LostFile
+from edge_agent.numbering import Numbering
 from edge_agent.outbox_file import (
     BEGINNING,
     RANK,
@@ -32,11 +35,12 @@ from edge_agent.outbox_file import (
     connect,
     faults,
     is_full,
-    joined,
     prepare,
     stats,
+    transaction,
 )
 from edge_agent.reserve import MIB, PAGE, Quota, Reserve
+from edge_agent.salvage import renew
 from models.contract import codec
 from models.contract.errors import BadPayload
 from models.contract.messages import STREAMS, Batch, Birth, Gap
@@ -48,10 +52,14 @@ ROUNDS: Final = 4  #: tries to make room for one batch
 FULL: Final = "full"
 UNSTORED: Final = "unstored"  #: the agent was to stop, and the disk did not take them
 GAPS: Final = 4096  #: ranges declared at once
+log = logging.getLogger(__name__)
 
 
 class Outbox:
     """The outbox of one start (`boot`) of one device. `path` None keeps it in memory only.
+
+    A file that is damaged at the start is renewed; one that is found damaged later is
+    `OutboxCorrupt`, and `renew` lets the same step be done again.
 
     Raises:
         OutboxCorrupt: the file is not a readable outbox.
@@ -73,54 +81,68 @@ class Outbox:
         self.boot = boot
         self.path = path
         self.quota = Quota(max_bytes)
-        self._policy: dict[str, Policy] = dict.fromkeys(STREAMS, "drop-oldest")
-        self._policy.update(policy or {})
+        self._policy = {s: (policy or {}).get(s, "drop-oldest") for s in STREAMS}
         self._encoding: Literal["cbor", "json"] = encoding
-        self.unwritten: list[Dropped] = []
+        self.numbers = Numbering()
+        self.bytes = 0  #: of the payloads of all batches
         self.noted = 0  #: samples whose gap was noted since the start
-        self._birth = b""
+        self.mended: str | None = None  #: what was done about a damaged file, until it is told
+        self._birth: Birth | None = None
         self._disk_full = False
         self._reserve: Reserve | None = None
         with faults(self.path):
             if path is not None:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                reserve = path.with_name(path.name + ".reserve")
-                self._reserve = Reserve(reserve, self.quota.reserve)
+                self._reserve = Reserve(path.with_name(path.name + ".reserve"), self.quota.reserve)
             self._lost = LostFile(path and path.with_name(path.name + ".lost"), boot)
             self._db = connect(path)
-            with contextlib.ExitStack() as failing:
-                failing.callback(self._db.close)
-                self._begin()
+            try:
+                self._open_or_renew()
                 self.tend()
-                failing.pop_all()
+            except BaseException:
+                self._db.close()
+                raise
 
-    def _begin(self) -> None:
-        db = self._db
-        prepare(db, self.quota, self.SYNCHRONOUS)
-        self._boots: dict[str, int] = {
-            boot: n for n, boot in db.execute("SELECT n, boot FROM boots")
-        }
-        self._next: dict[tuple[int, int], int] = {}
-        self._hwm: dict[tuple[int, int], int] = {}
-        for boot, rank, following, hwm in db.execute("SELECT * FROM counters"):
-            self._next[boot, rank] = following
-            self._hwm[boot, rank] = hwm
-        for lost in self._lost.read():
-            place = (self._number(lost.boot), RANK[lost.stream])
-            if lost.first >= self._next.get(place, 0):  # else the gap was noted after all
-                self._next[place] = lost.last + 1
-                self.unwritten.append(Dropped(*place, lost.first, lost.last, lost.reason))
-        self._n = self._number(self.boot)
-        self.bytes: int = db.execute("SELECT total(length(payload)) FROM batches").fetchone()[0]
+    def _open_or_renew(self) -> None:
+        try:
+            with faults(self.path):
+                self._open()
+        except OutboxCorrupt as error:
+            self.renew(error)
+
+    def renew(self, error: OutboxCorrupt) -> None:
+        """Set the damaged file aside, and go on in a new one with what can be read of it.
+
+        What cannot is declared as a gap of the reason `damaged`.
+        `OutboxError`: there is no room for a new one; nothing has changed, try again.
+        """
+        if self._reserve is None or self.path is None:
+            raise error
+        with faults(self.path):
+            self._db.close()
+            self._reserve.release()
+            ready = partial(prepare, quota=self.quota, synchronous=self.SYNCHRONOUS)
+            kept, lost = renew(self.path, self.boot, ready, self.numbers)
+            self.noted += lost
+            self._noted()
+            self._db = connect(self.path)
+            self._open()
+            if self._birth:
+                self.remember(self._birth)
+        self.mended = f"outbox was damaged, kept as {kept.name}; {lost} readings declared as lost"
+        log.error("%s; %s", error, self.mended)
+
+    def _open(self) -> None:
+        prepare(self._db, self.quota, self.SYNCHRONOUS)
+        self.numbers.load(self._db, self._lost.read())
+        self._n = self.numbers.boot(self.boot)
+        self.bytes = rows.size(self._db)
         self.births(), self.gaps()  # what is damaged is found while it can be set aside
-
-    def _number(self, boot: str) -> int:
-        return self._boots.setdefault(boot, max(self._boots.values(), default=0) + 1)
 
     @property
     def degraded(self) -> str | None:
         """`disk` while the disk has no room beyond what the outbox already holds, else None."""
-        return "disk" if self._disk_full or self.unwritten else None
+        return "disk" if self._disk_full or self.numbers.unwritten else None
 
     @property
     def fill(self) -> float:
@@ -132,20 +154,20 @@ class Outbox:
 
         `OutboxError` means that nothing was taken and no number was used; try again.
         """
-        before, unwritten = dict(self._next), self.unwritten
+        before = self.numbers.copy()
         try:
             with faults(self.path):
                 entries = [self._entry(stream, batch) for stream, batch in batches]
                 kept = self._store(entries)
         except BaseException:
-            self._next, self.unwritten = before, unwritten
+            self.numbers = before
             raise
         return [Placed(e.seq, e.samples, k) for e, k in zip(entries, kept, strict=True)]
 
     def _entry(self, stream: str, batch: Batch) -> Entry:
         """Number a batch; of one that no message can carry the payload is empty, its gap noted."""
         rank = RANK[stream]
-        seq = self._take(rank, batch.count)
+        seq = self.numbers.take(self._n, rank, batch.count)
         numbered = msgspec.structs.replace(batch, boot=self.boot, seq=seq, unreceipted=0)
         try:
             payload = codec.encode(numbered, self._encoding)
@@ -154,14 +176,8 @@ class Outbox:
             payload = b""
         return Entry(rank, seq, batch.count, batch.t0_ns or 0, payload)
 
-    def _take(self, rank: int, samples: int) -> int:
-        seq = self._next.get((self._n, rank), 0)
-        self._next[self._n, rank] = seq + samples
-        return seq
-
     def _miss(self, rank: int, seq: int, samples: int, reason: str) -> None:
-        drop = Dropped(self._n, rank, seq, seq + samples - 1, reason)
-        self.unwritten = joined([*self.unwritten, drop])
+        self.numbers.miss(Dropped(self._n, rank, seq, seq + samples - 1, reason))
 
     def lose(self, stream: str, samples: int) -> bool:
         """Number samples that the disk does not take; return whether their gap is noted.
@@ -169,7 +185,7 @@ class Outbox:
         Where the file does not take that either, it is noted beside it, for the next start.
         """
         rank = RANK[stream]
-        self._miss(rank, self._take(rank, samples), samples, UNSTORED)
+        self._miss(rank, self.numbers.take(self._n, rank, samples), samples, UNSTORED)
         return self._try_to_note()
 
     def _store(self, entries: Sequence[Entry]) -> list[bool]:
@@ -212,22 +228,23 @@ class Outbox:
         taken = [entry for entry in entries if entry.payload]
         with self._transaction() as db:
             rows.insert(db, self._n, taken)
-            changed = {self._n, *(lost.boot for lost in self.unwritten)}
-            rows.begin(db, ((n, boot) for boot, n in self._boots.items() if n in changed))
-            rows.count(db, ((*place, n) for place, n in self._next.items() if place[0] in changed))
-            rows.note(db, self.unwritten)
+            rows.write(db, self.numbers, {self._n})
         self.bytes += sum(len(entry.payload) for entry in taken)
-        if self.unwritten:
-            self.noted += sum(lost.last - lost.first + 1 for lost in self.unwritten)
-            self.unwritten = []
-            self._lost.write((), self._boots)
+        self._noted()
+
+    def _noted(self) -> None:
+        """What was unwritten stands in the file."""
+        if self.numbers.unwritten:
+            self.noted += sum(lost.last - lost.first + 1 for lost in self.numbers.unwritten)
+            self.numbers.unwritten = []
+            self._lost.write((), {})
 
     def _try_to_note(self) -> bool:
         try:
-            if self.unwritten:
+            if self.numbers.unwritten:
                 self._write(())
         except sqlite3.Error:  # what is in memory must not end with the process
-            return self._lost.write(self.unwritten, self._boots)
+            return self._lost.write(self.numbers.unwritten, self.numbers.boots)
         return True
 
     def _make_room(self, rank: int, size: int) -> bool:
@@ -290,13 +307,13 @@ class Outbox:
 
     def holding(self, boot: str, stream: str, first: int, last: int) -> list[Stored]:
         """Return the batches that hold any of the numbers `first` to `last` (at most 8)."""
-        n = self._boots.get(boot)
+        n = self.numbers.boots.get(boot)
         condition = "stream = ? AND n = ? AND seq <= ? AND seq + count > ? ORDER BY seq LIMIT 8"
         return rows.stored(self._db, stream, condition, RANK[stream], n, last, first)
 
     def unreceipted(self, boot: str, stream: str) -> int:
         """Return `u`: the first number of a stream without a receipt."""
-        return self._hwm.get((self._boots.get(boot, -1), RANK[stream]), -1) + 1
+        return self.numbers.received.get((self.numbers.boots.get(boot, -1), RANK[stream]), -1) + 1
 
     def gaps(self) -> list[Gap]:
         """Return what is to be declared as lost, one message for each boot, stream and reason."""
@@ -307,11 +324,11 @@ class Outbox:
 
         This write is not forced to the disk: lost in a power cut, it only means a repeat.
         """
-        n, rank = self._boots.get(boot), RANK.get(stream)
+        n, rank = self.numbers.boots.get(boot), RANK.get(stream)
         if n is None or rank is None:
             return
-        hwm = min(hwm, self._next.get((n, rank), 0) - 1)
-        if hwm <= self._hwm.get((n, rank), -1):
+        hwm = min(hwm, self.numbers.following.get((n, rank), 0) - 1)
+        if hwm <= self.numbers.received.get((n, rank), -1):
             return
 
         def delete(db: sqlite3.Connection) -> bool:
@@ -323,13 +340,13 @@ class Outbox:
         self._db.execute("PRAGMA synchronous=NORMAL")
         try:
             if self._shrink(delete):
-                self._hwm[n, rank] = hwm
+                self.numbers.received[n, rank] = hwm
         finally:
             self._db.execute(f"PRAGMA synchronous={self.SYNCHRONOUS}")
 
     def discard(self, boot: str, stream: str, first: int, last: int, reason: str) -> None:
         """Drop the batches within `first` to `last` that the cloud refuses for ever; note a gap."""
-        n, rank = self._boots.get(boot), RANK.get(stream)
+        n, rank = self.numbers.boots.get(boot), RANK.get(stream)
         if n is not None and rank is not None:
             found = rows.within(self._db, n, rank, first, last)
             self._shrink(lambda db: self._drop(db, found, reason))
@@ -349,13 +366,13 @@ class Outbox:
 
     def remember(self, birth: Birth) -> None:
         """Keep a birth as long as batches of its boot wait: they are read with its dictionary."""
-        payload = self._birth = codec.encode(birth, "json")
+        self._birth = birth
+        payload = codec.encode(birth, "json")
 
         def keep(db: sqlite3.Connection) -> bool:
-            db.execute("INSERT OR IGNORE INTO boots VALUES (?, ?)", (self._n, self.boot))
-            for n in self._boots.values():
-                if n != self._n:
-                    rows.bury(db, n)
+            rows.begin(db, self._n, self.boot)
+            for n in set(self.numbers.boots.values()) - {self._n}:
+                rows.bury(db, n)
             rows.keep_birth(db, self._n, birth.dictionary, payload, KEPT_BIRTHS)
             return True
 
@@ -364,14 +381,10 @@ class Outbox:
     def births(self) -> list[bytes]:
         """Return the births of all boots here as JSON, oldest first; the last is the newest."""
         found = [row[0] for row in self._db.execute("SELECT payload FROM births ORDER BY id")]
-        if self._birth and self._birth not in found:  # the disk was too full to keep it
-            found.append(self._birth)
+        own = self._birth and codec.encode(self._birth, "json")
+        if own and own not in found:  # the disk was too full to keep it
+            found.append(own)
         return found
-
-    def integrity(self) -> list[str]:
-        """Return what SQLite finds wrong with the file; an empty list is good."""
-        found = [row[0] for row in self._db.execute("PRAGMA integrity_check")]
-        return [] if found == ["ok"] else found
 
     def stats(self) -> Stats:
         """Return the numbers of the file."""
@@ -382,13 +395,5 @@ class Outbox:
         self._try_to_note()
         self._db.close()
 
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield self._db
-            self._db.execute("COMMIT")
-        except BaseException:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise
+    def _transaction(self) -> contextlib.AbstractContextManager[sqlite3.Connection]:
+        return transaction(self._db)

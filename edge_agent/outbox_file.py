@@ -163,6 +163,19 @@ def prepare(db: sqlite3.Connection, quota: Quota, synchronous: str) -> None:
         db.executescript(SCHEMA)
 
 
+@contextlib.contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """Do all of it or, after an error, nothing."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield db
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
 def connect_read_only(path: Path) -> sqlite3.Connection:
     """Open the file so that nothing on the disk changes, whether an agent runs or not."""
     running = path.with_name(path.name + "-wal").exists()

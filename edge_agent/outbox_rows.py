@@ -2,8 +2,10 @@
 
 import sqlite3
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from typing import Any, Final, NamedTuple
 
+from edge_agent.numbering import Numbering
 from edge_agent.outbox_file import Dropped, Entry, Place, Stored
 from models.contract.messages import STREAMS, Gap
 
@@ -39,18 +41,27 @@ def insert(db: sqlite3.Connection, boot: int, entries: Iterable[Entry]) -> None:
     )
 
 
-def begin(db: sqlite3.Connection, boots: Iterable[tuple[int, str]]) -> None:
-    """Store the names of boots by their numbers, where they are not stored yet."""
-    db.executemany("INSERT OR IGNORE INTO boots VALUES (?, ?)", boots)
+def begin(db: sqlite3.Connection, n: int, boot: str) -> None:
+    """Store the number of a boot, where it is not stored yet."""
+    db.execute("INSERT OR IGNORE INTO boots VALUES (?, ?)", (n, boot))
 
 
-def count(db: sqlite3.Connection, following: Iterable[tuple[int, int, int]]) -> None:
-    """Store the next number of streams: (boot, rank, number)."""
+def write(db: sqlite3.Connection, numbers: Numbering, boots: AbstractSet[int]) -> None:
+    """Store the names of boots and the next numbers of their streams, and all unwritten gaps."""
+    changed = boots | {lost.boot for lost in numbers.unwritten}
+    for boot, n in numbers.boots.items():
+        if n in changed:
+            begin(db, n, boot)
     db.executemany(
-        "INSERT INTO counters VALUES (?, ?, ?, -1)"
+        "INSERT INTO counters VALUES (?, ?, ?, ?)"
         " ON CONFLICT (boot, stream) DO UPDATE SET next = excluded.next",
-        following,
+        [
+            (*place, n, numbers.received.get(place, -1))
+            for place, n in numbers.following.items()
+            if place[0] in changed
+        ],
     )
+    note(db, numbers.unwritten)
 
 
 def note(db: sqlite3.Connection, drops: Iterable[Dropped]) -> None:
@@ -87,6 +98,11 @@ def oldest(db: sqlite3.Connection, rank: int, size: int) -> list[Row]:
         if taken >= size:
             break
     return found
+
+
+def size(db: sqlite3.Connection) -> int:
+    """Return the bytes of the payloads of all batches."""
+    return int(db.execute("SELECT total(length(payload)) FROM batches").fetchone()[0])
 
 
 def within(db: sqlite3.Connection, boot: int, rank: int, first: int, last: int) -> list[Row]:
@@ -155,12 +171,17 @@ def keep_birth(
     db: sqlite3.Connection, boot: int, dictionary: str, payload: bytes, keep: int
 ) -> None:
     """Store a birth, and of each boot only the newest `keep`."""
-    db.execute(
-        "INSERT OR REPLACE INTO births (boot, dictionary, payload) VALUES (?, ?, ?)",
-        (boot, dictionary, payload),
-    )
+    insert_birth(db, boot, dictionary, payload)
     db.execute(
         "DELETE FROM births WHERE boot = ? AND id NOT IN"
         " (SELECT id FROM births WHERE boot = ? ORDER BY id DESC LIMIT ?)",
         (boot, boot, keep),
+    )
+
+
+def insert_birth(db: sqlite3.Connection, boot: int, dictionary: str, payload: bytes) -> None:
+    """Store a birth, instead of one with the same dictionary."""
+    db.execute(
+        "INSERT OR REPLACE INTO births (boot, dictionary, payload) VALUES (?, ?, ?)",
+        (boot, dictionary, payload),
     )

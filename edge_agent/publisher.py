@@ -47,8 +47,7 @@ class Publisher:
         settings = self.settings
         async with AsyncExitStack() as stack:  # what fails here leaves no lock behind
             stack.enter_context(alone(settings.outbox))
-            outbox, mended = open_outbox(settings.outbox, self.boot, self._outbox_kind)
-            self.spool = Spool(outbox)
+            self.spool = Spool(open_outbox(settings.outbox, self.boot, self._outbox_kind))
             stack.push_async_callback(self.spool.close)
             self._stack = stack.pop_all()
         self.sender = self._sender_kind(
@@ -61,8 +60,7 @@ class Publisher:
             boot=self.boot,
             executor=self._executor,
         )
-        if mended:
-            self.notice(mended)
+        self.spool.mended = self.notice
         return self
 
     async def __aexit__(

@@ -5,16 +5,17 @@ import contextlib
 import fcntl
 import logging
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, TypeVar
 
 from edge_agent.errors import OutboxCorrupt, OutboxError
 from edge_agent.outbox import Outbox
-from edge_agent.outbox_file import Placed
+from edge_agent.outbox_file import Placed, faults
+from edge_agent.reserve import MIB
 from edge_agent.settings import MEMORY, OutboxSettings
-from models.contract.messages import Batch
+from models.contract.messages import STREAMS, Batch
 
 T = TypeVar("T")
 ROOM: Final = 0.5  #: of the outbox, which a source that can wait leaves free
@@ -47,41 +48,24 @@ def alone(settings: OutboxSettings) -> Iterator[None]:
         yield
 
 
-def open_outbox(
-    settings: OutboxSettings, boot: str, kind: type[Outbox] = Outbox
-) -> tuple[Outbox, str | None]:
-    """Return the outbox and, when the old file was unreadable, what was done about it.
-
-    A device that nobody visits must start again by itself: the file is set aside beside the new
-    one, never deleted.
-    """
+def open_outbox(settings: OutboxSettings, boot: str, kind: type[Outbox] = Outbox) -> Outbox:
+    """Return the outbox that the settings describe."""
     path = None if settings.path == MEMORY else Path(settings.path)
-    policy: Mapping[str, object] = {
-        stream: getattr(settings.policy, stream) for stream in settings.policy.__struct_fields__
-    }
-    words = {"max_bytes": settings.max_mb * 1024 * 1024, "policy": policy}
-
-    def make() -> Outbox:
-        return kind(path, boot, encoding=settings.format, **words)  # type: ignore[arg-type]
-
-    try:
-        return make(), None
-    except OutboxCorrupt as error:
-        assert path is not None
-        kept = path.with_name(f"{path.name}.unreadable-{boot}")
-        path.rename(kept)
-        for end in ("-wal", "-shm"):
-            path.with_name(path.name + end).unlink(missing_ok=True)
-        log.error("%s; it is kept as %s and a new outbox begun", error, kept)
-        return make(), f"outbox was unreadable, kept as {kept.name}"
+    policy = {stream: getattr(settings.policy, stream) for stream in STREAMS}
+    max_bytes = settings.max_mb * MIB
+    return kind(path, boot, max_bytes=max_bytes, policy=policy, encoding=settings.format)
 
 
 class Spool:
-    """Runs every step of an outbox in one thread. `appended` is called after each transaction."""
+    """Runs every step of an outbox in one thread; one that meets damage is done on a renewed file.
+
+    `appended` is called after each transaction, `mended` with what was done about damage.
+    """
 
     def __init__(self, outbox: Outbox) -> None:
         self.outbox = outbox
         self.appended: Callable[[], None] = lambda: None
+        self.mended: Callable[[str], None] = lambda _: None
         self.refused = 0  #: batches that had no room
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="outbox")
         self._waiting: list[tuple[str, Batch, asyncio.Future[Placed]]] = []
@@ -90,7 +74,22 @@ class Spool:
 
     async def call(self, step: Callable[..., T], *values: object) -> T:
         """Run a step of the outbox in its thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, step, *values)
+        run = asyncio.get_running_loop().run_in_executor
+        try:
+            return await run(self._thread, self._do, step, *values)
+        finally:
+            if text := self.outbox.mended:
+                self.outbox.mended = None
+                self.mended(text)
+
+    def _do(self, step: Callable[..., T], *values: object) -> T:
+        with faults(self.outbox.path):
+            try:
+                with faults(self.outbox.path):
+                    return step(*values)
+            except OutboxCorrupt as error:
+                self.outbox.renew(error)
+            return step(*values)
 
     async def append(self, stream: str, batch: Batch) -> Placed:
         """Return when the batch is durable. `OutboxError`: it is not; try again.

@@ -59,7 +59,7 @@ def _outbox(settings: edge.Settings, outbox: Path) -> Iterator[Finding]:
         yield problem(
             "FW205",
             f"{outbox}: {'; '.join(said)}",
-            "stop the agent and move the file away: a new one is begun, what was in it is lost",
+            "start the agent: what can be read goes into a new file; look at the disk",
         )
         return
     room = Quota(settings.outbox.max_mb << 20).pages * PAGE

@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import sqlite3
 from array import array
 from collections.abc import Sequence
 
 from edge_agent.drivers import Driver, Reading
+from edge_agent.outbox import Outbox
 from models.contract.messages import Batch, Column
 
 T0_NS = 1_790_000_000_000_000_000
@@ -28,3 +30,11 @@ async def take(driver: Driver, count: int | None = None) -> list[Reading]:
             if len(taken) == count:
                 break
     return taken
+
+
+def wrong(outbox: Outbox) -> list[str]:
+    """What SQLite finds wrong with an outbox's file."""
+    assert outbox.path is not None
+    with contextlib.closing(sqlite3.connect(outbox.path)) as db:
+        found = [str(row[0]) for row in db.execute("PRAGMA integrity_check")]
+    return [] if found == ["ok"] else found

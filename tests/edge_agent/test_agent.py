@@ -268,8 +268,8 @@ class Impatient(Outbox):
 
     refused: ClassVar[threading.Event]
 
-    def _begin(self) -> None:
-        super()._begin()
+    def _open(self) -> None:
+        super()._open()
         self._db.execute("PRAGMA busy_timeout=1")
 
     def append(self, batches: Sequence[tuple[str, Batch]]) -> list[Placed]:
@@ -308,7 +308,7 @@ async def taking_nothing(folder: Path) -> AsyncGenerator[Stuck, None]:
 
 def declared(folder: Path) -> list[tuple[str, str, tuple[tuple[int, int], ...]]]:
     """What an agent that starts now declares."""
-    outbox, _ = open_outbox(OutboxSettings(path=str(folder / "gw1.db"), max_mb=4), "boot-two")
+    outbox = open_outbox(OutboxSettings(path=str(folder / "gw1.db"), max_mb=4), "boot-two")
     with contextlib.closing(outbox):
         return [(gap.boot, gap.stream, gap.ranges) for gap in outbox.gaps()]
 
@@ -345,16 +345,24 @@ async def test_a_fault_ends_an_agent_whose_disk_takes_nothing(
     assert "42 readings are lost and cannot be declared" in caplog.text
 
 
-async def test_what_a_damaged_outbox_cannot_take_is_declared_after_a_stop(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_damaged_outbox_is_renewed_and_takes_what_waits(tmp_path: Path) -> None:
     path = tmp_path / "gw1.db"
+    told: asyncio.Queue[str] = asyncio.Queue()
     async with taking_nothing(tmp_path) as stuck:
+        stuck.agent.publisher.spool.mended = told.put_nowait
         sound = path.read_bytes()
         path.write_bytes(sound[:4096] + b"\xff" * (len(sound) - 4096))
         stuck.holder.execute("PRAGMA user_version=1")  # so that the agent reads the file anew
         stuck.holder.execute("COMMIT")
+        async with asyncio.timeout(120):
+            said = await told.get()
         stuck.agent.stop()
         await stuck.running
-    assert "42 readings are lost and will be declared" in caplog.text
-    assert declared(tmp_path) == [("boot-one", "live", ((0, 41),))]
+    assert (
+        said
+        == "outbox was damaged, kept as gw1.db.unreadable-boot-one; 0 readings declared as lost"
+    )
+    outbox = Outbox(path, "boot-two", max_bytes=4 * 1024 * 1024)
+    with contextlib.closing(outbox):
+        assert outbox.gaps() == []
+        assert outbox.stats().samples == 42

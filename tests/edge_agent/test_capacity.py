@@ -9,7 +9,7 @@ import pytest
 from edge_agent.outbox import Outbox, Policy
 from edge_agent.outbox_file import disk_bytes
 from models.contract.messages import STREAMS, Birth, MachineRef
-from tests.edge_agent.made import batch
+from tests.edge_agent.made import batch, wrong
 
 MIB = 1024 * 1024
 QUOTA = 4 * MIB
@@ -43,7 +43,7 @@ def test_at_its_limit_it_drops_what_the_policy_says_and_declares_it(
     assert gap.reason == "full"
     first_kept = outbox.pending("live")[0].seq
     assert (first_kept == 0) is (policy == "reject-new")
-    assert outbox.integrity() == []
+    assert wrong(outbox) == []
     assert outbox.degraded is None  # its own limit, not the disk's
     outbox.close()
 
@@ -72,7 +72,7 @@ def test_alarms_go_last(tmp_path: Path) -> None:
     assert len(outbox.pending("alarm", limit=999)) == alarms
     assert account(outbox, "alarm") == 550
     assert account(outbox, "live") == 170
-    assert outbox.integrity() == []
+    assert wrong(outbox) == []
     outbox.close()
 
 
@@ -126,14 +126,14 @@ def test_a_really_full_disk_keeps_what_is_there_and_recovers(small_disk: Path) -
         ballast.unlink()
         outbox.tend()
         if i % 10 == 0:
-            assert outbox.integrity() == []
+            assert wrong(outbox) == []
     assert outbox.degraded is None
     assert account(outbox, "live") == produced == 400
     outbox.close()
 
 
 def account_with_unwritten(outbox: Outbox) -> int:
-    unwritten = sum(d.last - d.first + 1 for d in outbox.unwritten)
+    unwritten = sum(d.last - d.first + 1 for d in outbox.numbers.unwritten)
     return account(outbox, "live") + unwritten
 
 
@@ -171,7 +171,7 @@ def test_what_a_full_disk_lost_is_declared_after_a_restart(small_disk: Path) -> 
     (small_disk / "outbox.db.reserve").unlink()
     ballast = take_all(small_disk)
     produced = 1
-    while not outbox.unwritten:
+    while not outbox.numbers.unwritten:
         produced += sum(p.samples for p in outbox.append([("live", batch([2.0], pad=30_000))]))
     outbox.lose("bulk", 3)
     outbox.close()

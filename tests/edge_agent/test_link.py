@@ -185,7 +185,7 @@ async def test_an_unreadable_batch_is_set_aside_and_the_rest_goes_on(
 async def test_a_receipt_that_comes_while_it_is_looked_whether_all_is_sent_is_not_missed(
     tmp_path: Path,
 ) -> None:
-    outbox, _ = open_outbox(settings(1, tmp_path).outbox, "boot-one")
+    outbox = open_outbox(settings(1, tmp_path).outbox, "boot-one")
     spool = Spool(outbox)
     sender = Sender(ID, spool)
     await spool.append("live", batch([1.0]))

@@ -24,9 +24,9 @@ FULL, FAULT = sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR
 class Faulty(Outbox):
     """Its disk gives these codes for the next transactions, None for one that goes well."""
 
-    def _begin(self) -> None:
+    def _open(self) -> None:
         self.codes: list[int | None] = []
-        super()._begin()
+        super()._open()
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -44,9 +44,11 @@ def faulty(path: Path) -> Faulty:
 
 def start(path: Path) -> tuple[list[tuple[str, str, tuple[tuple[int, int], ...], str]], str | None]:
     """What the next start declares, and what it mended."""
-    outbox, mended = open_outbox(OutboxSettings(path=str(path), max_mb=4), "boot-two")
+    outbox = open_outbox(OutboxSettings(path=str(path), max_mb=4), "boot-two")
     with contextlib.closing(outbox):
-        return [(gap.boot, gap.stream, gap.ranges, gap.reason) for gap in outbox.gaps()], mended
+        return [
+            (gap.boot, gap.stream, gap.ranges, gap.reason) for gap in outbox.gaps()
+        ], outbox.mended
 
 
 def noted(path: Path, *drops: Dropped) -> Path:
@@ -104,9 +106,11 @@ def test_a_damaged_table_is_found_at_the_start_and_what_was_lost_is_declared(
     pages = bytearray(path.read_bytes())
     pages[(root - 1) * 4096 : root * 4096] = b"\xff" * 4096
     path.write_bytes(pages)
-    noted(path, Dropped(1, 1, 5, 9, "full"))
-    gaps = [(BOOT, "live", ((5, 9),), "full")]
-    assert start(path) == (gaps, "outbox was unreadable, kept as o.db.unreadable-boot-two")
+    noted(path, Dropped(1, 1, 1, 9, "full"))
+    lost = [(BOOT, "live", ((0, 0),), "damaged")] if table == "batches" else []
+    gaps = [*lost, (BOOT, "live", ((1, 9),), "full")]
+    kept = "outbox was damaged, kept as o.db.unreadable-boot-two"
+    assert start(path) == (gaps, f"{kept}; {len(lost)} readings declared as lost")
     assert start(path) == (gaps, None)
 
 

@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_agent.errors import OutboxCorrupt
 from edge_agent.outbox import Outbox
 from edge_agent.outbox_file import BEGINNING, connect_read_only, disk_bytes, stats
 from models.contract import codec, topics
@@ -130,13 +129,6 @@ def test_a_batch_too_large_for_a_message_becomes_a_gap() -> None:
     assert outbox.gaps()[0].reason == "too-large"
     assert outbox.gaps()[0].ranges == ((1, 40_000),)
     outbox.close()
-
-
-def test_a_file_that_is_no_outbox_is_said_so(tmp_path: Path) -> None:
-    path = tmp_path / "outbox.db"
-    path.write_bytes(b"not a database" * 1000)
-    with pytest.raises(OutboxCorrupt, match="not a readable outbox"):
-        Outbox(path, "b")
 
 
 def test_the_numbers_can_be_read_from_outside(tmp_path: Path) -> None:

@@ -1,0 +1,55 @@
+"""Which numbers were given, which have their receipt, and which are lost: what memory knows."""
+
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from edge_agent.lost_file import Lost
+from edge_agent.outbox_file import RANK, Dropped, joined
+
+Key = tuple[int, int]  #: a boot's number and a stream's rank
+
+
+@dataclass(slots=True)
+class Numbering:
+    """The numbers of an outbox's boots, and of their streams: the next one, the last receipted.
+
+    `unwritten` are gaps that the file does not have yet.
+    """
+
+    boots: dict[str, int] = field(default_factory=dict)
+    following: dict[Key, int] = field(default_factory=dict)
+    received: dict[Key, int] = field(default_factory=dict)
+    unwritten: list[Dropped] = field(default_factory=list)
+
+    def boot(self, boot: str) -> int:
+        """Return the number of a boot; a new one gets the next."""
+        return self.boots.setdefault(boot, max(self.boots.values(), default=0) + 1)
+
+    def load(self, db: sqlite3.Connection, page: Iterable[Lost]) -> None:
+        """Read what the file and the page beside it say."""
+        self.boots |= {boot: n for n, boot in db.execute("SELECT n, boot FROM boots")}
+        for boot, rank, following, received in db.execute("SELECT * FROM counters"):
+            self.following[boot, rank] = following
+            self.received[boot, rank] = received
+        for lost in page:
+            place = (self.boot(lost.boot), RANK[lost.stream])
+            if lost.first >= self.following.get(place, 0):  # else the gap was noted after all
+                self.following[place] = lost.last + 1
+                self.unwritten.append(Dropped(*place, lost.first, lost.last, lost.reason))
+
+    def take(self, boot: int, rank: int, samples: int) -> int:
+        """Give numbers to samples; return the first."""
+        seq = self.following.get((boot, rank), 0)
+        self.following[boot, rank] = seq + samples
+        return seq
+
+    def miss(self, drop: Dropped) -> None:
+        """These samples are lost, and the file does not say so yet."""
+        self.unwritten = joined([*self.unwritten, drop])
+
+    def copy(self) -> "Numbering":
+        """Return the same, to go back to after a write that failed."""
+        return Numbering(
+            dict(self.boots), dict(self.following), dict(self.received), list(self.unwritten)
+        )

@@ -1,0 +1,186 @@
+"""Pages of the outbox that the disk spoils while the agent runs, or between two starts."""
+
+import contextlib
+import random
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from edge_agent.errors import OutboxError
+from edge_agent.outbox import Outbox
+from edge_agent.outbox_file import BEGINNING, disk_bytes
+from edge_agent.spool import Spool
+from models.contract import codec, topics
+from models.contract.messages import Batch, Birth, MachineRef, Metric
+from tests.edge_agent.made import batch, wrong
+
+MIB = 1024 * 1024
+PAGE = 4096
+TOPIC = topics.parse("pm/1/a.b/up/t/live")
+BATCHES = 800
+
+
+def spoil(path: Path, *pages: int, byte: bytes = b"\xff") -> None:
+    """Overwrite pages (1 is the first) so that whoever has the file open reads them anew."""
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        with path.open("r+b") as file:
+            for page in pages:
+                file.seek((page - 1) * PAGE)
+                file.write(byte * PAGE)
+        db.execute("PRAGMA user_version=1")
+
+
+def leaves(path: Path) -> list[int]:
+    """The pages that hold batches, oldest first. Those of the index begin with another byte."""
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    whole = path.read_bytes()
+    pages = [whole[at : at + PAGE] for at in range(0, len(whole), PAGE)]
+    return [n for n, page in enumerate(pages, 1) if page[0] == 13 and b"dtemp" in page]
+
+
+def filled(path: Path, boot: str) -> Outbox:
+    """An outbox with batches of two samples, the first ten receipted, and a gap of one."""
+    outbox = Outbox(path, boot, max_bytes=4 * MIB)
+    outbox.remember(
+        Birth(
+            boot=boot,
+            dictionary="00000000",
+            metrics=(Metric(name="temp"),),
+            machines={"": MachineRef()},
+        )
+    )
+    for n in range(0, BATCHES, 40):
+        outbox.append([("live", batch([float(i), 0.5])) for i in range(n, n + 40)])
+    outbox.append([("alarm", batch([1.0]))])
+    outbox.lose("live", 1)
+    outbox.forget(boot, "live", 19)
+    return outbox
+
+
+def numbers(outbox: Outbox, boot: str) -> tuple[list[int], list[int]]:
+    """What is there of a boot's live readings, and what is declared as lost; each batch is read."""
+    there, lost = [], []
+    for stored in outbox.pending("live", BEGINNING, 10**6):
+        said = codec.decode(TOPIC, stored.payload)
+        assert isinstance(said, Batch)
+        assert (said.boot, said.seq, said.count) == (stored.boot, stored.seq, stored.samples)
+        if stored.boot == boot:
+            there += range(stored.seq, stored.last + 1)
+    for gap in outbox.gaps():
+        if (gap.boot, gap.stream) == (boot, "live"):
+            lost += [n for first, last in gap.ranges for n in range(first, last + 1)]
+    return there, lost
+
+
+@pytest.fixture
+async def spool(tmp_path: Path) -> AsyncIterator[Spool]:
+    spool = Spool(filled(tmp_path / "o.db", "boot-one"))
+    yield spool
+    await spool.close()
+
+
+def path_of(spool: Spool) -> Path:
+    assert spool.outbox.path is not None
+    return spool.outbox.path
+
+
+async def test_a_read_that_meets_a_spoilt_page_goes_on_without_it(spool: Spool) -> None:
+    path, told = path_of(spool), []
+    spool.mended = told.append
+    pages = leaves(path)
+    spoil(path, pages[len(pages) // 2], pages[len(pages) // 4])
+    found = await spool.call(spool.outbox.pending, "live", BEGINNING, 10**6)
+    there, lost = numbers(spool.outbox, "boot-one")
+    assert len(found) == len(there) // 2
+    assert sorted(there + lost) == list(range(20, 2 * BATCHES + 1))
+    assert 2 <= len(lost) <= 2 * BATCHES * 3 // len(pages)  # of two pages, not of all between
+    assert {gap.reason for gap in spool.outbox.gaps()} == {"damaged", "unstored"}
+    assert told == [
+        f"outbox was damaged, kept as o.db.unreadable-boot-one; {len(lost) - 1} readings declared"
+        " as lost"
+    ]
+    assert len(spool.outbox.births()) == 1
+    assert spool.outbox.unreceipted("boot-one", "live") == 20
+    assert wrong(spool.outbox) == []
+
+
+async def test_a_write_that_meets_one_is_stored_under_the_next_number(spool: Spool) -> None:
+    path = path_of(spool)
+    spoil(path, leaves(path)[-1])
+    placed = await spool.append("live", batch([7.0]))
+    assert (placed.seq, placed.kept) == (2 * BATCHES + 1, True)
+    there, lost = numbers(spool.outbox, "boot-one")
+    assert sorted(there + lost) == list(range(20, 2 * BATCHES + 2))
+    assert there[-1] == placed.seq
+    await spool.forget("boot-one", "live", placed.seq)
+    await spool.forget("boot-one", "alarm", 0)
+    assert await spool.empty()
+
+
+async def test_each_spoilt_page_is_mended(spool: Spool) -> None:
+    path = path_of(spool)
+    for _ in range(3):
+        spoil(path, leaves(path)[1])
+        await spool.call(spool.outbox.pending, "live", BEGINNING, 10**6)
+    there, lost = numbers(spool.outbox, "boot-one")
+    assert sorted(there + lost) == list(range(20, 2 * BATCHES + 1))
+    assert len(there) > BATCHES
+    assert sorted(p.name for p in path.parent.glob("*unreadable*")) == ["o.db.unreadable-boot-one"]
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_whatever_is_spoilt_no_number_is_without_its_word(spool: Spool, seed: int) -> None:
+    path, chance = path_of(spool), random.Random(seed)
+    count = path.stat().st_size // PAGE
+    pages = chance.sample(range(1, count + 1), chance.randint(1, count))
+    spoil_all = pages if chance.random() < 0.7 else range(1, count + 1)
+    spoil(path, *spoil_all, byte=chance.choice([b"\xff", b"\0", b"\x0d"]))
+    placed = await spool.append("live", batch([7.0]))
+    await spool.call(spool.outbox.births)
+    await spool.call(spool.outbox.pending, "live", BEGINNING, 10**6)
+    await spool.call(spool.outbox.gaps)
+    there, lost = numbers(spool.outbox, "boot-one")
+    assert sorted(there + lost) == list(range(20, placed.seq + 1))
+    assert placed.seq in there
+    assert wrong(spool.outbox) == []
+
+
+async def test_where_there_is_no_room_for_a_new_file_the_old_one_stays(spool: Spool) -> None:
+    path = path_of(spool)
+    spoil(path, leaves(path)[2])
+    spoilt = path.read_bytes()[PAGE:]
+    (path.parent / "o.db.new").mkdir()  # stands for a folder that takes no file
+    for _ in range(2):
+        with pytest.raises(OutboxError):
+            await spool.call(spool.outbox.pending, "live", BEGINNING, 10**6)
+    assert path.read_bytes()[PAGE:] == spoilt
+    (path.parent / "o.db.new").rmdir()
+    assert (await spool.append("live", batch([7.0]))).kept
+    there, lost = numbers(spool.outbox, "boot-one")
+    assert sorted(there + lost) == list(range(20, 2 * BATCHES + 2))
+
+
+def test_the_next_start_takes_over_what_can_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "o.db"
+    filled(path, "boot-one").close()
+    pages = leaves(path)
+    whole = bytearray(path.read_bytes())
+    for page in (pages[1], pages[-2]):
+        whole[(page - 1) * PAGE + 8 : page * PAGE] = random.Random(1).randbytes(PAGE - 8)
+    path.write_bytes(whole)
+    (tmp_path / "o.db.new").write_bytes(b"of a start that was killed")
+    with sqlite3.connect(path) as db, pytest.raises(sqlite3.DatabaseError):
+        db.execute("SELECT total(length(payload)) FROM batches").fetchall()
+    db.close()
+    outbox = Outbox(path, "boot-two", max_bytes=4 * MIB)
+    there, lost = numbers(outbox, "boot-one")
+    assert sorted(there + lost) == list(range(20, 2 * BATCHES + 1))
+    assert 2 <= len(lost) <= 2 * BATCHES * 3 // len(pages)
+    assert (tmp_path / "o.db.unreadable-boot-two").read_bytes()[PAGE:] == whole[PAGE:]
+    assert not (tmp_path / "o.db.new").exists()
+    assert disk_bytes(path) < 4 * MIB
+    outbox.close()
