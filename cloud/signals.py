@@ -15,6 +15,7 @@ from cloud.decode import Aside, Item
 from cloud.ledger import Registration
 from cloud.quota import MAX_NAMED, Throttled
 from models.contract.errors import Reason
+from models.counts import counted
 from models.fleet import Fleet
 from models.rows import Block
 
@@ -101,8 +102,9 @@ def _parted(block: Block, beyond: set[str]) -> list[Item]:
         at_ns=block.received_ns,
         topic=f"pm/1/{block.device}/up/t/{block.stream}",
         reason=Reason.QUOTA,
-        detail=f"{block.machine}: {len(beyond)} signals are beyond {OF_MACHINE} of a machine or "
-        f"{OF_DEVICE} of a device; use the same names in every message",
+        detail=f"{block.machine}: {counted(len(beyond), 'signal is', 'signals are')} beyond "
+        f"{OF_MACHINE} of a machine or {OF_DEVICE} of a device; use the same names in every "
+        "message",
         payload=msgspec.json.encode({**whole, "columns": readings}),
     )
     if not places:

@@ -20,6 +20,7 @@ from edge_agent.errors import AgentError, first
 from edge_agent.later import later
 from edge_agent.outbox_file import connect_read_only, stats
 from edge_agent.settings import MEMORY
+from models.counts import counted
 
 log = logging.getLogger("forewarn.agent")
 
@@ -99,12 +100,14 @@ def status(settings: edge_settings.Settings, *, as_json: bool) -> int:
     limit = settings.outbox.max_mb * 1024 * 1024
     print(f"{settings.identity}: {path}")
     print(f"  on disk  {numbers.disk_bytes:,} bytes of at most {limit:,}")
-    print(f"  waiting  {numbers.samples:,} samples in {numbers.batches:,} batches")
+    batches, aside = (counted(n, "batch", "batches") for n in (numbers.batches, numbers.aside))
+    print(f"  waiting  {counted(numbers.samples, 'sample')} in {batches}")
     for stream, waiting in numbers.streams.items():
         oldest = rfc3339(waiting.oldest_ns)
-        print(f"  {stream:8} {waiting.samples:,} samples, {waiting.bytes:,} bytes, from {oldest}")
-    print(f"  lost     {numbers.gap_samples:,} samples, to be declared to the service")
-    print(f"  aside    {numbers.aside:,} batches that the service could not read")
+        samples = counted(waiting.samples, "sample")
+        print(f"  {stream:8} {samples}, {waiting.bytes:,} bytes, from {oldest}")
+    print(f"  lost     {counted(numbers.gap_samples, 'sample')}, to be declared to the service")
+    print(f"  aside    {aside} that the service could not read")
     return 0
 
 

@@ -24,6 +24,7 @@ from edge_agent.signature import checker
 from models.contract.errors import ContractError
 from models.contract.messages import Batch, MachineRef, Metric
 from models.contract.wire import MetricWire
+from models.counts import counted
 
 TEND_S: Final = 5.0  #: between two looks at the disk
 RETRY_S: Final = 1.0  #: after an outbox write that failed
@@ -291,7 +292,7 @@ class Agent:
                 try:
                     await self._keep(feed, batch)
                 except Exception as error:  # a fault in one source is no reason to end the others
-                    self._tell(feed, error, f"{batch.count} readings dropped")
+                    self._tell(feed, error, f"{counted(batch.count, 'reading')} dropped")
 
     async def _announce(self) -> None:
         """Announce what is known at the start, without the largest sources if it is too much."""

@@ -15,6 +15,7 @@ from forewarn.backtest_page import Mark, Picture, page
 from forewarn.csv_rows import CsvError, CsvFile, Piece
 from forewarn.tables import run as run_verb
 from models.backtest import Backtest, Found
+from models.counts import counted
 
 app = typer.Typer(add_completion=False)
 HEADER: Final = "timestamp,score,alarm,state\n"
@@ -127,8 +128,8 @@ def run(
 def told(summary: Summary, stream: IO[str]) -> None:
     """Print a file's summary for people."""
     print(
-        f"{summary.file}: {summary.rows:,} rows, {len(summary.alarms)} alarms, "
-        f"{summary.rows_in_state:,} rows in state -> {summary.out}",
+        f"{summary.file}: {counted(summary.rows, 'row')}, {counted(len(summary.alarms), 'alarm')}, "
+        f"{counted(summary.rows_in_state, 'row')} in state -> {summary.out}",
         file=stream,
     )
     for alarm in summary.alarms:

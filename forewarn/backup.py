@@ -14,6 +14,7 @@ from cloud.places import places
 from cloud.settings import load
 from cloud.telemetry.opening import open_copy
 from forewarn.arguments import count
+from models.counts import counted
 
 
 def described(folder: Path, found: Manifest) -> str:
@@ -23,11 +24,11 @@ def described(folder: Path, found: Manifest) -> str:
     whose = ", ".join(f"{name} ({n})" for name, n in sorted(found.machines.items())) or "nobody"
     return "\n".join(
         (
-            f"{folder}: {len(found.files)} files, {found.size() / 1e6:,.1f} MB, "
+            f"{folder}: {counted(len(found.files), 'file')}, {found.size() / 1e6:,.1f} MB, "
             f"taken {found.began_at} to {found.finished_at} by forewarn {found.forewarn}",
             f"  journal {where.journal_first} to {where.journal_end}, telemetry to "
             f"{where.telemetry}, models to {where.snapshot}",
-            f"  ledger to {where.ledger}: {rows:,} rows, machines of {whose}",
+            f"  ledger to {where.ledger}: {counted(rows, 'row')}, machines of {whose}",
         )
     )
 

@@ -8,6 +8,7 @@ import typer
 
 from forewarn.client import Client, Item, ServiceError, part
 from forewarn.tables import AsJson, Url, print_json, print_table, run
+from models.counts import counted
 
 LOOK_S: Final = 0.3
 WORDS: Final = {
@@ -97,7 +98,7 @@ def _flat(name: str, value: Any) -> list[tuple[str, str]]:
     if isinstance(value, dict) and set(value) == {"at_ns", "values"}:
         few = [str(one) for one in value["values"][:6]]
         more = ["…"] if len(value["values"]) > len(few) else []
-        return [(name, f"{len(value['values'])} values: {', '.join(few + more)}")]
+        return [(name, f"{counted(len(value['values']), 'value')}: {', '.join(few + more)}")]
     if isinstance(value, dict) and set(value) == {"at", "value"}:
         return [(name, f"{value['value']}  at {value['at']}")]
     if isinstance(value, dict):

@@ -23,6 +23,7 @@ from cloud.times import parse_time
 from forewarn import findings
 from forewarn.findings import CONNECT_S, Check, Finding, advice, problem
 from models.contract.errors import Reason
+from models.counts import counted
 
 OLD_ALERT_S: Final = 900  #: an alert that waits longer goes nowhere
 OLD_BACKUP_S: Final = 86_400
@@ -118,15 +119,16 @@ class _Doctor:
         if snapshot.load(folder, there[-1]) is None:
             yield problem(
                 "FW107",
-                f"none of the {len(there)} snapshots in {folder} can be read",
+                f"{folder}: of {counted(len(there), 'snapshot')} none can be read",
                 "restore the newest backup; without one the models learn anew",
             )
         newest = max(path.stat().st_mtime_ns for path in folder.glob("*.npz"))
         age_s = (now_ns() - newest) / 1e9
         if self._answers("/livez") and age_s > OLD_SNAPSHOTS * self._settings.snapshot_s:
+            age = counted(round(age_s / 60), "minute")
             yield problem(
                 "FW108",
-                f"the service runs, and its newest snapshot is {age_s / 60:,.0f} minutes old",
+                f"the service runs, and its newest snapshot is {age} old",
                 "look for 'snapshot' in its log: a store may be away, or the disk full",
             )
 
@@ -196,9 +198,10 @@ class _Doctor:
         if tally.oldest_alert_ns is not None:
             age_s = (now_ns() - tally.oldest_alert_ns) / 1e9
             if age_s > OLD_ALERT_S:
+                alerts = counted(tally.alerts_waiting, "alert waits", "alerts wait")
                 yield problem(
                     "FW123",
-                    f"{tally.alerts_waiting} alerts wait, the oldest for {age_s / 60:,.0f} minutes",
+                    f"{alerts}, the oldest for {counted(round(age_s / 60), 'minute')}",
                     "see why on the page of deliveries (/api/v1/deliveries); mend the channel",
                 )
         recent_ns = now_ns() - RECENT_NS
@@ -213,9 +216,10 @@ class _Doctor:
         for reason, count in tally.quarantined.items():
             if reason == Reason.QUOTA:
                 continue
+            parts = counted(count, "message or column was", "messages or columns were")
             yield advice(
                 "FW124",
-                f"{count} messages or columns were set aside: {reason}",
+                f"{parts} set aside: {reason}",
                 "see which devices sent them: /api/v1/quarantine",
             )
 

@@ -12,6 +12,7 @@ from edge_agent.outbox_file import connect_read_only, disk_bytes, stats
 from edge_agent.reserve import PAGE, Quota
 from forewarn import findings
 from forewarn.findings import Check, Finding, advice, problem
+from models.counts import counted
 
 FULL: Final = 0.8  #: share of the outbox from which readings will be lost soon
 
@@ -64,15 +65,16 @@ def _outbox(settings: edge.Settings, outbox: Path) -> Iterator[Finding]:
         return
     room = Quota(settings.outbox.max_mb << 20).pages * PAGE
     share = found.bytes / room
+    waiting = counted(found.samples, "sample waits", "samples wait")
     if share > FULL:
         yield problem(
             "FW206",
-            f"{outbox} is {share:.0%} full: {found.samples:,} samples wait for the service",
+            f"{outbox} is {share:.0%} full: {waiting} for the service",
             "see that the broker is reached; raise outbox.max_mb",
         )
     elif found.samples:
         yield advice(
             "FW207",
-            f"{found.samples:,} samples wait for the service's receipt",
+            f"{waiting} for the service's receipt",
             "nothing, while the agent runs and the number falls",
         )

@@ -15,6 +15,7 @@ from cloud.keep.proof import Proof
 from cloud.keep.scope import LEAST, Scope, Wanted, wanted
 from cloud.settings import load
 from forewarn.tables import user
+from models.counts import counted
 
 SCOPES: Final[tuple[Scope, ...]] = ("customer", "tenant", "machine")
 
@@ -38,8 +39,9 @@ def described(proof: Proof) -> str:
             else f"{proof.backups:,} (the ledger of each whole one, for the names; not its "
             "readings, models and journal)"
         ),
-        f"searched {proof.searched_files:,} files and {proof.searched_rows:,} rows for the names "
-        f"of machines, devices and people (in files those of at least {LEAST} bytes): "
+        f"searched {counted(proof.searched_files, 'file')} and "
+        f"{counted(proof.searched_rows, 'row')} for the names of machines, devices "
+        f"and people (in files those of at least {LEAST} bytes): "
         + (f"STILL FOUND in {', '.join(proof.hits)}" if proof.hits else "none found"),
         "take the devices out of the broker's password file, too: forewarn device remove",
     ]
@@ -48,9 +50,9 @@ def described(proof: Proof) -> str:
 
 def _plan(found: Wanted) -> str:
     return (
-        f"would erase {len(found.machines)} machines ({', '.join(found.machines)}) and "
-        f"{len(found.devices)} devices ({', '.join(found.devices)}) and "
-        f"{len(found.people)} people's accounts; say --yes to do it"
+        f"would erase {counted(len(found.machines), 'machine')} ({', '.join(found.machines)}) and "
+        f"{counted(len(found.devices), 'device')} ({', '.join(found.devices)}) and "
+        f"{counted(len(found.people), 'account')} of people; say --yes to do it"
     )
 
 

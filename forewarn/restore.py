@@ -15,6 +15,7 @@ from cloud.places import places
 from cloud.settings import load
 from cloud.telemetry.opening import open_copy
 from forewarn.backup import described
+from models.counts import counted
 
 
 def main(arguments: list[str]) -> int:
@@ -31,7 +32,7 @@ def main(arguments: list[str]) -> int:
         where = places(settings)
         if options.ledger:
             rows = sum(fill_ledger(where.ledger, options.backup).values())
-            print(f"the ledger has {rows:,} rows from {options.backup}; start the service")
+            print(f"the ledger has {counted(rows, 'row')} from {options.backup}; start the service")
             return 0
         found = restore(options.backup, where, open_copy(settings.telemetry, where.data))
     except (CloudError, OSError) as error:

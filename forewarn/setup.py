@@ -14,6 +14,7 @@ from pathlib import Path
 from cloud import settings as cloud_settings
 from cloud.errors import CloudError, SettingsError
 from cloud.settings import TelemetrySettings
+from models.counts import counted
 
 
 def first_use(settings: TelemetrySettings) -> str:
@@ -67,7 +68,7 @@ def influx(settings: TelemetrySettings) -> list[str]:
 
 
 def _days(days: int) -> str:
-    return f"kept {days} days" if days else "kept for ever"
+    return f"kept {counted(days, 'day')}" if days else "kept for ever"
 
 
 def main(arguments: list[str]) -> int:

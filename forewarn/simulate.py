@@ -18,6 +18,7 @@ from forewarn.arguments import count, days, port, span, tenant, whole
 from forewarn.broker import BrokerError
 from forewarn.findings import reaches
 from forewarn.stage import gateway
+from models.counts import counted
 from simulators.driver import SimulatedDriver
 from simulators.fleet import SimulatedFleet, gateways
 from simulators.scenario import DAY_S, Scenario, ScenarioError, load, named
@@ -143,7 +144,9 @@ def main(arguments: list[str]) -> int:
         fleet = list(agents(scenario, options))
         machines = sum(len(entry.names()) for entry in scenario.machines)
         print(
-            f"{machines} machines behind {len(fleet)} gateways, {scenario.days:g} days", flush=True
+            f"{counted(machines, 'machine')} behind {counted(len(fleet), 'gateway')}, "
+            f"days: {scenario.days:g}",
+            flush=True,
         )
         tell_truth(scenario, options.truth)
         asyncio.run(publish(fleet))

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.channels import Band, Bearing, Channel
+from models.counts import counted
 
 Array = NDArray[np.float64]
 
@@ -257,7 +258,9 @@ def features(
     sensor gives is a `WindowError`.
     """
     if len(x) < SHORTEST:
-        raise WindowError(f"{len(x)} samples are too few: at least {SHORTEST}")
+        raise WindowError(
+            f"{counted(len(x), 'sample is', 'samples are')} too few: at least {SHORTEST}"
+        )
     if not np.max(np.abs(x)) <= LARGEST:
         raise WindowError("the window holds values that are no numbers, or absurd ones")
     scaled = x * STANDARD_GRAVITY if channel.unit == "[g]" else x

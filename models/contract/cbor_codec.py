@@ -26,6 +26,7 @@ from models.contract.errors import BadPayload, Reason
 from models.contract.json_codec import check_quality
 from models.contract.messages import MAX_COLUMNS, MAX_DEPTH, Batch, Column
 from models.contract.wire import KEYS, NAMES, Head
+from models.counts import counted
 
 SELF_DESCRIBED: Final = b"\xd9\xd9\xf7"  #: tag 55799, a magic number before the map
 MAX_KEYS: Final = 256  #: top-level pairs, known or not
@@ -101,7 +102,7 @@ def pairs(payload: bytes) -> Iterator[tuple[int | str, Any, int, int]]:
         reason = Reason.TOO_DEEP if deep else Reason.UNREADABLE
         raise BadPayload(reason, str(error)[:200]) from None
     if end != len(payload):
-        raise BadPayload(Reason.UNREADABLE, f"{len(payload) - end} bytes after the end")
+        raise BadPayload(Reason.UNREADABLE, f"{counted(len(payload) - end, 'byte')} after the end")
 
 
 def _head(payload: bytes, buffer: BytesIO) -> int:
@@ -199,7 +200,10 @@ def _typed(part: cbor2.CBORTag) -> Column:
         raise ColumnError(Reason.WRONG_TYPE, f"tag {part.tag} is not a typed array that we know")
     size = struct.calcsize(item)
     if len(data) % size:
-        raise ColumnError(Reason.WRONG_LENGTH, f"{len(data)} bytes are not whole items of {size}")
+        raise ColumnError(
+            Reason.WRONG_LENGTH,
+            f"{counted(len(data), 'byte is', 'bytes are')} not whole items of {size}",
+        )
     if part.tag in _AS_THEY_ARE:
         return Column(type=kind, data=data)
     order, code = item[0], item[1]
@@ -230,7 +234,9 @@ def _masked(part: list[Any]) -> Column:
     if column.type != "q" or (mask and max(mask) > 1):
         raise ColumnError(Reason.WRONG_TYPE, "give [typed array of integers, mask of 0 and 1]")
     if len(mask) != len(column):
-        raise ColumnError(Reason.WRONG_LENGTH, f"a mask of {len(mask)} for {len(column)} values")
+        raise ColumnError(
+            Reason.WRONG_LENGTH, f"a mask of {len(mask)} for {counted(len(column), 'value')}"
+        )
     return Column(type="q", data=column.data, missing=mask if 1 in mask else None)
 
 

@@ -17,6 +17,7 @@ from models.contract.messages import (
 )
 from models.contract.times import MAX_OFFSET, instant_ns
 from models.contract.wire import NAME_PATTERN, VERSION, ClockWire, Head
+from models.counts import counted
 
 MAX_REMEMBERED: Final = 256  #: names that are judged once; more would fill the memory
 SHOWN: Final = 120  #: characters of a wrong name that are kept
@@ -77,7 +78,10 @@ def assemble(
             length = len(column)
             if length != count:
                 if count is not None:
-                    raise ColumnError(Reason.WRONG_LENGTH, f"{length} values for {count} samples")
+                    raise ColumnError(
+                        Reason.WRONG_LENGTH,
+                        f"{counted(length, 'value')} for {counted(count, 'sample')}",
+                    )
                 count = length  # the first column that can be read
             if name in qualities:
                 quality[name] = read_quality(qualities[name], count)
@@ -131,7 +135,9 @@ def declared(n: int | None, offsets_ns: "int | array[int] | None") -> int | None
     if not isinstance(offsets_ns, array):
         return n
     if n is not None and len(offsets_ns) != n:
-        raise BadPayload(Reason.WRONG_LENGTH, f"{len(offsets_ns)} offsets for {n} samples")
+        raise BadPayload(
+            Reason.WRONG_LENGTH, f"{counted(len(offsets_ns), 'offset')} for {counted(n, 'sample')}"
+        )
     return len(offsets_ns)
 
 

@@ -29,6 +29,7 @@ from models.contract.errors import BadPayload, Reason
 from models.contract.messages import MAX_DEPTH, Batch, Column
 from models.contract.sheet import Sheet, layout
 from models.contract.wire import KEYS, BatchWire
+from models.counts import counted
 
 _NOT_STRUCTURE: Final = bytes(sorted(set(range(256)) - set(b'[]{}":')))
 _STEP: Final = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1, ord(":"): 0}
@@ -251,7 +252,7 @@ def _quality(raw: msgspec.Raw, count: int) -> bytes:
 def check_quality(values: bytes, count: int) -> bytes:
     """Return the qualities, one byte a sample, if there are as many and all are known."""
     if len(values) != count:
-        detail = f"quality: {len(values)} values for {count} samples"
+        detail = f"quality: {counted(len(values), 'value')} for {counted(count, 'sample')}"
         raise ColumnError(Reason.WRONG_LENGTH, detail)
     if max(values) > MAX_QUALITY:
         raise ColumnError(Reason.WRONG_TYPE, "quality: give integers from 0 to 3")

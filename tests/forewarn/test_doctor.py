@@ -162,7 +162,7 @@ def test_alerts_that_wait_and_poison(examine: Examine, home: Path) -> None:
         connection.exec_driver_sql("UPDATE alert SET state = 'pending'")
     database.close()
     found = examine()
-    assert "1 alerts wait" in found["FW123"]  # filed when the plant's clock said 2026-09
+    assert "1 alert waits" in found["FW123"]  # filed when the plant's clock said 2026-09
     assert "unreadable" in found["FW124"]
     assert "acme.1, acme.2" in found["FW132"]
     assert "and 2 more" in found["FW132"]
