@@ -186,9 +186,9 @@ def lay(
 
 
 @lean
-def keep(s: Any, a: int, lane: Any, ref: Any, contexts: int, heard: int) -> None:
-    """Copy a signal's state back after rows that were received at `heard`."""
-    receipt(lane, heard)
+def keep(s: Any, a: int, lane: Any, ref: Any, contexts: int, t: int, heard: int) -> None:
+    """Copy a signal's state back after rows from `t` on that were received at `heard`."""
+    receipt(lane, t, heard)
     lane.last, lane.interval_s, lane.step = s[a + LAST], s[a + INTERVAL], s[a + STEP]
     lane.fast, lane.level, lane.spread = s[a + FAST], s[a + LEVEL], s[a + SPREAD]
     lane.odds = s[a + ODDS]

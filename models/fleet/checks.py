@@ -82,17 +82,21 @@ def timing(lane: Any, bound: Any, t: int, received: int, x: float, seconds: floa
         lane.step = min(lane.step, d)
     if bound.stuck_ns < NEVER:
         set_condition(lane, STUCK, t - lane.same_ns >= bound.stuck_ns)
-    receipt(lane, received)
+    receipt(lane, t, received)
 
 
 @lean
-def receipt(lane: Any, received: int) -> None:
-    """Learn the usual time between receipts."""
+def receipt(lane: Any, t: int, received: int) -> None:
+    """Learn the usual time between receipts; `t`: the first reading of this one, if it is new.
+
+    A backlog comes much faster than it was made, and says by its own time how often it will.
+    """
     if received > lane.received_ns:
-        gap = (received - lane.received_ns) * 1e-9
+        gap = max(received - lane.received_ns, t - lane.group_ns) * 1e-9
         usual = lane.group_s if lane.group_s > 0.0 else gap
         lane.group_s = usual + (min(gap, 4.0 * usual) - usual) / 16.0
         lane.received_ns = received
+        lane.group_ns = t
 
 
 @lean

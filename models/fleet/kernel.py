@@ -82,7 +82,7 @@ def _row(
     """
     seconds = 0.0
     if lane.rows == 0:
-        lane.same_ns = t
+        lane.same_ns = lane.group_ns = t
         lane.received_ns = heard
         lane.level = x
         lane.fast = x

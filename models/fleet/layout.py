@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-VERSION: Final = 16
+VERSION: Final = 17
 CONTEXTS: Final = 4  #: so many context signals of a machine can explain the others
 PEERS: Final = 6  #: so many signals of a machine are set beside each
 LEVELS: Final = 16
@@ -108,6 +108,7 @@ LANE_STATE: Final = [
     ("register", "u8", (REGISTERS,)),
     ("beyond_ns", "i8", (2,)),  # the last two onsets, alarms or not
     ("group_s", "f8"),  # usual time between receipts
+    ("group_ns", "i8"),  # when the first reading of the newest receipt was
     ("first_ns", "i8"),
 ]
 LANE: Final = np.dtype(LANE_CONFIG + LANE_STATE)

@@ -382,10 +382,11 @@ def quiet(
             break
     if r == start:
         return start
+    first_ns = times[item.first_row + start]
     for j in range(columns):
         lane = lanes[layout[begin + 2 * j]]
         a = j // LANES * STATE + j % LANES
-        keep(s, a, lane, references[lane.onset], contexts, item.at_ns)
+        keep(s, a, lane, references[lane.onset], contexts, first_ns, item.at_ns)
         moved = int(s[a + MOVED_AT])
         lane.same_ns = lane.same_ns if moved < 0 else times[item.first_row + moved]
         lane.last_ns = last_ns

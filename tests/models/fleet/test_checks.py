@@ -143,6 +143,19 @@ def test_batches_that_come_seldom_are_no_silence() -> None:
         assert changes(fleet.observe(ticks), Check.DROPOUT) == []
 
 
+@pytest.mark.parametrize("hours", [2, 40])
+def test_who_empties_a_backlog_is_waited_for_as_it_was_made(hours: int) -> None:
+    fleet = made(Signal(), clock="wall")
+    heard = START + 60 * hours * MINUTE
+    for hour in range(hours):  # one message an hour, all of them heard within a second of each
+        times = START + np.arange(60 * hour, 60 * hour + 60) * MINUTE
+        fleet.observe([block("m", times, {"x": [1.0] * 60}, received_ns=heard + hour * S)])
+    last = heard + (hours - 1) * S
+    ticks = [Tick(n=k, at_ns=last + k * MINUTE) for k in range(602)]
+    told = [fleet.observe([tick]) for tick in ticks]
+    assert [k for k, one in enumerate(told) if one] == [601]
+
+
 @pytest.mark.parametrize("after_s", [None, 600.0])
 def test_what_was_heard_once_may_come_once_a_day(after_s: float | None) -> None:
     fleet = made(Signal(dropout_after_s=after_s), clock="wall")
@@ -162,7 +175,7 @@ def test_from_its_second_message_on_the_interval_is_known() -> None:
     assert fleet.observe([Tick(n=0, at_ns=START + 3000 * S)]) == []
     feed(fleet, [1.0], 3600, step_ns=S)
     again = START + 3600 * S
-    gap = 3600 - 19
+    gap = 3600  # from the first reading of a message to that of the next
     assert fleet.observe([Tick(n=1, at_ns=again + 10 * gap * S)]) == []
     [told] = fleet.observe([Tick(n=2, at_ns=again + (10 * gap + 1) * S)])
     assert told.state is State.SILENT
