@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from benchmarks.report import Figure, cpu
 from benchmarks.workload import plant_rows
 from cloud.decode import Decoder
+from cloud.filings import Filings
 from cloud.ingest import Ingest
 from cloud.journal import SegmentJournal
 from cloud.ledger import open_ledger
@@ -111,7 +112,7 @@ def ours(
         ledger = open_ledger(f"sqlite:///{folder}/ledger.db", time.time_ns, profiles)
         journal = SegmentJournal(folder / "journal")
         ingest = Ingest(journal, Sequencer())
-        pipeline = Pipeline(Decoder(), Fleet(profiles), telemetry, ledger)
+        pipeline = Pipeline(Decoder(), Fleet(profiles), telemetry, Filings(ledger))
 
         clock = Clock()
         clock.on("journal", journal, "append")

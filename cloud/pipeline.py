@@ -5,18 +5,14 @@ how far they are; a record that comes again after a crash changes nothing.
 """
 
 import logging
-import math
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TypeVar
-
-from msgspec.structs import replace
 
 from cloud.decode import Aside, Decoder, Item, Message, Restart
 from cloud.diagnostics.values import Answered
-from cloud.errors import StoreBusy, StoreCorrupt, StoreError, StoreFull
+from cloud.errors import StoreError
+from cloud.filings import Filing, Filings
 from cloud.journal import Record
-from cloud.ledger import Ledger, Registration
+from cloud.ledger import Registration
 from cloud.review import Reviews
 from cloud.signals import Signals
 from cloud.telemetry import TelemetryStore
@@ -24,12 +20,8 @@ from models.assessment import Assessment
 from models.fleet import Fleet
 from models.rows import Block, Tick, size_of
 
-# Beyond these the intake pauses.
-PENDING_FILINGS = 100_000  #: assessments and births kept while the ledger is away
-PENDING_ASIDE_BYTES = 64 << 20  #: set-aside payloads kept while the ledger is away
-PENDING_BYTES = 40 << 20  #: of blocks kept while the telemetry store is away
-T = TypeVar("T")
-Filing = Registration | Assessment
+#: of blocks kept while the telemetry store is away; beyond it the intake pauses
+PENDING_BYTES = 40 << 20
 log = logging.getLogger(__name__)
 
 
@@ -56,20 +48,6 @@ def assess(fleet: Fleet, items: Sequence[Item]) -> list[Filing]:
     return [*out, *fleet.observe(rows)]
 
 
-def _turn(waiting: Sequence[Filing]) -> int:
-    """Return how many go to the ledger together: until a machine is registered that was judged.
-
-    What was said of it before is filed by what it was then, however long the ledger had to wait.
-    """
-    judged: set[str] = set()
-    for at, one in enumerate(waiting):
-        if isinstance(one, Assessment):
-            judged.add(one.machine)
-        elif one.machine in judged:
-            return at
-    return len(waiting)
-
-
 def _to_ticks(items: list[Item]) -> Iterator[list[Item]]:
     """Yield the items up to each tick with it, and the rest, however records were grouped.
 
@@ -83,57 +61,23 @@ def _to_ticks(items: list[Item]) -> Iterator[list[Item]]:
     yield items[start:]
 
 
-def _each(items: list[T], write: Callable[[list[T]], object]) -> None:
-    """Write all at once; where the database refuses one for what it is, all but that one.
-
-    Raises:
-        StoreError: the database is busy, full or damaged; nothing may be left out.
-    """
-    passing = (StoreBusy, StoreFull, StoreCorrupt)
-    if not items:
-        return
-    try:
-        write(items)
-    except passing:
-        raise
-    except StoreError:
-        for item in items:
-            try:
-                write([item])
-            except passing:
-                raise
-            except StoreError as error:
-                log.error("the ledger takes neither this nor a repeat of it: %r (%s)", item, error)
-
-
 class Pipeline:
-    """Brings records to the store, the models and the ledger, in order, each once.
-
-    `hold_s`: how long what goes to the ledger waits for more after the last that went.
-    """
+    """Brings records to the store, the models and the ledger, in order, each once."""
 
     def __init__(
         self,
         decoder: Decoder,
         fleet: Fleet,
         telemetry: TelemetryStore,
-        ledger: Ledger,
-        *,
-        hold_s: float = 0.0,
+        filings: Filings,
     ) -> None:
         self.decoder = decoder
         self.fleet = fleet
         self.reviews = Reviews(fleet.profile, telemetry)
         self.position = -1
         self.signals = Signals(fleet)
+        self.filings = filings
         self._telemetry = telemetry
-        self._ledger = ledger
-        self._known: dict[str, int] = {}  #: hash of what each machine's newest birth says
-        self._unfiled: list[Filing] = []  #: in the order in which it came
-        self._aside: list[Aside] = []
-        self._answers: list[Answered] = []
-        self._hold_s = hold_s
-        self._filed_s = -math.inf
         self._pending: list[Block] = []
         self._pending_bytes = 0
         self._stored = telemetry.position()
@@ -143,16 +87,7 @@ class Pipeline:
     @property
     def full(self) -> bool:
         """Whether no more may be taken until the store that is away is back."""
-        return (
-            self._pending_bytes > PENDING_BYTES
-            or len(self._unfiled) + len(self._answers) > PENDING_FILINGS
-            or sum(len(aside.payload) for aside in self._aside) > PENDING_ASIDE_BYTES
-        )
-
-    @property
-    def settled(self) -> bool:
-        """Whether the ledger has everything (a snapshot may be taken)."""
-        return not (self._unfiled or self._aside or self._answers)
+        return self._pending_bytes > PENDING_BYTES or self.filings.full
 
     def apply(self, records: Sequence[Record], messages: Mapping[int, Message]) -> None:
         """Take a group of records further. A store that is away gets its part later."""
@@ -171,8 +106,10 @@ class Pipeline:
             if len(heard) < len(within):
                 others += [item for item in within if not isinstance(item, Block)]
         self.position = records[-1].n
-        self._aside += [item for item in others if isinstance(item, Aside)]
-        self._answers += [item for item in others if isinstance(item, Answered)]
+        self.filings.add(
+            aside=[item for item in others if isinstance(item, Aside)],
+            answers=[item for item in others if isinstance(item, Answered)],
+        )
         self.file_if_due()
         if self.on_heard is not None:
             self.on_heard(blocks, assessments)
@@ -184,59 +121,20 @@ class Pipeline:
         """
         self._store(blocks, position)
         said = assess(self.fleet, items)
-        self._unfiled += said
+        self.filings.add(said)
         self.reviews.note(blocks)
         if items and isinstance(items[-1], Tick):
             waiting = bool(self._pending) or self._telemetry.trouble() is not None
-            self._unfiled += self.reviews.due(items[-1], waiting=waiting)
+            self.filings.add(self.reviews.due(items[-1], waiting=waiting))
         return [one for one in said if isinstance(one, Assessment)]
-
-    @property
-    def until_due_s(self) -> float:
-        """How long what waits for the ledger still waits for more; infinite where nothing does."""
-        if self.settled:
-            return math.inf
-        return max(0.0, self._filed_s + self._hold_s - time.monotonic())
 
     def file_if_due(self) -> None:
         """File what waits for the ledger, unless some went there just now."""
-        if self.until_due_s <= 0:
-            self.file()
-            self._filed_s = time.monotonic()
+        self.filings.file_if_due(self.position)
 
     def file(self) -> None:
-        """File what waits for the ledger; a ledger that is busy gets it with the next group."""
-        try:
-            while self._unfiled:
-                self._file(_turn(self._unfiled))
-            _each(self._aside, self._ledger.quarantine_add)
-            self._aside = []
-            _each(self._answers, self._ledger.commands_answered)
-            self._answers = []
-        except StoreError as error:
-            log.warning("ledger: %s; %d births and assessments wait", error, len(self._unfiled))
-
-    def _file(self, count: int) -> None:
-        """File the first of what waits; what then still waits has later positions."""
-        first = self._unfiled[:count]
-        self._register([one for one in first if isinstance(one, Registration)])
-        said = [one for one in first if isinstance(one, Assessment)]
-        if said:
-            whole = count == len(self._unfiled)
-            self._ledger.file(self.position if whole else max(one.n for one in said), said)
-        del self._unfiled[:count]
-
-    def _register(self, items: Sequence[Registration]) -> None:
-        """Register what is new, all in one transaction."""
-        known: dict[str, int] = {}
-        fresh = []
-        for item in items:
-            said = hash(replace(item, at_ns=0))
-            if said != known.get(item.machine, self._known.get(item.machine)):
-                known[item.machine] = said
-                fresh.append(item)
-        self._ledger.register(fresh)
-        self._known |= known
+        """File what waits for the ledger here and now."""
+        self.filings.file(self.position)
 
     def _store(self, blocks: list[Block], position: int) -> None:
         fresh = [block for block in blocks if block.n > self._stored]

@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -15,6 +16,7 @@ from cloud.behind import Behind
 from cloud.decode import Decoder
 from cloud.disk import Room, Shortage
 from cloud.errors import StoreCorrupt, StoreError
+from cloud.filings import Filings
 from cloud.ingest import Counters, Handled, Ingest
 from cloud.journal import Entry, Kind, Record, SegmentJournal
 from cloud.keeper import Keeper
@@ -102,6 +104,7 @@ class Service:
             self._snapshots, self.journal, snapshot_ns, telemetry.durable_position
         )
         self.shelf = SqliteShelf(folder / "numbers.db")
+        self._filing = ThreadPoolExecutor(1, thread_name_prefix="filing")
         self._recover()
 
     def start(self) -> None:
@@ -125,6 +128,7 @@ class Service:
                 self._keeper.look(wait=True)
         finally:
             self._keeper.close()
+            self._filing.shutdown()
             self.pipeline.reviews.close()
             self._telemetry.close()
             self.shelf.close()
@@ -192,7 +196,8 @@ class Service:
             decoder.told_ns = found.values.get("told_ns", 0)  # earlier versions did not keep it
         self.ingest = Ingest(self.journal, sequencer, self._quota)
         fleet = self._fleet(found, decoder)
-        self.pipeline = Pipeline(decoder, fleet, self._telemetry, self._ledger, hold_s=FILED_S)
+        filings = Filings(self._ledger, FILED_S, self._filing, self._link.wake)
+        self.pipeline = Pipeline(decoder, fleet, self._telemetry, filings)
         if found and "reviews" in found.values:  # none in a snapshot of an earlier version
             kept = found.values
             self.pipeline.reviews.load(kept["reviews"], kept["tick_ns"], kept.get("pace"))
@@ -269,6 +274,8 @@ class Service:
         self._keeper.look()
         due = not 0 <= now - self._last_snapshot <= self._keeper.until_next_ns
         due = due and handled is not None and not self._keeper.busy
+        self.pipeline.filings.rests = due
+        due = due and not self.pipeline.filings.busy
         self._further(handled or Handled(), wholly=due or handled is None)
         self.pipeline.file_if_due()
         if due:
@@ -284,7 +291,7 @@ class Service:
         self._repairs_due()
         if not self._again:
             at_once = bool(self._behind) and not self._keeper.copying
-            self._again = self._link.group(self.pipeline.until_due_s, at_once=at_once)
+            self._again = self._link.group(self.pipeline.filings.until_due_s, at_once=at_once)
         group = self._again
         now = self._now()
         self.ingest.refuse(self._link.refused(), now)
@@ -355,7 +362,7 @@ class Service:
         self.pipeline.file()
         self._repairs_due()
         position = self.pipeline.position
-        if self._behind or self._handed or not self.pipeline.settled:
+        if self._behind or self._handed or not self.pipeline.filings.settled:
             return
         if not self.pipeline.flush(position):
             return

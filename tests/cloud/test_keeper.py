@@ -31,7 +31,7 @@ def test_what_is_durable_is_taken_further_and_a_snapshot_kept_without_room(
         raise StoreFull("no space")
 
     monkeypatch.setattr("cloud.service.RETRY_S", 0)
-    made.service.pipeline._hold_s = 0.0
+    made.service.pipeline.filings.hold_s = 0.0
     groups = [[up(birth(), "birth")], *([up(batch(seq, [1.0]))] for seq in range(8))]
     comes(groups, monkeypatch)
     made.service._once()
@@ -52,7 +52,8 @@ def test_what_is_durable_is_taken_further_and_a_snapshot_kept_without_room(
     made.service._keeper.copied()
     made.service._once()
     assert made.service.pipeline.position == made.service.journal.end() == end
-    assert made.service.pipeline.settled
+    made.service._filing.submit(int).result(120)  # after what it is filing
+    assert made.service.pipeline.filings.settled
     assert made.service._keeper._keeping is not None
     made.service._keeper._keeping.result(120)
     made.service._once()

@@ -9,6 +9,7 @@ import pytest
 
 from cloud.decode import Aside, Decoder
 from cloud.errors import StoreBusy, StoreError
+from cloud.filings import Filings
 from cloud.ingest import Ingest
 from cloud.journal import SegmentJournal
 from cloud.ledger import Ledger, open_ledger
@@ -46,7 +47,7 @@ class BehindBroker:
         self.ledger: Ledger = open_ledger(f"sqlite:///{folder}/ledger.db", lambda: T0, PROFILES)
         self.journal = SegmentJournal(folder / "journal")
         self.ingest = Ingest(self.journal, Sequencer())
-        self.pipeline = Pipeline(Decoder(), Fleet(PROFILES), self.telemetry, self.ledger)
+        self.pipeline = Pipeline(Decoder(), Fleet(PROFILES), self.telemetry, Filings(self.ledger))
 
     def take(self, *group: Arrived) -> None:
         handled = self.ingest.handle(group, T0)
@@ -113,10 +114,10 @@ def test_a_busy_ledger_gets_machines_and_findings_with_the_next_group(
     with monkeypatch.context() as patch:
         patch.setattr(path.ledger, "register", busy)
         path.take(up(birth(), "birth"), up(batch(0, [1.0])), up(b"junk"))
-        assert not path.pipeline.settled
+        assert not path.pipeline.filings.settled
         assert path.ledger.machines(limit=10)[0] == []
     path.take(up(batch(1, [2.0])))
-    assert path.pipeline.settled
+    assert path.pipeline.filings.settled
     assert [m.id for m in path.ledger.machines(limit=10)[0]] == [DEVICE]
     assert len(path.ledger.quarantine(limit=10)[0]) == 1
 
@@ -124,17 +125,17 @@ def test_a_busy_ledger_gets_machines_and_findings_with_the_next_group(
 def test_what_goes_to_the_ledger_waits_for_more_after_the_last_that_went(
     path: BehindBroker,
 ) -> None:
-    path.pipeline._hold_s = 3600.0
+    path.pipeline.filings.hold_s = 3600.0
     path.pipeline.file_if_due()
     for number in (1, 2, 3):
         path.take(up(birth(), "birth", device=f"acme.held{number}"))
     assert [one.id for one in path.ledger.machines()[0]] == ["acme.held1"]
-    assert not path.pipeline.settled
-    assert 0 < path.pipeline.until_due_s <= 3600
+    assert not path.pipeline.filings.settled
+    assert 0 < path.pipeline.filings.until_due_s <= 3600
     path.pipeline.file()
     assert len(path.ledger.machines()[0]) == 3
-    assert path.pipeline.settled
-    assert path.pipeline.until_due_s == math.inf
+    assert path.pipeline.filings.settled
+    assert path.pipeline.filings.until_due_s == math.inf
 
 
 def test_what_the_database_refuses_for_itself_keeps_nothing_else_back(
@@ -149,14 +150,14 @@ def test_what_the_database_refuses_for_itself_keeps_nothing_else_back(
 
     monkeypatch.setattr(path.ledger, "quarantine_add", picky)
     path.take(up(b"junk"), up(b"poison"), up(b"rubbish"), up(batch(0, [1.0])))
-    assert path.pipeline.settled
+    assert path.pipeline.filings.settled
     kept = {row.size for row in path.ledger.quarantine(limit=10)[0]}
     assert kept == {len(b"junk"), len(b"rubbish")}
 
 
 def test_records_that_come_again_after_a_crash_change_nothing(path: BehindBroker) -> None:
     path.take(up(birth(), "birth"), up(batch(0, [1.0])), up(b"junk"))
-    again = Pipeline(Decoder(), Fleet(PROFILES), path.telemetry, path.ledger)
+    again = Pipeline(Decoder(), Fleet(PROFILES), path.telemetry, Filings(path.ledger))
     again.apply(list(path.journal.since(-1)), {})
     assert path.values() == [1.0]
     rows, _ = path.ledger.quarantine(limit=10)
@@ -200,7 +201,7 @@ def test_what_was_said_of_a_machine_is_filed_by_what_it_was_then(
     def busy(*_: object) -> None:
         raise StoreBusy("locked")
 
-    path.pipeline._hold_s = hold_s
+    path.pipeline.filings.hold_s = hold_s
     path.pipeline.file_if_due()
     path.take(up(_pump("Cel"), "birth"))
     with monkeypatch.context() as patch:

@@ -11,6 +11,7 @@ import pytest
 from cloud import review
 from cloud.decode import Decoder
 from cloud.errors import StoreBusy
+from cloud.filings import Filings
 from cloud.journal import Entry, Kind
 from cloud.pipeline import Pipeline
 from cloud.review import LOOK_TICKS, MAX_SETS, QUIET_NS, Span
@@ -313,7 +314,7 @@ def test_a_look_that_waited_for_the_store_outlives_a_kill(
     assert path.ledger.position() == path.journal.end()
     for _ in range(2):  # what is filed is not filed again
         path.pipeline.reviews.close()
-        path.pipeline = Pipeline(Decoder(), Fleet(PROFILES), path.telemetry, path.ledger)
+        path.pipeline = Pipeline(Decoder(), Fleet(PROFILES), path.telemetry, Filings(path.ledger))
         for record in path.journal.since(-1):
             path.pipeline.apply([record], {})
         second = [at for revision, at in seen(path) if revision == 1]

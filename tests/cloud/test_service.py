@@ -212,6 +212,7 @@ def test_a_snapshot_is_taken_however_much_comes(
     made.service._once()
     assert made.service._behind
     made.clock.now += 61 * S
+    made.service._filing.submit(int).result(120)
     made.service._once()
     assert made.service._keeper.busy
     made.service._keeper.look(wait=True)

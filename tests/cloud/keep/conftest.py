@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cloud.decode import Decoder
+from cloud.filings import Filings
 from cloud.ingest import Ingest
 from cloud.journal import SegmentJournal
 from cloud.ledger import Ledger, open_ledger
@@ -43,7 +44,7 @@ class Plant:
         self.journal = SegmentJournal(found.journal, segment_bytes=10_000)
         self.shelf = SqliteShelf(found.data / "numbers.db")
         self.ingest = Ingest(self.journal, Sequencer())
-        self.pipeline = Pipeline(Decoder(), Fleet(PROFILES), self.telemetry, self.ledger)
+        self.pipeline = Pipeline(Decoder(), Fleet(PROFILES), self.telemetry, Filings(self.ledger))
         self._numbers = itertools.count()
         self.taken = 0  #: batches of each device that are accepted
         for device in DEVICES:
