@@ -38,6 +38,7 @@ TICK_NS: Final = 1_000_000_000
 BEHIND_BYTES: Final = 16 << 20  #: that what is durable and waits to be taken further may take
 CAUGHT_UP: Final = 2  #: portions taken further, at least, for each group that comes
 REPLAY_GROUP: Final = 256
+CALM_NS: Final = 10_000_000_000  #: a snapshot waits at most for a moment when nothing is behind
 RETRY_S: Final = 1.0
 FILED_S: Final = 0.2  #: between two commits of the ledger, which cost more than what is in them
 log = logging.getLogger(__name__)
@@ -272,13 +273,15 @@ class Service:
         handled = self._received()
         now = self._now()
         self._keeper.look()
-        due = not 0 <= now - self._last_snapshot <= self._keeper.until_next_ns
+        since, wanted = now - self._last_snapshot, self._keeper.until_next_ns
+        late = not 0 <= since <= wanted + CALM_NS
+        due = late or (since > wanted and not self._behind)
         due = due and handled is not None and not self._keeper.busy
         self.pipeline.filings.rests = due
         due = due and not self.pipeline.filings.busy
-        self._further(handled or Handled(), wholly=due or handled is None)
+        self._further(handled or Handled(), wholly=(due and late) or handled is None)
         self.pipeline.file_if_due()
-        if due:
+        if due and (late or not self._behind):
             self._save()
             self._last_snapshot = now
         if handled is None:
