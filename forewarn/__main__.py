@@ -1,9 +1,12 @@
 """`forewarn VERB …`: finds the verb's module and hands over; nothing else is imported."""
 
+import difflib
 import importlib
 import os
 import sys
 from typing import Final
+
+from forewarn import examples
 
 #: verb -> (module, what it does); the module has `main(arguments) -> exit status`
 VERBS: Final = {
@@ -39,6 +42,7 @@ def usage() -> str:
         "usage: forewarn VERB [--help] [arguments]\n\n"
         "Warns before a machine fails.\n\n"
         f"{verbs}\n\n"
+        "`forewarn VERB --help` shows arguments and examples.\n"
         "exit status: 0 done, 1 it failed (the reason is on stderr), 2 wrong arguments"
     )
 
@@ -55,12 +59,21 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"forewarn {version('forewarn')}")
         return 0
     if words[0] not in VERBS:
-        print(f"forewarn: there is no verb '{words[0]}'.\n\n{usage()}", file=sys.stderr)
+        close = difflib.get_close_matches(words[0], VERBS, n=1)
+        hint = f" Did you mean `forewarn {close[0]}`?" if close else f"\n\n{usage()}"
+        print(f"forewarn: there is no verb '{words[0]}'.{hint}", file=sys.stderr)
         return 2
+    if words[-1] == "-h":
+        words = [*words[:-1], "--help"]  # typer knows the long one alone
     # Set before numpy loads: element-wise kernels need no BLAS threads.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     module = importlib.import_module(VERBS[words[0]][0])
-    status = module.main(words[1:])
+    try:
+        status = module.main(words[1:])
+    finally:
+        found = examples.of(" ".join(words[:-1])) if words[-1] == "--help" else []
+        if found:
+            print("\nexamples:", *found, sep="\n  ")
     return int(status or 0)
 
 

@@ -1,14 +1,17 @@
 """`--help` of every verb and of every step below it explains each argument."""
 
 import argparse
+import contextlib
 import importlib
+import shlex
 from collections.abc import Iterator
 
 import pytest
 import typer
 from typer.main import get_command
 
-from forewarn.__main__ import VERBS
+from forewarn import examples
+from forewarn.__main__ import VERBS, main
 
 
 def commands(command: object, name: str) -> Iterator[tuple[str, object]]:
@@ -52,3 +55,46 @@ def test_each_argument_is_explained(verb: str, monkeypatch: pytest.MonkeyPatch) 
                 if action.type in (int, float) and action.default is not None and not told:
                     silent.append(f"{parser.prog} {action.dest}: its default")
     assert silent == []
+
+
+def parsed(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read the arguments as the verb would, and do nothing."""
+    module = importlib.import_module(VERBS[words[0]][0])
+    app = getattr(module, "app", None)
+    if isinstance(app, typer.Typer):
+        command, rest = get_command(app), words[1:]
+        while rest and rest[0] in getattr(command, "commands", {}):
+            command = command.commands[rest.pop(0)]  # type: ignore[attr-defined]
+        command.make_context(words[0], rest)
+        return
+    shown: list[argparse.ArgumentParser] = []
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(argparse.ArgumentParser, "print_help", lambda self, *_: shown.append(self))
+        module.main(["--help"])
+    shown[0].parse_args(words[1:])
+
+
+@pytest.mark.parametrize("example", examples.EXAMPLES.strip().split("\n"))
+def test_each_example_is_taken(example: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed(shlex.split(example)[1:], monkeypatch)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_each_verb_and_step_has_an_example(verb: str) -> None:
+    app = getattr(importlib.import_module(VERBS[verb][0]), "app", None)
+    names = [verb]
+    if isinstance(app, typer.Typer):
+        names += [name for name, _ in commands(get_command(app), verb)]
+    assert [name for name in names if not examples.of(name)] == []
+
+
+@pytest.mark.parametrize("word", ["--help", "-h"])
+def test_help_ends_with_examples(word: str, capfd: pytest.CaptureFixture[str]) -> None:
+    with contextlib.suppress(SystemExit):
+        main(["tickets", "ack", word])
+    assert capfd.readouterr().out.endswith("examples:\n  forewarn tickets ack 17\n")
+
+
+def test_a_verb_that_is_almost_right_is_named(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["ticket"]) == 2
+    assert "Did you mean `forewarn tickets`?" in capfd.readouterr().err
