@@ -26,6 +26,10 @@ def examine(name: str, check: Check) -> list[Finding]:
         ]
 
 
+def _counted(number: int, what: str, of: str = "") -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}{of}"
+
+
 def described(found: list[Finding], checked: int) -> str:
     """Return the findings for people, numbered."""
     lines = []
@@ -36,7 +40,8 @@ def described(found: list[Finding], checked: int) -> str:
             f"   more: {one.page}",
         ]
     problems = sum(one.level == "problem" for one in found)
-    lines.append(f"{checked} checks, {problems} problems, {len(found) - problems} advices")
+    rest = _counted(len(found) - problems, "piece", " of advice")
+    lines.append(f"{_counted(checked, 'check')}: {_counted(problems, 'problem')}, {rest}")
     return "\n".join(lines)
 
 

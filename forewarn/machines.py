@@ -74,6 +74,8 @@ def show(item: Item, last: str | None) -> None:
     assessed = moment(item["seen"], item["clock"])
     more = [("assessed", assessed), ("times", f"{item['clock']} time"), ("device", item["device"])]
     print_facts([*facts, *more])
+    if item["profile_version"] is None:
+        print(f"the service has no profile {item['profile']}: no limits and no parts apply")
     _show_found(item["assessment"] or {"conditions": [], "lives": []}, item["clock"])
     print()
     signals = [

@@ -276,7 +276,7 @@ def _examined(path: Path) -> set[str]:
 def test_a_device(tmp_path: Path, port: int, capsys: pytest.CaptureFixture[str]) -> None:
     path = _edge(tmp_path, port)
     assert main(["doctor", str(path)]) == 0
-    assert "7 checks, 0 problems, 0 advices" in capsys.readouterr().out
+    assert "7 checks: 0 problems, 0 pieces of advice" in capsys.readouterr().out
     outbox = Outbox(tmp_path / "outbox.db", "boot0001", max_bytes=4 << 20)
     outbox.append([("live", _batch(10))])
     assert _examined(path) == {"FW207"}

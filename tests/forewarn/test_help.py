@@ -68,9 +68,10 @@ def parsed(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
         command.make_context(words[0], rest)
         return
     shown: list[argparse.ArgumentParser] = []
-    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+    with monkeypatch.context() as patch:
         patch.setattr(argparse.ArgumentParser, "print_help", lambda self, *_: shown.append(self))
-        module.main(["--help"])
+        with pytest.raises(SystemExit):
+            module.main(["--help"])
     shown[0].parse_args(words[1:])
 
 

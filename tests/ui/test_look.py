@@ -215,6 +215,39 @@ def test_the_list_of_tickets_prints_with_its_headings(
     expect(mark).to_be_visible()
 
 
+def test_the_board_prints_every_machine(watched: Watched, running: Running) -> None:
+    """Also those to which a screen scrolls."""
+    page = watched.page
+    page.set_viewport_size({"width": 1280, "height": 600})
+    page.goto(running.url)
+    settle(page)
+    known = len(running.service.items("/machines?limit=200"))
+    rows = page.locator("tr[data-machine]")
+    assert rows.count() < known
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    expect(rows).to_have_count(known)
+    assert (
+        page.evaluate(
+            "(e => e.scrollHeight - e.clientHeight)(document.querySelector('main [role=region]'))"
+        )
+        <= 0
+    )
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+
+
+def test_the_tabs_of_the_settings_stand_in_one_row(watched: Watched, running: Running) -> None:
+    page = watched.page
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{running.url}/settings/service")
+    page.get_by_role("tab").first.wait_for()
+    tops = page.get_by_role("tab").evaluate_all(
+        "all => all.map(e => e.getBoundingClientRect().top)"
+    )
+    assert len(tops) > 3
+    assert len(set(tops)) == 1
+
+
 def test_a_dark_page_prints_its_charts_as_on_a_light_one(
     browser: Browser, running: Running, addresses: dict[str, str]
 ) -> None:

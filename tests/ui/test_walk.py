@@ -130,6 +130,24 @@ def test_filters_stand_in_the_address_and_come_back(watched: Watched, running: R
     expect(page.locator("tr[data-machine]").nth(8)).to_be_visible()
 
 
+def test_a_link_shows_the_same_time_and_order(watched: Watched, running: Running) -> None:
+    """What was zoomed to and what a list is sorted by stand in the address."""
+    page = watched.page
+    page.goto(f"{running.url}/machines/{running.machine('pump-01')}")
+    page.get_by_role("button", name="Zoom in").click()
+    expect(page).to_have_url(re.compile("from=.*&to="))
+    page.reload()
+    page.get_by_role("button", name="Follow live").click()
+    page.locator("label", has_text="7 d").click()
+    expect(page).to_have_url(re.compile(r"\?range=7d$"))
+    page.goto(f"{running.url}/tickets")
+    page.get_by_role("button", name="Machine").click()
+    page.get_by_role("button", name="Machine").click()
+    expect(page).to_have_url(re.compile("sort=-machine"))
+    page.reload()
+    expect(page.locator("th[aria-sort=descending]")).to_contain_text("Machine")
+
+
 #: types a word and chooses a type before the page can draw anything
 AT_ONCE = """() => {
   const put = (selector, value, kind) => {

@@ -192,6 +192,14 @@ export const useQuarantineCounts = () =>
     staleTime: 30_000,
   });
 
+/** The newest that was set aside of a device, for one reason or any. */
+export const useQuarantine = (device: string, reason?: string) =>
+  useQuery({
+    queryKey: ['quarantine', device, reason ?? ''],
+    queryFn: () =>
+      got(api.GET('/api/v1/quarantine', { params: { query: { device, limit: 5, ...(reason ? { reason } : {}) } } })),
+  });
+
 /** Writes name the version they saw, so that nobody overwrites what a colleague just did. */
 const written = (version: number) => ({
   header: { 'If-Match': `"${version}"`, 'Idempotency-Key': crypto.randomUUID() },

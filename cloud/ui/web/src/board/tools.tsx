@@ -103,7 +103,7 @@ export const Tools = memo(function Tools({ counts, types, sites, filter, change 
     return () => removeEventListener('keydown', focus);
   }, []);
   return (
-    <div className={classes.tools}>
+    <div className={`${classes.tools} ${isFiltered(filter) ? '' : 'screen'}`}>
       <Search
         ref={search} value={filter.q} change={(q) => change({ q })} label={t('board.search')}
         hint={t('board.searchHint')} className={classes.search ?? ''} right={<kbd aria-hidden>/</kbd>}

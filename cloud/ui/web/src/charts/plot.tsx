@@ -2,8 +2,8 @@
 import 'uplot/dist/uPlot.min.css';
 import { useComputedColorScheme } from '@mantine/core';
 import { useEffect, useRef, useState, type RefObject } from 'react';
-import { flushSync } from 'react-dom';
 import uPlot from 'uplot';
+import { usePaper } from '../parts/paper';
 import { drawOverlay, EMPTY, variable, type Overlay } from './overlay';
 import { scaled } from './points';
 import type { Range } from './range';
@@ -72,22 +72,6 @@ export function Plot(props: Props) {
   }, [x, lines, range.from, range.to, overlay]);
 
   return <div ref={box} role="img" aria-label={props.label} style={{ minHeight: height }} />;
-}
-
-/** Says whether the page is being printed: paper has other colours, and they are in the picture. */
-function usePaper(): boolean {
-  const [paper, setPaper] = useState(false);
-  useEffect(() => {
-    const begin = () => flushSync(() => setPaper(true)); // before the browser takes its picture
-    const end = () => setPaper(false);
-    addEventListener('beforeprint', begin);
-    addEventListener('afterprint', end);
-    return () => {
-      removeEventListener('beforeprint', begin);
-      removeEventListener('afterprint', end);
-    };
-  }, []);
-  return paper;
 }
 
 const AHEAD = '300px';

@@ -8,7 +8,7 @@ import { useEvidence, useProfile, useSignals, useTrend } from '../api/queries';
 import { DAY_MS, type Range } from '../charts/range';
 import { SignalChart, type View } from '../machine/signal';
 import { useFormats } from '../parts/format';
-import { checkWords, passed } from '../parts/limits';
+import { atLimit, checkWords, passed } from '../parts/limits';
 import { SeverityMark } from '../parts/marks';
 import classes from './inbox.module.css';
 
@@ -34,7 +34,7 @@ function Row({ item, title, signal }: {
       </div>
       <div className="small">
         {item.value !== null && <span className="strong">{over ? t('inbox.valueNow', { value }) : value}</span>}
-        {item.expected !== null && (
+        {item.expected !== null && !atLimit(check) && (
           <span className="dim"> {t('machine.expected', { value: formats.quantity(item.expected, unit) })}</span>
         )}
         <span className="dim">

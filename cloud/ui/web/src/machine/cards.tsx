@@ -6,12 +6,13 @@ import { Link } from 'react-router';
 import type { Advisory, BoardRow, MachineDetail, MachineType, Part, Signals, Ticket, Why } from '../api/client';
 import { useAdvisories, useParts, useQuarantineCounts, useTickets, useWhy } from '../api/queries';
 import { DAY, useFormats } from '../parts/format';
-import { checkWords, passed } from '../parts/limits';
-import { Ago, bandWords, dueText, leftText, OwnClock, SeverityMark } from '../parts/marks';
+import { atLimit, checkWords, passed } from '../parts/limits';
+import { Ago, bandWords, Due, leftText, OwnClock, SeverityMark } from '../parts/marks';
 import { textLanguage } from '../i18n';
 import { machineNow } from '../parts/machines';
+import { Aside } from './aside';
 import classes from './machine.module.css';
-import { OtherUnits } from './units';
+import { OtherUnits, UnknownType } from './units';
 
 const OPEN = ['open', 'deferred', 'accepted'];
 
@@ -62,7 +63,7 @@ function Concern({ advisory, row }: { advisory: Advisory; row: BoardRow | undefi
       <Sentences advisory={advisory.id} />
       <Text size="sm" c="dimmed">
         {t('common.labelled', { label: t('confidence.label'), value: t(`confidence.${advisory.confidence}`) })}
-        {row && ` · ${dueText(advisory.due_latest, machineNow(row), formats, t)}`}
+        {row && <> · <Due latest={advisory.due_latest} now={machineNow(row)} /></>}
       </Text>
     </div>
   );
@@ -84,8 +85,9 @@ export function WhyCard({ machine, row, signals }: {
     <section className="card" aria-labelledby="why">
       <h2 id="why">{t('machine.why')}</h2>
       {open.length === 0 && contributions.length === 0 && (
-        <Text size="sm" c="dimmed">{t('machine.whyNothing')}</Text>
+        <Text size="sm" c="dimmed">{t(machine.state === 'learning' ? 'state.learningHint' : 'machine.whyNothing')}</Text>
       )}
+      <UnknownType machine={machine} />
       <OtherUnits machine={machine.id} />
       {open.map((one) => <Concern key={one.id} advisory={one} row={row} />)}
       {contributions.length > 0 && (
@@ -107,7 +109,7 @@ export function WhyCard({ machine, row, signals }: {
                 </span>
                 <span className={classes.found}>
                   <span className="strong">{formats.quantity(one.value, one.unit)}</span>
-                  {one.expected !== null && (
+                  {one.expected !== null && !atLimit(one.check) && (
                     <span className="dim">
                       {' '}{t('machine.expected', { value: formats.quantity(one.expected, one.unit) })}
                     </span>
@@ -250,7 +252,11 @@ export function QualityCard({ machine, row, signals }: {
         <dt>{t('machine.signalsHeard')}</dt>
         <dd>{stored} / {signals?.items.length ?? 0}</dd>
         <dt>{t('machine.quarantined')}</dt>
-        <dd>{total === 0 ? t('machine.noGaps') : `${total} (${aside.map((one) => t(`aside.${one.reason}`, one.reason)).join(', ')})`}</dd>
+        <dd>
+          {total === 0 ? t('machine.noGaps') : (
+            <Aside device={machine.device} words={`${total} (${aside.map((one) => t(`aside.${one.reason}`, one.reason)).join(', ')})`} />
+          )}
+        </dd>
         <dt>{t('machine.device')}</dt>
         <dd>{machine.device}</dd>
         <dt>{t('machine.knownSince')}</dt>

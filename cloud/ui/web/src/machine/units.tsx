@@ -1,6 +1,6 @@
-/** Signals that come in another unit than the machine's type expects: nothing is judged by it. */
+/** What the machine's type cannot judge: a type that nobody knows, signals in another unit. */
 import { useTranslation } from 'react-i18next';
-import type { SignalView } from '../api/client';
+import type { MachineDetail, SignalView } from '../api/client';
 import { useSignals } from '../api/queries';
 import { converter, useFormats } from '../parts/format';
 import classes from './machine.module.css';
@@ -20,6 +20,13 @@ export function OtherUnits({ machine }: { machine: string }) {
       {others.map((one) => <li key={one.signal} className="break">{said(one)}</li>)}
     </ul>
   );
+}
+
+/** A device may name a type that the service has no profile for. */
+export function UnknownType({ machine }: { machine: MachineDetail }) {
+  const { t } = useTranslation();
+  if (machine.profile_version !== null) return null;
+  return <p className={classes.other}>{t('machine.unknownType', { name: machine.profile })}</p>;
 }
 
 /** A unit as it is sent, whichever units the reader chose. */

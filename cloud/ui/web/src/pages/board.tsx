@@ -8,7 +8,8 @@ import { useBoard } from '../api/queries';
 import { isFiltered, Tools, useFilter, useOffered } from '../board/tools';
 import { Problem } from '../parts/failing';
 import { useFormats } from '../parts/format';
-import { Ago, DaysLeft, dueText, HealthBar, SeverityMark, Sparkline, StateMark } from '../parts/marks';
+import { Ago, DaysLeft, Due, HealthBar, SeverityMark, Sparkline, StateMark } from '../parts/marks';
+import { usePaper } from '../parts/paper';
 import { matching, ranked, standing, urgency } from '../parts/rank';
 import { machineLink, machineNow, useNarrow } from '../parts/machines';
 import { useTitle } from '../parts/title';
@@ -53,7 +54,7 @@ const NeedsYou = memo(function NeedsYou({ rows }: { rows: BoardRow[] }) {
               <Link to={to} className={classes.need ?? ''}>
                 <span className={classes.needTop}>
                   <SeverityMark severity={work.severity} />
-                  <span className="small">{dueText(work.due_latest, machineNow(row), formats, t)}</span>
+                  <span className="small"><Due latest={work.due_latest} now={machineNow(row)} /></span>
                 </span>
                 <span className="strong">{row.name ?? row.machine}</span>
                 <span className="break">{formats.text(work.title, '')}</span>
@@ -87,7 +88,7 @@ function useParts(row: BoardRow) {
       <span className="dim small nowrap">
         {found.work.number === null ? t('board.advisory') : `#${found.work.number}`}
         {' · '}
-        {dueText(found.work.due_latest, machineNow(row), formats, t)}
+        <Due latest={found.work.due_latest} now={machineNow(row)} />
       </span>
     </Link>
   );
@@ -195,9 +196,11 @@ function Table({ rows, filterKey }: { rows: BoardRow[]; filterKey: string }) {
     getItemKey: (n) => ordered[n]?.machine ?? n,
     overscan: 8,
   });
-  const items = virtual.getVirtualItems();
-  const before = items[0]?.start ?? 0;
-  const behind = virtual.getTotalSize() - (items.at(-1)?.end ?? 0);
+  const paper = usePaper();
+  const drawn = virtual.getVirtualItems();
+  const items = paper ? ordered.map((one, index) => ({ key: one.machine, index })) : drawn;
+  const before = paper ? 0 : drawn[0]?.start ?? 0;
+  const behind = paper ? 0 : virtual.getTotalSize() - (drawn.at(-1)?.end ?? 0);
   const columns = ['state', 'machine', 'health', 'trend', 'left', 'work', 'heard'] as const;
   return (
     <div

@@ -12,7 +12,7 @@ import { BusyButton, useKept } from '../parts/busy';
 import { Problem } from '../parts/failing';
 import { useFormats } from '../parts/format';
 import { Icon } from '../parts/icons';
-import { bandWords, counted, dueText, leftText, OwnClock, SeverityMark } from '../parts/marks';
+import { bandWords, counted, Due, leftText, OwnClock, SeverityMark } from '../parts/marks';
 import { useNotice } from '../parts/notice';
 import { useOpened } from '../parts/opened';
 import { useActor } from '../parts/prefs';
@@ -33,6 +33,10 @@ type Folder = 'open' | 'deferred' | 'done' | 'shadow';
 const urgent = (a: Advisory, b: Advisory): number =>
   b.severity - a.severity || Date.parse(a.due_latest) - Date.parse(b.due_latest);
 
+/** Whether nothing can be late any more. */
+const over = (one: Advisory): boolean =>
+  one.verdict !== null || ['rejected', 'verified', 'expired', 'closed'].includes(one.state);
+
 function useNames(): Map<string, BoardRow> {
   const { data } = useBoard();
   return useMemo(() => new Map(data?.items.map((row) => [row.machine, row])), [data]);
@@ -52,7 +56,7 @@ function Item({ advisory, row, current, to }: {
         <span className={classes.itemTop}>
           <SeverityMark severity={advisory.severity} />
           <span className="dim small nowrap">
-            {row ? dueText(advisory.due_latest, machineNow(row), formats, t) : formats.on(advisory.clock, formats.date(advisory.due_latest))}
+            {row && !over(advisory) ? <Due latest={advisory.due_latest} now={machineNow(row)} /> : formats.on(advisory.clock, formats.date(advisory.due_latest))}
           </span>
         </span>
         <span className="strong break">{formats.text(advisory.title, advisory.mode)}</span>
@@ -120,8 +124,7 @@ function Detail({ advisory, row, decide, ask, busy, folder, part }: {
   const formats = useFormats();
   const now = row ? machineNow(row) : Date.now();
   const { data: why } = useWhy(advisory.id);
-  const over = advisory.verdict !== null || advisory.state === 'closed';
-  const life = counted(why?.life, why?.life_at, over ? Date.parse(advisory.last) : now);
+  const life = counted(why?.life, why?.life_at, over(advisory) ? Date.parse(advisory.last) : now);
   return (
     <article className={`card ${classes.detail}`} aria-labelledby="advisory" {...part}>
       <Anchor component={Link} to={`/inbox${folder}`} size="sm" className={classes.back ?? ''}>
@@ -151,7 +154,7 @@ function Detail({ advisory, row, decide, ask, busy, folder, part }: {
         <div>
           <h3>{t('due.window')}</h3>
           <div>{formats.days(advisory.due_earliest, advisory.due_latest)}</div>
-          <div className="dim small">{dueText(advisory.due_latest, now, formats, t)}</div>
+          {!over(advisory) && <div className="dim small"><Due latest={advisory.due_latest} now={now} /></div>}
         </div>
         <div>
           <h3>{t('inbox.life')}</h3>
@@ -186,6 +189,19 @@ function Detail({ advisory, row, decide, ask, busy, folder, part }: {
   );
 }
 
+/** What the keys do, for who has a keyboard. */
+function Keys() {
+  const { t } = useTranslation();
+  return (
+    <ul className={classes.keys} aria-label={t('inbox.keys')}>
+      {t('inbox.keysList').split(' · ').map((one) => {
+        const [key = '', what] = one.split(/: |：/);
+        return <li key={key}><kbd>{key}</kbd> {what}</li>;
+      })}
+    </ul>
+  );
+}
+
 /** Keys that work while nobody types and no dialogue is open. */
 function useKeys(keys: Record<string, () => void>, off: boolean): void {
   useEffect(() => {
@@ -208,7 +224,7 @@ export default function Inbox() {
   const formats = useFormats();
   const navigate = useNavigate();
   const { advisory: chosen } = useParams();
-  const [params, setParams] = useSearchParams();
+  const [params] = useSearchParams();
   const folder = (params.get('show') ?? 'open') as Folder;
   const query = params.get('show') ? `?show=${folder}` : '';
   const names = useNames();
@@ -277,7 +293,7 @@ export default function Inbox() {
         <div className={classes.listSide}>
           <SegmentedControl
             fullWidth size="xs" mb={8} value={folder} aria-label={t('common.filters')}
-            onChange={(value) => setParams(value === 'open' ? {} : { show: value })}
+            onChange={(value) => void navigate(value === 'open' ? '/inbox' : `/inbox?show=${value}`)}
             data={(['open', 'deferred', 'done', 'shadow'] as const).map((value) => ({ value, label: t(`inbox.${value}`) }))}
           />
           {list.error && <Problem error={list.error} retry={() => void list.refetch()} />}
@@ -301,7 +317,7 @@ export default function Inbox() {
           {folder !== 'shadow' && (shadow.data?.length ?? 0) > 0 && (
             <Text size="xs" c="dimmed" mt={6}>{t('inbox.suppressed', { count: shadow.data?.length ?? 0 })}</Text>
           )}
-          <Text size="xs" c="dimmed" mt={6} visibleFrom="sm">{t('inbox.keysList')}</Text>
+          <Keys />
         </div>
         <div className={classes.detailSide}>
           {current ? (

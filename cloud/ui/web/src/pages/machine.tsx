@@ -5,7 +5,7 @@ import { useTranslation } from 'react-i18next';
 import { Link, useParams } from 'react-router';
 import type { BoardRow, MachineDetail, Signals, Trend } from '../api/client';
 import { useBoard, useMachine, useProfile, useSignals, useStaff, useTrend } from '../api/queries';
-import { moved, newest, presetFor, zoomed, type Preset, type Range } from '../charts/range';
+import { moved, newest, PRESETS, presetFor, zoomed, type Preset, type Range } from '../charts/range';
 import { StateStrip } from '../charts/strip';
 import { useWatch } from '../live';
 import { HistoryCard, PartsCard, QualityCard, WhyCard } from '../machine/cards';
@@ -38,6 +38,10 @@ function defaults(machine: MachineDetail, signals: Signals, trend: Trend | undef
   return [...new Set(wanted)].filter((one) => stored.has(one)).slice(0, DEFAULT_CHARTS);
 }
 
+/** The name of a machine's type, where there is a profile of that name. */
+const typeOf = (machine: MachineDetail | undefined): string | undefined =>
+  machine && machine.profile_version !== null ? machine.profile : undefined;
+
 const Diagnostics = lazy(() => import('../machine/diagnostics'));
 
 /** Questions to the device are asked now and then: their part of the page comes when it is opened. */
@@ -56,10 +60,33 @@ function Asking({ machine, signals }: { machine: string; signals: Signals | unde
   );
 }
 
-interface Choice {
-  preset: Preset | null;
-  fixed: Range | null;
-  forecast: boolean;
+/** The piece of time that the address names. */
+function spanIn(params: URLSearchParams): Range | null {
+  const [from, to] = ['from', 'to'].map((name) => Date.parse(params.get(name) ?? '')) as [number, number];
+  return from < to ? { from, to } : null;
+}
+
+/** What is looked at stands in the address: a link shows a colleague the same. */
+function useLook() {
+  const [params, changeAddress] = useAddress();
+  const named = params.get('range');
+  const put = (changes: Record<string, string | null>) =>
+    changeAddress((next) => {
+      for (const [name, value] of Object.entries(changes)) {
+        if (value === null) next.delete(name);
+        else next.set(name, value);
+      }
+    });
+  return {
+    signals: params.get('signals'),
+    preset: named !== null && named in PRESETS ? (named as Preset) : null,
+    fixed: spanIn(params),
+    forecast: params.has('forecast'),
+    choose: (names: string[]) => put({ signals: names.join(',') }),
+    follow: (preset?: Preset) => put({ from: null, to: null, ...(preset ? { range: preset } : {}) }),
+    fix: ({ from, to }: Range) => put({ from: new Date(from).toISOString(), to: new Date(to).toISOString() }),
+    foresee: (on: boolean) => put({ forecast: on ? '1' : null, from: null, to: null }),
+  };
 }
 
 function Charts({ machine, signals, trend, row }: {
@@ -69,55 +96,47 @@ function Charts({ machine, signals, trend, row }: {
   row: BoardRow | undefined;
 }) {
   const { t } = useTranslation();
-  const [params, changeAddress] = useAddress();
-  const { data: type } = useProfile(machine.profile);
+  const look = useLook();
+  const { data: type } = useProfile(typeOf(machine));
   const { ref, width } = useElementSize();
   const heard = signals.items.map((one) => Date.parse(one.at ?? machine.first));
   const end = Math.max(Date.parse(row?.data ?? machine.seen ?? machine.first), ...heard);
   const first = Math.min(trend?.at_ms[0] ?? Infinity, Date.parse(machine.first), end);
-  const [choice, setChoice] = useState<Choice>({ preset: null, fixed: null, forecast: false });
-  const preset = choice.preset ?? presetFor(first, end);
+  const preset = look.preset ?? presetFor(first, end);
   const left = row?.left?.p90_s;
-  const ahead = choice.forecast ? Math.min(FORECAST_MS, Math.max(0, left ?? 0) * 1000 * 1.1) : 0;
+  const ahead = look.forecast ? Math.min(FORECAST_MS, Math.max(0, left ?? 0) * 1000 * 1.1) : 0;
   const followed = newest(preset, first, end, ahead);
-  const range = choice.fixed ?? followed;
+  const range = look.fixed ?? followed;
   const [known] = useState(() => defaults(machine, signals, trend));
-  const asked = params.get('signals');
-  const chosen = (asked === null ? known : asked.split(',').filter(Boolean)).slice(0, MOST_CHARTS);
-  const fix = (next: Range) => setChoice((before) => ({ ...before, fixed: next }));
+  const chosen = (look.signals === null ? known : look.signals.split(',').filter(Boolean)).slice(0, MOST_CHARTS);
   const view: View = useMemo(
     () => ({
       range,
       end,
       buckets: Math.max(100, Math.min(1200, Math.round((width || 800) / 100) * 100)),
-      onZoom: fix,
-      onReset: () => setChoice((before) => ({ ...before, fixed: null })),
+      onZoom: look.fix,
+      onReset: () => look.follow(),
     }),
     [range.from, range.to, end, width],
   );
-  const choose = (names: string[]) =>
-    changeAddress((next) => next.set('signals', names.join(',')));
   const shown = chosen.flatMap((name) => signals.items.find((one) => one.signal === name) ?? []);
   return (
     <section className={`card ${classes.charts}`} aria-label={t('machine.signals')} ref={ref}>
       <div className={classes.bar}>
         <Toolbar
-          preset={choice.fixed ? null : preset}
-          follow={choice.fixed === null}
-          onPreset={(next) => setChoice((before) => ({ ...before, preset: next, fixed: null }))}
-          onFollow={() => (choice.fixed ? view.onReset() : fix(range))}
-          onMove={(share) => fix(moved(range, share))}
-          onZoom={(factor) => fix(zoomed(range, factor))}
+          preset={look.fixed ? null : preset}
+          follow={look.fixed === null}
+          onPreset={look.follow}
+          onFollow={() => (look.fixed ? look.follow() : look.fix(range))}
+          onMove={(share) => look.fix(moved(range, share))}
+          onZoom={(factor) => look.fix(zoomed(range, factor))}
         />
       </div>
       <div className={classes.bar}>
         <div className={classes.toolbar}>
-          <SignalChoice signals={signals.items} chosen={chosen} choose={choose} />
+          <SignalChoice signals={signals.items} chosen={chosen} choose={look.choose} />
           <Export machine={machine.id} signals={chosen} range={range} />
-          <ForecastSwitch
-            forecast={choice.forecast}
-            onForecast={(on) => setChoice((before) => ({ ...before, forecast: on, fixed: null }))}
-          />
+          {(trend?.lives.length ?? 0) > 0 && <ForecastSwitch forecast={look.forecast} onForecast={look.foresee} />}
         </div>
         <Text size="xs" c="dimmed" visibleFrom="sm">{t('machine.zoomHint')}</Text>
       </div>
@@ -126,7 +145,7 @@ function Charts({ machine, signals, trend, row }: {
       {shown.map((one) => (
         <SignalChart
           key={one.signal} machine={machine.id} signal={one} trend={trend} type={type}
-          forecast={choice.forecast} view={view}
+          forecast={look.forecast} view={view}
         />
       ))}
       {trend && trend.at_ms.length > 0 && <Trends trend={trend} type={type} view={view} />}
@@ -142,7 +161,7 @@ export default function Machine() {
   const { data: signals } = useSignals(id);
   const { data: trend } = useTrend(id);
   const { data: board } = useBoard();
-  const { data: type } = useProfile(machine?.profile);
+  const { data: type } = useProfile(typeOf(machine));
   const staff = useStaff();
   const row = board?.items.find((one) => one.machine === id);
   useWatch(id);

@@ -4,6 +4,7 @@ import { useNavigate, useParams } from 'react-router';
 import type { MachineType } from '../api/client';
 import { useHealth, useProfiles, useQuarantineCounts } from '../api/queries';
 import { isStaff, useSession } from '../api/session';
+import { Aside } from '../machine/aside';
 import { Problem } from '../parts/failing';
 import { DAY, useFormats } from '../parts/format';
 import { Icon } from '../parts/icons';
@@ -131,8 +132,8 @@ function Service() {
               <tbody>
                 {counts.items.map((one) => (
                   <tr key={`${one.device}/${one.reason}`}>
-                    <td>{one.device || t('common.none')}</td><td>{t(`aside.${one.reason}`, one.reason)}</td><td>{number.format(one.count)}</td>
-                    <td>{formats.moment(one.last)}</td>
+                    <td>{one.device || t('common.none')}</td><td><Aside words={t(`aside.${one.reason}`, one.reason)} device={one.device} reason={one.reason} /></td><td>{number.format(one.count)}</td>
+                    <td className="nowrap">{formats.moment(one.last)}</td>
                   </tr>
                 ))}
               </tbody>
@@ -176,7 +177,7 @@ export default function Settings() {
     <>
       <Title order={1} mb={8}>{t('settings.title')}</Title>
       <Tabs value={part} onChange={(value) => void navigate(`/settings/${value ?? 'mine'}`)} keepMounted={false}>
-        <Tabs.List mb="md">
+        <Tabs.List mb="md" className={classes.tabs ?? ''}>
           {parts.map((one) => <Tabs.Tab key={one} value={one}>{t(`settings.${one}`)}</Tabs.Tab>)}
         </Tabs.List>
         {parts.map((one) => {

@@ -11,7 +11,7 @@ import { OtherUnits } from '../machine/units';
 import { BusyButton, useKept } from '../parts/busy';
 import { PageProblem } from '../parts/failing';
 import { useFormats } from '../parts/format';
-import { bandWords, counted, dueText, leftText, OwnClock, SeverityMark } from '../parts/marks';
+import { bandWords, counted, Due, leftText, OwnClock, SeverityMark } from '../parts/marks';
 import { useNotice } from '../parts/notice';
 import { useOpened } from '../parts/opened';
 import { useActor } from '../parts/prefs';
@@ -95,7 +95,7 @@ function Facts({ ticket, row, why }: { ticket: Ticket; row: BoardRow | undefined
         <div>
           <h3>{t('ticket.due')}</h3>
           <div className="strong">{formats.days(ticket.due_earliest, ticket.due_latest)}</div>
-          {open && <div className="small">{dueText(ticket.due_latest, now, formats, t)}</div>}
+          {open && <div className="small"><Due latest={ticket.due_latest} now={now} /></div>}
         </div>
         <div>
           <h3>{t('inbox.life')}</h3>

@@ -2,7 +2,7 @@ import { Anchor, SegmentedControl, Text, Title } from '@mantine/core';
 import {
   createColumnHelper, flexRender, getCoreRowModel, getSortedRowModel, useReactTable, type SortingState,
 } from '@tanstack/react-table';
-import { useMemo, useState } from 'react';
+import { useMemo } from 'react';
 import { useTranslation } from 'react-i18next';
 import { Link, useNavigate } from 'react-router';
 import type { BoardRow, Ticket, TicketState } from '../api/client';
@@ -11,7 +11,8 @@ import { useAddress } from '../parts/address';
 import { Problem } from '../parts/failing';
 import { useFormats } from '../parts/format';
 import { Icon } from '../parts/icons';
-import { dueText, SeverityMark } from '../parts/marks';
+import { dueText, overdue, SeverityMark } from '../parts/marks';
+import marks from '../parts/marks.module.css';
 import { Search } from '../parts/search';
 import { useTitle } from '../parts/title';
 import { Waiting } from '../parts/waiting';
@@ -29,6 +30,7 @@ interface Shown {
   name: string;
   due: string;
   day: string; // beside how long it is until then
+  late: boolean;
 }
 
 const helper = createColumnHelper<Shown>();
@@ -59,7 +61,7 @@ function useColumns() {
       helper.accessor((one) => one.ticket.due_latest, {
         id: 'due', cell: ({ row: { original } }) => (
           <>
-            <div className="nowrap">{original.due}</div>
+            <div className={`nowrap ${original.late ? marks.urgent : ''}`}>{original.due}</div>
             {original.day && <div className="dim small nowrap">{original.day}</div>}
           </>
         ),
@@ -76,15 +78,21 @@ function useColumns() {
   );
 }
 
-function List({ items }: { items: Shown[] }) {
+/** What a list is sorted by stands in the address: `due`, or `-due` for the last first. */
+const sortedBy = (said: string): SortingState => [{ id: said.replace('-', ''), desc: said.startsWith('-') }];
+
+function List({ items, sort, onSort }: { items: Shown[]; sort: string; onSort: (by: string) => void }) {
   const { t } = useTranslation();
   const navigate = useNavigate();
-  const [sorting, setSorting] = useState<SortingState>([{ id: 'due', desc: false }]);
+  const sorting = useMemo(() => sortedBy(sort), [sort]);
   const table = useReactTable({
     data: items,
     columns: useColumns(),
     state: { sorting },
-    onSortingChange: setSorting,
+    onSortingChange: (change) => {
+      const [by] = typeof change === 'function' ? change(sorting) : change;
+      onSort(by ? `${by.desc ? '-' : ''}${by.id}` : 'due');
+    },
     getCoreRowModel: getCoreRowModel(),
     getSortedRowModel: getSortedRowModel(),
     getRowId: (one) => one.ticket.id,
@@ -146,7 +154,9 @@ function Card({ item }: { item: Shown }) {
       </span>
       <span className="strong break">{item.title}</span>
       <span className="small break">{item.name}</span>
-      <span className="dim small">{item.due} · {ticket.assignee ?? t('tickets.nobody')}</span>
+      <span className="dim small">
+        <span className={item.late ? marks.urgent : undefined}>{item.due}</span> · {ticket.assignee ?? t('tickets.nobody')}
+      </span>
     </Link>
   );
 }
@@ -200,6 +210,7 @@ export default function Tickets() {
           name: row?.name ?? ticket.machine,
           due: done || !row ? day : dueText(ticket.due_latest, machineNow(row), formats, t),
           day: done || !row ? '' : day,
+          late: !done && row !== undefined && overdue(ticket.due_latest, machineNow(row)),
         };
       })
       .filter(({ ticket, title, name }) => {
@@ -230,7 +241,8 @@ export default function Tickets() {
       {!data && !error && <Waiting />}
       {data && items.length === 0 && (
         <div className="card">
-          <Text>{t('tickets.empty')}</Text>
+          <Text>{t(q ? 'tickets.noMatch' : 'tickets.empty')}</Text>
+          {q && <Anchor component="button" type="button" mr="md" onClick={() => set('q', null)}>{t('board.clear')}</Anchor>}
           {!every && <Anchor component="button" type="button" onClick={() => set('show', 'all')}>{t('tickets.all')}</Anchor>}
         </div>
       )}
@@ -238,7 +250,9 @@ export default function Tickets() {
       {items.length > 0 && !lanes && narrow && (
         <div className={classes.cards}>{items.map((one) => <Card key={one.ticket.id} item={one} />)}</div>
       )}
-      {items.length > 0 && !lanes && !narrow && <List items={items} />}
+      {items.length > 0 && !lanes && !narrow && (
+        <List items={items} sort={params.get('sort') ?? 'due'} onSort={(by) => set('sort', by === 'due' ? null : by)} />
+      )}
     </>
   );
 }

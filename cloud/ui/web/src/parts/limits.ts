@@ -16,5 +16,8 @@ export function passed({ check, value }: Finding, limits: Limits | undefined): b
   return known.length > 0 && known.every((limit) => (high ? value < limit : value > limit));
 }
 
+/** At a limit the limit says what is too much, and what wears away has no normal value. */
+export const atLimit = (check: Finding['check'] | null): boolean => check === 'limit-high' || check === 'limit-low';
+
 export const checkWords = (check: Finding['check'], over: boolean, t: TFunction): string =>
   t(`check.${over ? 'passed-' : ''}${check}`);

@@ -79,6 +79,7 @@ export const Sparkline = memo(function Sparkline({ at, values }: { at: number[];
 });
 
 const FAR_D = 365;
+const HOUR_MS = 3_600_000;
 
 const dayFigure = (days: number): string =>
   days >= 10 || days === 0 ? Math.round(days).toString() : (Math.round(days * 10) / 10).toString();
@@ -163,6 +164,8 @@ export function OwnClock({ clock }: { clock: 'wall' | 'data' | undefined }) {
   return clock === 'data' ? <span className={classes.own}>{t('ago.ownTimes')}</span> : null;
 }
 
+export const overdue = (latest: string, now: number): boolean => now - Date.parse(latest) >= HOUR_MS;
+
 /** How long until a due time, on the clock the due time is on. */
 export function dueText(
   latest: string,
@@ -171,8 +174,15 @@ export function dueText(
   t: TFunction,
 ): string {
   const seconds = (Date.parse(latest) - nowMs) / 1000;
-  if (Math.abs(seconds) < 3600) return t('due.now');
+  if (Math.abs(seconds) * 1000 < HOUR_MS) return t('due.now');
   return seconds > 0
     ? t('due.in', { span: formats.span(seconds) })
     : t('due.over', { span: formats.span(-seconds) });
+}
+
+/** The same, in the colour of an alarm once it is over. */
+export function Due({ latest, now }: { latest: string; now: number }) {
+  const { t } = useTranslation();
+  const formats = useFormats();
+  return <span className={overdue(latest, now) ? classes.urgent : undefined}>{dueText(latest, now, formats, t)}</span>;
 }

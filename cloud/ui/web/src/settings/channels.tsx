@@ -80,14 +80,14 @@ export function Channels() {
         {log && log.items.length > 0 && (
           <Table
             label={t('channels.log')}
-            columns={[t('channels.when'), t('channels.name'), t('board.machine'), t('channels.outcome'), t('channels.attempt')]}
+            columns={[t('channels.when'), t('channels.outcome'), t('channels.name'), t('board.machine'), t('channels.attempt')]}
           >
             {log.items.map((one) => (
               <tr key={one.id}>
                 <td className="nowrap">{formats.moment(one.recorded)}</td>
+                <td><Went error={one.error} /> <span className="break">{one.error}</span></td>
                 <td>{one.channel}</td>
                 <td className="nowrap">{one.machine}</td>
-                <td><Went error={one.error} /> <span className="break">{one.error}</span></td>
                 <td>{one.attempt}</td>
               </tr>
             ))}
