@@ -10,6 +10,7 @@ from cloud.journal import Record
 from models.contract.messages import Batch
 
 PORTION_BYTES: Final = 1 << 20  #: of messages, as they came, that are taken further at once
+BIRTHS: Final = 16  #: and of births and the like, each of which costs as much as many readings
 HELD_BYTES: Final = 1200  #: of a message that waits, whatever is in it (measured)
 COLUMN_BYTES: Final = 100  #: of one of its columns (measured)
 READ_BYTES: Final = 12  #: for each byte of a message other than a batch (measured)
@@ -27,7 +28,7 @@ class Behind:
 
     def add(self, handled: Handled) -> None:
         """Let a group wait."""
-        for records in _portions(handled.records):
+        for records in _portions(handled.records, handled.messages):
             size = sum(_held(one, handled.messages.get(one.n)) for one in records)
             self._portions.append((records, handled.messages, size))
             self.bytes += size
@@ -39,14 +40,17 @@ class Behind:
         return records, messages
 
 
-def _portions(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
+def _portions(
+    records: Sequence[Record], messages: Mapping[int, Message]
+) -> Iterator[Sequence[Record]]:
     """Yield records in portions that take no long time."""
-    first = size = 0
+    first = size = births = 0
     for end, record in enumerate(records, 1):
         size += len(record.entry.payload)
-        if size >= PORTION_BYTES or end == len(records):
+        births += not isinstance(messages.get(record.n), Batch)
+        if size >= PORTION_BYTES or births >= BIRTHS or end == len(records):
             yield records[first:end]
-            first, size = end, 0
+            first, size, births = end, 0, 0
 
 
 def _held(record: Record, message: Message | None) -> int:

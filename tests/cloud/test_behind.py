@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cloud.behind import Behind
+from cloud.behind import BIRTHS, Behind
 from cloud.ingest import Ingest
 from cloud.journal import SegmentJournal
 from cloud.quota import Limits, Quota
@@ -76,3 +76,16 @@ def test_what_waits_takes_no_more_than_is_counted(
         behind.take()
     assert behind.bytes == 0
     journal.close()
+
+
+def test_births_are_taken_further_few_at_once(tmp_path: Path) -> None:
+    ingest = Ingest(SegmentJournal(tmp_path / "journal"), Sequencer(), Quota(UNLIMITED))
+    births = [_birth(at) for at in range(2 * BIRTHS + 1)]
+    batches = [_batch(at, 1, 1, "cbor") for at in range(100)]
+    handled = ingest.handle([*batches, *births], T0)
+    behind = Behind()
+    behind.add(handled)
+    portions = [behind.take()[0] for _ in range(len(behind))]
+    assert [len(records) for records in portions] == [100 + BIRTHS, BIRTHS, 1]
+    assert [record for records in portions for record in records] == handled.records
+    assert behind.bytes == 0
