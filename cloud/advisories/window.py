@@ -130,7 +130,9 @@ def _is_end(alarm: EvidenceRow, life: Life, profile: Profile) -> bool:
     """Whether an alarm limit is where the part ends whose life the same signal tells.
 
     It is on the side of wear, at the failure limit or beyond it, or so near before it that a usual
-    part has no more of its life left there than a band can tell (`USED_UP`, by the curve).
+    part has no more of its life left there than a band can tell (`USED_UP`, by the curve). Under
+    `norm` it never is: the alarm is of readings as they come, the failure limit of those at the
+    nominal load.
     """
     part = profile.consumables.get(life.component)
     name = part.indicator if part else None
@@ -138,6 +140,7 @@ def _is_end(alarm: EvidenceRow, life: Life, profile: Profile) -> bool:
         part is None
         or name is None
         or part.limit is None
+        or part.norm is not None
         or not alarm.signal == life.signal == name
     ):
         return False

@@ -116,6 +116,18 @@ def test_only_an_alarm_at_the_end_of_the_part_leaves_the_date_to_the_band() -> N
     assert limited(6.8, Check.LIMIT_HIGH, curve=wear)
 
 
+def test_a_limit_of_readings_as_they_come_is_no_end_of_a_part_read_as_at_a_load() -> None:
+    """10 mm/s at twice the nominal load is 5 at the nominal one, and the part fails at 7.1."""
+    profile = parse_profile(
+        OWN.replace("alarm_high = 7.1", "alarm_high = 10.0").replace(
+            "limit = 7.1", 'limit = 7.1\nnorm = { by = "pressure", nominal = 2.0 }'
+        )
+    )
+    desk = Desk(assess(0, high(severity=3), lives=(FAR,)), profile)
+    assert pressing(desk.here.evidence, FAR, profile)
+    assert desk.due == (0.0, 1.0)
+
+
 def test_the_alarms_of_parts_that_come_with_forewarn_are_at_their_ends() -> None:
     seen = 0
     for profile in load_profiles().values():
