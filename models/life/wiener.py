@@ -66,7 +66,7 @@ WEAR: Final = np.dtype(
 SLACK: Final = 1.0  #: half of the smallest quickening of interest, standard deviations
 QUICKENED: Final = 10.0  #: cumulative sum at which wear has quickened
 SURE: Final = 3.0  #: a reading counts as at most so many standard deviations
-MOST_RISE: Final = 5.0  #: one reading adds at most so much to the sum
+MOST_RISE: Final = QUICKENED / 2.0  #: one reading adds at most so much: none shows it alone
 DOUBTFUL: Final = 4.0  #: sum from which the noise is not learned
 WANDERS_QUICK: Final = 0.02  #: the same for a part whose wear quickened
 WANDERS: Final = 0.0003  #: variance of the rate gained over a life, by rate²
@@ -181,6 +181,16 @@ def _open(s: Any, c: Any, y: float) -> None:
 
 
 @part
+def _worse(z: float) -> Any:
+    """Return what an innovation adds to the cumulative sum: log likelihood ratio by 2 `SLACK`.
+
+    Of the shift by at least 2 `SLACK` that explains it best, against none: wear that quickens
+    shifts each reading by more than the one before (Lorden, Ann. Math. Stat. 42, 1971).
+    """
+    return z - SLACK if z <= 2.0 * SLACK else min(z * z / (4.0 * SLACK), MOST_RISE)
+
+
+@part
 def read(s: Any, c: Any, use: float, y: float) -> None:
     """Take a reading of the indicator after `use` usual lives."""
     forward(s, c, use)
@@ -196,7 +206,7 @@ def read(s: Any, c: Any, use: float, y: float) -> None:
     e = y - h - s.b * hb
     known = hw * hw * s.ww + 2.0 * hw * hb * s.wb + hb * hb * s.bb
     z = sign * e / np.sqrt(known + s.noise)
-    s.rise = max(0.0, s.rise + min(z, MOST_RISE) - SLACK)
+    s.rise = max(0.0, s.rise + _worse(z))
     if s.rise == 0.0:
         s.rise_use, s.rise_wear = s.use, s.w
     elif s.rise >= QUICKENED:

@@ -7,7 +7,7 @@ from models.assessment import Life
 from models.fleet import Fleet
 from models.profile import load_profiles
 from models.rows import Block
-from simulators.plants import PLANTS, Plant, Specimen, true_life_s
+from simulators.plants import PLANTS, Plant, Specimen, WearFault, true_life_s
 from tests.models.fleet.machines import DAY, START, S, block
 
 PROFILES = load_profiles()
@@ -87,6 +87,29 @@ def test_single_rows_and_days_give_the_same_bits(profile: str, component: str) -
     left, right = days.snapshot(), rows.snapshot()
     for name in ("lives", "wears", "wears_before", "taught"):
         assert left[name].tobytes() == right[name].tobytes()
+    assert days.current("m").lives == rows.current("m").lives
+
+
+def test_wear_that_quickens_is_told_before_the_point_that_shows_it_is_whole() -> None:
+    """The same bits row by row and day by day, also where an open bucket says the band."""
+    fault = WearFault(component="cells", onset_s=10.0 * DAY, life_s=12.0 * DAY)
+    plant = PLANTS["battery-pack"]([Specimen(key="q", used={"cells": 0.3}, faults=(fault,))], 6)
+    times = np.arange(14.0 * 24.0) * HOUR
+    values = plant.sample(times)
+    days, rows = machine("battery-pack"), machine("battery-pack")
+    for first in range(0, len(times), 24):
+        feed(days, plant, times[first : first + 24], values[first : first + 24])
+    told = []
+    for row in range(len(times)):
+        feed(rows, plant, times[row : row + 1], values[row : row + 1])
+        rows = Fleet.restore(PROFILES, rows.snapshot())
+        left = life(rows, "cells").p50_s
+        if left is not None and left < 60.0 * DAY:
+            told.append((row, int(rows.snapshot()["wears"]["opened"][0])))
+    row, opened = told[0]
+    assert 10.0 * DAY < times[row] < 11.5 * DAY
+    assert opened == 0
+    assert [one for one, _ in told] == list(range(row, len(times)))
     assert days.current("m").lives == rows.current("m").lives
 
 

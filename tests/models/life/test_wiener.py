@@ -66,6 +66,15 @@ def test_wear_that_quickens_is_followed_within_a_few_readings() -> None:
     assert found[0] <= left <= found[2]
 
 
+def test_no_reading_alone_shows_that_wear_quickens_and_two_do() -> None:
+    wears, usual = follow(FILTER, first=0.1, last=0.3)
+    used = float(wears[0]["use"])
+    take(wears, usual, [used + 0.002], [500.0])
+    assert wears[0]["opened"] == 0
+    take(wears, usual, [used + 0.004], [500.0])
+    assert wears[0]["opened"] == 1
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_noise_alone_never_quickens(seed: int) -> None:
     wears, usual = follow(FILTER, first=0.3, last=0.33, count=800, noise=2.0, seed=seed)
