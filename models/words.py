@@ -22,6 +22,7 @@ from models.profile import Consumable, Profile, Words
 LANGUAGES: Final = ("en", "zh")
 STILL: Final = 0.05  #: times the usual rate; below it wear stands still as far as anybody can tell
 VAGUE: Final = 0.01  #: of the late end: a middle nearer than it does not choose the unit of a band
+SOON: Final = 2.0 * HOUR  #: nor does one before which it would be minutes, if the late end is later
 _STATES: Final[dict[State, Words]] = {
     State.UNKNOWN: {"en": "nothing heard yet", "zh": "尚无数据"},
     State.LEARNING: {"en": "learning what is normal", "zh": "正在学习正常状态"},
@@ -107,6 +108,7 @@ _UNKNOWN_LIFE: Final = {
     "zh": "{part}：数据不足，暂无法估计还能使用多久",
 }
 _LEFT: Final = {"en": "; {share} of its life is left", "zh": "；剩余寿命{share}"}
+_TRACE: Final = {"en": "less than 1%", "zh": "不足1%"}
 _WEARS: Final = {
     "en": "{signal} moves by {slope} {unit} towards the limit of {limit}",
     "zh": "{signal}每{unit}变化{slope}，极限为{limit}",
@@ -339,7 +341,7 @@ def _life(item: Life, profile: Profile, lang: str) -> str:
     elif item.p90_s <= 0.0:
         return _REACHED[lang].format(part=name)
     else:
-        near = item.p50_s < VAGUE * item.p90_s
+        near = item.p50_s < VAGUE * item.p90_s or item.p50_s < SOON <= item.p90_s
         size = item.p90_s if near else item.p50_s
         low = span_of(item.p10_s, size, lang, bare=True)
         middle = span_of(item.p50_s, size, lang, bare=lang == "en")
@@ -347,7 +349,8 @@ def _life(item: Life, profile: Profile, lang: str) -> str:
             part=name, low=low, high=span_of(item.p90_s, size, lang), middle=middle
         )
     if item.fraction is not None:
-        text += _LEFT[lang].format(share=f"{100 * item.fraction:.0f}%")
+        share = f"{100 * item.fraction:.0f}%"
+        text += _LEFT[lang].format(share=_TRACE[lang] if share == "0%" else share)
     return text
 
 

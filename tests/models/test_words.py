@@ -146,6 +146,10 @@ def test_a_band_of_life() -> None:
         == "Bearing: limit reached in 6 to 14 days, most likely 9; 30% of its life is left"
     )
     assert explain(life(6, 9, 14), PUMP, "zh") == "Bearing：预计6至14天后达到极限，最可能为9天"
+    assert explain(life(12, 14, 17, fraction=0.004), PUMP) == (
+        "Bearing: limit reached in 12 to 17 days, most likely 14; less than 1% of its life is left"
+    )
+    assert explain(life(12, 14, 17, fraction=0.0), PUMP, "zh").endswith("；剩余寿命不足1%")
     assert explain(life(0, 0, 0), PUMP) == "Bearing: limit reached"
     assert explain(life(None, None, None), PUMP) == (
         "Bearing: not enough data yet to say how long it lasts"
@@ -166,6 +170,8 @@ def test_a_band_of_life() -> None:
             "4.3 to 5.5 days, most likely 4.9",
             "4.3至5.5天后达到极限，最可能为4.9天",
         ),
+        ((0, 0.07, 0.35), "0 to 8 hours, most likely 2", "0至8小时后达到极限，最可能为2小时"),
+        ((0, 0.03, 0.06), "0 to 86 minutes, most likely 43", "0至86分钟后达到极限，最可能为43分钟"),
         ((8.6, 9.97, 12.4), "8.6 to 12 days, most likely 10", "8.6至12天后达到极限，最可能为10天"),
     ],
 )
