@@ -74,6 +74,7 @@ _UNEXPLAINED: Final = {
     "zh": "{signal}为{value}，比{contexts}所能解释的{side}{gap}，且持续存在",
 }
 _COMPARED: Final = {"en": "{signal} is {value}, {gap}", "zh": "{signal}为{value}，{gap}"}
+_POINTS: Final = {"en": "{gap} percentage point{s}", "zh": "{gap}个百分点"}
 _SISTERS: Final = {
     "en": "{gap} {side} {count} machines like it under the same conditions",
     "zh": "比相同工况下{count}台同类设备{side}{gap}",
@@ -256,7 +257,7 @@ def _seen(item: Condition, profile: Profile, lang: str) -> str:
         return _UNEXPLAINED[lang].format(
             signal=name,
             value=value,
-            gap=quantity(abs(item.value - item.expected), unit),
+            gap=_apart(item.value, item.expected, unit, lang),
             side=_SIDES[lang][item.value > item.expected],
             contexts=contexts,
         )
@@ -321,11 +322,20 @@ def _gap(item: Comparison, profile: Profile, lang: str) -> str:
     beside = "" if item.beside is None else _inside(_signal(item.beside, profile, lang)[0], lang)
     words = _SISTERS if item.beside is None else _BESIDE
     return words[lang].format(
-        gap=quantity(abs(item.value - item.expected), _signal(item.signal, profile, lang)[1]),
+        gap=_apart(item.value, item.expected, _signal(item.signal, profile, lang)[1], lang),
         side=_SIDES[lang][item.value > item.expected],
         count=item.sisters,
         beside=beside,
     )
+
+
+def _apart(one: float, other: float, unit: str | None, lang: str) -> str:
+    """Return a difference with its unit; of shares points, because 5 % less is something else."""
+    gap = abs(one - other)
+    if unit != "%":
+        return quantity(gap, unit)
+    points = figure(gap, 3)
+    return _POINTS[lang].format(gap=points, s="" if points == "1" else "s")
 
 
 def _inside(title_of: str, lang: str) -> str:

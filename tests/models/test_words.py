@@ -1,7 +1,7 @@
 import msgspec
 import pytest
 
-from models.assessment import Assessment, Check, Condition, Contribution, Life, State
+from models.assessment import Assessment, Check, Comparison, Condition, Contribution, Life, State
 from models.figures import quantity, span
 from models.profile import Limits, Norm, Profile, Signal, load_profiles, parse_profile
 from models.units import shown
@@ -382,3 +382,11 @@ def test_within_two_days_of_the_end_wear_is_told_by_the_hour() -> None:
     near = msgspec.structs.replace(life(0.5, 1, 2), slope_per_s=0.3 / 3600, **names)
     said = drivers(near, load_profiles()["air-purifier"])
     assert said[0].endswith("moves by 0.3 Pa an hour towards the limit of 250 Pa")
+
+
+def test_a_difference_of_shares_is_told_in_points() -> None:
+    """40 % is 55 points below 95 %, and not 55 % of it."""
+    battery = load_profiles()["battery-pack"]
+    item = Comparison(signal="state_of_health", value=40.1, expected=94.8, spread=1.0, sisters=5)
+    assert ", 54.7 percentage points below 5 machines like it" in explain(item, battery)
+    assert explain(item, battery, "zh").endswith("低54.7个百分点")
