@@ -33,11 +33,11 @@ from cloud.notify import Notifier, channels_from
 from cloud.notify.operator import Operator
 from cloud.places import places
 from cloud.quota import Limits
+from cloud.retention import Retention
 from cloud.service import Service
 from cloud.settings import CloudSettings, LimitSettings
 from cloud.telemetry import TelemetryStore
 from cloud.telemetry.opening import open_telemetry
-from cloud.times import believed, rfc3339
 from models.profile import Profile, load_profiles
 
 T = TypeVar("T")
@@ -121,6 +121,16 @@ class App:
         self.telemetry: TelemetryStore = open_telemetry(
             settings.telemetry, self.folder, now_ns, self.ledger.quarantine_add
         )
+        link = Link(settings.broker, now_ns, _limits(settings.limits))
+        self._drifts: Drifts = {}
+        self.service = self._ingesting(link)
+        self.retention = Retention(
+            self.ledger,
+            self.telemetry,
+            self.folder,
+            now_ns,
+            lambda: self.service.pipeline.decoder.told_ns,
+        )
         self.notifier = Notifier(
             self.ledger,
             channels_from(settings.notify, self.folder),
@@ -128,12 +138,17 @@ class App:
             now=now_ns,
             link=self._link(),
         )
-        link = Link(settings.broker, now_ns, _limits(settings.limits))
-        self.console = Console(
-            self.ledger, link, Signer(self.folder), submit=self.submit, now=now_ns
-        )
-        self._drifts: Drifts = {}
-        self.service = Service(
+        self.operator = Operator(self.notifier, self.service.shortage, self.folder, now_ns)
+        signer = Signer(self.folder)
+        self.console = Console(self.ledger, link, signer, submit=self.submit, now=now_ns)
+        self.live = Live(self.ledger, now_ns)
+        self.service.pipeline.on_heard = self.live.heard
+        self.server = _Server(self._uvicorn())
+        self._tasks: tuple[asyncio.Task[None], ...] = ()
+
+    def _ingesting(self, link: Link) -> Service:
+        settings = self.settings
+        service = Service(
             folder=self.folder,
             profiles=self.profiles,
             telemetry=self.telemetry,
@@ -146,15 +161,11 @@ class App:
             free_percent=settings.limits.free_disk_percent,
             detectors=detectors_of(settings.detectors, self.profiles, self._drifts),
         )
-        self.operator = Operator(self.notifier, self.service.shortage, self.folder, now_ns)
-        self.live = Live(self.ledger, now_ns)
-        self.service.pipeline.on_heard = self.live.heard
         if settings.broker.registered:
-            self.service.ingest.admission = Admission(
+            service.ingest.admission = Admission(
                 self.ledger.devices_registered, now_ns, link.births_again
             )
-        self.server = _Server(self._uvicorn())
-        self._tasks: tuple[asyncio.Task[None], ...] = ()
+        return service
 
     def _link(self) -> Callable[[str, str], str] | None:
         """Return what makes the links in alerts; without a public address there are none."""
@@ -288,21 +299,7 @@ class App:
 
     def trim(self) -> None:
         """Delete readings and kept replies that are past their retention."""
-        now = now_ns()
-        until = believed(now, self.service.pipeline.decoder.told_ns)
-        count, data_time, after = 0, [], None
-        while True:
-            rows, after = self.ledger.machines(after=after, limit=1000)
-            count += len(rows)
-            data_time += [row.id for row in rows if row.clock == "data"]
-            if after is None:
-                break
-        if until is None and len(data_time) < count:
-            log.warning("retention: no device has told a time of its own, so nothing is deleted")
-            return
-        if until is not None and until < now:
-            log.warning("retention: no device's clock is past %s: that counts", rfc3339(until))
-        self.telemetry.trim(until or 0, data_time)
+        until = self.retention.readings()
         if until is not None:
             self._writer.submit(self.ledger.forget_replies, until).result()
 

@@ -33,18 +33,6 @@ def rfc3339(ns: int) -> str:
     return f"{stamp}.{digits}Z"
 
 
-def believed(now_ns: int, told_ns: int) -> int | None:
-    """Return the time by which something may be deleted as too old, ns since 1970 UTC.
-
-    The service's clock `now_ns` alone deletes nothing: it must be borne out by `told_ns`, the
-    newest time that a device gave by its own clock (0: none did). That is the clock's time while
-    it is at most a day later, else `told_ns`; None when no device has told a time.
-    """
-    if not told_ns:
-        return None
-    return now_ns if now_ns <= told_ns + DAY else told_ns
-
-
 def parse_time(text: str, field: str) -> int:
     """Read RFC 3339 or a whole number of ns since 1970 UTC; `Refused` names the field."""
     found = _TIME.fullmatch(text)

@@ -130,6 +130,27 @@ def test_what_no_devices_clock_bears_out_deletes_nothing(
     assert "no device has told a time of its own" in caplog.text
 
 
+def test_what_clocks_that_are_ahead_together_would_delete_stays_for_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    plant = Plant(settings_for(tmp_path))
+    plant.go_on()
+    plant.close()
+
+    def look(at_ns: int) -> int:
+        monkeypatch.setattr("cloud.app.now_ns", lambda: at_ns)
+        with contextlib.closing(build(plant.settings)) as app:
+            app.service.pipeline.decoder.told_ns = at_ns  # as a device of this site would say
+            app.trim()
+            return len(app.telemetry.series("zeta.pump1", "vibration_rms", *EVER, MANY).times_ns)
+
+    assert look(T0 + S) == 1
+    assert look(AHEAD) == 1
+    assert "two days more with each day" in caplog.text
+    (tmp_path / "retention.json").write_bytes(b"{")  # a first look again
+    assert look(AHEAD) == 0
+
+
 def test_what_devices_told_outlives_a_restart(tmp_path: Path) -> None:
     plant = Plant(settings_for(tmp_path))
     plant.go_on()
