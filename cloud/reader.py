@@ -87,7 +87,7 @@ def _own(sheet: Sheet) -> Sheet:
     data = sheet.data.copy()
     times_ns = None if sheet.times_ns is None else sheet.times_ns.copy()
     table = None if sheet.table is None else data
-    return Sheet(sheet.layout, data, sheet.check, whole=sheet.whole, table=table, times_ns=times_ns)
+    return msgspec.structs.replace(sheet, data=data, table=table, times_ns=times_ns)
 
 
 @entry
@@ -165,7 +165,7 @@ class _Alike:
         said = [self._said(k, numbers, templates) for k in range(4)]
         offsets = self._offsets(payloads, templates)
         out: list[Batch | None] = []
-        for one, offsets_ns, (fits, finite), check, whole, u, seq, t0_ns, mono_ns in zip(
+        for one, offsets_ns, (fits, finite), check, whole, mark, u, seq, t0_ns, mono_ns in zip(
             templates, offsets, found.tolist(), *checks, *said, strict=True
         ):
             if not fits:
@@ -175,9 +175,9 @@ class _Alike:
             if offsets_ns is None:
                 out.append(None)
                 continue
-            table, known = data if finite else None, one.batch
+            known = one.batch
             batch = Batch(
-                columns=Sheet(layout, data, check, whole=whole, table=table, times_ns=times_ns),
+                columns=Sheet(layout, data, check, whole, data if finite else None, times_ns, mark),
                 count=known.count,
                 boot=known.boot,
                 seq=seq,
@@ -194,10 +194,11 @@ class _Alike:
 
     def _take_apart(
         self, payloads: Sequence[bytes], templates: Sequence[Template], numbers: Any, found: Any
-    ) -> tuple[Iterator[tuple[Any, Any]], tuple[list[int], list[int]]]:
-        """Return the values, and times or None, of each that fits; and two checksums of all.
+    ) -> tuple[Iterator[tuple[Any, Any]], tuple[list[int], list[int], list[int]]]:
+        """Return the values, and times or None, of each that fits; and three checksums of all.
 
-        These are of the columns, and of the message. `numbers`, `found`: see `_taken_apart`.
+        These are of the columns, the message, and its content (`codec.fingerprint`). `numbers`,
+        `found`: see `_taken_apart`.
         """
         shape, layout, count = self.shape, self.shape.layout, len(payloads)
         joined = np.frombuffer(b"".join(payloads), np.uint8)
@@ -211,9 +212,25 @@ class _Alike:
         checks = crc32s(joined, firsts + shape.columns, firsts + self.size)
         before = crc32s(joined, firsts, firsts + shape.columns)
         whole = of_joined(before, checks, np.full(count, layout.size))
+        prints = self._prints(joined, templates, numbers, checks)
         if not found[:, 0].all():  # what goes on keeps nothing of what does not
             room = room[found[:, 0]]
-        return self._rows(room), (checks.tolist(), whole.tolist())
+        return self._rows(room), (checks.tolist(), whole.tolist(), prints.tolist())
+
+    def _prints(self, joined: Any, templates: Sequence[Template], numbers: Any, checks: Any) -> Any:
+        """Return the fingerprint of each message, from the checksum of its columns."""
+        printed = np.frombuffer(bytearray().join([one.printed for one in templates]), np.uint8)
+        rows = printed.reshape(len(templates), -1)
+        for at, k in ((codec.PRINTED_T0, 2), (codec.PRINTED_MONO, 3)):
+            if self.shape.numbers[k].size:
+                rows[:, at : at + 8] = numbers[:, k : k + 1].view(np.uint8)
+        ends = np.arange(rows.shape[1], len(printed) + 1, rows.shape[1])
+        prints = crc32s(printed, ends - rows.shape[1], ends, checks)
+        first, size, _ = self.shape.offsets
+        if size:
+            firsts = np.arange(first, len(joined), self.size)
+            prints = crc32s(joined, firsts, firsts + size, prints)
+        return prints
 
     def _rows(self, room: Any) -> Iterator[tuple[Any, Any]]:
         """Yield the values of each message that `room` has, and its times or None."""

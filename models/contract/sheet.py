@@ -4,12 +4,15 @@ A batch of ten signals is mostly ten runs of little-endian numbers. A `Sheet` ke
 makes a `Column` of one only when asked for it; what it says is the same.
 """
 
+from abc import ABCMeta
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate, chain
 from threading import Lock
 from typing import Any, Final
 from weakref import WeakValueDictionary
 from zlib import crc32
+
+import msgspec
 
 from models.contract.messages import ITEM_SIZE, Column
 
@@ -106,32 +109,25 @@ def layout(names: tuple[str, ...], types: str, count: int) -> Layout:
     return _layouts.get(names, types, count)
 
 
-class Sheet(Mapping[str, Column]):
+class _Meta(msgspec.StructMeta, ABCMeta):
+    """Of a struct that is a mapping."""
+
+
+class Sheet(Mapping[str, Column], msgspec.Struct, metaclass=_Meta, frozen=True, gc=False, eq=False):
     """Columns of one layout, their values one behind the other in `data`: bytes, or an array.
 
     `check`: the checksum of `Layout.join`. Where a reader has made them: `table`, the values as an
-    array (columns, count), then none is infinite; `times_ns` (count,), the samples' times; and
-    `whole`, the checksum of the message.
+    array (columns, count), then none is infinite; `times_ns` (count,), the samples' times; `whole`,
+    the checksum of the message; and `print`, what `codec.fingerprint` says of it.
     """
 
-    __slots__ = ("check", "data", "layout", "table", "times_ns", "whole")
-
-    def __init__(
-        self,
-        layout: Layout,
-        data: Any,
-        check: int,
-        *,
-        whole: int | None = None,
-        table: Any = None,
-        times_ns: Any = None,
-    ) -> None:
-        self.layout = layout
-        self.data = data
-        self.check = check
-        self.whole = whole
-        self.table = table
-        self.times_ns = times_ns
+    layout: Layout
+    data: Any
+    check: int
+    whole: int | None = None
+    table: Any = None
+    times_ns: Any = None
+    print: int | None = None
 
     def __getitem__(self, name: str) -> Column:
         at = self.layout.places[name]

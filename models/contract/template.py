@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from models.contract import cbor_codec
+from models.contract import cbor_codec, codec
 from models.contract.messages import MAX_NUMBER, Batch
 from models.contract.sheet import BYTES, TAGS, Layout, head, layout
 from models.contract.times import MAX_INSTANT
@@ -70,10 +70,10 @@ class Template:
     """What a batch has in common with the next ones of its device.
 
     `head`: the bytes before the columns. `batch`: what it says, without readings, and None for what
-    stands in a place of the shape.
+    stands in a place of the shape. `printed`: what `codec.printed` says of that.
     """
 
-    __slots__ = ("batch", "head", "shape", "size")
+    __slots__ = ("batch", "head", "printed", "shape", "size")
 
     def __init__(self, payload: bytes, batch: Batch, of: Layout, columns: int) -> None:
         """Take over a batch whose columns stand, as `of` says, from byte `columns` on."""
@@ -93,7 +93,8 @@ class Template:
             offsets_ns=0 if offsets.size else batch.offsets_ns,
             dictionary=None if batch.dictionary is None else sys.intern(batch.dictionary),
         )
-        own = (self.head, batch.boot, self.batch.offsets_ns)
+        self.printed = codec.printed(self.batch)
+        own = (self.head, self.printed, batch.boot, self.batch.offsets_ns)
         self.size = OF_TEMPLATE + bytes_of(own)  #: bytes, without those of the shape
 
 
