@@ -4,20 +4,31 @@ numpy's indexing would do a word byte by byte, and count the references of an ar
 Little-endian, at any address. Nobody checks it: the caller keeps the array, and room behind.
 """
 
-from collections.abc import Callable
-from typing import Any
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core.cgutils import raw_memcpy
 from numba.extending import intrinsic
+from numpy.typing import NDArray
 
+_HEAD: Final = sys.getsizeof(b"") - 1  #: of an object of bytes, which CPython has at its `id`
 _BYTE, _WORD = ir.IntType(8), ir.IntType(64)
 
 
 def compiled(build: Callable[..., Any]) -> Any:
     """Return what compiled code calls: `build` says its types and makes its instructions."""
     return intrinsic(build)
+
+
+def addresses(parts: Sequence[bytes]) -> NDArray[np.int64]:
+    """Return where the bytes of each part are, (parts,): as long as the caller keeps these."""
+    if not set(map(type, parts)) <= {bytes}:
+        raise TypeError("bytes are expected, nothing else stands there")
+    return np.fromiter(map(id, parts), np.int64, len(parts)) + _HEAD
 
 
 def _store(size: Any) -> Any:
@@ -39,6 +50,17 @@ def put_word(_typing: Any, _at: Any, _word: Any) -> Any:
 def put_byte(_typing: Any, _at: Any, _byte: Any) -> Any:
     """Store a uint8 at an address."""
     return types.void(types.int64, types.uint8), _store(_BYTE)
+
+
+@compiled
+def get_byte(_typing: Any, _at: Any) -> Any:
+    """Return the byte at an address as a uint64."""
+
+    def code(_context: Any, builder: Any, _signature: Any, values: Any) -> Any:
+        byte = builder.load(builder.inttoptr(values[0], ir.PointerType(_BYTE)))
+        return builder.zext(byte, _WORD)
+
+    return types.uint64(types.int64), code
 
 
 @compiled

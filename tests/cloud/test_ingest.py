@@ -1,6 +1,6 @@
 import errno
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -155,17 +155,17 @@ def test_a_full_disk_leaves_everything_to_be_sent_again(
     whole = segment(ingest)
     group = [up(batch(1, [2.0])), up(birth(), "birth"), up(b"junk")]
     with monkeypatch.context() as patch:
-        left = room
+        left, write = room, os.pwrite
 
-        def fills(descriptor: int, pieces: Sequence[bytes]) -> int:
+        def fills(descriptor: int, image: memoryview, at: int) -> int:
             nonlocal left
             if not left:
                 raise OSError(errno.ENOSPC, "No space left on device")
-            taken = os.write(descriptor, b"".join(pieces)[:left])
+            taken = write(descriptor, image[:left], at)
             left -= taken
             return taken
 
-        patch.setattr(os, "writev", fills)
+        patch.setattr(os, "pwrite", fills)
         for _ in range(3):
             left = room
             with pytest.raises(StoreFull):
