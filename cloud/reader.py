@@ -13,15 +13,15 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from cloud.crc import crc32s, of_joined
-from cloud.intrinsics import copy
+from cloud.crc import crc32_at, moved_by, product
+from cloud.intrinsics import addresses, copy, get_byte, put_word
 from models.contract import codec, topics
 from models.contract.errors import ContractError
 from models.contract.messages import Batch
 from models.contract.sheet import Sheet
 from models.contract.template import Shape, Template, bytes_of, template
 from models.contract.times import MAX_OFFSET
-from models.life.compiled import entry
+from models.life.compiled import entry, lean
 
 MAX_TOPICS: Final = 65_536
 MAX_BYTES: Final = 1 << 27  #: that templates take, by `Template.size` and their shapes
@@ -90,44 +90,69 @@ def _own(sheet: Sheet) -> Sheet:
     return msgspec.structs.replace(sheet, data=data, table=table, times_ns=times_ns)
 
 
-@entry
-def _taken_apart(messages: Any, shape: Any, values: Any, numbers: Any, found: Any) -> None:
-    """Take messages apart into values and `numbers` (messages, 4), those of `Shape`.
+@lean
+def _same(one: Any, other: Any, pieces: Any) -> Any:
+    """Whether bytes at two addresses are the same in all pieces (pieces, 2)."""
+    differ = np.uint64(0)
+    for piece in range(len(pieces)):
+        for k in range(pieces[piece, 0], pieces[piece, 1]):
+            differ |= get_byte(one + k) ^ get_byte(other + k)
+    return differ == 0
 
-    `found` (messages, 2) says of each: fits, finite. Fits: all stands where it should, and no
-    number is too large. Finite: they are doubles, and none is infinite.
-    `messages`: the messages, and what stands before the columns of each but for what differs, both
-    (messages, bytes). `shape`: the pieces of the latter that stay, and places of numbers; then of
-    the columns the bytes of all heads, how many each has and the values behind it, (columns, 2);
-    then how many numbers they have together if they are doubles, and the step of times.
+
+@lean
+def _copied(to: Any, at: Any, titles: Any, sizes: Any) -> Any:
+    """Copy the values of columns; return whether each stands behind its head."""
+    same, title = True, 0
+    for column in range(len(sizes)):
+        for _ in range(sizes[column, 0]):
+            same &= get_byte(at) == np.uint64(titles[title])
+            at += 1
+            title += 1
+        copy(to, at, sizes[column, 1])
+        at += sizes[column, 1]
+        to += sizes[column, 1]
+    return same
+
+
+@entry
+def _taken_apart(parts: Any, shape: Any, values: Any, told: Any) -> None:
+    """Take messages apart into `values` and what is `told` of each.
+
+    That are `numbers` (messages, 4), those of `Shape`; `found` (messages, 2), whether all stands
+    where it should and no number is too large, and whether values are doubles of which none is
+    infinite; and `sums` (messages, 3), the checksums of the columns, of the message and of its
+    content (`codec.fingerprint`).
+    `parts` (3, messages): where each message is, its template's head and what that prints.
+    `shape`: the bytes of a message, of its head and of what is printed, and the offsets' place;
+    the pieces of the head that stay, and places of numbers; then of the columns the bytes of all
+    heads, how many each has and the values behind it, (columns, 2); then how many numbers they have
+    together if they are doubles, and the step of times.
     `values`: room (messages, bytes), and if they are doubles the same as int64: what they leave
-    of it gets the times.
+    of it gets the times; and room for what is printed, (messages, bytes).
     """
-    bodies, heads = messages
-    pieces, places, titles, sizes, doubles, step_ns = shape
-    room, words = values
-    for i in range(len(bodies)):
-        other = np.uint8(0)
-        for piece in range(len(pieces)):
-            for at in range(pieces[piece, 0], pieces[piece, 1]):
-                other |= bodies[i, at] ^ heads[i, at]
-        same = other == 0
+    (size, head, width, first, more), pieces, places, titles, sizes, doubles, step_ns = shape
+    room, words, printed = values
+    numbers, found, sums = told
+    moved = moved_by(size - head)
+    for i in range(len(found)):
+        at, to = parts[0, i], printed[i].ctypes.data
+        same = _same(at, parts[1, i], pieces)
+        copy(to, parts[2, i], width)
         for k in range(len(places)):
             number = np.uint64(0)
-            for at in range(places[k, 0], places[k, 0] + places[k, 1]):
-                number = number << np.uint64(8) | np.uint64(bodies[i, at])
+            for place in range(places[k, 0], places[k, 0] + places[k, 1]):
+                number = number << np.uint64(8) | get_byte(at + place)
             same &= number <= np.uint64(places[k, 2])
             numbers[i, k] = np.int64(number)
-        at, title, to = heads.shape[1], 0, 0
-        for column in range(len(sizes)):
-            for _ in range(sizes[column, 0]):
-                same &= bodies[i, at] == titles[title]
-                at += 1
-                title += 1
-            size = sizes[column, 1]
-            copy(room[i].ctypes.data + to, bodies[i].ctypes.data + at, size)
-            at += size
-            to += size
+            if places[k, 1] and places[k, 3] >= 0:
+                put_word(to + places[k, 3], number)
+        check = crc32_at(at + head, at + size, np.uint32(0))
+        sums[i, 0] = check
+        sums[i, 1] = product(moved, crc32_at(at, at + head, np.uint32(0))) ^ check
+        check = crc32_at(to, to + width, check)
+        sums[i, 2] = crc32_at(at + first, at + first + more, check)
+        same &= _copied(room[i].ctypes.data, at + head, titles, sizes)
         infinite = doubles == 0
         for k in range(doubles):
             infinite |= words[i, k] & _MAGNITUDE == _INFINITE
@@ -141,16 +166,20 @@ class _Alike:
 
     __slots__ = ("_compiled", "_timed", "shape", "size", "templates")
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: Shape, printed: int) -> None:
+        """`printed`: bytes that templates of the shape print."""
         self.templates = 0
         self.shape = shape
         self.size = shape.size
-        of = shape.layout
+        of, offsets = shape.layout, shape.offsets
         #: whether times go with the columns: they stand in a place, and at even distances
         self._timed = of.doubles and shape.t0_ns.size > 0 and shape.step_ns is not None
+        whole = self.size, shape.columns, printed, offsets.first, offsets.size
+        where = -1, -1, codec.PRINTED_T0, codec.PRINTED_MONO
         self._compiled = (
+            np.array(whole, np.int64),
             np.array(shape.pieces, np.int64),
-            np.array(shape.numbers, np.int64),
+            np.array([(*of, at) for of, at in zip(shape.numbers, where, strict=True)], np.int64),
             np.frombuffer(b"".join(of.heads), np.uint8),
             np.array([*zip(map(len, of.heads), of.sizes, strict=True)]),
             len(of.names) * of.count if of.doubles else 0,
@@ -161,12 +190,13 @@ class _Alike:
         """Return the batches of payloads of this `size`; None for one that is of another shape."""
         layout, count = self.shape.layout, len(payloads)
         numbers, found = np.empty((count, 4), np.int64), np.empty((count, 2), np.bool_)
-        rows, checks = self._take_apart(payloads, templates, numbers, found)
+        sums = np.empty((count, 3), np.uint32)
+        rows = self._take_apart(payloads, templates, (numbers, found, sums))
         said = [self._said(k, numbers, templates) for k in range(4)]
         offsets = self._offsets(payloads, templates)
         out: list[Batch | None] = []
         for one, offsets_ns, (fits, finite), check, whole, mark, u, seq, t0_ns, mono_ns in zip(
-            templates, offsets, found.tolist(), *checks, *said, strict=True
+            templates, offsets, found.tolist(), *sums.T.tolist(), *said, strict=True
         ):
             if not fits:
                 out.append(None)
@@ -193,44 +223,21 @@ class _Alike:
         return out
 
     def _take_apart(
-        self, payloads: Sequence[bytes], templates: Sequence[Template], numbers: Any, found: Any
-    ) -> tuple[Iterator[tuple[Any, Any]], tuple[list[int], list[int], list[int]]]:
-        """Return the values, and times or None, of each that fits; and three checksums of all.
-
-        These are of the columns, the message, and its content (`codec.fingerprint`). `numbers`,
-        `found`: see `_taken_apart`.
-        """
-        shape, layout, count = self.shape, self.shape.layout, len(payloads)
-        joined = np.frombuffer(b"".join(payloads), np.uint8)
-        heads = np.frombuffer(b"".join([one.head for one in templates]), np.uint8)
+        self, payloads: Sequence[bytes], templates: Sequence[Template], told: Any
+    ) -> Iterator[tuple[Any, Any]]:
+        """Return the values, and times or None, of each that fits. `told`: as there."""
+        layout, count = self.shape.layout, len(payloads)
+        parts = payloads, [one.head for one in templates], [one.printed for one in templates]
         width = layout.ends[-1] + (8 * layout.count if self._timed else 0)
         room = np.empty((count, width), np.uint8)
         words = room.view(np.int64) if layout.doubles else np.empty((count, 0), np.int64)
-        bodies = joined.reshape(count, self.size), heads.reshape(count, shape.columns)
-        _taken_apart(bodies, self._compiled, (room, words), numbers, found)
-        firsts = np.arange(0, len(joined), self.size)
-        checks = crc32s(joined, firsts + shape.columns, firsts + self.size)
-        before = crc32s(joined, firsts, firsts + shape.columns)
-        whole = of_joined(before, checks, np.full(count, layout.size))
-        prints = self._prints(joined, templates, numbers, checks)
-        if not found[:, 0].all():  # what goes on keeps nothing of what does not
-            room = room[found[:, 0]]
-        return self._rows(room), (checks.tolist(), whole.tolist(), prints.tolist())
-
-    def _prints(self, joined: Any, templates: Sequence[Template], numbers: Any, checks: Any) -> Any:
-        """Return the fingerprint of each message, from the checksum of its columns."""
-        printed = np.frombuffer(bytearray().join([one.printed for one in templates]), np.uint8)
-        rows = printed.reshape(len(templates), -1)
-        for at, k in ((codec.PRINTED_T0, 2), (codec.PRINTED_MONO, 3)):
-            if self.shape.numbers[k].size:
-                rows[:, at : at + 8] = numbers[:, k : k + 1].view(np.uint8)
-        ends = np.arange(rows.shape[1], len(printed) + 1, rows.shape[1])
-        prints = crc32s(printed, ends - rows.shape[1], ends, checks)
-        first, size, _ = self.shape.offsets
-        if size:
-            firsts = np.arange(first, len(joined), self.size)
-            prints = crc32s(joined, firsts, firsts + size, prints)
-        return prints
+        values = room, words, np.empty((count, len(templates[0].printed)), np.uint8)
+        places = np.stack([addresses(part) for part in parts])
+        _taken_apart(places, self._compiled, values, told)
+        fits = told[1][:, 0]
+        if not fits.all():  # what goes on keeps nothing of what does not
+            room = room[fits]
+        return self._rows(room)
 
     def _rows(self, room: Any) -> Iterator[tuple[Any, Any]]:
         """Yield the values of each message that `room` has, and its times or None."""
@@ -354,7 +361,7 @@ class Reader:
     def _keep(self, kept: _Kept, fresh: Template) -> None:
         alike = self._shapes.get(fresh.shape)
         if alike is None:
-            alike = self._shapes[fresh.shape] = _Alike(fresh.shape)
+            alike = self._shapes[fresh.shape] = _Alike(fresh.shape, len(fresh.printed))
             self.size += _weight(fresh.shape)
         fresh.shape = alike.shape
         alike.templates += 1
