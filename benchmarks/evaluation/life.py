@@ -204,14 +204,21 @@ def _figures(one: Set, folds: list[dict[str, Any]], without: frozenset[str]) -> 
     return found | details(lines("whole", "forewarn", folds), read(runs).runs, one)
 
 
-def _widths(folds: list[dict[str, Any]]) -> list[float]:
-    """Return the mean width of each fold's bands at the same forecasts and ages: all folds'."""
-    lines = [line for fold in folds for line in fold["whole"]["forewarn"]]
-    forecast = np.array([float(line.split(",")[3]) for line in lines])
+def _widths(folds: list[dict[str, Any]]) -> dict[str, list[float]]:
+    """Return mean widths of each fold's bands at the same forecasts and ages: those of all folds.
+
+    At every row, and at random ages of each unit alike: where rows count, long lives count more.
+    """
+    cells = [line.split(",") for fold in folds for line in fold["whole"]["forewarn"]]
+    forecast = np.array([float(cell[3]) for cell in cells])
     age = np.concatenate([fold["age"] for fold in folds])
     bands = (msgspec.convert(fold["bands"], Bands) for fold in folds)
     edges = [one.around(forecast, age) for one in bands]
-    return [float((high - low).mean()) for low, _, high in edges]
+    many = life_cuts.cuts(np.array([cell[0] for cell in cells]), np.random.default_rng(0))
+    return {
+        "whole": [float((high - low).mean()) for low, _, high in edges],
+        "many": [float((high - low)[many].mean()) for low, _, high in edges],
+    }
 
 
 def _verb(verb: str, at: Path, fold: int, one: Set, part: str = "whole") -> list[str]:

@@ -28,11 +28,7 @@ def figures(units: NDArray[np.str_], truth: Array, band: Array) -> dict[str, Any
         band: 5, 50 and 95 % points, (n, 3).
     """
     chance = np.random.default_rng(0)
-    at = []
-    for unit in dict.fromkeys(units):
-        own = np.flatnonzero(units == unit)
-        at.append(own[chance.integers(min(EARLIEST, len(own) - 1), len(own), CUTS) - 1])
-    rows = np.array(at)
+    rows = cuts(units, chance)
     true, low, high = truth[rows], band[rows, 0], band[rows, 2]
     held = (true >= low - 1e-9) & (true <= high + 1e-9)
     outside = np.maximum(low - true, 0.0) + np.maximum(true - high, 0.0)
@@ -47,6 +43,15 @@ def figures(units: NDArray[np.str_], truth: Array, band: Array) -> dict[str, Any
     late = true <= LATE
     once = (held & late).sum(axis=0) / np.maximum(late.sum(axis=0), 1)
     return found | {"swing": (float(once.min()), float(once.max()))}
+
+
+def cuts(units: NDArray[np.str_], chance: np.random.Generator) -> NDArray[np.intp]:
+    """Return rows at random ages of each unit, (u, CUTS); `units` of each row, (n,)."""
+    at = []
+    for unit in dict.fromkeys(units):
+        own = np.flatnonzero(units == unit)
+        at.append(own[chance.integers(min(EARLIEST, len(own) - 1), len(own), CUTS) - 1])
+    return np.array(at)
 
 
 def _share(

@@ -64,4 +64,5 @@ def test_widths_of_folds_are_compared_at_the_forecasts_of_all() -> None:
         for unit, spread in (("a", 2.0), ("b", 1.0))
     )
     widths = life._widths([wide, narrow])
-    assert widths == [10.0, 5.0]
+    assert widths["whole"] == [10.0, 5.0]
+    assert widths["many"] == [8.0, 4.0]  # a unit of two rows is cut at its first
