@@ -1,11 +1,12 @@
 """The ingest thread: link → ingest → pipeline, with ticks, actions, snapshots and recovery."""
 
 import logging
+import math
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,7 +37,7 @@ from models.profile import Profile
 
 TICK_NS: Final = 1_000_000_000
 BEHIND_BYTES: Final = 16 << 20  #: that what is durable and waits to be taken further may take
-CAUGHT_UP: Final = 2  #: portions taken further, at least, for each group that comes
+FURTHER_S: Final = 0.03  #: what waits is taken further, a portion at least; then what has come is
 REPLAY_GROUP: Final = 256
 CALM_NS: Final = 10_000_000_000  #: a snapshot waits at most for a moment when nothing is behind
 RETRY_S: Final = 1.0
@@ -349,16 +350,16 @@ class Service:
         So does a copy of the state. What then waits is no more than `BEHIND_BYTES`.
         """
         self._behind.add(handled)
-        for taken in count():
-            if self.pipeline.full:
-                return
+        ends = math.inf if wholly else time.monotonic() + FURTHER_S
+        while not self.pipeline.full:
             if self._behind.bytes > BEHIND_BYTES:
                 self._keeper.copied()
-            elif taken >= CAUGHT_UP and self._link.waiting and not wholly:
-                return
             if self._keeper.copying or not self._behind:
                 return
             self.pipeline.apply(*self._behind.take())
+            late = time.monotonic() >= ends and self._behind.bytes <= BEHIND_BYTES
+            if late and self._link.waiting:
+                return
 
     def _save(self) -> None:
         """Have a snapshot taken of what the whole journal has come to."""

@@ -182,6 +182,7 @@ def test_what_comes_meanwhile_is_made_durable_before_a_large_group_is_taken_furt
     made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cloud.behind.PORTION_BYTES", 1)
+    monkeypatch.setattr("cloud.service.FURTHER_S", 0.0)
     steps: list[str] = []
     acknowledge, apply = Link.acknowledge, Pipeline.apply
 
@@ -201,13 +202,14 @@ def test_what_comes_meanwhile_is_made_durable_before_a_large_group_is_taken_furt
     made.service._once()
     made.service._once()
     each = ["1 applied"]
-    assert steps == ["5 acknowledged", *2 * each, "1 acknowledged", *4 * each]
+    assert steps == ["5 acknowledged", *each, "1 acknowledged", *5 * each]
 
 
 def test_a_snapshot_is_taken_however_much_comes(
     made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cloud.behind.PORTION_BYTES", 1)
+    monkeypatch.setattr("cloud.service.FURTHER_S", 0.0)
     comes([[up(batch(10 * n + k, [1.0])) for k in range(10)] for n in range(9)], monkeypatch)
     made.service._once()
     assert made.service._behind
