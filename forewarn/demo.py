@@ -19,7 +19,7 @@ from typing import Final
 from rich.console import Console
 from rich.live import Live
 
-from cloud.app import build
+from cloud.app import App, build
 from cloud.errors import CloudError
 from cloud.ledger import EventRow, Key
 from cloud.settings import CloudSettings
@@ -107,40 +107,49 @@ async def perform(
     screen: Screen,
 ) -> Performance | None:
     """Run the story until it is over, the time is up, or a signal comes (then None)."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, stop.set)
-    failure = SimulatedFleet(story).failures()[0]
+    stop, clock = _signalled(), asyncio.get_running_loop().time
     app = await asyncio.to_thread(build, service, demo=True, listener=listener)
-    begun = loop.time()
-    ends = begun + options.seconds if options.seconds else float("inf")
-    speed = pace(failure, options.seconds, options.speed)
+    begun = clock()
+    speed = pace(SimulatedFleet(story).failures()[0], options.seconds, options.speed)
     agents = [stage.host(folder, broker), *stage.fleet(folder, broker, story, speed)]
-    view = FleetView(Client(f"http://127.0.0.1:{app.settings.api.port}"), app.profiles)
-
-    def events(after: Key | None) -> Sequence[EventRow]:
-        return app.ledger.events(after=after)[0]
-
-    drivers = list(stage.drivers(agents))
-    workshop = Workshop(app.ledger, app.live, drivers)
-    app.api.add_middleware(Visits, workshop=workshop)
-    show = Performance(story, view, events, drivers, workshop.repaired)
+    show = _show(story, app, agents)
+    ends = begun + options.seconds if options.seconds else float("inf")
     async with app.running(), running(agents) as tasks:
-        while not stop.is_set() and not show.over and loop.time() < ends:
+        while not stop.is_set() and not show.over and clock() < ends:
             if tasks.done():
                 tasks.result()
             if app.service.failure is not None:
                 raise CloudError(f"the service stopped: {app.service.failure}")
             await asyncio.to_thread(show.look)
-            if show.first_ticket is None and view.tickets:
-                show.first_ticket = loop.time() - begun
+            if show.first_ticket is None and show.view.tickets:
+                show.first_ticket = clock() - begun
             screen.show(show.picture())
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), min(LOOK_S, max(ends - loop.time(), 0.0)))
+                await asyncio.wait_for(stop.wait(), min(LOOK_S, max(ends - clock(), 0.0)))
         await asyncio.to_thread(show.look)
         screen.show(show.picture())
     return None if stop.is_set() else show
+
+
+def _signalled() -> asyncio.Event:
+    """Return what is set when somebody wants the demo to end."""
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+def _show(story: Scenario, app: App, agents: list[Agent]) -> Performance:
+    """Return what follows the story; who resolves a ticket on the pages mends the machine."""
+    drivers = list(stage.drivers(agents))
+    workshop = Workshop(app.ledger, app.live, drivers)
+    app.api.add_middleware(Visits, workshop=workshop)
+    view = FleetView(Client(f"http://127.0.0.1:{app.settings.api.port}"), app.profiles)
+
+    def events(after: Key | None) -> Sequence[EventRow]:
+        return app.ledger.events(after=after)[0]
+
+    return Performance(story, view, events, drivers, workshop.repaired)
 
 
 def conclude(show: Performance | None, console: Console) -> int:

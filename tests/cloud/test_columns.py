@@ -2,7 +2,7 @@
 
 import gc
 import tracemalloc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +37,7 @@ class Way:
 
 
 def singles(names: Sequence[str], seq: int) -> dict[str, Column]:
-    return {name: Column(type="f", data=np.float32([seq]).tobytes()) for name in names}
+    return {name: Column(type="f", data=np.array([seq], np.float32).tobytes()) for name in names}
 
 
 def doubles(names: Sequence[str], seq: int) -> dict[str, Column]:
@@ -48,7 +48,10 @@ def doubles(names: Sequence[str], seq: int) -> dict[str, Column]:
     ("columns", "machines", "signals"), [(doubles, 5, 40), (doubles, 5, 200), (singles, 1, 100)]
 )
 def test_blocks_take_about_what_they_say(
-    tmp_path: Path, columns, machines: int, signals: int
+    tmp_path: Path,
+    columns: Callable[[Sequence[str], int], dict[str, Column]],
+    machines: int,
+    signals: int,
 ) -> None:
     path = Way(tmp_path)
     keys = {f"m{m}": MachineRef() for m in range(machines)}

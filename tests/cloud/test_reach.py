@@ -2,6 +2,7 @@
 
 import ssl
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -16,7 +17,7 @@ from cloud.settings import ApiSettings, BrokerSettings, CloudSettings
 from forewarn.broker import free_port
 
 
-def settings(folder: Path, **api: object) -> CloudSettings:
+def settings(folder: Path, **api: Any) -> CloudSettings:
     # Port 1 of loopback: nobody listens there; the link keeps trying and the rest works.
     return CloudSettings(
         data=str(folder), broker=BrokerSettings(port=1), api=ApiSettings(port=free_port(), **api)
@@ -34,7 +35,7 @@ def settings(folder: Path, **api: object) -> CloudSettings:
         ({"cert_file": "a.pem"}, "belong together"),
     ],
 )
-def test_settings_that_would_expose_it_are_refused(api: dict[str, str], said: str) -> None:
+def test_settings_that_would_expose_it_are_refused(api: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         ApiSettings(**api)
 

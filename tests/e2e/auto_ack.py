@@ -4,7 +4,8 @@ import sys
 from collections.abc import Callable
 
 import cloud.app
-from cloud.link import Limits, Link
+from cloud.link import Link
+from cloud.quota import Limits
 from cloud.settings import BrokerSettings
 
 
@@ -22,7 +23,7 @@ class AutoAckLink(Link):
         """Too late to matter."""
 
 
-cloud.app.Link = AutoAckLink  # type: ignore[misc]
+cloud.app.Link = AutoAckLink  # type: ignore[attr-defined]
 
 if __name__ == "__main__":
     from forewarn.__main__ import main

@@ -33,6 +33,7 @@ class LoggedOutbox(Outbox):
     """Writes a line for what is durable, after it is."""
 
     log = -1
+    device: str
 
     def append(self, batches: Sequence[tuple[str, Batch]]) -> list[Placed]:
         placed = super().append(batches)

@@ -10,9 +10,10 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -183,7 +184,7 @@ def _readings(here: Computer, port: int, machine: str) -> list[object]:
     return list(_until(lambda: _get(here, port, path + span).get("values")))
 
 
-def _until(look):  # type: ignore[no-untyped-def]
+def _until(look: Callable[[], Any]) -> Any:
     """Return what `look` finds as soon as it finds something."""
     for _ in range(240):
         found = look()

@@ -85,7 +85,9 @@ class Peer:
             self.client.will_set(will[0], will[1], qos=1)
         self.client.on_disconnect = lambda *_: self.gone.set()
         self.client.on_connect = lambda *a: self._connected.put(a[3].value)
-        self.client.on_message = lambda _c, _d, m: self.heard.put((m.topic, m.payload, m.retain))
+        self.client.on_message = lambda _c, _d, m: self.heard.put(
+            (m.topic, bytes(m.payload), m.retain)
+        )
         self.client.on_publish = lambda _c, _d, mid, reason, _p: self._ack(mid, reason.value)
         self.client.on_subscribe = lambda _c, _d, mid, reasons, _p: self._ack(mid, reasons)
         self.client.connect("127.0.0.1", port, keepalive=60)
@@ -115,7 +117,7 @@ class Peer:
 
     def until(self, marker: str) -> list[tuple[str, bytes, bool]]:
         """Return what was heard before a message with this payload."""
-        found = []
+        found: list[tuple[str, bytes, bool]] = []
         while True:
             one = self.heard.get(timeout=WAIT_S)
             if one[1] == marker.encode():

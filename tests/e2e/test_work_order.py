@@ -38,9 +38,13 @@ def publish(client: Client, first: int, last: int) -> None:
     values = plant.sample(np.arange(float(last)) * HOUR)[:, 0]
     for row in range(first, last, DAY_ROWS):
         rows = values[row : row + DAY_ROWS]
-        columns = {name: floats(rows[:, i]) for i, name in enumerate(plant.signals)}
+        columns = {name: floats(rows[:, i].tolist()) for i, name in enumerate(plant.signals)}
         body = batch(
-            row, rows[:, 0], t0_ns=T0 + row * HOUR * S, offsets_ns=HOUR * S, columns=columns
+            row,
+            rows[:, 0].tolist(),
+            t0_ns=T0 + row * HOUR * S,
+            offsets_ns=HOUR * S,
+            columns=columns,
         )
         client.publish(topics.up("acme.p", "t", "live"), body, qos=1)
 

@@ -13,7 +13,7 @@ from edge_agent.spool import Spool, open_outbox
 from forewarn.broker import embedded, find_nats
 from models.contract import topics
 from models.contract.errors import Reason
-from models.contract.messages import Batch, Metric, Receipt, Refusal
+from models.contract.messages import Batch, Gap, Metric, Receipt, Refusal
 from tests.edge_agent.cloud import listening
 from tests.edge_agent.conftest import Broker
 from tests.edge_agent.made import batch
@@ -330,7 +330,12 @@ async def test_a_gap_whose_message_was_lost_is_declared_again(
         cloud.answer = lambda receipt, found: (
             msgspec.structs.replace(receipt, refused=never) if found else receipt
         )
-        cloud.hears = lambda gap: declared.append(gap) or len(declared) > 1
+
+        def hears(gap: Gap) -> bool:
+            declared.append(gap)
+            return len(declared) > 1
+
+        cloud.hears = hears
         made = settings(broker.port, tmp_path)
         async with Publisher(made, boot="boot-one", sender=Impatient) as publisher:
             await publisher.declare(METRICS)

@@ -104,7 +104,8 @@ async def test_a_file_that_comes_later_is_read_then(
     made = settings(1, tmp_path, machines=machines, sources=sources(tmp_path))
     agent = Agent(made)
     (tmp_path / "late.csv").write_text("t,b\n" + "2026-01-01T00:00:00Z,1\n" * 2)
-    heard, second = [], asyncio.Event()
+    heard: list[str] = []
+    second = asyncio.Event()
 
     def tap(_: Feed, reading: Reading) -> None:
         heard.extend(reading.values)

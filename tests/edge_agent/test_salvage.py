@@ -63,7 +63,8 @@ def filled(path: Path, boot: str) -> Outbox:
 
 def numbers(outbox: Outbox, boot: str) -> tuple[list[int], list[int]]:
     """What is there of a boot's live readings, and what is declared as lost; each batch is read."""
-    there, lost = [], []
+    there: list[int] = []
+    lost: list[int] = []
     for stored in outbox.pending("live", BEGINNING, 10**6):
         said = codec.decode(TOPIC, stored.payload)
         assert isinstance(said, Batch)
@@ -89,7 +90,8 @@ def path_of(spool: Spool) -> Path:
 
 
 async def test_a_read_that_meets_a_spoilt_page_goes_on_without_it(spool: Spool) -> None:
-    path, told = path_of(spool), []
+    path = path_of(spool)
+    told: list[str] = []
     spool.mended = told.append
     pages = leaves(path)
     spoil(path, pages[len(pages) // 2], pages[len(pages) // 4])

@@ -11,6 +11,7 @@ async def advisory(api: httpx.AsyncClient, plant: Plant) -> dict[str, Any]:
     """One open advisory."""
     plant.register("acme.a")
     plant.find("acme.a", "axis/x")
+    found: dict[str, Any]
     (found,) = (await api.get("/api/v1/advisories?state=open")).json()["items"]
     return found
 

@@ -115,9 +115,8 @@ def town(plant: Plant) -> Town:
             "item": "none",
         }
     for role in Role:
-        secrets[role] = plant.person(
-            role, **({"customer": "acme"} if role is Role.CUSTOMER else {})
-        )[2]
+        more: dict[str, Any] = {"customer": "acme"} if role is Role.CUSTOMER else {}
+        secrets[role] = plant.person(role, **more)[2]
     beta = ids["beta"]
     marks = ["betas-", *(beta[name] for name in ("machine", "ticket", "advisory", "token", "user"))]
     return Town(ids, secrets, marks)

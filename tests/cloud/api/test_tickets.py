@@ -19,6 +19,7 @@ async def ticket(api: httpx.AsyncClient, plant: Plant) -> dict[str, Any]:
     """One new ticket."""
     plant.register("acme.a", "data")
     plant.find("acme.a", "pressure")
+    found: dict[str, Any]
     (found,) = (await api.get("/api/v1/tickets")).json()["items"]
     assert found["state"] == "new"
     return found

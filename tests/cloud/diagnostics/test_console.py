@@ -73,7 +73,13 @@ class Desk:
         asyncio.run(self.console.look())
 
     def answer(self, row: CommandRow, state: Any, status: int = 200, **more: Any) -> int:
-        fields = {"n": 1, "device": "acme.gw1", "text": None, "result": {}, "at_ns": self.now}
+        fields: dict[str, Any] = {
+            "n": 1,
+            "device": "acme.gw1",
+            "text": None,
+            "result": {},
+            "at_ns": self.now,
+        }
         fields |= {"heard_ns": self.now} | more
         return self.ledger.commands_answered(
             [Answered(id=row.id, state=state, status=status, **fields)]
