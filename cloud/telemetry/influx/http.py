@@ -9,17 +9,16 @@ import gzip
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from http.client import HTTPException
 from typing import Any, Final
 from urllib.parse import urlencode
 
 import msgspec
-import urllib3
 
 from cloud.errors import StoreBusy, StoreError
 from cloud.telemetry.influx.grid import Grid
+from cloud.telemetry.influx.wire import Wire
 
-CONNECT_S: Final = 5.0
-READ_S: Final = 30.0
 LONGEST_ASKED_S: Final = 60.0  #: longer than this nobody waits because a server says so
 GZIP_LEVEL: Final = 1
 QUICK_BYTES: Final = 1_400  #: a body that fits one packet is not worth compressing
@@ -99,12 +98,7 @@ class Connection:
 
     def __init__(self, server: Server, *, size: int = 8) -> None:
         self.server = server
-        self._pool = urllib3.PoolManager(
-            maxsize=size,
-            retries=False,
-            timeout=urllib3.Timeout(connect=CONNECT_S, read=READ_S),
-            headers={"Authorization": f"Token {server.token}"},
-        )
+        self._wire = Wire(server.url, {"Authorization": f"Token {server.token}"}, size=size)
         self._decoder = msgspec.msgpack.Decoder(_Answer)
 
     def write(self, bucket: str, body: bytes | memoryview) -> None:
@@ -160,18 +154,13 @@ class Connection:
         done: int = 200,
     ) -> bytes:
         """Return the answer; one with a status other than `done` is an error."""
-        url = f"{self.server.url}{path}?{urlencode(fields)}"
-        whole: Any = body  # a memoryview is sent as it is; urllib3's types do not say so
         try:
-            answer = self._pool.request(
-                method, url, body=whole, headers={**self._pool.headers, **headers}
-            )
-        except urllib3.exceptions.HTTPError as error:
-            cause = getattr(error, "reason", None) or error
-            raise Away(f"{self.server.url}: no answer ({type(cause).__name__})") from error
+            answer = self._wire.request(method, f"{path}?{urlencode(fields)}", headers, body)
+        except (OSError, HTTPException) as error:
+            raise Away(f"{self.server.url}: no answer ({type(error).__name__})") from error
         if answer.status == done:
             return answer.data
-        raise self._refusal(answer.status, answer.data, answer.headers.get("Retry-After"))
+        raise self._refusal(*answer)
 
     def _refusal(self, status: int, data: bytes, after: str | None) -> StoreError:
         try:
@@ -195,7 +184,7 @@ class Connection:
 
     def close(self) -> None:
         """Let go of the connections."""
-        self._pool.clear()
+        self._wire.close()
 
 
 def _seconds(after: str | None) -> float | None:

@@ -1,0 +1,108 @@
+"""Requests and answers on kept connections, against a server that says just what a test wants."""
+
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from cloud.telemetry.influx.http import Away, Connection, Rejected, Server
+from cloud.telemetry.influx.wire import Wire
+
+STORED = b"HTTP/1.1 204 No Content\r\nX-Influxdb-Version: v2\r\nDate: today\r\n\r\n"
+LEAVING = b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
+MEASURED = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc"
+BUSY = b"HTTP/1.1 503 Busy\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n"
+LARGE = b'HTTP/1.1 413 Too large\r\nContent-Length: 15\r\n\r\n{"message":"m"}'
+
+
+class Scripted:
+    """Takes connections one after another; each has answers, one for a request, and then ends."""
+
+    def __init__(self, *scripts: list[bytes], deaf: bool = False) -> None:
+        self.asked: list[tuple[int, bytes, bytes]] = []  #: connection, head, body
+        self.left = threading.Semaphore(0)  #: released at the end of each connection
+        self._deaf = deaf  #: answers what it has not heard to its end
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        if deaf:
+            self._listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}/base/"
+        self._thread = threading.Thread(target=self._run, args=(scripts,))
+        self._thread.start()
+
+    def _run(self, scripts: tuple[list[bytes], ...]) -> None:
+        for number, answers in enumerate(scripts):
+            sock, _ = self._listening.accept()
+            with sock, sock.makefile("rb") as source:
+                for answer in answers:
+                    head = b"".join(iter(source.readline, b"\r\n"))
+                    size = int(head.partition(b"Content-Length: ")[2].partition(b"\r\n")[0])
+                    body = b"" if self._deaf else source.read(size)
+                    self.asked.append((number, head, body))
+                    sock.sendall(answer)
+            self.left.release()
+
+    def end(self) -> None:
+        self._thread.join(30)
+        self._listening.close()
+        assert not self._thread.is_alive()
+
+
+@contextlib.contextmanager
+def answering(*scripts: list[bytes], deaf: bool = False) -> Iterator[Scripted]:
+    server = Scripted(*scripts, deaf=deaf)
+    yield server
+    server.end()
+
+
+def test_every_form_of_an_answer_leaves_the_connection_for_the_next_request() -> None:
+    body = memoryview(bytes(range(256)) * 100)
+    with answering([STORED, CHUNKED, STORED, MEASURED, BUSY, STORED]) as server:
+        wire = Wire(server.url, {"Authorization": "Token t"}, size=2)
+        answers = [wire.request("POST", "/x?y=z", {}, body) for _ in range(6)]
+        wire.close()
+    assert [answer.status for answer in answers] == [204, 200, 204, 200, 503, 204]
+    assert [answer.data for answer in answers] == [b"", b"abcde", b"", b"abc", b"", b""]
+    assert [answer.after for answer in answers] == [None] * 4 + ["7", None]
+    assert {number for number, _, _ in server.asked} == {0}
+    _, head, heard = server.asked[0]
+    assert head.startswith(b"POST /base/x?y=z HTTP/1.1\r\nHost: 127.0.0.1:")
+    assert b"Authorization: Token t\r\n" in head
+    assert heard == body
+
+
+@pytest.mark.parametrize("last", [STORED, LEAVING])
+def test_a_connection_that_the_server_left_is_not_used_again(last: bytes) -> None:
+    with answering([last], [STORED]) as server:
+        wire = Wire(server.url, {}, size=2)
+        assert wire.request("POST", "/", {}, b"a").status == 204
+        assert server.left.acquire(timeout=30)
+        assert wire.request("POST", "/", {}, b"b").status == 204
+        wire.close()
+    assert [(number, body) for number, _, body in server.asked] == [(0, b"a"), (1, b"b")]
+
+
+def test_a_server_that_does_not_hear_all_may_say_why() -> None:
+    with answering([LARGE], deaf=True) as server:
+        connection = Connection(Server(url=server.url, org="o", token="t"))
+        with pytest.raises(Rejected, match="m") as refused:
+            connection.write("b", bytes(32 << 20))
+        connection.close()
+    assert refused.value.status == 413
+
+
+@pytest.mark.parametrize("torn", [b"", b"HTTP/1.1 20", b"no HTTP\r\n\r\n", MEASURED[:-1]])
+def test_a_torn_answer_counts_as_away_and_is_not_taken_for_the_next(torn: bytes) -> None:
+    with answering([torn], [STORED]) as server:
+        connection = Connection(Server(url=server.url, org="o", token="t"))
+        with pytest.raises(Away, match="no answer"):
+            connection.write("b", b"x")
+        connection.write("b", b"y")
+        connection.close()
+
+
+def test_a_token_of_several_lines_is_told_at_once() -> None:
+    with pytest.raises(ValueError, match="one line"):
+        Connection(Server(url="http://db", org="o", token="t\nX-Other: 1"))
