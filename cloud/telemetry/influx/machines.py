@@ -44,9 +44,8 @@ class Machine:
 
 @dataclass(slots=True, frozen=True)
 class Origin:
-    """Where a device's rows come from: their machine, series, and what is added to each seq."""
+    """Where a device's rows come from: their series, and what is added to each seq."""
 
-    machine: Machine
     series: int
     source: int
 
@@ -62,7 +61,7 @@ class Machines:
         self.open = OpenBuckets()
         self.newest = np.zeros(0, np.int64)
         self.series_heads: list[bytes] = []
-        self._series_of: list[tuple[str, str]] = []
+        self._series_of: list[tuple[Machine, str]] = []
         self._origins: dict[tuple[str, str, str, str, int], Origin] = {}
         self._slot_tags: list[bytes] = []  #: of roll-ups, as a line has them behind the measurement
         self._heads: dict[str, Texts] = {}  #: by measurement
@@ -125,7 +124,7 @@ class Machines:
                 f"{names.READING},machine={names.safe(machine.name)},stream={names.safe(stream)} "
             )
             self.series_heads.append(head.encode())
-            self._series_of.append((machine.name, stream))
+            self._series_of.append((machine, stream))
             if number >= len(self.newest):
                 more = np.full(max(256, len(self.newest)), NEVER, np.int64)
                 self.newest = np.concatenate([self.newest, more])
@@ -134,7 +133,12 @@ class Machines:
 
     def taken(self, series: int, spans: list[tuple[int, int]]) -> Taken:
         """Return which times of a series are taken."""
-        return self._reader.taken(*self._series_of[series], spans)
+        machine, stream = self._series_of[series]
+        return self._reader.taken(machine.name, stream, spans)
+
+    def owner(self, series: int) -> Machine:
+        """Return the machine that a series is of."""
+        return self._series_of[series][0]
 
     def origin(self, block: Block) -> Origin:
         """Return where a block's rows come from."""
@@ -144,7 +148,7 @@ class Machines:
         if found is None:
             machine = self.get(block.machine)
             source = self._source(machine, block.device, block.boot, page)
-            found = Origin(machine, self.series(machine, block.stream), source)
+            found = Origin(self.series(machine, block.stream), source)
             if len(self._origins) >= MOST_ORIGINS:  # boots come and go
                 self._origins.clear()
             self._origins[key] = found

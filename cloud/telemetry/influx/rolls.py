@@ -6,6 +6,7 @@ that is closed are late: they become partial buckets of their own, which readers
 (`cloud.telemetry.rollup`), so that nothing has to be computed again.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -26,7 +27,7 @@ from cloud.telemetry.rollup import (
 from models.fleet.vectors import LANES
 
 _GROW: Final = 1_024
-_ROOM: Final = 4_096
+_ROOM: Final = 8_192  #: minutes and hours of a shipment with a reading a second mostly find room
 
 
 @dataclass(slots=True)
@@ -41,17 +42,30 @@ class Closed:
     def __len__(self) -> int:
         return len(self.slots)
 
+    @classmethod
+    def of(cls, parts: "Sequence[Closed]") -> "Closed":
+        """Join parts, one at least; a single one is mostly all there is, and not copied."""
+        if len(parts) == 1:
+            return parts[0]
+        return cls(
+            np.concatenate([part.slots for part in parts]),
+            np.concatenate([part.levels for part in parts]),
+            np.concatenate([part.ints for part in parts], axis=1),
+            np.concatenate([part.floats for part in parts], axis=1),
+        )
+
 
 @dataclass(slots=True, kw_only=True)
 class Passing:
-    """Rows on their way: n rows of k columns, of m machines.
+    """Rows on their way: n rows of k columns, of m series.
 
-    Shapes: `times` (n,), `machines` (m,) int32 their numbers, `whose` (n,) int32 which of them a
-    row is of, `columns` (m, k) int32 slots, `kinds` (k,) uint8, `cells` (k, n) int64, `states`
-    (k, n) uint8 or (0, 0).
+    Shapes: `times` (n,), `series` (m,) int64 and `machines` (m,) int32 their numbers, `whose` (n,)
+    int32 which of them a row is of, `columns` (m, k) int32 slots, `kinds` (k,) uint8, `cells`
+    (k, n) int64, `states` (k, n) uint8 or (0, 0).
     """
 
     times: NDArray[np.int64]
+    series: NDArray[np.int64]
     machines: NDArray[np.int32]
     whose: NDArray[np.int32]
     columns: NDArray[np.int32]

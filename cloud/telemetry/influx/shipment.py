@@ -154,20 +154,18 @@ class Builder:
     def _passing(self, group: _Group, rows: NDArray[np.int64] | slice, taken: _Taken) -> Passing:
         mine = [taken.blocks[b] for b in group.blocks]
         lengths = taken.counts[group.blocks]
-        machines = [taken.origins[b].machine for b in group.blocks]
-        numbers = [machine.number for machine in machines]
-        owners = dict(zip(numbers, machines, strict=True))
-        for machine in owners.values():
+        series, whose = np.unique(taken.series[group.blocks], return_inverse=True)
+        machines = [self._machines.owner(one) for one in series.tolist()]
+        for machine in machines:
             self._machines.tell(
                 machine, group.layout, historical=group.historical, stated=group.stated
             )
-        places = {number: place for place, number in enumerate(owners)}
-        whose = np.array([places[number] for number in numbers], np.int32)
         return Passing(
             times=taken.times[rows],
-            machines=np.array([*owners], np.int32),
-            whose=np.repeat(whose, lengths),
-            columns=np.stack([self._machines.columns(m, group.layout) for m in owners.values()]),
+            series=series,
+            machines=np.array([machine.number for machine in machines], np.int32),
+            whose=np.repeat(whose.astype(np.int32), lengths),
+            columns=np.stack([self._machines.columns(m, group.layout) for m in machines]),
             kinds=_fields(group.layout, group.historical).kinds,
             cells=filled(self._table(len(group.layout), int(lengths.sum())), mine, group.layout),
             states=stated(mine, group.layout, lengths) if group.stated else _NO_STATES,
@@ -190,10 +188,9 @@ class Builder:
         placed: Placed,
         taken: _Taken,
     ) -> Iterator[tuple[str, memoryview]]:
-        distinct, which = np.unique(taken.series[group.blocks], return_inverse=True)
         lines = Rows(
-            heads=Texts.of([self._machines.series_heads[s] for s in distinct.tolist()]),
-            head=np.repeat(which.astype(np.int32), taken.counts[group.blocks]),
+            heads=Texts.of([self._machines.series_heads[s] for s in part.series.tolist()]),
+            head=part.whose,
             times=placed.times[rows],
             own=placed.own[rows] if len(placed.own) else NONE,
             ids=taken.ids[rows],
@@ -243,12 +240,8 @@ class Builder:
         out: list[tuple[str, bytes | memoryview]] = []
         if not closed:
             return out
-        slots = np.concatenate([part.slots for part in closed])
-        levels = np.concatenate([part.levels for part in closed])
-        whole = Partials(
-            np.concatenate([part.ints for part in closed], axis=1),
-            np.concatenate([part.floats for part in closed], axis=1),
-        )
+        one = Closed.of(closed)
+        slots, levels, whole = one.slots, one.levels, Partials(one.ints, one.floats)
         for level, width in ((MINUTES, MINUTE_NS), (HOURS, HOUR_NS)):
             mine = levels == level
             if not mine.any():
@@ -331,7 +324,7 @@ def _joined(
 
 def _groups(blocks: Sequence[Block]) -> list[_Group]:
     """Group blocks by layout; where a machine changes its layout, later groups follow."""
-    first = fresh.layout_of(blocks[0])
+    first, past = fresh.layout_of(blocks[0]), blocks[0].historical
     signals = blocks[0].signals if isinstance(blocks[0].columns, np.ndarray) else None
     layouts = [
         first  # mostly so, and then it need not be looked up
@@ -339,10 +332,14 @@ def _groups(blocks: Sequence[Block]) -> list[_Group]:
         else fresh.layout_of(block)
         for block in blocks
     ]
-    past = {block.historical for block in blocks}
-    if len(past) == 1 and all(layout is first for layout in layouts):
-        stated = any(block.quality or block.missing for block in blocks)
-        return [_Group(first, past.pop(), list(range(len(blocks))), stated)]
+    if all(
+        [  # noqa: C419 (a list takes half the time)
+            layout is first and block.historical is past
+            for block, layout in zip(blocks, layouts, strict=True)
+        ]
+    ):
+        stated = any([block.quality or block.missing for block in blocks])  # noqa: C419
+        return [_Group(first, past, list(range(len(blocks))), stated)]
     out: dict[Any, _Group] = {}
     turns: dict[str, Any] = {}
     key: Any = None

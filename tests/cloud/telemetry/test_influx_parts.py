@@ -328,6 +328,7 @@ def test_open_buckets_end_as_the_shared_kernel_reduces(samples, cut: int) -> Non
         closed, late = buckets.advance(
             Passing(
                 times=times[mine],
+                series=np.zeros(1, np.int64),
                 machines=np.array([machine], np.int32),
                 whose=np.zeros(count, np.int32),
                 columns=np.array([[slot]], np.int32),
