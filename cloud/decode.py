@@ -60,6 +60,7 @@ class Restart:
 
 Item = Block | Tick | Registration | Aside | Restart | Answered
 Message = Batch | Birth | object
+_MESSAGE: Final = Kind.MESSAGE  #: looked up once: each look takes 0.1 us
 
 
 @lru_cache(maxsize=4_096)
@@ -156,7 +157,7 @@ class Decoder:
         messages = messages or {}
         for record in records:
             kind, entry = record.entry.kind, record.entry
-            if kind is Kind.MESSAGE:
+            if kind is _MESSAGE:
                 self._message(record, record.n, messages.get(record.n), out)
             elif kind is Kind.TICK:
                 out.append(Tick(n=record.n, at_ns=entry.at_ns))

@@ -53,6 +53,7 @@ class Counters:
 
 
 Pending = tuple[Entry, Message | None]
+_MESSAGE, _ACCEPT = Kind.MESSAGE, Verdict.ACCEPT  #: looked up once: each look takes 0.1 us
 
 
 @dataclass(slots=True)
@@ -146,6 +147,8 @@ class Ingest:
     def _passes(self, arrived: Arrived) -> bool:
         """Whether a message is within its device's limit."""
         birth = arrived.topic.endswith("/up/birth")
+        if not self.quota.counts(birth=birth):
+            return True
         return self.quota.message(sender_of(arrived.topic), arrived.received_ns, birth=birth)
 
     def _sort(self, arrived: Arrived, message: Message, out: list[Pending]) -> None:
@@ -158,7 +161,7 @@ class Ingest:
         if isinstance(message, Batch):
             self._batch(topic, message, arrived, out)
             return
-        entry = Entry(Kind.MESSAGE, arrived.received_ns, arrived.topic, arrived.payload)
+        entry = Entry(_MESSAGE, arrived.received_ns, arrived.topic, arrived.payload)
         if isinstance(message, Birth) and self._again(topic.identity, arrived.payload):
             self.counters.repeats += 1
             return  # retained: it comes again at every connection
@@ -228,7 +231,7 @@ class Ingest:
             self._over_quota(topic, batch)
             return
         check = columns.whole if type(columns) is Sheet else None
-        entry = Entry(Kind.MESSAGE, at_ns, arrived.topic, arrived.payload, check=check)
+        entry = Entry(_MESSAGE, at_ns, arrived.topic, arrived.payload, check=check)
         if batch.guaranteed:
             self._numbered(topic, entry, batch, arrived, out)
         else:
@@ -251,11 +254,12 @@ class Ingest:
         unread = batch.broken and not batch.columns
         if unread and decision.verdict not in {Verdict.HOLD, Verdict.LATER}:
             self._refuse(key, batch, numbered.seq, batch.broken[0].reason)
+        if decision.verdict is _ACCEPT:
+            self._parts(entry, batch, decision.parts, out)
+            if self.sequencer.holds(key):
+                self._released(self.sequencer.followers(key), out)
+            return
         match decision.verdict:
-            case Verdict.ACCEPT:
-                self._parts(entry, batch, decision.parts, out)
-                if self.sequencer.holds(key):
-                    self._released(self.sequencer.followers(key), out)
             case Verdict.REPEAT:
                 self.counters.repeats += 1
             case Verdict.CONFLICT:

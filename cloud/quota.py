@@ -157,6 +157,10 @@ class Quota:
         for bucket in self._drawn:
             bucket.level = bucket.before
 
+    def counts(self, *, birth: bool) -> bool:
+        """Whether there is a limit on such messages."""
+        return birth or self._messages.rate > 0
+
     def message(self, identity: str, now_ns: int, *, birth: bool = False) -> bool:
         """Whether one more message of this device may be looked at.
 

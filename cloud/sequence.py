@@ -281,7 +281,7 @@ class Sequencer(Generic[T]):
 
     def holds(self, key: Key) -> bool:
         """Whether batches of a stream may wait for an earlier one."""
-        return key in self._holding
+        return bool(self._holding) and key in self._holding
 
     def followers(self, key: Key) -> Iterator[tuple[T, Decision]]:
         """Yield batches that waited and are no longer beyond a hole, now accepted, in order."""

@@ -61,6 +61,7 @@ CONTENT_TYPES: Final[Mapping[str, Format]] = {
 FINGERPRINTS: Final = 2  #: version of `fingerprint`: those of another cannot be compared
 _PRINTED: Final = struct.Struct("<qqqq?")
 PRINTED_T0, PRINTED_MONO = 8, 16
+_VERSIONED: Final = b'{"v":%d,' % VERSION
 _CODECS: Final[Mapping[Format, Any]] = {"json": json_codec, "cbor": cbor_codec}
 _WIRES: Final[Mapping[tuple[str, ...], type[Wire]]] = {
     ("up", "birth"): BirthWire,
@@ -142,6 +143,8 @@ def encode(message: Message, format: Format = "cbor") -> bytes:  # noqa: A002  t
     codec = _CODECS[format]
     if isinstance(message, Batch):
         payload: bytes = codec.encode_batch(_head(message), message)
+    elif format == "json" and isinstance(message, Receipt):  # they are many; as `_body` says it
+        payload = _VERSIONED + msgspec.json.encode(to_wire(message)).removeprefix(b"{")
     else:
         payload = codec.encode(_body(message))
     if len(payload) > MAX_PAYLOAD:
