@@ -94,3 +94,19 @@ def test_reasons_are_read_anew_with_the_machines_next_assessment(
     with page.expect_response(read(paths[1])), page.expect_response(twice):
         streams[-1].fulfill(content_type="text/event-stream", body=body + body)
     page.unroute_all(behavior="ignoreErrors")
+
+
+def test_a_page_that_is_open_over_an_upgrade_is_loaded_anew(
+    context: BrowserContext, running: Running
+) -> None:
+    """What its pieces were called before is gone: it asks for one, and goes where it was sent."""
+    page = context.new_page()
+    page.goto(running.url)
+    page.get_by_label("Find a machine").wait_for()
+    page.evaluate("window.before = true")
+    page.route(
+        re.compile(r"/assets/settings-.*\.js"), lambda route: route.fulfill(status=404), times=1
+    )
+    page.get_by_role("link", name="Settings").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Settings")
+    assert page.evaluate("window.before") is None

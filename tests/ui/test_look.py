@@ -246,6 +246,7 @@ def test_the_tabs_of_the_settings_stand_in_one_row(watched: Watched, running: Ru
     )
     assert len(tops) > 3
     assert len(set(tops)) == 1
+    expect(page.get_by_role("tab", selected=True)).to_be_in_viewport(ratio=1)
 
 
 def test_a_dark_page_prints_its_charts_as_on_a_light_one(

@@ -11,6 +11,7 @@ import { App } from './app';
 import { startI18n } from './i18n';
 import { LiveProvider } from './live';
 import { PrefsProvider } from './parts/prefs';
+import { renewAfterUpgrade } from './parts/renew';
 import { resolver, theme } from './theme';
 
 const nonce = document.querySelector<HTMLMetaElement>('meta[property="csp-nonce"]')?.nonce;
@@ -46,6 +47,7 @@ const client = new QueryClient({
   },
 });
 
+renewAfterUpgrade();
 await startI18n();
 createRoot(document.getElementById('root') as HTMLElement).render(
   <StrictMode>

@@ -166,6 +166,9 @@ function useParts(): Part[] {
   ];
 }
 
+/** On a phone the row of tabs scrolls: the chosen one is in it. */
+const inSight = (tab: HTMLElement | null) => tab?.scrollIntoView({ block: 'nearest', inline: 'center' });
+
 export default function Settings() {
   const { t } = useTranslation();
   const navigate = useNavigate();
@@ -178,7 +181,7 @@ export default function Settings() {
       <Title order={1} mb={8}>{t('settings.title')}</Title>
       <Tabs value={part} onChange={(value) => void navigate(`/settings/${value ?? 'mine'}`)} keepMounted={false}>
         <Tabs.List mb="md" className={classes.tabs ?? ''}>
-          {parts.map((one) => <Tabs.Tab key={one} value={one}>{t(`settings.${one}`)}</Tabs.Tab>)}
+          {parts.map((one) => <Tabs.Tab key={one} value={one} ref={one === part ? inSight : null}>{t(`settings.${one}`)}</Tabs.Tab>)}
         </Tabs.List>
         {parts.map((one) => {
           const Shown = PARTS[one];

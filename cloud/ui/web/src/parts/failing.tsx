@@ -44,6 +44,6 @@ export class Failing extends Component<{ children: ReactNode }, State> {
 
   override render(): ReactNode {
     if (this.state.error === null) return this.props.children;
-    return <Problem error={this.state.error} retry={() => this.setState({ error: null })} />;
+    return <Problem error={this.state.error} retry={() => location.reload()} />;
   }
 }
