@@ -1,8 +1,12 @@
 """Pages of the outbox that the disk spoils while the agent runs, or between two starts."""
 
 import contextlib
+import os
 import random
+import shutil
+import signal
 import sqlite3
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -14,6 +18,7 @@ from edge_agent.outbox_file import BEGINNING, disk_bytes
 from edge_agent.spool import Spool
 from models.contract import codec, topics
 from models.contract.messages import Batch, Birth, MachineRef, Metric
+from tests.children import Child
 from tests.edge_agent.made import batch, wrong
 
 MIB = 1024 * 1024
@@ -186,3 +191,40 @@ def test_the_next_start_takes_over_what_can_be_read(tmp_path: Path) -> None:
     assert not (tmp_path / "o.db.new").exists()
     assert disk_bytes(path) < 4 * MIB
     outbox.close()
+
+
+def opening(path: Path, out: int) -> None:
+    os.write(out, b"b")
+    Outbox(path, "boot-two", max_bytes=4 * MIB).close()
+    os.write(out, b"e")
+    signal.pause()
+
+
+def test_a_kill_while_it_is_renewed_leaves_the_old_file_or_all_of_the_new(tmp_path: Path) -> None:
+    spoilt, chance = tmp_path / "spoilt.db", random.Random(3)
+    filled(spoilt, "boot-one").close()
+    pages = leaves(spoilt)
+    spoil(spoilt, pages[3])
+    took_s, ended = 0.0, 0
+    for n in range(20):
+        path = tmp_path / f"{n}" / "o.db"
+        path.parent.mkdir()
+        shutil.copy(spoilt, path)
+        with contextlib.closing(Child(opening, path)) as child:
+            assert child.read(1) == b"b"
+            began = time.monotonic()
+            if n == 0:
+                assert child.read(1) == b"e"
+                took_s = time.monotonic() - began
+            else:
+                time.sleep(chance.random() * took_s)  # a kill at any moment of it
+            child.kill()
+            ended += child.rest() == b"e"
+        outbox = Outbox(path, "boot-three", max_bytes=4 * MIB)
+        there, lost = numbers(outbox, "boot-one")
+        assert sorted(there + lost) == list(range(20, 2 * BATCHES + 1))
+        assert len(lost) <= 2 * BATCHES * 2 // len(pages)
+        assert not path.with_name("o.db.new").exists()
+        outbox.close()
+        shutil.rmtree(path.parent)
+    assert ended < 19
