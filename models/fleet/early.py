@@ -27,9 +27,9 @@ NOISE = 1.25  #: standard deviations in a mean absolute deviation of normal nois
 
 
 @lean
-def block_done(o: Any, rules: Any) -> None:
-    """Learn how far the means of blocks move, and how far away is too far from now on."""
-    rows = max(o.rows, 1000) * 1e-3
+def block_done(o: Any, heard: int, rules: Any) -> None:
+    """Learn how far the means of blocks move, and how far away is too far after so many rows."""
+    rows = max(heard, 1000) * 1e-3
     o.reach = math.sqrt(1.0 + rules.early_growth * math.log(rows))
     mean = o.block_sum / BLOCK
     if o.blocks >= LAG:
@@ -90,7 +90,7 @@ def stay(o: Any, x: float, tame: float, rules: Any) -> float:
     o.block_sum += x if o.moves > FREE else tame
     o.block_rows += 1
     if o.block_rows == BLOCK:
-        block_done(o, rules)
+        block_done(o, o.rows, rules)
     if n >= rules.warm_rows:
         r = min(max(r, -3.0 * noise), 3.0 * noise)
     share = max(rules.early_share, 1.0 / o.known)

@@ -1,6 +1,6 @@
-"""The watch over four signals abreast, once their layers have settled, compiled.
+"""The watch over eight signals abreast, once their layers have settled, compiled.
 
-`take` copies what the watch knows of four signals into a table (field, signal), takes rows with the
+`take` copies what the watch knows of signals into a table (field, signal), takes rows with the
 same arithmetic in the same order as one reading at a time (`models.fleet.onset`, `early`), and
 stops before a row that is of another kind: nothing was read, another part of the day, a signal that
 begins to stay away. Both ways give the same bits: the tests compare blocks with single rows.
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.fleet.early import NOISE
+from models.fleet.early import BLOCK, NOISE, block_done
 from models.fleet.onset import (
     CELLS,
     HUGE,
@@ -25,21 +25,14 @@ from models.fleet.onset import (
     TOP,
     unseen,
 )
-from models.fleet.vectors import (
-    LANES,
-    choose,
-    every,
-    larger,
-    load,
-    single,
-    smaller,
-    some,
-    store,
-    upwards,
-)
+from models.fleet.vectors import WIDE as LANES
+from models.fleet.vectors import choose, larger, signed, single, smaller, some, store, upwards
+from models.fleet.vectors import every_wide as every
+from models.fleet.vectors import load_wide as load
 from models.fleet.watched import (
     AROUND,
     BASE,
+    BLOCKED,
     CELL,
     CENTRE,
     EDGE,
@@ -63,6 +56,7 @@ from models.fleet.watched import (
     SPREAD,
     STEP,
     SUM,
+    TOTAL,
     TRIPLE,
     VISITS,
     WANDER,
@@ -83,38 +77,25 @@ NEARLY = 1.0 - 1e-12  #: less than the rounding of two products
 
 
 @inlined
-def _tail(s: Any, edge: Any, scale: Any, seen: Any, young: bool, least: float, rules: Any) -> Any:
-    """Return exponent, edge and scale after a surprise, as `onset._tail` does."""
-    excess = s - edge
+def _learned(
+    excess: Any, edge: Any, scale: Any, seen: Any, young: bool, least: float, rules: Any
+) -> Any:
+    """Return edge and scale of a tail after a surprise, as `onset._tail` learns them."""
     hit = excess > 0.0
-    known = 1.0 + 0.05 * seen
-    twice = 2.0 * known
-    exponent = excess * twice / (scale * twice + excess)
     share = every(rules.tail_share)
     if young:
-        share = larger(share, 1.0 / (1.0 + known))
+        share = larger(share, 1.0 / (1.0 + (1.0 + 0.05 * seen)))
     wider = scale + share * (smaller(excess, rules.tail_clip * scale) - scale)
     up = edge + 9.5 * rules.tail_rate * scale
     down = larger(0.0, edge - 0.5 * rules.tail_rate * scale)
-    zero = every(0.0)
-    return (
-        choose(hit, exponent, zero),
-        choose(hit, up, down),
-        choose(hit, larger(least, wider), scale),
-    )
+    return choose(hit, up, down), choose(hit, larger(least, wider), scale)
 
 
 @inlined
-def _rated(
-    far: Any, wide: Any, edge: Any, scale: Any, seen: Any, young: bool, least: float, rules: Any
-) -> Any:
-    """Return what `_tail` does of `far / wide`; most rows are not beyond the edge, and no division.
-
-    Where the product is not beyond by more than its rounding the quotient is not either.
-    """
-    if some(far > edge * wide * NEARLY):
-        return _tail(far / wide, edge, scale, seen, young, least, rules)
-    return every(0.0), larger(0.0, edge - 0.5 * rules.tail_rate * scale), scale
+def _exponent(excess: Any, scale: Any, seen: Any) -> Any:
+    """Return the exponent of an excess over the edge of a tail, as `onset._tail` does."""
+    twice = 2.0 * (1.0 + 0.05 * seen)
+    return choose(excess > 0.0, excess * twice / (scale * twice + excess), every(0.0))
 
 
 @inlined
@@ -124,49 +105,66 @@ def _young(t: Any, layer: int, rules: Any) -> bool:
     return bool(some((1.0 + known) * rules.tail_share < 1.0 + 1e-9))
 
 
-@inlined
-def _news(t: Any, onsets: Any, which: Any, lanes: int) -> bool:
-    """Keep the triples of a row; note which are new (NEWS), and return whether there are any."""
-    found = False
-    for j in range(lanes):
-        if unseen(onsets[which[j]], int(t[TRIPLE + j]) & MOST):
-            t[NEWS + j] = 1.0
-            found = True
-    for j in range(lanes, LANES if found else lanes):  # the last signal again
-        t[NEWS + j] = t[NEWS + lanes - 1]
-    return found
+@lean
+def _most(t: Any, at: int) -> float:
+    """Return the largest of a vector of the table."""
+    most = t[at]
+    for j in range(1, LANES):
+        most = max(most, t[at + j])
+    return float(most)
 
 
 @lean
-def _readings(
+def _blocks_done(t: Any, onsets: Any, which: Any, lanes: int, r: int, rules: Any) -> int:
+    """Let the signals learn whose blocks are full after row `r`; return where the next one is.
+
+    Until all rows are taken the table holds how many there were of a block before them.
+    """
+    for j in range(lanes):
+        if t[BLOCKED + j] + r + 1 >= BLOCK:
+            o = onsets[which[j]]
+            o.block_sum = t[SUM + j]
+            block_done(o, int(t[HEARD + j]) + r + 1, rules)
+            t[BLOCKED + j], t[SUM + j] = o.block_rows - (r + 1), o.block_sum
+            t[WANDER + j], t[REACH + j] = o.wander, o.reach
+    last = lanes - 1
+    for j in range(lanes, LANES):
+        t[BLOCKED + j], t[SUM + j] = t[BLOCKED + last], t[SUM + last]
+        t[WANDER + j], t[REACH + j] = t[WANDER + last], t[REACH + last]
+    return BLOCK - 1 - int(_most(t, BLOCKED))
+
+
+@lean
+def _levels(
     t: Any, onsets: Any, which: Any, lanes: int, count: int, day: int, early: bool, rules: Any
 ) -> int:
-    """Take all layers and the early state through the rows; return how many were taken."""
-    step, slow, spread = load(t, STEP), load(t, SLOW), load(t, SPREAD)
-    recent_1, recent_2, recent_3 = load(t, RECENT_1), load(t, RECENT_2), load(t, RECENT_3)
-    low, high, around = load(t, LOW), load(t, HIGH), load(t, AROUND)
+    """Take level, season and early state through the rows; return how many were taken.
+
+    Leaves the exponents of both layers in TOTAL, and in OUT what the early state weighs evidence
+    by. Stops before a change that is smaller than any before it.
+    """
+    step, slow, spread, around = load(t, STEP), load(t, SLOW), load(t, SPREAD), load(t, AROUND)
     centre, width, visits = load(t, CENTRE), load(t, WIDTH), load(t, VISITS)
     origin = load(t, ORIGIN)
     base, quick, noises, block_sum = load(t, BASE), load(t, QUICK), load(t, NOISES), load(t, SUM)
     edge_l, scale_l = load(t, EDGE + LEVEL * LANES), load(t, SCALE + LEVEL * LANES)
     edge_s, scale_s = load(t, EDGE + SEASON * LANES), load(t, SCALE + SEASON * LANES)
     wander, reach = rules.early_wander * load(t, WANDER), load(t, REACH)
-    edge_p, scale_p = load(t, EDGE + PATTERN * LANES), load(t, SCALE + PATTERN * LANES)
-    fresh, evidence = load(t, FRESH), load(t, EVIDENCE)
-    share, even, zero = rules.level_share, 1.0 / rules.early_even, every(0.0)
+    share, even = rules.level_share, 1.0 / rules.early_even
     rows, wide_share = load(t, HEARD), every(rules.spread_share)
     learning = some((rows + 1.0) * wide_share < 1.0)
     young_l, young_s = _young(t, LEVEL, rules), _young(t, SEASON, rules)
-    young_p, lately = _young(t, PATTERN, rules), some(fresh > 0.0)
-    wide, half = high - low, 0.5 * step
-    noise = begins = away = zero
-    flat = (wide < 1.5 * step) | (wide <= 0.0)  # two values only: no pattern
-    centred, finer = 0.5 * (low + high), (CELLS - 1.0) / wide
+    half = 0.5 * step
+    full = BLOCK - 1 - int(_most(t, BLOCKED))
     inverse, inverse_1 = 1.0 / visits, 1.0 / (visits - 1.0)
     growing = some(visits < rules.season_rows)
     r = 0
     while r < count:
-        x = load(t, XS + r * LANES)
+        at = XS + r * LANES
+        x, before = load(t, at), load(t, at - LANES)
+        d = abs(x - before)
+        if some((d > 0.0) & (d < step)) and r > 0:
+            break
         if early:
             next_quick = quick + rules.early_fast * (x - quick)
             noise = NOISE * noises
@@ -175,14 +173,19 @@ def _readings(
             if some(~(away <= begins)):
                 break
             quick = next_quick
+            store(t, OUT + r * LANES, smaller(away / begins, 1.0) * even)
+            block_sum = block_sum + x
+            rest = x - base
+            size = smaller(abs(rest), 3.0 * noise)
+            base = base + rules.early_share * signed(size, rest)
+            noises = noises + rules.early_share * (size - noises)
+            if r == full:
+                store(t, SUM, block_sum)
+                full = _blocks_done(t, onsets, which, lanes, r, rules)
+                block_sum = load(t, SUM)
+                wander, reach = rules.early_wander * load(t, WANDER), load(t, REACH)
         elif some(~(x - x == 0.0)):  # nothing was read
             break
-        d = abs(x - recent_1)
-        finer_step = (d > 0.0) & (d < step)
-        if some(finer_step):
-            step = choose(finer_step, d, step)
-            half = 0.5 * step
-            flat = (wide < 1.5 * step) | (wide <= 0.0)
         least = larger(half, 1e-12 * abs(slow))
         if learning:
             share_of = 1.0 / (rows + (r + 1.0))
@@ -192,35 +195,65 @@ def _readings(
         # level
         sigma = larger(spread, least)
         rest = x - slow
-        mean = 0.25 * ((x + recent_1) + (recent_2 + recent_3))
-        recent_1, recent_2, recent_3 = x, recent_1, recent_2
+        mean = 0.25 * ((x + before) + (load(t, at - 2 * LANES) + load(t, at - 3 * LANES)))
         far = abs(mean - slow)
-        top = TOP * sigma
-        rest = smaller(larger(rest, 0.0 - top), top)
-        slow = slow + share * rest
-        spread = spread + wide_share * (abs(rest) - spread)
+        size = smaller(abs(rest), TOP * sigma)
+        slow = slow + share * signed(size, rest)
+        spread = spread + wide_share * (size - spread)
         seen = load(t, SEEN + LEVEL * LANES) + (r + 1.0)
-        total, edge_l, scale_l = _rated(
-            far, sigma, edge_l, scale_l, seen, young_l, rules.level_least, rules
-        )
+        excess = far / sigma - edge_l
+        total = _exponent(excess, scale_l, seen)
+        edge_l, scale_l = _learned(excess, edge_l, scale_l, seen, young_l, rules.level_least, rules)
         # season
         wideness = larger(larger(width, 0.25 * around), least)
         rest = x - (origin + centre)
+        size = abs(rest)
         if day > 0:
             seen = load(t, SEEN + SEASON * LANES) + (r + 1.0)
-            more, edge_s, scale_s = _rated(
-                abs(rest), wideness, edge_s, scale_s, seen, young_s, rules.season_least, rules
+            excess = size / wideness - edge_s
+            total = total + _exponent(excess, scale_s, seen)
+            edge_s, scale_s = _learned(
+                excess, edge_s, scale_s, seen, young_s, rules.season_least, rules
             )
-            total = total + more
         if growing:
             visits = choose(visits < rules.season_rows, visits + 1.0, visits)
             inverse, inverse_1 = 1.0 / visits, 1.0 / (visits - 1.0)
-        top = TOP * wideness
-        rest = smaller(larger(rest, 0.0 - top), top)
+        size = smaller(size, TOP * wideness)
+        rest = signed(size, rest)
         centre = single(larger(smaller(centre + rest * inverse, HUGE), -HUGE))
-        around = around + wide_share * (abs(rest) - around)
-        width = single(smaller(width + (abs(rest) - width) * inverse_1, HUGE))
-        # pattern
+        around = around + wide_share * (size - around)
+        width = single(smaller(width + (size - width) * inverse_1, HUGE))
+        store(t, TOTAL + r * LANES, total)
+        r += 1
+    store(t, SLOW, slow)
+    store(t, SPREAD, spread)
+    store(t, AROUND, around)
+    store(t, CENTRE, centre)
+    store(t, WIDTH, width)
+    store(t, VISITS, visits)
+    store(t, EDGE + LEVEL * LANES, edge_l)
+    store(t, SCALE + LEVEL * LANES, scale_l)
+    store(t, EDGE + SEASON * LANES, edge_s)
+    store(t, SCALE + SEASON * LANES, scale_s)
+    store(t, BASE, base)
+    store(t, QUICK, quick)
+    store(t, NOISES, noises)
+    store(t, SUM, block_sum)
+    if early:
+        store(t, BLOCKED, load(t, BLOCKED) + float(r))
+    return r
+
+
+@lean
+def _cells(t: Any, count: int, rules: Any) -> None:
+    """Take the range of the pattern through the rows: the cell of each, and its triple."""
+    step, low, high, rows = load(t, STEP), load(t, LOW), load(t, HIGH), load(t, HEARD)
+    wide = high - low
+    flat = (wide < 1.5 * step) | (wide <= 0.0)  # two values only: no pattern
+    centred, finer = 0.5 * (low + high), (CELLS - 1.0) / wide
+    r = 0
+    while r < count:
+        x = load(t, XS + r * LANES)
         if some((x > high) | (x < low)):
             far = wide * smaller(every(1.0), rules.range_rows / (rows + float(r)))
             far = choose(wide > 0.0, far, every(np.inf))
@@ -232,96 +265,133 @@ def _readings(
             flat = (wide < 1.5 * step) | (wide <= 0.0)
         off = (x - centred) * finer
         steps = upwards(smaller(abs(off), MIDDLE * 1.0) - 0.5 - 1e-6)
-        cell = choose(off > 0.0, MIDDLE * 1.0 + steps, MIDDLE * 1.0 - steps)
-        cell = choose(flat, every(MIDDLE * 1.0), cell)
+        cell = choose(flat, every(MIDDLE * 1.0), MIDDLE * 1.0 + signed(steps, off))
         at = CELL + r * LANES
         store(t, at, cell)
         first, second = load(t, at - LAGS[0] * LANES), load(t, at - LAGS[1] * LANES)
-        store(t, TRIPLE, (cell * float(CELLS) + first) * float(CELLS) + second)
-        new = _news(t, onsets, which, lanes)
-        if new or lately:
-            fresh = fresh + rules.pattern_share * (load(t, NEWS) - fresh)
-            fresh = choose(fresh < NOTHING, zero, fresh)
-            seen = load(t, SEEN + PATTERN * LANES) + (r + 1.0)
-            more, edge_p, scale_p = _tail(
-                fresh, edge_p, scale_p, seen, young_p, rules.pattern_least, rules
-            )
-            total = total + more
-            lately = some(fresh > 0.0)
-            store(t, NEWS, zero)
-        else:
-            edge_p = larger(0.0, edge_p - 0.5 * rules.tail_rate * scale_p)
-        evidence = evidence + rules.evidence_share * (total * rules.layer_weight - evidence)
-        evidence = choose(evidence >= NOTHING, evidence, zero)
-        out = evidence
-        # early state
-        if early:
-            out = evidence * (smaller(away / begins, 1.0) * even)
-            block_sum = block_sum + x
-            rest = x - base
-            top = 3.0 * noise
-            rest = smaller(larger(rest, 0.0 - top), top)
-            base = base + rules.early_share * rest
-            noises = noises + rules.early_share * (abs(rest) - noises)
-        store(t, OUT + r * LANES, out)
+        store(t, TRIPLE + r * LANES, (cell * float(CELLS) + first) * float(CELLS) + second)
         r += 1
-    store(t, STEP, step)
-    store(t, SLOW, slow)
-    store(t, SPREAD, spread)
-    store(t, RECENT_1, recent_1)
-    store(t, RECENT_2, recent_2)
-    store(t, RECENT_3, recent_3)
     store(t, LOW, low)
     store(t, HIGH, high)
-    store(t, AROUND, around)
-    store(t, CENTRE, centre)
-    store(t, WIDTH, width)
-    store(t, VISITS, visits)
-    store(t, EDGE + LEVEL * LANES, edge_l)
-    store(t, SCALE + LEVEL * LANES, scale_l)
-    store(t, EDGE + SEASON * LANES, edge_s)
-    store(t, SCALE + SEASON * LANES, scale_s)
-    store(t, EDGE + PATTERN * LANES, edge_p)
-    store(t, SCALE + PATTERN * LANES, scale_p)
+
+
+@lean
+def _news(t: Any, onsets: Any, which: Any, lanes: int, count: int) -> bool:
+    """Keep the triples of the rows; note which are new (NEWS), and return whether there are any."""
+    found = False
+    for j in range(lanes):
+        o = onsets[which[j]]
+        for i in range(j, j + count * LANES, LANES):
+            if unseen(o, int(t[TRIPLE + i]) & MOST):
+                found = True
+                t[NEWS + i] = 1.0
+                if j == lanes - 1:  # the last signal again
+                    for k in range(i + 1, i + LANES - j):
+                        t[NEWS + k] = 1.0
+    return found
+
+
+@lean
+def _patterns(t: Any, count: int, rules: Any) -> None:
+    """Add the exponents of the pattern to those of the rows, and forget what is new (NEWS)."""
+    edge, scale, fresh = (
+        load(t, EDGE + PATTERN * LANES), load(t, SCALE + PATTERN * LANES), load(t, FRESH)
+    )  # fmt: skip
+    young, zero = _young(t, PATTERN, rules), every(0.0)
+    r = 0
+    while r < count:
+        at = r * LANES
+        fresh = fresh + rules.pattern_share * (load(t, NEWS + at) - fresh)
+        fresh = choose(fresh < NOTHING, zero, fresh)
+        seen = load(t, SEEN + PATTERN * LANES) + (r + 1.0)
+        excess = fresh - edge
+        store(t, TOTAL + at, load(t, TOTAL + at) + _exponent(excess, scale, seen))
+        edge, scale = _learned(excess, edge, scale, seen, young, rules.pattern_least, rules)
+        store(t, NEWS + at, zero)
+        r += 1
+    store(t, EDGE + PATTERN * LANES, edge)
+    store(t, SCALE + PATTERN * LANES, scale)
     store(t, FRESH, fresh)
+
+
+@lean
+def _evidence(t: Any, count: int, known: bool, early: bool, rules: Any) -> None:
+    """Turn the exponents of the rows into evidence (OUT); `known`: all patterns were, for long."""
+    edge, fall = load(t, EDGE + PATTERN * LANES), every(0.0)
+    if known:
+        fall = 0.5 * rules.tail_rate * load(t, SCALE + PATTERN * LANES)
+    evidence, zero = load(t, EVIDENCE), every(0.0)
+    r = 0
+    while r < count:
+        total, at = load(t, TOTAL + r * LANES), OUT + r * LANES
+        edge = larger(0.0, edge - fall)
+        evidence = evidence + rules.evidence_share * (total * rules.layer_weight - evidence)
+        evidence = choose(evidence >= NOTHING, evidence, zero)
+        store(t, at, evidence * load(t, at) if early else evidence)
+        r += 1
     store(t, EVIDENCE, evidence)
-    store(t, BASE, base)
-    store(t, QUICK, quick)
-    store(t, NOISES, noises)
-    store(t, SUM, block_sum)
-    return r
+    store(t, EDGE + PATTERN * LANES, edge)
+
+
+@lean
+def _readings(
+    t: Any, onsets: Any, which: Any, lanes: int, count: int, day: int, early: bool, rules: Any
+) -> int:
+    """Take all layers and the early state through the rows; return how many were taken.
+
+    One after the other: each is a short loop, of which the processor has several rows at work.
+    """
+    if count == 0:
+        return 0
+    d = abs(load(t, XS) - load(t, RECENT_1))
+    step = load(t, STEP)
+    store(t, STEP, choose((d > 0.0) & (d < step), d, step))
+    count = _levels(t, onsets, which, lanes, count, day, early, rules)
+    if count == 0:
+        return 0
+    _cells(t, count, rules)
+    known = not (_news(t, onsets, which, lanes, count) or some(load(t, FRESH) > 0.0))
+    if not known:
+        _patterns(t, count, rules)
+    _evidence(t, count, known, early, rules)
+    last = (count - 1) * LANES
+    recent = load(t, XS + last), load(t, RECENT_1 + last), load(t, RECENT_2 + last)
+    store(t, RECENT_1, recent[0])
+    store(t, RECENT_2, recent[1])
+    store(t, RECENT_3, recent[2])
+    return count
 
 
 @lean
 def take(
-    onsets: Any, which: Any, offset: Any, lanes: int, clock: NDArray[np.int64], r: int,
-    early_days: int, cells: NDArray[np.float64], odds: NDArray[np.float64], strongest: Any, t: Any,
+    onsets: Any, which: Any, offset: Any, base: Any, lanes: int, clock: NDArray[np.int64], r: int,
+    rows: int, early_days: int, cells: NDArray[np.float64], odds: NDArray[np.float64], t: Any,
     rules: Any,
 ) -> int:  # fmt: skip
-    """Take rows of up to four signals from row `r` of a block on; return how many.
+    """Take rows of up to eight signals from row `r` of their blocks on; return how many.
 
-    `which`, `offset` (4,): their records and where their readings and odds begin; where there are
-    fewer signals than lanes, the last one again. `strongest`: evidence of each row; `t`: the table.
+    `which`, `offset`, `base` (8,): their records, where their readings and odds begin, and the
+    first row of the block; where there are fewer signals than lanes, the last one again. `rows`: of
+    each block; `t`: the table.
     """
-    slot, day = clock[r, 0], clock[r, 1]
+    day = clock[base[0] + r, 1]
     early = day < early_days
-    if not settled(which, onsets, clock, r, lanes, early, rules):
+    if not settled(which, base, onsets, clock, r, lanes, early_days, rules):
         return 0
     for j in range(LANES):
-        fill(t, j, onsets[which[j]], slot)
-    store(t, NEWS, every(0.0))
+        fill(t, j, onsets[which[j]], clock[base[j] + r, 0])
     at = r
     while True:
-        count = ahead(t, which, onsets, clock, r, at, lanes, early)
+        count = ahead(t, base, clock, r, at, rows, early)
         lay(t, offset, at, count, cells)
         took = _readings(t, onsets, which, lanes, count, day, early, rules)
         if took == 0:
             break
-        hand_out(t, offset, at, took, lanes, odds, strongest)
-        count_on(t, which, onsets, lanes, day, took, early, rules)
+        hand_out(t, offset, at, took, lanes, odds)
+        count_on(t, which, onsets, lanes, day, took, early)
         at += took
         if took < count:
             break
     for j in range(lanes if at > r else 0):
-        keep(t, j, onsets[which[j]], slot, early)
+        keep(t, j, onsets[which[j]], clock[base[j] + r, 0], early)
     return at - r
