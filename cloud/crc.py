@@ -10,7 +10,6 @@ That of two parts, one behind the other, follows from theirs: a CRC is a polynom
 behind it multiplies it by x^8, modulo the polynomial of the CRC (M. Adler, zlib, `crc32_combine`).
 """
 
-from collections.abc import Sequence
 from typing import Any, Final
 from zlib import crc32 as of_zlib
 
@@ -19,7 +18,6 @@ from llvmlite import ir
 from numba import types
 from numba.core.cgutils import alloca_once, for_range, get_or_insert_function
 from numba.core.registry import cpu_target
-from numpy.typing import NDArray
 
 from cloud.intrinsics import compiled, get_byte, get_word
 from models.life.compiled import entry, lean
@@ -180,14 +178,16 @@ def crc32_at(at: Any, end: Any, before: Any) -> Any:
 
 
 @entry
-def _of_each(firsts: Any, ends: Any, checks: Any) -> None:
-    for i in range(len(firsts)):
-        checks[i] = crc32_at(firsts[i], ends[i], checks[i])
+def _of_whole(at: Any, end: Any, before: Any) -> Any:
+    return crc32_at(at, end, before)
 
 
 @lean
 def product(one: Any, other: Any) -> Any:
-    """Return the product of two polynomials, modulo that of the CRC."""
+    """Return the product of two polynomials, modulo that of the CRC.
+
+    The CRC-32 of two parts is `product(moved_by(size of the other), that of one) ^ that of other`.
+    """
     out = np.uint32(0)
     for k in range(32):
         if one >> np.uint32(31 - k) & np.uint32(1):
@@ -211,54 +211,11 @@ def moved_by(size: Any) -> Any:
     return out
 
 
-@entry
-def _of_joined(checks: Any, behind: Any, sizes: Any, out: Any) -> None:
-    size, moved = 0, _X_0
-    for i in range(len(checks)):
-        if sizes[i] != size:
-            size, moved = sizes[i], moved_by(sizes[i])
-        out[i] = product(moved, checks[i]) ^ behind[i]
-
-
-def of_each(parts: Sequence[bytes]) -> NDArray[np.uint32]:
-    """Return the CRC-32 of each part, (parts,)."""
-    ends = np.cumsum(np.fromiter(map(len, parts), np.int64, len(parts)))
-    firsts = np.concatenate(([0], ends[:-1])) if len(parts) else ends
-    return crc32s(np.frombuffer(b"".join(parts), np.uint8), firsts, ends)
-
-
-def of_joined(
-    checks: NDArray[np.uint32], behind: NDArray[np.uint32], sizes: NDArray[np.int64]
-) -> NDArray[np.uint32]:
-    """Return the CRC-32 of parts with what stands behind each, from both theirs, (parts,).
-
-    `sizes`: bytes of what stands behind.
-    """
-    out = np.empty(len(checks), np.uint32)
-    _of_joined(checks, behind, sizes, out)
-    return out
-
-
-def crc32s(
-    data: NDArray[np.uint8],
-    firsts: NDArray[np.int64],
-    ends: NDArray[np.int64],
-    before: NDArray[np.uint32] | None = None,
-) -> NDArray[np.uint32]:
-    """Return the CRC-32 of each part `firsts[i]:ends[i]` of some bytes, (parts,).
-
-    `before`: the CRC-32 of what comes before each.
-    """
-    checks = np.zeros(len(firsts), np.uint32) if before is None else before.copy()
-    begin = data.ctypes.data
-    _of_each(firsts + begin, ends + begin, checks)
-    return checks
-
-
 def crc32(data: bytes | bytearray | memoryview, before: int = 0) -> int:
     """Return what `zlib.crc32` does; of `before`, too, the low 32 bits count."""
     before &= _ALL
     if len(data) < LEAST:
         return of_zlib(data, before)
-    whole, begin = np.frombuffer(data, np.uint8), np.zeros(1, np.int64)
-    return int(crc32s(whole, begin, begin + len(whole), np.array([before], np.uint32))[0])
+    whole = np.frombuffer(data, np.uint8)
+    begin = whole.ctypes.data
+    return int(_of_whole(begin, begin + len(whole), np.uint32(before)))
