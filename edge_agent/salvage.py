@@ -42,6 +42,7 @@ def renew(
     try:
         with contextlib.closing(connect(new)) as db, contextlib.closing(connect(path)) as old:
             prepare(db)
+            db.execute("PRAGMA synchronous=NORMAL")  # nothing counts before the log is in the file
             lost = _fill(db, old, known)
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         return _exchange(path, new, boot), lost
