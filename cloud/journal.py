@@ -209,6 +209,7 @@ class SegmentJournal:
                 if error.errno not in {errno.EINVAL, errno.EOPNOTSUPP}:
                     raise
                 self._flags = 0
+                os.ftruncate(self._fd, at)
             finally:
                 fcntl.fcntl(self._fd, fcntl.F_SETFL, 0)
         return _put(self._fd, image, at)
