@@ -70,6 +70,7 @@ function spanIn(params: URLSearchParams): Range | null {
 function useLook() {
   const [params, changeAddress] = useAddress();
   const named = params.get('range');
+  const [forecast, setForecast] = useState(params.has('forecast')); // a switch answers at once
   const put = (changes: Record<string, string | null>) =>
     changeAddress((next) => {
       for (const [name, value] of Object.entries(changes)) {
@@ -81,11 +82,14 @@ function useLook() {
     signals: params.get('signals'),
     preset: named !== null && named in PRESETS ? (named as Preset) : null,
     fixed: spanIn(params),
-    forecast: params.has('forecast'),
+    forecast,
     choose: (names: string[]) => put({ signals: names.join(',') }),
     follow: (preset?: Preset) => put({ from: null, to: null, ...(preset ? { range: preset } : {}) }),
     fix: ({ from, to }: Range) => put({ from: new Date(from).toISOString(), to: new Date(to).toISOString() }),
-    foresee: (on: boolean) => put({ forecast: on ? '1' : null, from: null, to: null }),
+    foresee: (on: boolean) => {
+      setForecast(on);
+      put({ forecast: on ? '1' : null, from: null, to: null });
+    },
   };
 }
 
