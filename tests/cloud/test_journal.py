@@ -142,10 +142,15 @@ def test_a_second_process_is_refused(tmp_path: Path) -> None:
     SegmentJournal(tmp_path).close()
 
 
+def text_of(n: int) -> str:
+    return f"{n} " * 100
+
+
 def _write_until_killed(folder: Path, pipe: int) -> None:
-    journal = SegmentJournal(folder, segment_bytes=4096)
-    while True:
-        records = journal.append([message(f"{journal.end() + 1 + i}") for i in range(3)])
+    journal = SegmentJournal(folder, segment_bytes=500_000)
+    while True:  # small and large groups
+        count = 200 if journal.end() // 7 % 2 else 3
+        records = journal.append([message(text_of(journal.end() + 1 + i)) for i in range(count)])
         os.write(pipe, records[-1].n.to_bytes(8, "little"))
 
 
@@ -158,10 +163,10 @@ def test_a_kill_loses_nothing_that_was_confirmed(tmp_path: Path, seed: int) -> N
         child.kill()
         if rest := child.rest():
             confirmed = int.from_bytes(rest[-8:], "little")
-    journal = SegmentJournal(tmp_path, segment_bytes=4096)
+    journal = SegmentJournal(tmp_path, segment_bytes=500_000)
     kept = list(journal.since(-1))
     assert [r.n for r in kept] == list(range(len(kept)))
-    assert [r.entry.payload for r in kept] == [str(r.n).encode() for r in kept]
+    assert [r.entry.payload for r in kept] == [text_of(r.n).encode() for r in kept]
     assert len(kept) > confirmed
     journal.close()
 
