@@ -89,11 +89,15 @@ def timing(lane: Any, bound: Any, t: int, received: int, x: float, seconds: floa
 def receipt(lane: Any, t: int, received: int) -> None:
     """Learn the usual time between receipts; `t`: the first reading of this one, if it is new.
 
-    A backlog comes much faster than it was made, and says by its own time how often it will.
+    A backlog comes much faster than it was made, and says by its own time how often it will; only
+    until the first receipt behind it tells how often they do come.
     """
     if received > lane.received_ns:
-        gap = max(received - lane.received_ns, t - lane.group_ns) * 1e-9
-        usual = lane.group_s if lane.group_s > 0.0 else gap
+        came, made = received - lane.received_ns, t - lane.group_ns
+        gap = max(came, made) * 1e-9
+        live = 2 * came >= made
+        usual = gap if lane.group_s == 0.0 or (live and lane.backlog == 1) else lane.group_s
+        lane.backlog = 0 if live else 1
         lane.group_s = usual + (min(gap, 4.0 * usual) - usual) / 16.0
         lane.received_ns = received
         lane.group_ns = t

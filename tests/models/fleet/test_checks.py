@@ -156,6 +156,20 @@ def test_who_empties_a_backlog_is_waited_for_as_it_was_made(hours: int) -> None:
     assert [k for k, one in enumerate(told) if one] == [601]
 
 
+def test_who_has_emptied_a_backlog_is_waited_for_as_it_then_reports() -> None:
+    fleet = made(Signal(), clock="wall")
+    heard = START + 10_000 * MINUTE
+    for k in range(10):  # a week of minutes within ten seconds
+        times = START + np.arange(1000 * k, 1000 * k + 1000) * MINUTE
+        fleet.observe([block("m", times, {"x": np.arange(1000.0) % 7}, received_ns=heard + k * S)])
+    last = heard + 3 * MINUTE
+    for at in range(heard + MINUTE, last + 1, MINUTE):  # then each as it is read
+        fleet.observe([block("m", [at], {"x": [1.0]}, received_ns=at)])
+    ticks = [Tick(n=k, at_ns=last + k * MINUTE) for k in range(13)]
+    told = [fleet.observe([tick]) for tick in ticks]
+    assert [k for k, one in enumerate(told) if one] == [11]
+
+
 @pytest.mark.parametrize("after_s", [None, 600.0])
 def test_what_was_heard_once_may_come_once_a_day(after_s: float | None) -> None:
     fleet = made(Signal(dropout_after_s=after_s), clock="wall")
