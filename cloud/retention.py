@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from cloud.decode import BUILT_NS
 from cloud.durable import write_whole
 from cloud.ledger import Ledger
 from cloud.telemetry import TelemetryStore
@@ -20,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class Look(msgspec.Struct, frozen=True):
-    """A look: the time that counted, and what the service's clock said. ns since 1970 UTC."""
+    """The latest time that ever counted, and what the service's clock said then. ns since 1970."""
 
     until_ns: int
     at_ns: int
@@ -43,11 +44,24 @@ def after(last: Look | None, until_ns: int, now_ns: int) -> int:
 
     Clocks of the service and of devices may be wrong together (one wrong time server): so it moves
     on in steps, and what a jump would delete stays for as long as it takes people to set them.
+    Back it goes at once.
     """
     if last is None:
         return until_ns
     again = 0 <= now_ns - last.at_ns < APART
     return min(until_ns, last.until_ns if again else last.until_ns + STEP)
+
+
+def keeps(last: Look | None, counts_ns: int, now_ns: int) -> bool:
+    """Return whether the look is one to go on from.
+
+    One while a clock is behind is not: steps from there would take as long as it was behind. So a
+    later one is never given up for it, and a first one is taken only where the service's clock
+    counts and is set.
+    """
+    if last is None:
+        return counts_ns == now_ns >= BUILT_NS
+    return counts_ns > last.until_ns
 
 
 class Retention:
@@ -100,14 +114,14 @@ class Retention:
             log.warning("retention: no device's clock is past %s: that counts", rfc3339(until))
         last = self._last()
         counts = after(last, until, now)
-        if counts < until:
+        if until - counts >= APART:
             log.warning(
                 "retention: clocks have gone on to %s since the last look; %s counts, two days "
                 "more with each day",
                 rfc3339(until),
                 rfc3339(counts),
             )
-        if last is None or counts != last.until_ns:
+        if keeps(last, counts, now):
             try:
                 write_whole(self._path, msgspec.json.encode(Look(counts, now)))
             except OSError as error:  # a full disk needs what is deleted

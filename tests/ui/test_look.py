@@ -215,18 +215,19 @@ def test_the_list_of_tickets_prints_with_its_headings(
     expect(mark).to_be_visible()
 
 
-def test_the_board_prints_every_machine(watched: Watched, running: Running) -> None:
-    """Also those to which a screen scrolls."""
+@pytest.mark.parametrize("width", [1280, 780])
+def test_the_board_prints_every_machine(watched: Watched, running: Running, width: int) -> None:
+    """Also those to which a screen scrolls, and where a narrow window has cards."""
     page = watched.page
-    page.set_viewport_size({"width": 1280, "height": 600})
+    page.set_viewport_size({"width": width, "height": 600})
     page.goto(running.url)
     settle(page)
     known = len(running.service.items("/machines?limit=200"))
-    rows = page.locator("tr[data-machine]")
-    assert rows.count() < known
+    page.locator("[data-machine]").first.wait_for()
+    assert page.locator("[data-machine]").count() < known
     page.emulate_media(media="print")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
-    expect(rows).to_have_count(known)
+    expect(page.locator("tr[data-machine]")).to_have_count(known)
     assert (
         page.evaluate(
             "(e => e.scrollHeight - e.clientHeight)(document.querySelector('main [role=region]'))"
@@ -234,6 +235,16 @@ def test_the_board_prints_every_machine(watched: Watched, running: Running) -> N
         <= 0
     )
     page.evaluate("dispatchEvent(new Event('afterprint'))")
+
+
+def test_a_word_that_is_no_range_shows_the_usual_one(
+    watched: Watched, running: Running, addresses: dict[str, str]
+) -> None:
+    """Also one that every object of the language knows."""
+    page = watched.page
+    page.goto(f"{running.url}{addresses['machine']}?range=toString&lang=valueOf")
+    settle(page)
+    expect(page.locator(".uplot canvas").first).to_be_visible()
 
 
 def test_the_tabs_of_the_settings_stand_in_one_row(watched: Watched, running: Running) -> None:

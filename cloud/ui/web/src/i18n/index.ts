@@ -11,9 +11,9 @@ const PSEUDO = 'qps';
 /** A language is a choice kept in the browser; `?lang=` is for a look (and for the pseudo-locale). */
 function chosen(): string {
   const asked = new URLSearchParams(location.search).get('lang');
-  if (asked === PSEUDO || (asked && asked in LANGUAGES)) return asked;
+  if (asked === PSEUDO || (asked && Object.hasOwn(LANGUAGES, asked))) return asked;
   const kept = localStorage.getItem('forewarn.language');
-  if (kept && kept in LANGUAGES) return kept;
+  if (kept && Object.hasOwn(LANGUAGES, kept)) return kept;
   return navigator.language.toLowerCase().startsWith('zh') ? 'zh-CN' : 'en';
 }
 

@@ -182,7 +182,7 @@ function Cards({ rows }: { rows: BoardRow[] }) {
   );
 }
 
-function Table({ rows, filterKey }: { rows: BoardRow[]; filterKey: string }) {
+function Table({ rows, filterKey, paper }: { rows: BoardRow[]; filterKey: string; paper: boolean }) {
   const { t } = useTranslation();
   const navigate = useNavigate();
   const box = useRef<HTMLDivElement>(null);
@@ -196,7 +196,6 @@ function Table({ rows, filterKey }: { rows: BoardRow[]; filterKey: string }) {
     getItemKey: (n) => ordered[n]?.machine ?? n,
     overscan: 8,
   });
-  const paper = usePaper();
   const drawn = virtual.getVirtualItems();
   const items = paper ? ordered.map((one, index) => ({ key: one.machine, index })) : drawn;
   const before = paper ? 0 : drawn[0]?.start ?? 0;
@@ -254,6 +253,7 @@ export default function Board() {
   const { data, error, refetch } = useBoard();
   const [filter, change] = useFilter();
   const narrow = useNarrow();
+  const paper = usePaper();
   useTitle(t('board.title'));
   const rows = data?.items;
   const shown = useDeferredValue(useMemo(() => matching(rows ?? [], filter), [rows, filter]));
@@ -283,10 +283,10 @@ export default function Board() {
         </div>
       ) : shown.length === 0 ? (
         <div className="card"><Text>{t('board.empty')}</Text></div>
-      ) : narrow ? (
+      ) : narrow && !paper ? (
         <Cards rows={shown} />
       ) : (
-        <Table rows={shown} filterKey={JSON.stringify(filter)} />
+        <Table rows={shown} filterKey={JSON.stringify(filter)} paper={paper} />
       )}
       {shown.length > 0 && <Text size="xs" c="dimmed" mt={6}>{t('board.ranking')}</Text>}
     </div>

@@ -80,7 +80,7 @@ function useLook() {
     });
   return {
     signals: params.get('signals'),
-    preset: named !== null && named in PRESETS ? (named as Preset) : null,
+    preset: named !== null && Object.hasOwn(PRESETS, named) ? (named as Preset) : null,
     fixed: spanIn(params),
     forecast,
     choose: (names: string[]) => put({ signals: names.join(',') }),
