@@ -53,6 +53,7 @@ class Device:
     boot: str
     seq: int = 0
     hwm: int = -1
+    first: int = 0  #: number of the first batch since `mark`
     waiting: deque[list[Any]] = field(default_factory=deque)  #: [seq, payload, first sent, sent]
 
 
@@ -72,7 +73,7 @@ class Gateway:
         self._level, self._swing, self._noise = table[:, 0], table[:, 1], table[:, 2]
         self._steps = 10.0 ** table[:, 3]
         self._lock = threading.Lock()
-        self._took: list[float] = []
+        self._took: list[tuple[float, bool]] = []
         self.published = self.receipted = self.resent = self.missing = 0
         self._subscribed = threading.Event()
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=f"bench_gateway_{first}")
@@ -143,11 +144,22 @@ class Gateway:
             turn += 1
         return (self.receipted - before) / (time.perf_counter() - begin)
 
+    def mark(self) -> None:
+        """Let each device's next batch be its first."""
+        with self._lock:
+            for device in self.devices.values():
+                device.first = device.seq
+
     def took(self) -> NDArray[np.float64]:
         """Return how long each batch since the last call took to its receipt (s)."""
+        return self.apart()[0]
+
+    def apart(self) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Return the same, and whether each was its device's first since `mark` (n,)."""
         with self._lock:
-            took, self._took = self._took, []
-        return np.array(took or [np.nan])
+            took, self._took = self._took or [(np.nan, False)], []
+        spans, firsts = zip(*took, strict=True)
+        return np.array(spans), np.array(firsts)
 
     def close(self) -> None:
         """Let go of the broker."""
@@ -188,7 +200,8 @@ class Gateway:
             device = self.devices[topic.identity]
             device.hwm = max(device.hwm, receipt.hwm)
             while device.waiting and device.waiting[0][0] <= receipt.hwm:
-                self._took.append(now - device.waiting.popleft()[2])
+                seq, _, sent, _ = device.waiting.popleft()
+                self._took.append((now - sent, seq == device.first))
                 self.receipted += 1
             self.missing += bool(receipt.missing)
             for first, last in receipt.missing:

@@ -7,9 +7,10 @@ store then prepares and commits what it got several times, and with large batche
 new segments and the store's log is moved into its file. Four seconds with the births in them, as
 before, called a third to a half of it the most where devices are many. The cells follow each other
 in one service, which knows the devices of all before: they fall silent, and are in its snapshots.
-A device's first batch at the pace of half is quoted apart: after the flood, whose readings were
-nanoseconds apart, its batches look otherwise and every machine has something to tell. Before,
-these were among the others: one in twenty where devices are many, so that they were its p99.
+After the flood, whose readings were nanoseconds apart, a device's first batch at the pace of half
+looks otherwise, and every machine has something to tell. The p99 that the goal is for is of all
+batches; beside it stands that without these, told by their sequence numbers: where devices are
+many, one batch in twenty is a first one.
 The load is one Python process on the same cores, so that with small batches the most is what it can
 send. Tickets: pumps that turn faulty one after the other beside such a load, until the API shows
 the ticket.
@@ -76,19 +77,18 @@ def committed(port: int, begin: int, devices: int, samples: int) -> Iterator[Fig
     gateway = Gateway(port, begin, devices, samples, 1.0)
     gateway.births()
     most = half(gateway)
+    gateway.mark()
     with loaded(gateway):
-        time.sleep(gateway.period_s)
-        first = gateway.took() * 1e3
-        time.sleep(SECONDS)
-    took = gateway.took() * 1e3
+        time.sleep(gateway.period_s + SECONDS)
+    took, firsts = gateway.apart()
     gateway.close()
+    took *= 1e3
     yield Figure(f"{samples} samples a batch, {devices} devices, most", most, "batches/s")
     yield Figure("  committed at half of it, p50", float(np.percentile(took, 50)), "ms")
     yield Figure("  committed at half of it, p99 (goal 250)", float(np.percentile(took, 99)), "ms")
-    if devices > 1:  # of one alone no receipt has come by then
-        yield Figure(
-            "  each device's first at that pace, p99", float(np.percentile(first, 99)), "ms"
-        )
+    yield Figure(
+        "  without each device's first, p99", float(np.percentile(took[~firsts], 99)), "ms"
+    )
 
 
 def tickets(port: int, url: str, first: int) -> Iterator[Figure]:

@@ -67,10 +67,13 @@ def span(seconds: float, lang: str, *, bare: bool = False) -> str:
 
 
 def span_of(seconds: float, size: float, lang: str, *, bare: bool = False) -> str:
-    """Return a time span in the unit that suits `size`, s; days below ten to a tenth of one."""
+    """Return a time span in the unit that suits `size`, s; days below ten to a tenth of one.
+
+    So are hours below one.
+    """
     length, _, names = next(entry for entry in _SPANS if size >= entry[1] * entry[0])
     count = f"{seconds / length:.1f}" if length == YEAR else f"{seconds / length:.0f}"
-    if length == DAY and seconds < 10.0 * DAY:
+    if (length == DAY and seconds < 10.0 * DAY) or (length == HOUR and seconds < HOUR):
         count = f"{seconds / length:.1f}".removesuffix(".0")
     if bare:
         return count

@@ -25,7 +25,7 @@ from models.life.use import (
     week_shares,
     week_until,
 )
-from models.life.wiener import MOST_RISE, read
+from models.life.wiener import read
 
 HELD: Final = 3  #: estimates without a result until a band is given up
 HOURS_S: Final = 0.2 * DAY_S  #: a counter's hours of the day are not forecast
@@ -34,7 +34,6 @@ LEAST_S: Final = 3600.0  #: a band moves by a share of at least so much
 USED: Final = 0.02  #: of a rated life: after so much use an estimate is old,
 LATE: Final = 1.0 / 16.0  #: and after this share of the early end of its band,
 LATE_S: Final = DAY_S  #: of at most so much
-HALF: Final = 0.5 * BUCKET  #: readings of an open bucket that show what a whole one may
 
 WORN: Final = 0  #: bases: followed here reading by reading,
 TREND: Final = 1  #: by a predictor in Python,
@@ -83,12 +82,12 @@ def _again(lines: Lines, i: int, lanes: Any, histories: Any, share: float) -> bo
             return False  # the counter was never heard
         count.high = count.raw + USED * count.rated
     now = count.raw - count.base if f.counter >= 0 else _total(f, count, lane.last_ns * 1e-9)
-    newest, noisier = np.nan, 1.0
+    newest = np.nan
     if f.indicator >= 0:
-        newest, noisier = _look(lines, i, lanes, histories, past, count, now)
+        newest = _look(lines, i, lanes, histories, past, count, now)
     elif w.begun == 0:
         start(w, f, c, lines.taught[f.kind], now, lane.spread, np.nan, 1.0)
-    told = _write(lines, i, count, now, newest, noisier, lane.last_ns, share)
+    told = _write(lines, i, count, now, newest, lane.last_ns, share)
     if lines.rows[i].known == 1:
         soon = int(LATE * min(lines.rows[i].p10_s, LATE_S / LATE) * 1e9)
         past.estimate_ns = min(past.estimate_ns, lane.last_ns + soon)
@@ -107,12 +106,11 @@ def _raw_noise(past: Any, lane: Any) -> Any:
 @part
 def _look(
     lines: Lines, i: int, lanes: Any, histories: Any, past: Any, count: Any, now: float
-) -> tuple[float, float]:
+) -> Any:
     """Take what is new of an indicator's past, and see whether its part is a new one.
 
-    Returns what the open bucket already shows, NaN when nothing, and its variance by that of a
-    point: the newest reading where it is a point of its own, or the median of half a bucket where
-    its wear seems to quicken.
+    Returns the newest reading where it is a point of its own, though its bucket is still open; else
+    NaN.
     """
     f, w = lines.followed[i], lines.wears[i]
     c, lane = lines.parts[f.kind], lanes[f.indicator]
@@ -137,8 +135,7 @@ def _look(
     past.low, past.high = -np.inf, np.inf
     if f.renews == 1 and f.counter >= 0:  # a new part's own counter begins at 0
         count.low = 0.5 * count.raw
-    quickens = w.trial <= 0 and w.rise >= MOST_RISE and f.load < 0
-    if w.trial != 0 or quickens:
+    if w.trial != 0:
         past.low = np.inf
     elif w.begun == 1 and np.isfinite(factor):
         line = fall_line(w, c, (now - w.start) / f.scale) / factor
@@ -146,15 +143,10 @@ def _look(
             past.low = line
         else:
             past.high = line
-    newest, noisier = np.nan, 1.0
-    if raw == 1.0 and w.trial <= 0 and past.kept == 1 and past.sample[0] == lane.last:
-        newest = value
-    elif quickens and past.kept >= HALF:
-        newest, noisier = np.median(past.sample[: past.kept]), max(BUCKET / past.kept, 1.0)
-    used = (now - w.start) / f.scale
-    if np.isfinite(newest) and verdict(w, c, used, newest, noisier * w.noise) != SAME:
-        newest = np.nan
-    return newest, noisier
+    alone = raw == 1.0 and w.trial <= 0 and past.kept == 1 and past.sample[0] == lane.last
+    if alone and verdict(w, c, (now - w.start) / f.scale, value, w.noise) == SAME:
+        return value
+    return np.nan
 
 
 @part
@@ -209,19 +201,12 @@ def _read(lines: Lines, i: int, past: Any, count: Any, load: Any, spread: float)
 
 @part
 def _write(
-    lines: Lines,
-    i: int,
-    count: Any,
-    now: float,
-    newest: float,
-    noisier: float,
-    at_ns: int,
-    share: float,
+    lines: Lines, i: int, count: Any, now: float, newest: float, at_ns: int, share: float
 ) -> bool:
     """Write a life's band down; True when it moved by `share` since it was told.
 
-    `newest`, `noisier`: what is to be taken with the points, see `_look`. An estimate without a
-    result ends a band only when others follow it.
+    `newest`: a reading that is to be taken with the points, NaN none. An estimate without a result
+    ends a band only when others follow it.
     """
     row, w, f = lines.rows[i], lines.wears[i], lines.followed[i]
     c = lines.parts[f.kind]
@@ -231,7 +216,6 @@ def _write(
     if w.begun == 1:
         lines.room[0] = lines.wears[i]
         if np.isfinite(newest):
-            lines.room[0].noise *= noisier
             read(lines.room[0], c, (now - w.start) / f.scale, newest)
             points += 1
         foresee(lines.room[0], c, (now - w.start) / f.scale, coming, ends)

@@ -44,6 +44,8 @@ WEAR: Final = np.dtype(
         ("fell", "f8"),  # use in all when it fell
         ("looked_s", "f8"),  # time of the newest reading on trial, in the history's time
         ("opened", "i8"),  # 1: its wear quickened
+        ("calm_r", "f8"),  # rate and its variance when the sum was last at rest before that
+        ("calm_rr", "f8"),
         ("last_s", "f8"),  # time of the newest, in the history's time
         ("use", "f8"),  # u there
         ("start", "f8"),  # counter when it was new
@@ -66,7 +68,7 @@ WEAR: Final = np.dtype(
 SLACK: Final = 1.0  #: half of the smallest quickening of interest, standard deviations
 QUICKENED: Final = 10.0  #: cumulative sum at which wear has quickened
 SURE: Final = 3.0  #: a reading counts as at most so many standard deviations
-MOST_RISE: Final = QUICKENED / 2.0  #: one reading adds at most so much: none shows it alone
+MOST_RISE: Final = 0.34 * QUICKENED  #: one reading adds at most so much: three show it, two do not
 DOUBTFUL: Final = 4.0  #: sum from which the noise is not learned
 WANDERS_QUICK: Final = 0.02  #: the same for a part whose wear quickened
 WANDERS: Final = 0.0003  #: variance of the rate gained over a life, by rate²
@@ -128,6 +130,7 @@ def begin(s: Any, c: Any, use: float, known: bool) -> None:
     else:
         s.w, s.ww, s.wr = 0.5, 1.0, 0.0
     s.rise_use, s.rise_wear = use, s.w
+    s.calm_r, s.calm_rr = s.r, s.rr
 
 
 @part
@@ -158,7 +161,12 @@ def _first(s: Any, c: Any, y: float) -> None:
 
 @part
 def again(s: Any, c: Any, use: float, y: float) -> None:
-    """Read the wear anew, with what is known of the rate: the indicator had been disturbed."""
+    """Read the wear anew, with what is known of the rate: the indicator had been disturbed.
+
+    A rate that was opened meanwhile was the disturbance's: it is again what it was before.
+    """
+    if s.opened == 1:
+        s.r, s.rr, s.opened = s.calm_r, s.calm_rr, 0
     forward(s, c, use)
     s.wr = s.rb = s.rise = 0.0
     _first(s, c, y)
@@ -209,6 +217,8 @@ def read(s: Any, c: Any, use: float, y: float) -> None:
     s.rise = max(0.0, s.rise + _worse(z))
     if s.rise == 0.0:
         s.rise_use, s.rise_wear = s.use, s.w
+        if s.opened == 0:
+            s.calm_r, s.calm_rr = s.r, s.rr
     elif s.rise >= QUICKENED:
         _open(s, c, y)
         known = hw * hw * s.ww + hb * hb * s.bb

@@ -7,7 +7,7 @@ from models.assessment import Life
 from models.fleet import Fleet
 from models.profile import load_profiles
 from models.rows import Block
-from simulators.plants import PLANTS, Plant, Specimen, WearFault, true_life_s
+from simulators.plants import PLANTS, Plant, Specimen, true_life_s
 from tests.models.fleet.machines import DAY, START, S, block
 
 PROFILES = load_profiles()
@@ -90,26 +90,52 @@ def test_single_rows_and_days_give_the_same_bits(profile: str, component: str) -
     assert days.current("m").lives == rows.current("m").lives
 
 
-def test_wear_that_quickens_is_told_before_the_point_that_shows_it_is_whole() -> None:
-    """The same bits row by row and day by day, also where an open bucket says the band."""
-    fault = WearFault(component="cells", onset_s=10.0 * DAY, life_s=12.0 * DAY)
-    plant = PLANTS["battery-pack"]([Specimen(key="q", used={"cells": 0.3}, faults=(fault,))], 6)
-    times = np.arange(14.0 * 24.0) * HOUR
+ODD = [
+    ("air-purifier", "filter", "filter_resistance", 300.0),
+    ("battery-pack", "cells", "state_of_health", 84.0),
+]
+
+
+@pytest.mark.parametrize(("profile", "component", "signal", "value"), ODD)
+@pytest.mark.parametrize("offset", [0, 4, 5])
+@pytest.mark.parametrize("odd", [6, 8, 15])
+def test_readings_that_are_odd_for_less_than_two_points_end_no_band(
+    profile: str, component: str, signal: str, value: float, offset: int, odd: int
+) -> None:
+    plant = PLANTS[profile]([Specimen(key="q", used={component: 0.2})], 5)
+    times = np.arange(12.0 * 24.0) * HOUR
     values = plant.sample(times)
-    days, rows = machine("battery-pack"), machine("battery-pack")
+    first = 240 + offset
+    values[first : first + odd, :, plant.signals.index(signal)] = value
+    fleet = machine(profile)
+    feed(fleet, plant, times[:first], values[:first])
+    before = life(fleet, component).p50_s or 0.0
+    for row in range(first, len(times)):
+        feed(fleet, plant, times[row : row + 1], values[row : row + 1])
+        assert (life(fleet, component).p50_s or 0.0) > 0.7 * before
+
+
+@pytest.mark.parametrize(("profile", "component", "signal", "value"), ODD)
+def test_a_day_of_odd_readings_is_forgotten_when_they_are_over(
+    profile: str, component: str, signal: str, value: float
+) -> None:
+    """The same bits row by row, restored, and day by day."""
+    plant = PLANTS[profile]([Specimen(key="q", used={component: 0.3})], 5)
+    times = np.arange(15.0 * 24.0) * HOUR
+    values = plant.sample(times)
+    values[243:267, :, plant.signals.index(signal)] = value
+    days, rows = machine(profile), machine(profile)
+    left = []
     for first in range(0, len(times), 24):
         feed(days, plant, times[first : first + 24], values[first : first + 24])
-    told = []
     for row in range(len(times)):
         feed(rows, plant, times[row : row + 1], values[row : row + 1])
-        rows = Fleet.restore(PROFILES, rows.snapshot())
-        left = life(rows, "cells").p50_s
-        if left is not None and left < 60.0 * DAY:
-            told.append((row, int(rows.snapshot()["wears"]["opened"][0])))
-    row, opened = told[0]
-    assert 10.0 * DAY < times[row] < 11.5 * DAY
-    assert opened == 0
-    assert [one for one, _ in told] == list(range(row, len(times)))
+        if row >= 240:
+            rows = Fleet.restore(PROFILES, rows.snapshot())
+        left.append(life(rows, component).p50_s or 0.0)
+    assert min(left[243:275]) < 0.1 * left[242]
+    assert min(left[267 + 24 :]) > 0.6 * left[242]
+    assert days.snapshot()["wears"].tobytes() == rows.snapshot()["wears"].tobytes()
     assert days.current("m").lives == rows.current("m").lives
 
 

@@ -66,13 +66,29 @@ def test_wear_that_quickens_is_followed_within_a_few_readings() -> None:
     assert found[0] <= left <= found[2]
 
 
-def test_no_reading_alone_shows_that_wear_quickens_and_two_do() -> None:
+def test_no_two_readings_show_that_wear_quickens_and_three_do() -> None:
     wears, usual = follow(FILTER, first=0.1, last=0.3)
-    used = float(wears[0]["use"])
-    take(wears, usual, [used + 0.002], [500.0])
-    assert wears[0]["opened"] == 0
-    take(wears, usual, [used + 0.004], [500.0])
+    uses = float(wears[0]["use"]) + 0.002 * np.arange(1, 4)
+    opened = []
+    for used in uses:
+        take(wears, usual, [used], [500.0])
+        opened.append(int(wears[0]["opened"]))
+    assert opened == [0, 0, 1]
+
+
+@pytest.mark.parametrize("odd", [3, 6])
+def test_a_rate_that_a_disturbance_opened_goes_with_it(odd: int) -> None:
+    wears, usual = follow(FILTER, first=0.1, last=0.3, count=30)
+    before, rate = band(wears, usual), float(wears[0]["r"])
+    uses = float(wears[0]["use"]) + 0.0025 * np.arange(1, odd + 3)
+    take(wears, usual, uses[:odd], [500.0] * odd)
     assert wears[0]["opened"] == 1
+    assert band(wears, usual)[1] < 0.1 * before[1]
+    values = indicator(FILTER, 0.3 + 0.0025 * np.arange(odd + 1, odd + 3), 0.5, 5)
+    take(wears, usual, uses[odd:], values)
+    assert wears[0]["opened"] == 0
+    assert wears[0]["r"] == pytest.approx(rate, rel=0.05)
+    np.testing.assert_allclose(band(wears, usual)[:3], before[:3], rtol=0.15)
 
 
 @pytest.mark.parametrize("seed", range(10))

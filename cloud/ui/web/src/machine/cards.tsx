@@ -139,7 +139,8 @@ function PartRow({ part, at }: { part: Part; at: number }) {
   const left = { p10_s: until(part.ends_earliest), p50_s: until(part.ends), p90_s: until(part.ends_latest) };
   const order = part.order_by === null ? null : Date.parse(part.order_by);
   const late = order !== null && order <= at;
-  const share = part.fraction === null ? null : Math.round(Math.max(0, Math.min(1, part.fraction)) * 100);
+  const percent = part.fraction === null ? null : Math.round(Math.max(0, Math.min(1, part.fraction)) * 100);
+  const share = percent === 0 ? t('machine.trace') : `${percent}%`; // as a finding says it in words
   const basis = BASES.find((one) => one === part.basis);
   return (
     <li className={classes.part}>
@@ -149,15 +150,15 @@ function PartRow({ part, at }: { part: Part; at: number }) {
           {leftText(left, t) ?? t('board.notEnough')}
         </span>
       </div>
-      {share !== null && (
+      {percent !== null && (
         <Progress
-          value={share} size={6} radius="sm" aria-label={t('common.labelled', { label: name, value: `${t('machine.fraction')} ${share}%` })}
-          color={`var(--state-${share < 15 ? 'alarm' : share < 35 ? 'alert' : 'normal'})`}
+          value={percent} size={6} radius="sm" aria-label={t('common.labelled', { label: name, value: `${t('machine.fraction')} ${share}` })}
+          color={`var(--state-${percent < 15 ? 'alarm' : percent < 35 ? 'alert' : 'normal'})`}
         />
       )}
       <div className="dim small break">
         {part.part}
-        {share !== null && ` · ${t('machine.fraction')} ${share}%`}
+        {percent !== null && ` · ${t('machine.fraction')} ${share}`}
         {basis && ` · ${t(`machine.basis.${basis}`)}`}
       </div>
       {order !== null && order - at < 400 * DAY * 1000 && (
