@@ -3,8 +3,10 @@
 `python -m benchmarks.evaluation.life [SET...]` splits each set by whole units with the scorer of
 FOREWARN_DATA, fits on some and forecasts the others with the code of `forewarn life`, scores all
 forecasts with the scorer run as a program, and writes the section `life` of
-`docs/reference/evaluation.md`, anew after each set. What a fold forecast is kept in a folder
-(`--keep`): a run that was ended goes on there, and folds of another recipe are measured again.
+`docs/reference/evaluation.md`, anew after each set. The units of the first fold's fit are fitted
+once more with each of some seeds, for how much the width of bands hangs on chance. What a fold
+forecast is kept in a folder (`--keep`): a run that was ended goes on there, and folds of another
+recipe are measured again.
 """
 
 from __future__ import annotations
@@ -26,13 +28,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.evaluation import life_cuts, life_ends
+from benchmarks.evaluation import life_cuts, life_ends, life_spread
 from benchmarks.evaluation.life_page import page
 from benchmarks.evaluation.page import write_section
 from forewarn import life
 from forewarn.runs import File, read
 from models.life.learned import fitting
-from models.life.learned.bands import Bands
+from models.life.learned.card import unpacked
 from models.life.learned.prognosis import Prognosis
 from models.life.learned.runs import Runs
 from models.life.learned.windows import KINDS
@@ -118,18 +120,20 @@ def measure(name: str, keep: Path, folds: int) -> None:
         score("folds", str(DATA / one.path), str(at), "--k", str(one.folds))
         for fold in range(min(folds, one.folds)):
             if _kept(name, fold, keep) is None:
-                text = json.dumps(_measured(at, fold, one))
-                part = keep / f".{name}.{fold}.json"
-                part.write_text(text)
-                part.replace(keep / f"{name}.{fold}.json")
+                _keep(_measured(at, fold, one), name, fold, keep)
                 print(f"{name}: fold {fold + 1} of {one.folds}", flush=True)
+        for seed in range(1, life_spread.SPLITS if folds >= one.folds else 1):
+            if _kept(name, f"0.{seed}", keep) is None:
+                _verb("fit", at, 0, one, seed=seed)
+                _keep(_bands(at, 0), name, f"0.{seed}", keep)
+                print(f"{name}: split {seed + 1} of {life_spread.SPLITS}", flush=True)
 
 
 def _measured(at: Path, fold: int, one: Set) -> dict[str, Any]:
     """Return what was forecast of the units of a fold, by us and by simpler ways."""
     begun = time.perf_counter()
     _verb("fit", at, fold, one)
-    found: dict[str, Any] = {"recipe": _recipe(), "seconds": time.perf_counter() - begun}
+    found = _bands(at, fold) | {"seconds": time.perf_counter() - begun}
     whole, cut = (_verb("predict", at, fold, one, part) for part in ("whole", "cut"))
     prognosis = Prognosis((at / f"model_{fold}").read_bytes())
     past, left_out = read(at / f"fit_{fold}.csv").runs, read(at / f"whole_{fold}.csv")
@@ -142,11 +146,13 @@ def _measured(at: Path, fold: int, one: Set) -> dict[str, Any]:
     lives, renewed = prognosis.lives(left_out.runs)
     age = np.empty(len(left_out.order))
     age[left_out.order] = lives.runs.time[lives.place]
-    return found | {
-        "renewed": [one.unit for one in renewed],
-        "age": age.tolist(),
-        "bands": msgspec.to_builtins(prognosis.card.bands),
-    }
+    return found | {"renewed": [one.unit for one in renewed], "age": age.tolist()}
+
+
+def _bands(at: Path, fold: int) -> dict[str, Any]:
+    """Return the bands of the fit of a fold, and with which recipe it was fitted."""
+    card, _ = unpacked((at / f"model_{fold}").read_bytes())
+    return {"recipe": _recipe(), "bands": msgspec.to_builtins(card.bands)}
 
 
 def _row(line: str) -> tuple[str, ...]:
@@ -159,8 +165,14 @@ def _recipe() -> str:
     return hashlib.sha256(b"".join(path.read_bytes() for path in code)).hexdigest()
 
 
-def _kept(name: str, fold: int, keep: Path) -> dict[str, Any] | None:
-    """Return what is kept of a fold if it was measured with the recipe as it is."""
+def _keep(found: dict[str, Any], name: str, fold: int | str, keep: Path) -> None:
+    part = keep / f".{name}.{fold}.json"
+    part.write_text(json.dumps(found))
+    part.replace(keep / f"{name}.{fold}.json")
+
+
+def _kept(name: str, fold: int | str, keep: Path) -> dict[str, Any] | None:
+    """Return what is kept of a fold, or of a fit with a seed, if the recipe is as it was."""
     path = keep / f"{name}.{fold}.json"
     if not path.exists():
         return None
@@ -174,13 +186,20 @@ def evaluated(name: str, keep: Path) -> dict[str, dict[str, Any]]:
     folds = [fold for k in range(one.folds) if (fold := _kept(name, k, keep)) is not None]
     if not folds:
         return {}
-    found = {name: _figures(one, folds, frozenset())}
+    fits = [_kept(name, f"0.{seed}", keep) for seed in range(1, life_spread.SPLITS)]
+    known = [folds[0], *(fit for fit in fits if fit is not None)]
+    splits = known if len(known) == life_spread.SPLITS else []
+    widths = {
+        "widths": life_spread.widths(folds, folds),
+        "splits": life_spread.widths(splits, folds),
+    }
+    found = {name: _figures(one, folds, frozenset()) | widths}
     apart = {unit for fold in folds for unit in fold["renewed"]}
     if one.sudden:
         apart |= life_ends.sudden(read(DATA / one.path).runs, *one.sudden)
     if apart:
         rest = f"{name} but {', '.join(sorted(apart))}"
-        found[rest] = _figures(one, folds, frozenset(apart))
+        found[rest] = _figures(one, folds, frozenset(apart)) | widths
     return found
 
 
@@ -193,7 +212,6 @@ def _figures(one: Set, folds: list[dict[str, Any]], without: frozenset[str]) -> 
     found: dict[str, Any] = {
         "folds": f"{len(folds)} of {one.folds}",
         "seconds": [fold["seconds"] for fold in folds],
-        "widths": _widths(folds),
     }
     for part in ("whole", "cut"):
         names = folds[0][part]
@@ -204,29 +222,14 @@ def _figures(one: Set, folds: list[dict[str, Any]], without: frozenset[str]) -> 
     return found | details(lines("whole", "forewarn", folds), read(runs).runs, one)
 
 
-def _widths(folds: list[dict[str, Any]]) -> dict[str, list[float]]:
-    """Return mean widths of each fold's bands at the same forecasts and ages: those of all folds.
-
-    At every row, and at random ages of each unit alike: where rows count, long lives count more.
-    """
-    cells = [line.split(",") for fold in folds for line in fold["whole"]["forewarn"]]
-    forecast = np.array([float(cell[3]) for cell in cells])
-    age = np.concatenate([fold["age"] for fold in folds])
-    bands = (msgspec.convert(fold["bands"], Bands) for fold in folds)
-    edges = [one.around(forecast, age) for one in bands]
-    many = life_cuts.cuts(np.array([cell[0] for cell in cells]), np.random.default_rng(0))
-    return {
-        "whole": [float((high - low).mean()) for low, _, high in edges],
-        "many": [float((high - low)[many].mean()) for low, _, high in edges],
-    }
-
-
-def _verb(verb: str, at: Path, fold: int, one: Set, part: str = "whole") -> list[str]:
+def _verb(
+    verb: str, at: Path, fold: int, one: Set, part: str = "whole", *, seed: int = 0
+) -> list[str]:
     """Run a verb of the command line on a fold; return the forecasts it wrote."""
     model, out = at / f"model_{fold}", at / f"{part}_{fold}.pred"
     if verb == "fit":
         words = ["fit", "--runs", str(at / f"fit_{fold}.csv"), "--model", str(model)]
-        words += ["--cap", str(one.cap)] if one.cap else []
+        words += ["--seed", str(seed), *(["--cap", str(one.cap)] if one.cap else [])]
     else:
         words = ["predict", "--model", str(model), "--runs", str(at / f"{part}_{fold}.csv")]
         words += ["--out", str(out), *(["--every-row"] if part == "whole" else [])]

@@ -9,6 +9,7 @@ import numpy as np
 
 from benchmarks.evaluation.life_cuts import CUTS
 from benchmarks.evaluation.life_ends import LATE, SHARES
+from benchmarks.evaluation.life_spread import SPLITS, spread
 
 PEERS: Final = ("forewarn", "LightGBM", "ridge", "linear extrapolation", "mean life")
 #: what was tried on these recordings before the defaults were fixed
@@ -142,14 +143,18 @@ def _bands(found: dict[str, dict[str, Any]]) -> str:
         "life is at most 100 cycles, because a band that touches the cap covers clipped truths for "
         f"free. *{CUTS} cuts*: as many random ages of each unit in place of one, with the 95 % "
         "interval over units and the least and largest late coverage that one age a unit gave. "
-        "*Spread*: the bands of each fold's fit at the forecasts and ages of all folds, widest "
-        "minus narrowest mean width by their mean, at every row, where long lives count more, and "
-        "at the cuts, where each unit counts alike. "
+        "*Spread over units*: the bands of each fold's fit, each without other units, at the "
+        "forecasts and ages of all folds, widest minus narrowest mean width by their mean, at "
+        "every row, where long lives count more, and at the cuts, where each unit counts alike. "
+        f"*Over splits*: the same of {SPLITS} fits of the units of the first fold's fit, whose "
+        "seeds draw anew how these units are split into those that are fitted and those whose "
+        "errors make the bands. "
         "*Cone*: share of units whose forecast is within 20 % of the truth at 50, 70 and "
         "90 % of their forecasts (alpha-lambda).",
         "",
-        "| Set | coverage | width | Winkler | late: coverage | width | Winkler | spread | cone |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| Set | coverage | width | Winkler | late: coverage | width | Winkler "
+        "| spread over units | over splits | cone |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name, one in found.items():
         for part in ("cut", "whole"):
@@ -169,19 +174,15 @@ def _bands(found: dict[str, dict[str, Any]]) -> str:
                 ]
             else:
                 cells += ["–"] * 3
-            cone, spread = "–", "–"
             if part == "whole":
-                cone = ", ".join(f"{v:.0%}" for v in one["cone"].values())
-                spread = _spread(one["widths"]["whole"])
-            lines.append(f"| {name}, {part} | " + " | ".join([*cells, spread, cone]) + " |")
+                cells += [spread(one[of]["whole"]) for of in ("widths", "splits")]
+                cells.append(", ".join(f"{v:.0%}" for v in one["cone"].values()))
+            else:
+                cells += ["–"] * 3
+            lines.append(f"| {name}, {part} | " + " | ".join(cells) + " |")
             if part == "cut":
                 lines.append(_many(name, one, _LATE + "coverage" in score))
     return "\n".join(lines)
-
-
-def _spread(widths: list[float]) -> str:
-    """Return how far the mean widths of folds are apart, as a share of their mean."""
-    return f"{np.ptp(widths) / np.mean(widths):.1%}" if len(widths) > 1 else "–"
 
 
 def _many(name: str, one: dict[str, Any], late: bool) -> str:
@@ -195,7 +196,7 @@ def _many(name: str, one: dict[str, Any], late: bool) -> str:
         cells += [some, f"{many[key]['width']:.3g}", f"{many[key]['winkler']:.3g}"]
     if not late:
         cells[3:] = ["–"] * 3
-    cells += [_spread(one["widths"]["many"]), "–"]
+    cells += [*(spread(one[of]["many"]) for of in ("widths", "splits")), "–"]
     return f"| {name}, {CUTS} cuts | " + " | ".join(cells) + " |"
 
 

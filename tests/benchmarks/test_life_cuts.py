@@ -3,7 +3,7 @@
 import msgspec
 import numpy as np
 
-from benchmarks.evaluation import life, life_cuts
+from benchmarks.evaluation import life_cuts, life_spread
 from benchmarks.evaluation.life_ends import sudden
 from models.life.learned.bands import Bands
 from models.life.learned.runs import Runs
@@ -63,6 +63,8 @@ def test_widths_of_folds_are_compared_at_the_forecasts_of_all() -> None:
         }
         for unit, spread in (("a", 2.0), ("b", 1.0))
     )
-    widths = life._widths([wide, narrow])
+    widths = life_spread.widths([wide, narrow], [wide, narrow])
     assert widths["whole"] == [10.0, 5.0]
     assert widths["many"] == [8.0, 4.0]  # a unit of two rows is cut at its first
+    assert life_spread.widths([], [wide])["many"] == []
+    assert [life_spread.spread(some) for some in (widths["many"], [5.0])] == ["66.7%", "–"]
