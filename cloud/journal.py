@@ -10,11 +10,24 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Final, Protocol
+from typing import BinaryIO, Final, Protocol
 
-from cloud.durable import sync
+from cloud.durable import sync, write_whole
 from cloud.errors import StoreBusy, StoreCorrupt, StoreFull
-from cloud.records import ALL, Entry, Kind, Record, Room, blocks, group_within, read
+from cloud.records import (
+    ALL,
+    HEAD_BYTES,
+    Entry,
+    Head,
+    Kind,
+    Record,
+    Room,
+    begin,
+    blocks,
+    group_within,
+    head_of,
+    read,
+)
 
 __all__ = ["ALL", "Entry", "Journal", "Kind", "Record", "SegmentJournal", "blank", "examine"]
 
@@ -52,13 +65,14 @@ class SegmentJournal:
     A large group begins where a block of the file does, and the disk fetches its blocks from where
     they lie in memory (`O_DIRECT`), if the file system lets us: nobody reads them before a restart.
     A torn tail (the machine died while writing, nobody was told) is cut off at opening and kept
-    beside the segment as `*.torn`. A damaged record before a later group is `StoreCorrupt`.
+    beside the segment as `*.torn`. A damaged record before a later group is `StoreCorrupt`, and so
+    is a segment that does not follow on the one before. One of an earlier version is not added to.
     """
 
     def __init__(self, folder: Path, *, segment_bytes: int = 64 << 20) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
-        self._segment_bytes = segment_bytes
+        self._segment_bytes = max(segment_bytes, HEAD_BYTES + 1)  # none without a record is left
         self._lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o600)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -67,6 +81,7 @@ class SegmentJournal:
             raise StoreBusy(f"{folder} is in use by another process; stop it first") from error
         self._end = -1
         self._fd = -1
+        self._head = Head()  #: of the newest segment
         self._size = 0  #: of what is durable
         self._room = Room()
         self._flags = _DIRECT  #: of large groups; none where the file system refuses that
@@ -93,17 +108,10 @@ class SegmentJournal:
     def since(self, n: int) -> Iterator[Record]:
         """See `Journal.since`."""
         segments = self._segments()
-        for index, path in enumerate(segments):
-            if index + 1 < len(segments) and _first(segments[index + 1]) <= n + 1:
-                continue
-            with path.open("rb") as file:
-                for _, record in read(file):
-                    if record is None:
-                        if index + 1 < len(segments):
-                            raise StoreCorrupt(_damaged(path))
-                        break
-                    if record.n > n:
-                        yield record
+        later = [index for index, path in enumerate(segments) if _first(path) <= n + 1]
+        for record in _records(segments[later[-1] if later else 0 :]):
+            if record.n > n:
+                yield record
 
     def end(self) -> int:
         """See `Journal.end`."""
@@ -145,44 +153,32 @@ class SegmentJournal:
         if not segments:
             return
         path = segments[-1]
-        self._end = _first(path) - 1
-        good = 0
         with path.open("rb") as file:
-            for offset, record in read(file):
-                if record is None:
-                    break
-                good, self._end = offset, record.n
-            file.seek(good)
-            behind = file.read()
-        torn = behind if behind.strip(b"\0") else b""  # zeros fill a block
-        if group_within(torn, self._end):
-            raise StoreCorrupt(_damaged(path))
-        if torn:
-            path.with_suffix(".torn").write_bytes(torn)
-        self._fd = os.open(path, os.O_WRONLY)
+            self._head = _head(file, path)
+            self._end, good, behind = _whole(file, path, self._head)
+        if behind.strip(b"\0"):  # zeros fill a block
+            path.with_suffix(".torn").write_bytes(behind)
         if behind:
-            os.ftruncate(self._fd, good)
-            os.fsync(self._fd)
-        self._size = good
+            os.truncate(path, good)
+            sync(path)
+        if self._head.size:
+            self._fd, self._size = os.open(path, os.O_WRONLY), good
 
     def _roll(self, n: int) -> None:
         path = self._folder / f"{n:020d}.journal"
+        content, head = begin(self._end, os.urandom(6))
         try:
-            fd = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
-            try:
-                sync(self._folder)
-            except OSError:
-                os.close(fd)
-                raise
+            write_whole(path, content)
+            fd = os.open(path, os.O_WRONLY)
         except OSError as error:
             raise StoreFull(f"cannot start {path}: {error.strerror}; free some space") from error
         if self._fd >= 0:
             os.close(self._fd)
-        self._fd, self._size = fd, 0
+        self._fd, self._size, self._head = fd, len(content), head
 
     def _write(self, records: Sequence[Record]) -> int:
         """Write a group and sync; return where the file ends then."""
-        image = self._room.laid(records)
+        image = self._room.laid(records, self._head)
         try:
             end = self._put(image, self._size)
         except OSError as error:
@@ -232,18 +228,51 @@ def examine(folder: Path) -> int:
     """
     end = -1
     segments = sorted(folder.glob("*.journal"))
-    for path in segments:
-        end = _first(path) - 1
-        good = 0
+    for record in _records(segments):
+        end = record.n
+    for path in segments[-1:]:
         with path.open("rb") as file:
-            for offset, record in read(file):
+            end, _, _ = _whole(file, path, _head(file, path))
+    return end
+
+
+def _records(segments: Sequence[Path]) -> Iterator[Record]:
+    """Yield all records of segments in order, up to where the last one is torn. `StoreCorrupt`."""
+    end, before = None, None
+    for path in segments:
+        with path.open("rb") as file:
+            head = _head(file, path)
+            if before and head.after not in {None, end}:
+                raise StoreCorrupt(_damaged(before))
+            end, before = _first(path) - 1, path
+            for _, record in read(file, head, end + 1):
                 if record is None:
-                    file.seek(good)
-                    if path != segments[-1] or group_within(file.read(), end):
+                    if path != segments[-1]:
                         raise StoreCorrupt(_damaged(path))
                     break
-                good, end = offset, record.n
-    return end
+                end = record.n
+                yield record
+
+
+def _head(file: BinaryIO, path: Path) -> Head:
+    head = head_of(file)
+    if head is None:
+        raise StoreCorrupt(_damaged(path))
+    return head
+
+
+def _whole(file: BinaryIO, path: Path, head: Head) -> tuple[int, int, bytes]:
+    """Return the last position of the newest segment, where it ends, and what is torn behind."""
+    end, good = _first(path) - 1, head.size
+    for offset, record in read(file, head, end + 1):
+        if record is None:
+            break
+        good, end = offset, record.n
+    file.seek(good)
+    behind = file.read()
+    if group_within(behind, head, end):
+        raise StoreCorrupt(_damaged(path))
+    return end, good, behind
 
 
 def blank(folder: Path, gone: Callable[[Entry], bool]) -> int:
@@ -255,7 +284,14 @@ def blank(folder: Path, gone: Callable[[Entry], bool]) -> int:
     count = 0
     for path in sorted(folder.glob("*.journal")):
         with path.open("rb") as file:
-            records = [record for _, record in read(file) if record is not None]
+            head = _head(file, path)
+            records = []
+            for _, record in read(file, head, _first(path)):
+                if record is None:
+                    raise StoreCorrupt(_damaged(path))
+                records.append(record)
+            file.seek(0)
+            begun = file.read(head.size)
         found = [record.n for record in records if gone(record.entry)]
         if not found:
             continue
@@ -264,9 +300,11 @@ def blank(folder: Path, gone: Callable[[Entry], bool]) -> int:
         part = path.with_suffix(".part")
         room = Room()
         with part.open("wb") as file:
+            file.write(begun)
             for one in records:
                 tick = Entry(Kind.TICK, one.entry.at_ns)
-                file.write(room.laid([Record(one.n, tick) if one.n in out else one]))
+                group = [Record(one.n, tick) if one.n in out else one]
+                file.write(room.laid(group, head))
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)

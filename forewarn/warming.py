@@ -23,7 +23,7 @@ from numba.core.dispatcher import Dispatcher
 
 from cloud.errors import StoreError
 from cloud.reader import Arrived, Reader
-from cloud.records import Entry, Kind, Record, Room
+from cloud.records import Entry, Head, Kind, Record, Room
 from cloud.telemetry import fresh
 from cloud.telemetry.opening import warm_influx
 from cloud.telemetry.rehearsed import ALL, NUMBERS, ROWS, rehearsed
@@ -74,7 +74,7 @@ def rehearse(store: str = "sqlite") -> None:
     batch = Batch(boot="rehearsed", seq=0, t0_ns=0, count=1, columns={"none": NOTHING})
     message = Arrived(topics.up("none.none", "t", "live"), codec.encode(batch), 0)
     Reader().read([message, message])
-    Room().laid([Record(0, Entry(Kind.TICK, 0))])
+    Room().laid([Record(0, Entry(Kind.TICK, 0))], Head())
     profiles = load_profiles()
     fleet = Fleet(profiles)
     for machine in profiles:
