@@ -72,8 +72,10 @@ def timing(lane: Any, bound: Any, t: int, received: int, x: float, seconds: floa
     usual = lane.interval_s
     if seconds > 0.0:
         if usual == 0.0:
-            lane.interval_s = seconds
+            lane.interval_s = -seconds
         elif seconds != usual:
+            if usual < 0.0:  # the first reading may be far older than all others
+                usual = min(-usual, 4.0 * seconds)
             lane.interval_s = usual + (min(max(seconds, 0.25 * usual), 4.0 * usual) - usual) / 16.0
         if bound.rate < np.inf:
             vote(lane, bound, RATE, d > bound.rate * seconds)

@@ -148,9 +148,11 @@ def _silence(lanes: Any, bounds: Any, m: Any, now: int, rules: Any) -> None:
         if wait == 0:
             least = int(rules.dropout_min_s * 1e9)
             between = lane.interval_s if m.data_clock == 1 else lane.group_s
-            if between > 0.0:
-                usual = max(lane.interval_s, between)
+            if between != 0.0:
+                usual = max(abs(lane.interval_s), between)
                 wait = max(least, int(rules.dropout_intervals * usual * 1e9))
+                if lane.interval_s < 0.0:  # one gap alone, which an old reading may have made
+                    wait = min(wait, int(rules.dropout_unknown_s * 1e9))
             else:  # heard once
                 wait = int(rules.dropout_unknown_s * 1e9)
                 due = min(due, now + least)  # its interval may be known by then

@@ -91,7 +91,7 @@ LANE_STATE: Final = [
     ("same_ns", "i8"),
     ("rows", "i8"),
     ("last", "f8"),
-    ("interval_s", "f8"),
+    ("interval_s", "f8"),  # usual time between readings; negative: one gap alone
     ("fast", "f8"),
     ("level", "f8"),
     ("spread", "f8"),

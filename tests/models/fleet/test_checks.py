@@ -170,6 +170,27 @@ def test_who_has_emptied_a_backlog_is_waited_for_as_it_then_reports() -> None:
     assert [k for k, one in enumerate(told) if one] == [11]
 
 
+@pytest.mark.parametrize("clock", ["wall", "data"])
+@pytest.mark.parametrize("every_s", [60, 3600])
+@pytest.mark.parametrize("count", [2, 3, 20])
+def test_a_first_reading_that_is_far_older_than_the_others_delays_no_silence(
+    clock: str, every_s: int, count: int
+) -> None:
+    fleet = made(Signal(), clock=clock)
+    times = [START - 30 * 86_400 * S, *(START + k * every_s * S for k in range(1, count))]
+    for k, t in enumerate(times):
+        fleet.observe([block("m", [t], {"x": [float(k % 7)]}, received_ns=START + k * every_s * S)])
+    if clock == "data":  # another signal tells the time
+        until = times[-1] + np.arange(1, 45 * 60) * MINUTE
+        told = [fleet.observe([block("m", [t], {"y": [1.0]})]) for t in until]
+        told = [[a for a in one if changes([a], Check.DROPOUT)] for one in told]
+    else:
+        ticks = [Tick(n=k, at_ns=times[-1] + k * MINUTE) for k in range(1, 45 * 60)]
+        told = [fleet.observe([tick]) for tick in ticks]
+    first = next(k for k, one in enumerate(told, 1) if one) * MINUTE // S
+    assert first <= (36 * 3600 + 60 if count == 2 else 41 * every_s + 60)
+
+
 @pytest.mark.parametrize("after_s", [None, 600.0])
 def test_what_was_heard_once_may_come_once_a_day(after_s: float | None) -> None:
     fleet = made(Signal(dropout_after_s=after_s), clock="wall")
