@@ -112,6 +112,7 @@ class App:
         self.demo = demo
         self.folder = Path(settings.data)
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        channels = channels_from(settings.notify, self.folder)
         self.profiles = profiles or load_profiles()
         where = places(settings)
         keep_before_upgrade(where.ledger, self.folder)
@@ -133,7 +134,7 @@ class App:
         )
         self.notifier = Notifier(
             self.ledger,
-            channels_from(settings.notify, self.folder),
+            channels,
             submit=self.submit,
             now=now_ns,
             link=self._link(),

@@ -1,13 +1,13 @@
 """What is durable and waits to be taken further, in order and in portions."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from cloud.decode import Message
-from cloud.ingest import VALUE_BYTES, Handled
+from cloud.ingest import VALUE_BYTES, Handled, sender_of
 from cloud.journal import Record
-from models.contract.messages import Batch
+from models.contract.messages import Batch, Birth
 
 PORTION_BYTES: Final = 1 << 20  #: of messages, as they came, that are taken further at once
 BIRTHS: Final = 16  #: and of births and the like, each of which costs as much as many readings
@@ -20,7 +20,10 @@ class Behind:
     """A queue of portions. `bytes`: about what they take, as they came and as they were read."""
 
     def __init__(self) -> None:
-        self._portions: deque[tuple[Sequence[Record], Mapping[int, Message], int]] = deque()
+        self._portions: deque[
+            tuple[Sequence[Record], Mapping[int, Message], int, list[tuple[str, str]]]
+        ] = deque()
+        self._births: Counter[tuple[str, str]] = Counter()  #: devices and dictionaries
         self.bytes = 0
 
     def __len__(self) -> int:
@@ -30,13 +33,23 @@ class Behind:
         """Let a group wait."""
         for records in _portions(handled.records, handled.messages):
             size = sum(_held(one, handled.messages.get(one.n)) for one in records)
-            self._portions.append((records, handled.messages, size))
+            births = _births(records, handled.messages)
+            self._portions.append((records, handled.messages, size, births))
+            self._births.update(births)
             self.bytes += size
+
+    def explains(self, identity: str, dictionary: str) -> bool:
+        """Return whether a birth waits that explains the columns of such batches."""
+        return (identity, dictionary) in self._births
 
     def take(self) -> tuple[Sequence[Record], Mapping[int, Message]]:
         """Return the oldest portion, and its group's messages by position."""
-        records, messages, size = self._portions.popleft()
+        records, messages, size, births = self._portions.popleft()
         self.bytes -= size
+        for one in births:
+            self._births[one] -= 1
+            if not self._births[one]:
+                del self._births[one]
         return records, messages
 
 
@@ -51,6 +64,14 @@ def _portions(
         if size >= PORTION_BYTES or births >= BIRTHS or end == len(records):
             yield records[first:end]
             first, size, births = end, 0, 0
+
+
+def _births(records: Sequence[Record], messages: Mapping[int, Message]) -> list[tuple[str, str]]:
+    return [
+        (sender_of(record.entry.topic), message.dictionary)
+        for record in records
+        if isinstance(message := messages.get(record.n), Birth)
+    ]
 
 
 def _held(record: Record, message: Message | None) -> int:

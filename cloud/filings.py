@@ -70,7 +70,7 @@ class Filings:
         self._known: dict[str, int] = {}  #: hash of what each machine's newest birth says
         self._waiting = _Bundle()
         self._going = _Bundle()  #: with the thread beside
-        self._gone: Future[None] | None = None
+        self._gone: Future[bool] | None = None
         self._filed_s = -math.inf
 
     @property
@@ -86,6 +86,11 @@ class Filings:
     def busy(self) -> bool:
         """Whether the thread beside is filing."""
         return self._gone is not None and not self._gone.done()
+
+    @property
+    def failed(self) -> bool:
+        """Whether the ledger did not take all of what went last."""
+        return bool(self._going) and not self.busy
 
     @property
     def settled(self) -> bool:
@@ -110,16 +115,22 @@ class Filings:
 
     def file_if_due(self, position: int) -> None:
         """File what waits, unless some went just now; `position`: up to where it was said."""
-        if self.until_due_s > 0:
-            return
+        if self.until_due_s <= 0:
+            self.begin(position)
+
+    def begin(self, position: int) -> Future[bool]:
+        """File all that waits, beside where there is a thread; the result: the ledger has it."""
         self._back()
+        self._going, self._waiting = self._waiting, _Bundle()
         if self._beside is None:
-            self._file(self._waiting, position)
+            gone = Future[bool]()
+            gone.set_result(self._file(self._going, position))
         else:
-            self._going, self._waiting = self._waiting, _Bundle()
-            self._gone = self._beside.submit(self._file, self._going, position)
-            self._gone.add_done_callback(lambda _: self._told())
+            gone = self._beside.submit(self._file, self._going, position)
+        self._gone = gone
+        gone.add_done_callback(lambda _: self._told())
         self._filed_s = time.monotonic()
+        return gone
 
     def file(self, position: int) -> None:
         """File what waits here and now; a ledger that is busy gets it with the next."""
@@ -133,7 +144,8 @@ class Filings:
             self._going.add(self._waiting)
             self._waiting, self._going, self._gone = self._going, _Bundle(), None
 
-    def _file(self, bundle: _Bundle, position: int) -> None:
+    def _file(self, bundle: _Bundle, position: int) -> bool:
+        """File a bundle; return whether the ledger has all of it."""
         try:
             with traced():
                 while bundle.said:
@@ -144,6 +156,7 @@ class Filings:
                 bundle.answers = []
         except StoreError as error:
             log.warning("ledger: %s; %d births and assessments wait", error, len(bundle.said))
+        return not bundle
 
     def _next(self, bundle: _Bundle, position: int) -> None:
         """File the first of what waits; what then still waits has later positions."""

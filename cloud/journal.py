@@ -6,6 +6,7 @@ embedded default keeps segment files; at scale the same protocol is a Kafka log.
 
 import errno
 import fcntl
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
@@ -33,6 +34,7 @@ __all__ = ["ALL", "Entry", "Journal", "Kind", "Record", "SegmentJournal", "blank
 
 LARGE: Final = 64 << 10  #: bytes of a group from which on it does not go through the system's cache
 _DIRECT: Final = getattr(os, "O_DIRECT", 0)
+log = logging.getLogger(__name__)
 
 
 class Journal(Protocol):
@@ -112,6 +114,19 @@ class SegmentJournal:
         for record in _records(segments[later[-1] if later else 0 :]):
             if record.n > n:
                 yield record
+
+    def among(self, wanted: set[int]) -> dict[int, Record]:
+        """Return the records at these positions; who are no longer here are logged."""
+        found: dict[int, Record] = {}
+        last = max(wanted, default=-1)
+        for record in self.since(min(wanted) - 1) if wanted else ():
+            if record.n in wanted:
+                found[record.n] = record
+            if record.n >= last:
+                break
+        if lost := len(wanted) - len(found):
+            log.error("%d batches that waited for a birth are no longer in the journal", lost)
+        return found
 
     def end(self) -> int:
         """See `Journal.end`."""

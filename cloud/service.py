@@ -5,7 +5,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -102,12 +102,15 @@ class Service:
         self._thread = threading.Thread(target=self._run, name="ingest")
         self.failure: BaseException | None = None
         self.journal = SegmentJournal(folder / "journal", segment_bytes=segment_bytes)
-        self._keeper = Keeper(
-            self._snapshots, self.journal, snapshot_ns, telemetry.durable_position
-        )
+        self._keeper = Keeper(self._snapshots, self.journal, snapshot_ns, self._durable)
+        self._filed: Future[bool] = Future()  #: whether the ledger has what the snapshot has
         self.shelf = SqliteShelf(folder / "numbers.db")
         self._filing = ThreadPoolExecutor(1, thread_name_prefix="filing")
-        self._recover()
+        try:
+            self._recover()
+        except BaseException:
+            self._let_go()
+            raise
 
     def start(self) -> None:
         """Connect and begin."""
@@ -129,12 +132,15 @@ class Service:
                 self._save()
                 self._keeper.look(wait=True)
         finally:
-            self._keeper.close()
-            self._filing.shutdown()
+            self._let_go()
             self.pipeline.reviews.close()
             self._telemetry.close()
-            self.shelf.close()
-            self.journal.close()
+
+    def _let_go(self) -> None:
+        self._keeper.close()
+        self._filing.shutdown()
+        self.shelf.close()
+        self.journal.close()
 
     def repaired(self, _repair: Repair) -> None:
         """A repair is due in the ledger: the models will be told of it through the journal."""
@@ -194,7 +200,7 @@ class Service:
             waiting = {n for row in found.values["decoder"] for _, n in row[3]}
             if waiting:
                 self._keeper.waited(found.n, min(waiting))
-            decoder.load(found.values["decoder"], self._parked(waiting))
+            decoder.load(found.values["decoder"], self.journal.among(waiting))
             decoder.told_ns = found.values.get("told_ns", 0)  # earlier versions did not keep it
         self.ingest = Ingest(self.journal, sequencer, self._quota)
         fleet = self._fleet(found, decoder)
@@ -204,10 +210,13 @@ class Service:
             kept = found.values
             self.pipeline.reviews.load(kept["reviews"], kept["tick_ns"], kept.get("pace"))
         self.pipeline.position = start
-        self.ingest.explained = decoder.knows
+        self.ingest.explained = self._explained
         count = self._replay(start)
         self.pipeline.file()
         log.info("started from position %d, replayed %d records", start, count)
+
+    def _explained(self, *of: str) -> bool:
+        return self.pipeline.decoder.knows(*of) or self._behind.explains(*of)
 
     def _fleet(self, found: snapshot.Snapshot | None, decoder: Decoder) -> Fleet:
         """Return the fleet of a snapshot; of one it cannot go on with only machines and types."""
@@ -249,18 +258,6 @@ class Service:
         self.pipeline.file()
         return not self.pipeline.full
 
-    def _parked(self, wanted: set[int]) -> dict[int, Record]:
-        found: dict[int, Record] = {}
-        last = max(wanted, default=-1)
-        for record in self.journal.since(min(wanted) - 1) if wanted else ():
-            if record.n in wanted:
-                found[record.n] = record
-            if record.n >= last:
-                break
-        if lost := len(wanted) - len(found):
-            log.error("%d batches that waited for a birth are no longer in the journal", lost)
-        return found
-
     def _run(self) -> None:
         try:
             while not self._stop.is_set():
@@ -278,6 +275,8 @@ class Service:
         late = not 0 <= since <= wanted + CALM_NS
         due = late or (since > wanted and not self._behind)
         due = due and handled is not None and not self._keeper.busy
+        if due and self.pipeline.filings.failed:
+            due, self._last_snapshot = False, now  # given up: the ledger is away
         self.pipeline.filings.rests = due
         due = due and not self.pipeline.filings.busy
         self._further(handled or Handled(), wholly=(due and late) or handled is None)
@@ -362,13 +361,10 @@ class Service:
                 return
 
     def _save(self) -> None:
-        """Have a snapshot taken of what the whole journal has come to."""
-        self.pipeline.file()
+        """Have a snapshot taken of what the whole journal has come to; what was said is filed."""
         self._repairs_due()
         position = self.pipeline.position
-        if self._behind or self._handed or not self.pipeline.filings.settled:
-            return
-        if not self.pipeline.flush(position):
+        if self._behind or self._handed or not self.pipeline.flush(position):
             return
         try:
             self.ingest.sequencer.shelve(self._now())
@@ -378,7 +374,12 @@ class Service:
         numbers = self.ingest.sequencer.dump()  # which goes on, unlike what `_taken` reads
         if (parked := self.pipeline.decoder.parking.oldest()) is not None:
             self._keeper.waited(position, parked)
+        self._filed = self.pipeline.filings.begin(position)
         self._keeper.begin(lambda: self._taken(position, numbers), self._link.wake)
+
+    def _durable(self) -> int:
+        """Return up to where the stores have everything, once the ledger took it or refused."""
+        return self._telemetry.durable_position() if self._filed.result() else -1
 
     def _taken(self, position: int, numbers: list[list[Any]]) -> snapshot.Snapshot:
         """Return the state."""

@@ -12,7 +12,13 @@ from cloud import snapshot
 from cloud.app import build
 from cloud.errors import CloudError, SettingsError, StoreBusy, StoreError
 from cloud.ledger import Registration
-from cloud.settings import ApiSettings, BrokerSettings, CloudSettings
+from cloud.settings import (
+    ApiSettings,
+    BrokerSettings,
+    ChannelSettings,
+    CloudSettings,
+    NotifySettings,
+)
 from cloud.telemetry.checks import EVER, MANY, block
 from tests.cloud.keep.conftest import Plant, settings_for
 from tests.cloud.wires import T0, S, batch
@@ -46,6 +52,17 @@ async def test_it_serves_without_a_broker_and_says_what_is_missing(tmp_path: Pat
         assert not status.connected
         assert app.service.alive
     assert not app.service.alive
+
+
+def test_a_wrong_channel_is_told_before_anything_is_opened(tmp_path: Path) -> None:
+    channel = ChannelSettings(name="mail", url_file=str(tmp_path / "missing"))
+    wrong = msgspec.structs.replace(
+        settings(tmp_path / "data", 0), notify=NotifySettings(channels=(channel,))
+    )
+    with pytest.raises(SettingsError, match="mail"):
+        build(wrong)
+    assert not list((tmp_path / "data").glob("*.db"))
+    assert not (tmp_path / "data" / "journal").exists()
 
 
 async def test_a_folder_serves_one_service_at_a_time(tmp_path: Path) -> None:

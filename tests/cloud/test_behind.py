@@ -89,3 +89,16 @@ def test_births_are_taken_further_few_at_once(tmp_path: Path) -> None:
     assert [len(records) for records in portions] == [100 + BIRTHS, BIRTHS, 1]
     assert [record for records in portions for record in records] == handled.records
     assert behind.bytes == 0
+
+
+def test_a_birth_explains_batches_while_it_waits(tmp_path: Path) -> None:
+    ingest = Ingest(SegmentJournal(tmp_path / "journal"), Sequencer(), Quota(UNLIMITED))
+    behind = Behind()
+    for group in ([_birth(1), _birth(2)], [_birth(3)]):
+        behind.add(ingest.handle(group, T0))
+    assert behind.explains("acme.e1", "00000001")
+    assert behind.explains("acme.e3", "00000003")
+    assert not behind.explains("acme.e1", "00000002")
+    behind.take()
+    assert not behind.explains("acme.e1", "00000001")
+    assert behind.explains("acme.e3", "00000003")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from cloud import snapshot
 from cloud.decode import Aside
 from cloud.errors import StoreBusy
 from cloud.filings import Filings
@@ -137,8 +138,67 @@ def test_receipts_and_the_state_go_on_while_the_ledger_is_slow(
         go_on.set()
         made.service._filing.submit(int).result(PATIENCE_S)
         made.service._once()  # however much was said meanwhile
-        assert made.service._keeper.busy
+        made.service._keeper.look(wait=True)
+        assert snapshot.positions(tmp_path / "snapshots") == [made.service.pipeline.position]
         assert [one.id for one in made.ledger.machines()[0]] == ["acme.pump1"]
+    finally:
+        go_on.set()
+        made.service.stop()
+        made.ledger.close()
+
+
+@pytest.mark.parametrize("busy_before", [False, True], ids=["now", "before"])
+def test_a_snapshot_of_which_the_ledger_has_not_everything_is_not_kept_and_nobody_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, busy_before: bool
+) -> None:
+    made = Made(tmp_path)
+    busy, go_on, others = threading.Event(), threading.Event(), set[str]()
+    file = type(made.ledger).file
+
+    def slow(ledger: Ledger, n: int, some: Sequence[Assessment]) -> object:
+        others.add(threading.current_thread().name)
+        if busy.is_set():
+            assert go_on.wait(PATIENCE_S)
+            raise StoreBusy("locked")
+        return file(ledger, n, some)
+
+    def turn(seq: int) -> None:
+        comes([[up(batch(seq, [1.0]))]], monkeypatch)
+        made.service._once()
+        made.service.pipeline.filings.add([said(made.service.pipeline.position)])
+
+    monkeypatch.setattr(type(made.ledger), "file", slow)
+    made.service.pipeline.filings.hold_s = 0.0
+    begin, copies = made.service._keeper.begin, list[int]()
+    monkeypatch.setattr(
+        made.service._keeper, "begin", lambda *given: [copies.append(1), begin(*given)]
+    )
+    try:
+        turn(0)
+        made.service._filing.submit(int).result(PATIENCE_S)
+        busy.set()
+        if busy_before:
+            made.service._once()  # begins to file
+        made.service._last_snapshot = 0
+        for seq in range(1, 4):
+            turn(seq)
+        go_on.set()
+        made.service._filing.submit(int).result(PATIENCE_S)
+        turn(4)
+        made.service._keeper.look(wait=True)
+        assert len(copies) == (0 if busy_before else 1), "given up till the next is due"
+        assert made.service._last_snapshot == made.clock.now
+        assert not snapshot.positions(tmp_path / "snapshots")
+        busy.clear()
+        made.service._last_snapshot = 0
+        made.service._filing.submit(int).result(PATIENCE_S)
+        made.service._once()
+        made.service._filing.submit(int).result(PATIENCE_S)
+        made.service._last_snapshot = 0
+        made.service._once()
+        made.service._keeper.look(wait=True)
+        assert snapshot.positions(tmp_path / "snapshots") == [made.service.pipeline.position]
+        assert others == {"filing_0"}
     finally:
         go_on.set()
         made.service.stop()

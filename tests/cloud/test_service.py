@@ -1,5 +1,6 @@
 """The ingest thread's own decisions: ticks, repairs, room; driven step by step without a broker."""
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,8 @@ import numpy as np
 import pytest
 
 from cloud import snapshot
-from cloud.errors import StoreBusy
+from cloud.behind import BIRTHS
+from cloud.errors import StoreBusy, StoreCorrupt
 from cloud.journal import Kind
 from cloud.ledger import Ledger, Repair
 from cloud.link import Link
@@ -17,7 +19,7 @@ from cloud.pipeline import Pipeline
 from cloud.reader import Arrived
 from cloud.service import Service
 from models.contract import codec
-from models.contract.messages import MachineRef, Metric
+from models.contract.messages import MachineRef, Metric, Receipt
 from tests.cloud.served import Held, Made, comes
 from tests.cloud.wires import DEVICE, T0, S, batch, birth, up
 
@@ -297,3 +299,48 @@ def test_machines_keep_their_type_and_clock_where_the_models_state_is_of_another
     assert fleet.profile(DEVICE).name == "centrifugal-pump"
     assert fleet.state()["machines"]["rows"].tolist() == [1]
     assert "what was learned of the machines begins anew" in caplog.text
+
+
+def test_births_that_wait_are_not_asked_for_again(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metrics = (Metric(name="temp", unit="Cel"),)
+    book = codec.dictionary_hash(metrics)
+    devices = [f"acme.d{k}" for k in range(3 * BIRTHS)]
+    said: list[Receipt] = []
+    monkeypatch.setattr("cloud.service.FURTHER_S", 0.0)
+    monkeypatch.setattr(Link, "send", lambda _, some: said.extend(one for _, one in some))
+    told = birth(metrics=metrics, dictionary=book)
+    groups = [
+        [up(told, "birth", device=one) for one in devices],
+        [up(batch(0, [1.0], dictionary=book), device=one) for one in [*devices, "acme.other"]],
+    ]
+    comes(groups, monkeypatch)
+    made.service._once()
+    assert made.service._behind, "the others wait"
+    made.service._once()
+    assert [len(one.refused) for one in said] == [0] * len(devices) + [1]
+
+
+def test_a_service_that_cannot_recover_leaves_nothing_running(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Made(tmp_path)
+    made.take(up(birth(), "birth"))
+    begun = set(threading.enumerate())
+    made.service._telemetry.close()
+    made.service.shelf.close()
+    made.service.journal.close()
+
+    def broken(service: Service, start: int) -> int:
+        service.pipeline.filings.begin(start)
+        raise StoreCorrupt("damaged")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Service, "_replay", broken)
+        with pytest.raises(StoreCorrupt):
+            made._new()
+    assert set(threading.enumerate()) <= begun
+    made.service = made._new()  # nothing is locked
+    made.service.stop()
+    made.ledger.close()
