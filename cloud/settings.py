@@ -113,20 +113,38 @@ class TelemetrySettings(_Strict, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Refuse an address that is none, and a token sent in the clear to another machine."""
-        parts = urlsplit(self.url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
+        if not _reachable(self.url):
             raise ValueError(f"url: '{self.url}' is not an http or https address")
-        if parts.scheme == "http" and not is_loopback(parts.hostname):
+        parts = urlsplit(self.url)
+        if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
             raise ValueError("url: the token would cross the network in the clear; use https")
         if self.minute_days and (not self.raw_days or self.minute_days < self.raw_days):
             raise ValueError("minute_days: minutes must stay at least as long as raw readings")
 
     def token(self) -> str:
         """Return the token; `SettingsError` says where it was looked for."""
-        found = _secret("telemetry.token", self.token_env, self.token_file)
+        found = (_secret("telemetry.token", self.token_env, self.token_file) or "").strip()
         if not found:
             raise SettingsError("telemetry.token_file or token_env: InfluxDB needs a token")
+        if not (found.isascii() and found.isprintable()):
+            where = "env" if self.token_env else "file"
+            raise SettingsError(
+                f"telemetry.token_{where}: a token has only printable characters of ASCII, "
+                "in one line"
+            )
         return found
+
+
+def _reachable(url: str) -> bool:
+    """Whether a request can be made to an http or https address."""
+    try:
+        parts = urlsplit(url)
+        host = (parts.hostname or "").encode("idna")
+        ported = parts.port != 0
+    except ValueError:
+        return False
+    written = parts.path.isascii() and url.isprintable() and " " not in url
+    return bool(parts.scheme in {"http", "https"} and host and ported and written)
 
 
 class LogSettings(_Strict, frozen=True, kw_only=True):
@@ -233,7 +251,7 @@ def secrets_of(settings: CloudSettings) -> list[str]:
     readers: list[Callable[[], str | None]] = [
         settings.broker.password,
         settings.ledger.password,
-        partial(_secret, "token", settings.telemetry.token_env, settings.telemetry.token_file),
+        settings.telemetry.token,
         *(partial(_secret, one.name, one.url_env, one.url_file) for one in channels),
     ]
     found = []

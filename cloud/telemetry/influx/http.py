@@ -17,7 +17,7 @@ import msgspec
 
 from cloud.errors import StoreBusy, StoreError
 from cloud.telemetry.influx.grid import Grid
-from cloud.telemetry.influx.wire import Wire
+from cloud.telemetry.influx.wire import Late, Wire
 
 LONGEST_ASKED_S: Final = 60.0  #: longer than this nobody waits because a server says so
 GZIP_LEVEL: Final = 1
@@ -100,6 +100,7 @@ class Connection:
         self.server = server
         self._wire = Wire(server.url, {"Authorization": f"Token {server.token}"}, size=size)
         self._decoder = msgspec.msgpack.Decoder(_Answer)
+        self._late = False  #: the server was, with the request before
 
     def write(self, bucket: str, body: bytes | memoryview) -> None:
         """Store lines. `Away`, `TooSlow`, `Rejected`, `StoreBusy` (settings are wrong)."""
@@ -156,8 +157,11 @@ class Connection:
         """Return the answer; one with a status other than `done` is an error."""
         try:
             answer = self._wire.request(method, f"{path}?{urlencode(fields)}", headers, body)
-        except (OSError, HTTPException) as error:
-            raise Away(f"{self.server.url}: no answer ({type(error).__name__})") from error
+        except (OSError, HTTPException, ValueError) as error:  # the last: of names and headers
+            again, self._late = self._late, isinstance(error, Late)
+            kind = TooSlow if again and self._late else Away
+            raise kind(f"{self.server.url}: no answer ({type(error).__name__})") from error
+        self._late = False
         if answer.status == done:
             return answer.data
         raise self._refusal(*answer)
@@ -165,7 +169,7 @@ class Connection:
     def _refusal(self, status: int, data: bytes, after: str | None) -> StoreError:
         try:
             said = msgspec.json.decode(data, type=_Said)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             said = _Said(message=data[:_SAID].decode(errors="replace"))
         where = self.server.url
         if status in _REJECTED:

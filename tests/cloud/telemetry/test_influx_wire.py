@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from cloud.telemetry.influx.http import Away, Connection, Rejected, Server
+from cloud.telemetry.influx import wire
+from cloud.telemetry.influx.http import Away, Connection, Rejected, Server, TooSlow
 from cloud.telemetry.influx.wire import Wire
 
 STORED = b"HTTP/1.1 204 No Content\r\nX-Influxdb-Version: v2\r\nDate: today\r\n\r\n"
@@ -60,9 +61,9 @@ def answering(*scripts: list[bytes], deaf: bool = False) -> Iterator[Scripted]:
 def test_every_form_of_an_answer_leaves_the_connection_for_the_next_request() -> None:
     body = memoryview(bytes(range(256)) * 100)
     with answering([STORED, CHUNKED, STORED, MEASURED, BUSY, STORED]) as server:
-        wire = Wire(server.url, {"Authorization": "Token t"}, size=2)
-        answers = [wire.request("POST", "/x?y=z", {}, body) for _ in range(6)]
-        wire.close()
+        kept = Wire(server.url, {"Authorization": "Token t"}, size=2)
+        answers = [kept.request("POST", "/x?y=z", {}, body) for _ in range(6)]
+        kept.close()
     assert [answer.status for answer in answers] == [204, 200, 204, 200, 503, 204]
     assert [answer.data for answer in answers] == [b"", b"abcde", b"", b"abc", b"", b""]
     assert [answer.after for answer in answers] == [None] * 4 + ["7", None]
@@ -76,11 +77,11 @@ def test_every_form_of_an_answer_leaves_the_connection_for_the_next_request() ->
 @pytest.mark.parametrize("last", [STORED, LEAVING])
 def test_a_connection_that_the_server_left_is_not_used_again(last: bytes) -> None:
     with answering([last], [STORED]) as server:
-        wire = Wire(server.url, {}, size=2)
-        assert wire.request("POST", "/", {}, b"a").status == 204
+        kept = Wire(server.url, {}, size=2)
+        assert kept.request("POST", "/", {}, b"a").status == 204
         assert server.left.acquire(timeout=30)
-        assert wire.request("POST", "/", {}, b"b").status == 204
-        wire.close()
+        assert kept.request("POST", "/", {}, b"b").status == 204
+        kept.close()
     assert [(number, body) for number, _, body in server.asked] == [(0, b"a"), (1, b"b")]
 
 
@@ -103,6 +104,93 @@ def test_a_torn_answer_counts_as_away_and_is_not_taken_for_the_next(torn: bytes)
         connection.close()
 
 
-def test_a_token_of_several_lines_is_told_at_once() -> None:
-    with pytest.raises(ValueError, match="one line"):
-        Connection(Server(url="http://db", org="o", token="t\nX-Other: 1"))
+def test_what_cannot_be_sent_counts_as_away_and_does_not_say_the_token() -> None:
+    with pytest.raises(Away, match="no answer") as away:
+        Connection(Server(url="http://127.0.0.1:9", org="o", token="t\nX: 1")).write("b", b"x")
+    assert "X: 1" not in str(away.value)
+    with pytest.raises(Away, match="no answer"):
+        Connection(Server(url="https://influx..example", org="o", token="t")).write("b", b"x")
+
+
+def test_an_answer_in_another_encoding_counts_as_away() -> None:
+    body = '{"message":"nicht verfügbar"}'.encode("latin-1")
+    head = b"HTTP/1.1 503 Busy\r\nContent-Length: %d\r\n\r\n" % len(body)
+    with answering([head + body]) as server:
+        connection = Connection(Server(url=server.url, org="o", token="t"))
+        with pytest.raises(Away, match="answered 503"):
+            connection.write("b", b"x")
+        connection.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("https://[2001:db8::5]/influx", ("2001:db8::5", 443)),
+        ("https://db:8443", ("db", 8443)),
+        ("http://[::1]", ("::1", 80)),
+    ],
+)
+def test_an_address_without_a_port_means_that_of_its_scheme(
+    url: str, address: tuple[str, int]
+) -> None:
+    new = Wire(url, {}, size=1)._new()
+    assert (new.host, new.port) == address
+
+
+class Still:
+    """Reads nothing but heads, says `first` after each, and keeps every connection."""
+
+    def __init__(self, connections: int, first: bytes = b"") -> None:
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self._listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(connections, first))
+        self._thread.start()
+
+    def _run(self, connections: int, first: bytes) -> None:
+        with contextlib.ExitStack() as kept:
+            for _ in range(connections):
+                sock = kept.enter_context(self._listening.accept()[0])
+                source = kept.enter_context(sock.makefile("rb"))
+                list(iter(source.readline, b"\r\n"))
+                sock.sendall(first)
+            assert self._done.wait(120)
+
+    def end(self) -> None:
+        self._done.set()
+        self._thread.join(30)
+        self._listening.close()
+        assert not self._thread.is_alive()
+
+
+def test_an_early_answer_is_read_also_where_the_connection_stays_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(wire, "READ_S", 0.2)
+    monkeypatch.setattr(wire, "EARLY_S", 60.0)
+    server = Still(1, LARGE)
+    try:
+        connection = Connection(Server(url=server.url, org="o", token="t"))
+        with pytest.raises(Rejected, match="m"):
+            connection.write("b", bytes(32 << 20))
+    finally:
+        server.end()
+
+
+@pytest.mark.parametrize("size", [1, 32 << 20], ids=["answer", "request"])
+def test_a_server_that_is_late_twice_is_too_slow_for_so_much(
+    monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr(wire, "READ_S", 0.05)
+    monkeypatch.setattr(wire, "EARLY_S", 0.05)
+    server = Still(2)
+    try:
+        connection = Connection(Server(url=server.url, org="o", token="t"))
+        with pytest.raises(Away) as first:
+            connection.write("b", bytes(size))
+        with pytest.raises(TooSlow):
+            connection.write("b", bytes(size))
+    finally:
+        server.end()
+    assert not isinstance(first.value, TooSlow)

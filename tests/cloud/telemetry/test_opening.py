@@ -11,7 +11,7 @@ from cloud.telemetry.influx.log import ShipmentLog
 from cloud.telemetry.influx.server import Influxd
 from cloud.telemetry.influx.setup import Buckets, Retention, make_buckets
 from cloud.telemetry.influx.shipment import Shipment
-from cloud.telemetry.opening import REFUSED, RefusedLine, open_telemetry
+from cloud.telemetry.opening import REFUSED, RefusedLine, open_copy, open_telemetry
 from cloud.telemetry.sqlite import SqliteTelemetry
 
 
@@ -32,6 +32,52 @@ def test_minutes_stay_as_long_as_raw_readings(raw: int, minute: int) -> None:
 def test_influx_needs_a_token(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="token_file or token_env"):
         open_telemetry(TelemetrySettings(store="influx"), tmp_path, lambda: 0, lambda _: None)
+
+
+@pytest.mark.parametrize("wrong", ["tök", "one\ntwo", ""])
+@pytest.mark.parametrize("kind", ["file", "env"])
+def test_a_token_that_cannot_be_sent_is_told_by_its_setting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, wrong: str
+) -> None:
+    (tmp_path / "token").write_text(wrong, "utf-8")
+    monkeypatch.setenv("INFLUX_TOKEN", wrong)
+    where = {"token_file": str(tmp_path / "token")} if kind == "file" else {}
+    settings = TelemetrySettings(
+        store="influx", token_env="INFLUX_TOKEN" if kind == "env" else None, **where
+    )
+    with pytest.raises(SettingsError, match=rf"telemetry\.token_.*{kind}"):
+        open_telemetry(settings, tmp_path, lambda: 0, lambda _: None)
+    with pytest.raises(SettingsError, match=rf"telemetry\.token_.*{kind}"):
+        open_copy(settings, tmp_path)
+
+
+def test_a_token_has_no_white_space_around_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INFLUX_TOKEN", " secret\n")
+    assert TelemetrySettings(token_env="INFLUX_TOKEN").token() == "secret"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://127.0.0.1",
+        "http://",
+        "http://[::1",
+        "http://127.0.0.1:99999",
+        "http://127.0.0.1:abc",
+        "http://127.0.0.1:0",
+        "https://influx..example",
+        "http://127.0.0.1:8086/数据",
+        "http://127.0.0.1:8086/a b",
+    ],
+)
+def test_an_address_that_cannot_be_reached_is_told(url: str) -> None:
+    with pytest.raises(ValueError, match=r"url: .* address"):
+        TelemetrySettings(url=url)
+
+
+@pytest.mark.parametrize("url", ["http://[::1]/influx", "https://bücher.example", "https://db:1"])
+def test_an_address_may_have_path_port_and_letters(url: str) -> None:
+    assert TelemetrySettings(url=url).url == url
 
 
 def test_a_refused_line_is_set_aside_under_its_device(influxd: Influxd, tmp_path: Path) -> None:
