@@ -376,7 +376,11 @@ class Agent:
         told = None
         while True:
             await asyncio.sleep(TEND_S)
-            await spool.call(spool.outbox.tend)
+            try:
+                await spool.call(spool.outbox.tend)
+            except OutboxError as error:
+                log.error("the outbox cannot be looked after: %s; trying again", error)
+                continue
             degraded = spool.outbox.degraded
             if degraded != told:
                 text = "degraded: the disk is full" if degraded else "the disk has room again"

@@ -27,11 +27,20 @@ class Numbering:
         return self.boots.setdefault(boot, max(self.boots.values(), default=0) + 1)
 
     def load(self, db: sqlite3.Connection, page: Iterable[Lost]) -> None:
-        """Read what the file and the page beside it say."""
+        """Read what the file and the page beside it say.
+
+        `sqlite3.DatabaseError`: a number is none.
+        """
         self.boots |= {boot: n for n, boot in db.execute("SELECT n, boot FROM boots")}
         for boot, rank, following, received in db.execute("SELECT * FROM counters"):
+            if not (isinstance(following, int) and isinstance(received, int)):
+                raise sqlite3.DatabaseError("a counter is no number")
             self.following[boot, rank] = following
             self.received[boot, rank] = received
+        self.miss_all(page)
+
+    def miss_all(self, page: Iterable[Lost]) -> None:
+        """Take what the page beside the file says: those are lost, too, and their numbers given."""
         for lost in page:
             place = (self.boot(lost.boot), RANK[lost.stream])
             if lost.first >= self.following.get(place, 0):  # else the gap was noted after all

@@ -40,7 +40,7 @@ from edge_agent.outbox_file import (
     transaction,
 )
 from edge_agent.reserve import MIB, PAGE, Quota, Reserve
-from edge_agent.salvage import renew
+from edge_agent.salvage import exchange, make
 from models.contract import codec
 from models.contract.errors import BadPayload
 from models.contract.messages import STREAMS, Batch, Birth, Gap
@@ -58,8 +58,7 @@ log = logging.getLogger(__name__)
 class Outbox:
     """The outbox of one start (`boot`) of one device. `path` None keeps it in memory only.
 
-    A file that is damaged at the start is renewed; one that is found damaged later is
-    `OutboxCorrupt`, and `renew` lets the same step be done again.
+    A file damaged at the start is renewed; later that is `OutboxCorrupt`: `renew`, do it again.
 
     Raises:
         OutboxCorrupt: the file is not a readable outbox.
@@ -91,9 +90,10 @@ class Outbox:
         self._disk_full = False
         self._reserve: Reserve | None = None
         with faults(self.path):
-            if path is not None:
+            if path:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 self._reserve = Reserve(path.with_name(path.name + ".reserve"), self.quota.reserve)
+                exchange(path, boot)  # which a start that was killed did not end
             self._lost = LostFile(path and path.with_name(path.name + ".lost"), boot)
             self._db = connect(path)
             try:
@@ -108,29 +108,30 @@ class Outbox:
             with faults(self.path):
                 self._open()
         except OutboxCorrupt as error:
+            self.numbers = Numbering()  # what the file said is not sure
             self.renew(error)
 
     def renew(self, error: OutboxCorrupt) -> None:
         """Set the damaged file aside, and go on in a new one with what can be read of it.
 
-        What cannot is declared as a gap of the reason `damaged`.
-        `OutboxError`: there is no room for a new one; nothing has changed, try again.
+        The rest becomes a gap of the reason `damaged`; without room for a copy that is all.
+        `OutboxError`: there is no room for an empty one either; nothing has changed, try again.
         """
-        if self._reserve is None or self.path is None:
+        if not (self._reserve and self.path):
             raise error
         with faults(self.path):
             self._db.close()
             self._reserve.release()
-            ready = partial(prepare, quota=self.quota, synchronous=self.SYNCHRONOUS)
-            kept, lost = renew(self.path, self.boot, ready, self.numbers)
-            self.noted += lost
-            self._noted()
+            new = partial(prepare, quota=self.quota, synchronous=self.SYNCHRONOUS)
+            if made := make(self.path, self.boot, new, self.numbers, self._lost.read()):
+                self.numbers, self.mended = made.numbers, made.text
+                self._noted()
+                log.error("%s; %s", error, self.mended)
+            exchange(self.path, self.boot)
             self._db = connect(self.path)
             self._open()
             if self._birth:
                 self.remember(self._birth)
-        self.mended = f"outbox was damaged, kept as {kept.name}; {lost} readings declared as lost"
-        log.error("%s; %s", error, self.mended)
 
     def _open(self) -> None:
         prepare(self._db, self.quota, self.SYNCHRONOUS)
@@ -234,9 +235,9 @@ class Outbox:
 
     def _noted(self) -> None:
         """What was unwritten stands in the file."""
-        if self.numbers.unwritten:
-            self.noted += sum(lost.last - lost.first + 1 for lost in self.numbers.unwritten)
-            self.numbers.unwritten = []
+        if unwritten := self.numbers.unwritten:
+            self.noted += sum(lost.last - lost.first + 1 for lost in unwritten)
+            unwritten.clear()
             self._lost.write((), {})
 
     def _try_to_note(self) -> bool:

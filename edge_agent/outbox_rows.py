@@ -41,6 +41,17 @@ def insert(db: sqlite3.Connection, boot: int, entries: Iterable[Entry]) -> None:
     )
 
 
+def take_over(db: sqlite3.Connection, boot: int, entry: Entry) -> bool:
+    """Store a batch of a damaged file; return False where its number is stored already."""
+    return bool(
+        db.execute(
+            "INSERT OR IGNORE INTO batches (boot, stream, seq, count, at_ns, payload)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            (boot, *entry),
+        ).rowcount
+    )
+
+
 def begin(db: sqlite3.Connection, n: int, boot: str) -> None:
     """Store the number of a boot, where it is not stored yet."""
     db.execute("INSERT OR IGNORE INTO boots VALUES (?, ?)", (n, boot))

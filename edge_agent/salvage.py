@@ -1,15 +1,22 @@
-"""A damaged outbox: set aside, and what can still be read of it moved into a new one."""
+"""A damaged outbox: set aside, and what can still be read of it moved into a new one.
+
+`make` writes the new file and leaves it as `OUTBOX.renewed`, whole and on the disk; from then on
+that is the outbox, and `exchange` puts it in the old one's place, at the next start if need be.
+"""
 
 import contextlib
 import itertools
+import logging
 import os
 import sqlite3
-from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from edge_agent import outbox_rows as rows
+from edge_agent.lost_file import Lost
 from edge_agent.numbering import Key, Numbering
 from edge_agent.outbox_file import Dropped, Entry, connect, joined, transaction
 from models.contract import codec, topics
@@ -18,86 +25,156 @@ from models.contract.messages import MAX_NUMBER, STREAMS, Batch, Birth
 
 DAMAGED: Final = "damaged"  #: the reason of what cannot be read any more
 TOGETHER: Final = 64  #: batches in one transaction
-#: numbers in a row without a readable batch before the rest is given up: steps grow by one each 64,
-#: which passes over 130,000 batches of damaged pages
-MISSES: Final = 4096
+MISSES: Final = 16_384  #: reads that fail before the rest is given up; about a second
+SPARE: Final = 1 << 22  #: ids looked through beyond the highest that is known
+MAX_ID: Final = 2**63 - 1  #: of SQLite
+UNBOUNDED: Final = 0xFFFFFFFE  #: pages; what waited stays also where `max_mb` was lowered since
 _BATCH: Final = topics.parse("pm/1/a.b/up/t/live")
 _BIRTH: Final = topics.parse("pm/1/a.b/up/birth")
-ENDS: Final = ("", "-wal", "-shm")  #: of the files of one database
+_IDS: Final = "SELECT id FROM batches INDEXED BY batches_by_number ORDER BY "
+ENDS: Final = ("-wal", "-shm", "")  #: of the files of one database, itself last
+log = logging.getLogger(__name__)
 
-Spans = dict[Key, list[tuple[int, int]]]  #: ranges that are here or noted as lost
+Spans = dict[Key, list[tuple[int, int]]]  #: ranges of numbers
 
 
-def renew(
-    path: Path, boot: str, prepare: Callable[[sqlite3.Connection], None], known: Numbering
-) -> tuple[Path, int]:
-    """Put a new outbox with what can be read of a damaged one in its place; return that, set aside.
+class Made(NamedTuple):
+    """A new outbox's numbers, of which the unwritten are new in it, and what was done in words."""
 
-    What is `known` holds; the rest is read from the file and added to it. Beside the file comes
-    how many samples are lost. Killed at any moment, either the old file or all of the new one is
-    at `path`. It is kept as `NAME.unreadable-BOOT`, instead of one from the same start.
+    numbers: Numbering
+    text: str
+
+
+def make(
+    path: Path,
+    boot: str,
+    prepare: Callable[[sqlite3.Connection], None],
+    known: Numbering,
+    page: Iterable[Lost],
+) -> Made | None:
+    """Write a new outbox with what can be read of a damaged one, for `exchange`.
+
+    What is `known` holds; the rest is read from the file and from the `page` beside it. Where all
+    that waits cannot be copied (mostly for want of room), all of it is declared as lost. None: an
+    outbox made before still waits for its `exchange`.
+
+    Raises:
+        OSError, sqlite3.Error: not even the latter can be written; nothing has changed.
     """
-    new = path.with_name(path.name + ".new")
-    _remove(new)
+    if _ready(path).exists():
+        return None
     try:
-        with contextlib.closing(connect(new)) as db, contextlib.closing(connect(path)) as old:
-            prepare(db)
-            db.execute("PRAGMA synchronous=NORMAL")  # nothing counts before the log is in the file
-            lost = _fill(db, old, known)
-            db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        return _exchange(path, new, boot), lost
-    except BaseException:
-        _remove(new)
-        raise
+        numbers, lost = _write(path, prepare, known.copy(), page, whole=True)
+        words = "was damaged"
+    except (OSError, sqlite3.Error) as error:
+        log.error("what waits in %s cannot be copied: %s", path, error)
+        numbers, lost = _write(path, prepare, known.copy(), page, whole=False)
+        words = f"was damaged and could not be copied ({error})"
+    _remove(_kept(path, boot))
+    path.with_name(path.name + ".new").rename(_ready(path))
+    text = f"outbox {words}, kept as {_kept(path, boot).name}; {lost} readings declared as lost"
+    return Made(numbers, text)
+
+
+def exchange(path: Path, boot: str) -> None:
+    """Put the outbox that `make` wrote, if any, at `path`; what stood there is set aside.
+
+    Killed at any moment, the same again ends it. The old file is kept as `NAME.unreadable-BOOT`,
+    instead of one from the same start.
+    """
+    if not _ready(path).exists():
+        return
+    _sync(path.parent)
+    for end in ENDS:  # a log is there while somebody reads; the new file must not meet it
+        with contextlib.suppress(FileNotFoundError):
+            _beside(path, end).rename(_beside(_kept(path, boot), end))
+    _ready(path).rename(path)
+    _sync(path.parent)
+
+
+def _ready(path: Path) -> Path:
+    return _beside(path, ".renewed")
+
+
+def _kept(path: Path, boot: str) -> Path:
+    return _beside(path, f".unreadable-{boot}")
+
+
+def _beside(path: Path, end: str) -> Path:
+    return path.with_name(path.name + end)
 
 
 def _remove(path: Path) -> None:
     for end in ENDS:
-        path.with_name(path.name + end).unlink(missing_ok=True)
+        _beside(path, end).unlink(missing_ok=True)
 
 
-def _exchange(path: Path, new: Path, boot: str) -> Path:
-    kept = path.with_name(f"{path.name}.unreadable-{boot}")
-    _remove(kept)
-    for end in ENDS[1:]:  # there while somebody reads; the new file must not meet them
-        with contextlib.suppress(FileNotFoundError):
-            path.with_name(path.name + end).rename(kept.with_name(kept.name + end))
+def _sync(folder: Path) -> None:
+    place = os.open(folder, os.O_RDONLY)
     try:
-        kept.hardlink_to(path)
-    except OSError:  # a file system without links
-        path.rename(kept)
-    new.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
+        os.fsync(place)
     finally:
-        os.close(folder)
-    return kept
+        os.close(place)
 
 
-def _fill(db: sqlite3.Connection, old: sqlite3.Connection, known: Numbering) -> int:
-    spans: Spans = defaultdict(list)
-    for drop in known.unwritten:
-        spans[drop[:2]].append((drop.first, drop.last))
+def _write(
+    path: Path,
+    prepare: Callable[[sqlite3.Connection], None],
+    known: Numbering,
+    page: Iterable[Lost],
+    *,
+    whole: bool,
+) -> tuple[Numbering, int]:
+    new = _beside(path, ".new")
+    _remove(new)
+    try:
+        with contextlib.closing(connect(new)) as db, contextlib.closing(connect(path)) as old:
+            prepare(db)
+            db.execute(f"PRAGMA max_page_count={UNBOUNDED}").fetchall()
+            db.execute("PRAGMA synchronous=NORMAL")  # nothing counts before the log is in the file
+            lost = _fill(db, old, known, page, whole=whole)
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    except BaseException:
+        _remove(new)
+        raise
+    return known, lost
+
+
+def _fill(
+    db: sqlite3.Connection,
+    old: sqlite3.Connection,
+    known: Numbering,
+    page: Iterable[Lost],
+    *,
+    whole: bool,
+) -> int:
+    sure = dict(known.following)
     _learn(old, known)
-    _copy_batches(old, db, known, spans)
-    _copy_rest(old, db, known, spans)
-    lost = _holes(known, spans)
-    left = {place[0] for place in spans} | {max(known.boots.values(), default=0)}
+    stored = _copy_batches(old, db if whole else None, known, sure)
+    drops = [*_gaps(old, known)]
+    known.miss_all(page)
+    drops = _apart([*drops, *known.unwritten])
+    _settle(known, stored, drops)
+    here = stored if whole else {}
+    lost = _holes(known, here, drops)
     with transaction(db):
-        rows.note(db, lost)
-        rows.write(db, known, left | {hole.boot for hole in lost})
+        _copy_births(old, db, known)
+        left = {place[0] for place in here} | {max(known.boots.values(), default=0)}
+        rows.write(db, replace(known, unwritten=[*drops, *lost]), left)
+    known.unwritten += lost
     return sum(hole.last - hole.first + 1 for hole in lost)
 
 
 def _learn(old: sqlite3.Connection, known: Numbering) -> None:
     for n, boot in _read(old, "boots", "n, boot", 1):
-        if isinstance(n, int) and isinstance(boot, str):
+        if _numbers(n) and isinstance(boot, str):
             _agrees(known, n, boot)
     for n, rank, following, received in _read(old, "counters", "boot, stream, next, hwm", 2):
-        if _numbers(n, rank, following, received + 1) and rank < len(STREAMS):
-            known.following.setdefault((n, rank), following)
-            known.received.setdefault((n, rank), received)
+        if _numbers(n, rank) and rank < len(STREAMS):
+            if _numbers(following):
+                known.following.setdefault((n, rank), following)
+            if received == -1 or _numbers(received):
+                known.received.setdefault((n, rank), received)
 
 
 def _agrees(known: Numbering, n: int, boot: str) -> bool:
@@ -130,35 +207,77 @@ def _read(db: sqlite3.Connection, table: str, columns: str, keys: int) -> Iterat
             return
 
 
-def _batches(db: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
-    """Yield the batches on all pages that can be read, passing over the others."""
-    at, misses = -1, 0
-    query = "SELECT id, boot, stream, seq, count, at_ns, payload FROM batches"
-    while misses < MISSES:
+def _batches(
+    db: sqlite3.Connection, is_sound: Callable[[tuple[Any, ...]], bool]
+) -> Iterator[tuple[Any, ...]]:
+    """Yield the sound batches on all pages that can be read, passing over the others.
+
+    A range of ids is read from both ends up to what is damaged, and what is between is halved, the
+    wide ranges first. Ids of rows that are not sound say nothing, so SQLite must not stop at them.
+    A page that holds another's content gives rows twice.
+    """
+    query = "SELECT id, boot, stream, seq, count, at_ns, payload FROM batches WHERE id"
+    ranges, misses = deque(_ranges(db)), 0
+    while ranges and misses < MISSES:
+        low, high = ranges.popleft()
         try:
-            for row in db.execute(f"{query} WHERE id > ? ORDER BY id", (at,)):
-                at, misses = row[0], 0
-                yield row[1:]
+            for row in db.execute(f"{query} > ? ORDER BY id", (low,)):
+                if is_sound(row[1:]):
+                    if row[0] > high:
+                        break
+                    low = max(low, row[0])
+                    yield row[1:]
+            continue
         except sqlite3.DatabaseError:
-            at += 1 + misses // 64
             misses += 1
-        else:
-            return
+        try:
+            for row in db.execute(f"{query} <= ? ORDER BY id DESC", (high,)):
+                if is_sound(row[1:]):
+                    if row[0] <= low:
+                        break
+                    high = min(high, row[0] - 1)
+                    yield row[1:]
+            continue
+        except sqlite3.DatabaseError:
+            misses += 1
+        middle = (low + high) // 2
+        if low < middle:
+            ranges += (low, middle), (middle, high)
+
+
+def _ranges(db: sqlite3.Connection) -> list[tuple[int, int]]:
+    """Return ranges (above, up to) of ids that hold all that are known, and perhaps others."""
+    ids, whole = [0], True
+    down = "stream DESC, boot DESC, seq DESC"
+    for query in (f"{_IDS} stream, boot, seq", f"{_IDS} {down}", "SELECT max(id) FROM batches"):
+        low, high = MAX_ID, 0
+        try:
+            for (found,) in db.execute(query):
+                low, high = min(low, found or 0), max(high, found or 0)
+        except sqlite3.DatabaseError:
+            whole = whole and query.startswith("SELECT max")
+        if high:
+            ids += low, high
+    low, high = max(0, min(ids[1:], default=0)), min(max(ids), MAX_ID - SPARE)
+    known = (low - 1, high)
+    return [known] if whole else [known, (-1, low - 1), (high, high + SPARE)]
 
 
 def _copy_batches(
-    old: sqlite3.Connection, db: sqlite3.Connection, known: Numbering, spans: Spans
-) -> None:
-    sound = (row for row in _batches(old) if _is_sound(row, known))
+    old: sqlite3.Connection, db: sqlite3.Connection | None, known: Numbering, sure: dict[Key, int]
+) -> Spans:
+    """Copy all sound batches, and return their numbers; `db` None only returns those."""
+    spans: Spans = defaultdict(list)
+    sound = _batches(old, lambda row: _is_sound(row, known, sure))
     while group := list(itertools.islice(sound, TOGETHER)):
-        with transaction(db):
+        with transaction(db) if db else contextlib.nullcontext():
             for n, rank, seq, count, at_ns, payload in group:
-                rows.insert(db, n, [Entry(rank, seq, count, at_ns, payload)])
-        for n, rank, seq, count, *_ in group:
-            _add(spans[n, rank], seq, seq + count - 1)
+                if db is None or rows.take_over(db, n, Entry(rank, seq, count, at_ns, payload)):
+                    _add(spans[n, rank], seq, seq + count - 1)
+    return spans
 
 
-def _is_sound(row: tuple[Any, ...], known: Numbering) -> bool:
+def _is_sound(row: tuple[Any, ...], known: Numbering, sure: dict[Key, int]) -> bool:
     """Whether a batch says of itself what its row says."""
     n, rank, seq, count, at_ns, payload = row
     if not (_numbers(n, rank, seq, count) and isinstance(at_ns, int) and rank < len(STREAMS)):
@@ -168,10 +287,11 @@ def _is_sound(row: tuple[Any, ...], known: Numbering) -> bool:
     except (ContractError, TypeError):
         return False
     return (
-        isinstance(said, Batch)
+        isinstance(payload, bytes)
+        and isinstance(said, Batch)
         and said.boot is not None
         and (said.seq, said.count) == (seq, count)
-        and seq + count <= known.following.get((n, rank), MAX_NUMBER)
+        and seq + count <= sure.get((n, rank), MAX_NUMBER)
         and _agrees(known, n, said.boot)
     )
 
@@ -179,38 +299,67 @@ def _is_sound(row: tuple[Any, ...], known: Numbering) -> bool:
 def _add(spans: list[tuple[int, int]], first: int, last: int) -> None:
     if spans and spans[-1][1] + 1 == first:
         first = spans.pop()[0]
+    elif spans and spans[-1][0] == last + 1:
+        last = spans.pop()[1]
     spans.append((first, last))
 
 
-def _copy_rest(
-    old: sqlite3.Connection, db: sqlite3.Connection, known: Numbering, spans: Spans
-) -> None:
+def _gaps(old: sqlite3.Connection, known: Numbering) -> Iterator[Dropped]:
     boots = known.boots.values()
-    with transaction(db):
-        for values in _read(old, "gaps", "boot, stream, first, last, reason", 3):
-            gap = Dropped(*values)
-            if _numbers(*gap[:4]) and gap.boot in boots and gap.first <= gap.last:
-                rows.note(db, [gap])
-                spans[gap.boot, gap.rank].append((gap.first, gap.last))
-        for _, n, dictionary, payload in _read(old, "births", "id, boot, dictionary, payload", 1):
+    for values in _read(old, "gaps", "boot, stream, first, last, reason", 3):
+        gap = Dropped(*values)
+        if (
+            _numbers(*gap[:4])
+            and isinstance(gap.reason, str)
+            and gap.boot in boots
+            and gap.rank < len(STREAMS)
+            and gap.first <= gap.last
+        ):
+            yield gap
+
+
+def _apart(drops: Iterable[Dropped]) -> list[Dropped]:
+    """Return gaps in order, each without what those before it hold."""
+    found: list[Dropped] = []
+    for drop in sorted(drops):
+        first = drop.first
+        if found and found[-1][:2] == drop[:2]:
+            first = max(first, found[-1].last + 1)
+        if first <= drop.last:
+            found.append(drop._replace(first=first))
+    return found
+
+
+def _copy_births(old: sqlite3.Connection, db: sqlite3.Connection, known: Numbering) -> None:
+    boots = known.boots.values()
+    for _, n, dictionary, payload in _read(old, "births", "id, boot, dictionary, payload", 1):
+        if n in boots and isinstance(dictionary, str) and isinstance(payload, bytes):
             with contextlib.suppress(ContractError, TypeError):
-                if n in boots and isinstance(codec.decode(_BIRTH, payload), Birth):
+                if isinstance(codec.decode(_BIRTH, payload), Birth):
                     rows.insert_birth(db, n, dictionary, payload)
 
 
-def _holes(known: Numbering, spans: Spans) -> list[Dropped]:
-    """Return what has no receipt and is neither here nor noted as lost.
-
-    Of a stream whose numbers nobody knows that is what lies between the first and the last.
-    """
+def _settle(known: Numbering, stored: Spans, drops: Iterable[Dropped]) -> None:
+    """Take what was found for given, and for all that was, where nobody knows the numbers."""
+    spans: Spans = defaultdict(list, {place: list(found) for place, found in stored.items()})
+    for drop in drops:
+        spans[drop[:2]].append((drop.first, drop.last))
     for place, found in spans.items():
-        known.following.setdefault(place, max(last for _, last in found) + 1)
+        end = max(last for _, last in found) + 1
+        known.following[place] = max(known.following.get(place, 0), end)
         known.received.setdefault(place, min(first for first, _ in found) - 1)
+
+
+def _holes(known: Numbering, here: Spans, drops: Iterable[Dropped]) -> list[Dropped]:
+    """Return what has no receipt and is neither here nor noted as lost."""
+    noted: Spans = defaultdict(list)
+    for drop in drops:
+        noted[drop[:2]].append((drop.first, drop.last))
     holes = []
-    for (n, rank), end in known.following.items():
-        at = known.received.get((n, rank), -1) + 1
-        for first, last in [*sorted(spans.get((n, rank), ())), (end, end)]:
+    for place, end in known.following.items():
+        at = known.received.get(place, -1) + 1
+        for first, last in [*sorted([*here.get(place, ()), *noted[place]]), (end, end)]:
             if first > at:
-                holes.append(Dropped(n, rank, at, first - 1, DAMAGED))
+                holes.append(Dropped(*place, at, first - 1, DAMAGED))
             at = max(at, last + 1)
     return joined(holes)

@@ -1,24 +1,24 @@
 """Pages of the outbox that the disk spoils while the agent runs, or between two starts."""
 
+import asyncio
 import contextlib
-import os
+import logging
 import random
-import shutil
-import signal
 import sqlite3
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from edge_agent.agent import Agent
 from edge_agent.errors import OutboxError
+from edge_agent.lost_file import LostFile
 from edge_agent.outbox import Outbox
-from edge_agent.outbox_file import BEGINNING, disk_bytes
+from edge_agent.outbox_file import BEGINNING, Dropped, disk_bytes
 from edge_agent.spool import Spool
 from models.contract import codec, topics
 from models.contract.messages import Batch, Birth, MachineRef, Metric
-from tests.children import Child
 from tests.edge_agent.made import batch, wrong
 
 MIB = 1024 * 1024
@@ -193,38 +193,140 @@ def test_the_next_start_takes_over_what_can_be_read(tmp_path: Path) -> None:
     outbox.close()
 
 
-def opening(path: Path, out: int) -> None:
-    os.write(out, b"b")
-    Outbox(path, "boot-two", max_bytes=4 * MIB).close()
-    os.write(out, b"e")
-    signal.pause()
+class Fast(Outbox):
+    """Nothing is forced to the disk, for large outboxes."""
+
+    SYNCHRONOUS = "OFF"
 
 
-def test_a_kill_while_it_is_renewed_leaves_the_old_file_or_all_of_the_new(tmp_path: Path) -> None:
-    spoilt, chance = tmp_path / "spoilt.db", random.Random(3)
-    filled(spoilt, "boot-one").close()
-    pages = leaves(spoilt)
-    spoil(spoilt, pages[3])
-    took_s, ended = 0.0, 0
-    for n in range(20):
-        path = tmp_path / f"{n}" / "o.db"
-        path.parent.mkdir()
-        shutil.copy(spoilt, path)
-        with contextlib.closing(Child(opening, path)) as child:
-            assert child.read(1) == b"b"
-            began = time.monotonic()
-            if n == 0:
-                assert child.read(1) == b"e"
-                took_s = time.monotonic() - began
-            else:
-                time.sleep(chance.random() * took_s)  # a kill at any moment of it
-            child.kill()
-            ended += child.rest() == b"e"
-        outbox = Outbox(path, "boot-three", max_bytes=4 * MIB)
-        there, lost = numbers(outbox, "boot-one")
-        assert sorted(there + lost) == list(range(20, 2 * BATCHES + 1))
-        assert len(lost) <= 2 * BATCHES * 2 // len(pages)
-        assert not path.with_name("o.db.new").exists()
+def test_a_spoilt_first_page_loses_only_its_own_where_ids_are_high(tmp_path: Path) -> None:
+    path = tmp_path / "o.db"
+    filled(path, "boot-one").close()
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("UPDATE batches SET id = id + 1000000000")
+        db.execute("VACUUM")
+    pages = leaves(path)
+    spoil(path, pages[0], pages[len(pages) // 2])
+    outbox = Outbox(path, "boot-two", max_bytes=4 * MIB)
+    there, lost = numbers(outbox, "boot-one")
+    assert sorted(there + lost) == list(range(20, 2 * BATCHES + 1))
+    assert len(lost) <= 2 * BATCHES * 3 // len(pages)
+    outbox.close()
+
+
+def test_a_page_with_the_content_of_another_gives_nothing_twice(tmp_path: Path) -> None:
+    path = tmp_path / "o.db"
+    filled(path, "boot-one").close()
+    pages, whole = leaves(path), bytearray(path.read_bytes())
+    first, second, third = (slice((page - 1) * PAGE, page * PAGE) for page in pages[3:9:2])
+    whole[second] = whole[first]
+    whole[third] = b"\xff" * PAGE
+    path.write_bytes(whole)
+    outbox = Outbox(path, "boot-two", max_bytes=4 * MIB)
+    there, lost = numbers(outbox, "boot-one")
+    assert sorted(there + lost) == list(range(20, 2 * BATCHES + 1))
+    assert len(lost) <= 2 * BATCHES * 3 // len(pages)
+    outbox.close()
+
+
+def test_a_counter_that_is_no_number_is_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "o.db"
+    filled(path, "boot-one").close()
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE counters SET hwm = 'x' WHERE stream = 1")
+        db.execute("INSERT INTO gaps VALUES (1, 77, 1, 2, 'full'), (1, 0, 1, 2, x'00')")
+        db.execute("INSERT INTO births VALUES (7, 1, 'd', 'no bytes')")
+    spoil(path, leaves(path)[2])
+    outbox = Outbox(path, "boot-two", max_bytes=4 * MIB)
+    there, lost = numbers(outbox, "boot-one")
+    assert sorted(there + lost) == list(range(min(there), 2 * BATCHES + 1))
+    assert all(isinstance(birth, bytes) for birth in outbox.births())
+    outbox.close()
+
+
+def test_a_limit_that_was_lowered_does_not_bound_the_copy(tmp_path: Path) -> None:
+    path = tmp_path / "o.db"
+    outbox: Outbox = Fast(path, "boot-one", max_bytes=4 * MIB)
+    for _ in range(8):
+        outbox.append([("live", batch([1.0], pad=1000))] * 200)
+    outbox.close()
+    pages = leaves(path)
+    spoil(path, pages[5])
+    outbox = Outbox(path, "boot-two", max_bytes=MIB)
+    there, lost = numbers(outbox, "boot-one")
+    assert sorted(there + lost) == list(range(1600))
+    assert len(lost) <= 1600 * 2 // len(pages)
+    assert outbox.append([("live", batch([7.0]))])[0].kept  # the oldest give way, as ever
+    outbox.close()
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_without_room_for_a_copy_all_that_waited_is_declared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, running: bool
+) -> None:
+    path = tmp_path / "o.db"
+    outbox = filled(path, "boot-one")
+    spoil(path, leaves(path)[2])
+    monkeypatch.setattr("edge_agent.salvage.UNBOUNDED", 20)  # pages: the disk has no more
+    if running:
+        Spool(outbox)._do(outbox.pending, "live", BEGINNING, 10**6)
+    else:
         outbox.close()
-        shutil.rmtree(path.parent)
-    assert ended < 19
+        outbox = Outbox(path, "boot-two", max_bytes=4 * MIB)
+    assert outbox.mended is not None
+    assert "could not be copied (database or disk is full)" in outbox.mended
+    there, lost = numbers(outbox, "boot-one")
+    assert there == []
+    assert lost == list(range(20, 2 * BATCHES + 1))
+    assert {gap.stream for gap in outbox.gaps()} == {"live", "alarm"}
+    placed = outbox.append([("live", batch([7.0]))])[0]
+    assert placed == (2 * BATCHES + 1 if running else 0, 1, True)
+    assert len(outbox.births()) == 1
+    assert (tmp_path / f"o.db.unreadable-{outbox.boot}").stat().st_size > 20 * PAGE
+    outbox.close()
+
+
+def test_what_the_page_beside_it_says_is_known_before_holes_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "o.db"
+    filled(path, "boot-one").close()
+    page = LostFile(tmp_path / "o.db.lost", "boot-one")
+    page.write([Dropped(1, 1, 1601, 1610, "unstored")], {"boot-one": 1})
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        found = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'counters'")
+        counters = found.fetchone()[0]
+        db.execute("DELETE FROM gaps")
+    spoil(path, counters, leaves(path)[-1])
+    outbox = Outbox(path, "boot-two", max_bytes=4 * MIB)
+    there, lost = numbers(outbox, "boot-one")
+    assert sorted(there + lost) == list(range(min(there), 1611))
+    reasons = [(gap.reason, gap.ranges[-1]) for gap in outbox.gaps() if gap.stream == "live"]
+    assert ("unstored", (1601, 1610)) in reasons
+    assert page.read() == []
+    outbox.close()
+
+
+async def test_tending_goes_on_after_a_file_that_cannot_be_renewed(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge_agent.agent.TEND_S", 0.01)
+    path = path_of(spool)
+    spoil(path, leaves(path)[2])
+    (path.parent / "o.db.new").mkdir()  # stands for a folder that takes no file
+    spool.outbox._disk_full = True
+    with pytest.raises(OutboxError):
+        await spool.call(spool.outbox.pending, "live", BEGINNING, 10**6)
+    failed, mended = asyncio.Event(), asyncio.Event()
+    heard = logging.Handler()
+    monkeypatch.setattr(heard, "emit", lambda _: failed.set())
+    spool.mended = lambda _: mended.set()
+    agent = SimpleNamespace(publisher=SimpleNamespace(spool=spool))
+    logging.getLogger("edge_agent.agent").addHandler(heard)
+    tending = asyncio.create_task(Agent._tend(agent))  # type: ignore[arg-type]
+    try:
+        await asyncio.wait_for(failed.wait(), 30)
+        (path.parent / "o.db.new").rmdir()
+        await asyncio.wait_for(mended.wait(), 30)
+        assert not tending.done()
+    finally:
+        tending.cancel()
+        logging.getLogger("edge_agent.agent").removeHandler(heard)
