@@ -379,8 +379,8 @@ class Agent:
             try:
                 await spool.call(spool.outbox.tend)
             except OutboxError as error:
-                if not spool.outbox.path.exists():  # a stick was pulled: it opens at a new start
-                    raise
+                if (path := spool.outbox.path) and not path.exists():
+                    raise  # a stick was pulled: what is there then opens at a new start
                 log.error("the outbox cannot be looked after: %s; trying again", error)
                 continue
             degraded = spool.outbox.degraded
