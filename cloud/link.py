@@ -96,7 +96,7 @@ class Client(mqtt.Client):
         socket: Any = self.socket()
         handled = 0
         while handled < PACKETS:
-            more = socket is not None and socket.fill(again=handled > 0)
+            more = socket is not None and socket.fill()
             if handled and not more:
                 self._send_on()
                 time.sleep(REST_S)

@@ -37,8 +37,6 @@ class Buffered:
         self._room = bytearray(PIECE)
         self._view = memoryview(self._room)
         self._at = self._end = 0  #: what has been read ahead
-        self._bare = not hasattr(socket, "pending")  #: one of TLS gives a record at a time
-        self._emptied = False  #: what was read last was less than there was room for
 
     def recv(self, most: int) -> bytes:
         """Return up to `most` bytes, b"" at the end; `BlockingIOError` when there are none yet."""
@@ -47,12 +45,9 @@ class Buffered:
         first, self._at = self._at, min(self._at + most, self._end)
         return bytes(self._view[first : self._at])
 
-    def fill(self, *, again: bool = False) -> bool:
-        """Read ahead if nothing is left; False where nothing can be read (paho finds out why).
-
-        `again`: some was read just now. Where that left room all is read: no other try is made.
-        """
-        return self._at < self._end or (not (again and self._emptied) and self._more())
+    def fill(self) -> bool:
+        """Read ahead if nothing is left; False where nothing can be read (paho finds out why)."""
+        return self._at < self._end or self._more()
 
     def _more(self) -> bool:
         """Read what has come behind what is left; False where nothing has."""
@@ -64,7 +59,6 @@ class Buffered:
             more: int = self._socket.recv_into(self._view[self._end :])
         except OSError:
             return False
-        self._emptied = self._bare and more < len(self._room) - self._end
         self._end += more
         return more > 0
 
