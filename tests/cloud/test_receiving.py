@@ -122,20 +122,6 @@ def test_a_plain_message_in_two_pieces_is_taken_once_the_rest_is_there(behind: b
         assert read.pending() == len(behind)
 
 
-def test_a_socket_that_was_just_emptied_is_not_asked_again_at_once() -> None:
-    far, near = socket.socketpair()
-    near.setblocking(False)
-    with far, near:
-        read = Buffered(near)
-        far.sendall(b"some")
-        assert read.fill()
-        assert read.recv(9) == b"some"
-        far.sendall(b"more")
-        assert not read.fill(again=True)
-        assert read.fill()
-        assert read.recv(9) == b"more"
-
-
 class Dribble(socket.socket):
     """A socket that gives few bytes at a time, as small TLS records come."""
 
