@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from edge_agent.drivers import Driver, Reading
 from edge_agent.outbox import Outbox
-from models.contract.messages import Batch, Column
+from models.contract.messages import Batch, Birth, Column, MachineRef, Metric
 
 T0_NS = 1_790_000_000_000_000_000
 
@@ -19,6 +19,16 @@ def batch(values: Sequence[float], t0_ns: int = T0_NS, pad: int = 0) -> Batch:
     for i in range(pad // 1000):
         columns[f"pad{i:0>1000}"] = columns["temp"]
     return Batch(columns=columns, count=len(values), t0_ns=t0_ns, offsets_ns=1_000_000_000)
+
+
+def birth(boot: str) -> Birth:
+    """What explains these batches, in one start of an agent."""
+    return Birth(
+        boot=boot,
+        dictionary="00000000",
+        metrics=(Metric(name="temp"),),
+        machines={"": MachineRef()},
+    )
 
 
 async def take(driver: Driver, count: int | None = None) -> list[Reading]:

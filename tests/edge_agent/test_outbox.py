@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from edge_agent.outbox import Outbox
 from edge_agent.outbox_file import BEGINNING, connect_read_only, disk_bytes, stats
 from models.contract import codec, topics
-from models.contract.messages import Batch, Birth, MachineRef, Metric
-from tests.edge_agent.made import batch
+from models.contract.messages import Batch
+from tests.edge_agent.made import batch, birth
 
 MIB = 1024 * 1024
 
@@ -46,14 +46,7 @@ def test_an_older_boot_comes_first_and_leaves_no_trace_when_receipted(tmp_path: 
     path = tmp_path / "outbox.db"
     for boot in ("boot-b", "boot-a"):  # the order of starting counts, not that of names
         outbox = Outbox(path, boot, max_bytes=4 * MIB)
-        outbox.remember(
-            Birth(
-                boot=boot,
-                dictionary="00000000",
-                metrics=(Metric(name="temp"),),
-                machines={"": MachineRef()},
-            )
-        )
+        outbox.remember(birth(boot))
         outbox.append([("live", batch([1.0])), ("live", batch([2.0]))])
         outbox.close()
     outbox = Outbox(path, "boot-c", max_bytes=4 * MIB)

@@ -18,8 +18,8 @@ from edge_agent.outbox import Outbox
 from edge_agent.outbox_file import BEGINNING, Dropped, disk_bytes
 from edge_agent.spool import Spool
 from models.contract import codec, topics
-from models.contract.messages import Batch, Birth, MachineRef, Metric
-from tests.edge_agent.made import batch, wrong
+from models.contract.messages import Batch
+from tests.edge_agent.made import batch, birth, wrong
 
 MIB = 1024 * 1024
 PAGE = 4096
@@ -50,14 +50,7 @@ def leaves(path: Path) -> list[int]:
 def filled(path: Path, boot: str) -> Outbox:
     """An outbox with batches of two samples, the first ten receipted, and a gap of one."""
     outbox = Outbox(path, boot, max_bytes=4 * MIB)
-    outbox.remember(
-        Birth(
-            boot=boot,
-            dictionary="00000000",
-            metrics=(Metric(name="temp"),),
-            machines={"": MachineRef()},
-        )
-    )
+    outbox.remember(birth(boot))
     for n in range(0, BATCHES, 40):
         outbox.append([("live", batch([float(i), 0.5])) for i in range(n, n + 40)])
     outbox.append([("alarm", batch([1.0]))])
@@ -92,6 +85,15 @@ async def spool(tmp_path: Path) -> AsyncIterator[Spool]:
 def path_of(spool: Spool) -> Path:
     assert spool.outbox.path is not None
     return spool.outbox.path
+
+
+def check_loses_its_own(path: Path, pages: int) -> None:
+    """Check that a new start has or declares every reading, and has all but those of few pages."""
+    outbox = Outbox(path, "boot-two", max_bytes=4 * MIB)
+    there, lost = numbers(outbox, "boot-one")
+    assert sorted(there + lost) == list(range(20, 2 * BATCHES + 1))
+    assert len(lost) <= 2 * BATCHES * 3 // pages
+    outbox.close()
 
 
 async def test_a_read_that_meets_a_spoilt_page_goes_on_without_it(spool: Spool) -> None:
@@ -207,11 +209,7 @@ def test_a_spoilt_first_page_loses_only_its_own_where_ids_are_high(tmp_path: Pat
         db.execute("VACUUM")
     pages = leaves(path)
     spoil(path, pages[0], pages[len(pages) // 2])
-    outbox = Outbox(path, "boot-two", max_bytes=4 * MIB)
-    there, lost = numbers(outbox, "boot-one")
-    assert sorted(there + lost) == list(range(20, 2 * BATCHES + 1))
-    assert len(lost) <= 2 * BATCHES * 3 // len(pages)
-    outbox.close()
+    check_loses_its_own(path, len(pages))
 
 
 def test_a_page_with_the_content_of_another_gives_nothing_twice(tmp_path: Path) -> None:
@@ -222,11 +220,7 @@ def test_a_page_with_the_content_of_another_gives_nothing_twice(tmp_path: Path) 
     whole[second] = whole[first]
     whole[third] = b"\xff" * PAGE
     path.write_bytes(whole)
-    outbox = Outbox(path, "boot-two", max_bytes=4 * MIB)
-    there, lost = numbers(outbox, "boot-one")
-    assert sorted(there + lost) == list(range(20, 2 * BATCHES + 1))
-    assert len(lost) <= 2 * BATCHES * 3 // len(pages)
-    outbox.close()
+    check_loses_its_own(path, len(pages))
 
 
 def test_a_counter_that_is_no_number_is_passed_over(tmp_path: Path) -> None:
