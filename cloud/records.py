@@ -136,10 +136,10 @@ class Room:
     def laid(self, records: Sequence[Record], segment: Head) -> memoryview:
         """Return a group as it stands in a segment, until the next one is laid out."""
         heads, flag = [], _GROUP
-        for n, one in [(record.n, record.entry) for record in records]:
-            topic = one.topic.encode()
+        for record in records:
+            one, topic = record.entry, record.entry.topic.encode()
             body = len(topic) + len(one.payload)
-            place = (0, n, one.at_ns, one.skip, one.take)
+            place = (0, record.n, one.at_ns, one.skip, one.take)
             heads.append(
                 _WHOLE.pack(segment.mark, one.kind | flag, len(topic), body, *place) + topic
             )
