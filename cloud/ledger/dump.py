@@ -1,9 +1,9 @@
 """The whole ledger as one stream, the same from every database: for backups and for moving house.
 
-A stream is zstandard over frames of `length u32 little-endian · msgpack`. The first frame is the
-head (format, revision of the tables, columns of each), then one frame a row, [table number,
-values], tables in the order in which rows refer to each other, rows by primary key, and last the
-number of rows of each table. A stream without the last frame is cut off.
+A stream is zstandard with its checksum over frames of `length u32 little-endian · msgpack`. The
+first frame is the head (format, revision of the tables, columns of each), then one frame a row,
+[table number, values], tables in the order in which rows refer to each other, rows by primary key,
+and last the number of rows of each table. A stream without the last frame is cut off.
 """
 
 import struct
@@ -40,7 +40,9 @@ def dump(database: Database, file: BinaryIO) -> dict[str, int]:
     counts: dict[str, int] = {}
     with (
         database.reading() as connection,
-        zstandard.ZstdCompressor(level=3).stream_writer(file, closefd=False) as out,
+        zstandard.ZstdCompressor(level=3, write_checksum=True).stream_writer(
+            file, closefd=False
+        ) as out,
     ):
         tables = _tables(connection)
         columns = tuple((str(one.name), tuple(str(c.name) for c in one.columns)) for one in tables)
@@ -87,9 +89,13 @@ def rows_in(file: BinaryIO) -> Iterator[bytes]:
 def load(database: Database, file: BinaryIO) -> dict[str, int]:
     """Fill an empty database from a stream; return the rows of each table.
 
-    The tables are made as they were when the stream was written, filled in one transaction, then
-    brought up to date. `StoreCorrupt` for a stream that is cut off or damaged.
+    The stream is read once to verify it. Then the tables are made as they were when it was written,
+    filled in one transaction, and brought up to date. `StoreCorrupt` for a stream that is cut off
+    or damaged.
     """
+    for _ in _frames(file):
+        pass
+    file.seek(0)
     frames = _frames(file)
     head = _head(frames)
     if database.revision() is not None:
@@ -108,7 +114,7 @@ def load(database: Database, file: BinaryIO) -> dict[str, int]:
 def _head(frames: Iterator[bytes]) -> Head:
     try:
         head = msgspec.msgpack.decode(next(frames), type=Head)
-    except (StopIteration, msgspec.DecodeError) as error:
+    except (StopIteration, msgspec.DecodeError, ValueError) as error:
         raise StoreCorrupt("this is no dump of a ledger") from error
     if head.format != FORMAT:
         raise StoreError(f"the dump has format {head.format}; this program reads {FORMAT}")
@@ -133,7 +139,7 @@ def _fill(connection: sa.Connection, head: Head, frames: Iterator[bytes]) -> dic
         if number == -1:
             if item != counts:
                 raise StoreCorrupt(f"the dump says {item} rows and holds {counts}")
-            if next(frames, None) is not None:  # reading on also verifies the checksum
+            if next(frames, None) is not None:
                 raise StoreCorrupt("the dump goes on after its end")
             return counts
         at = number

@@ -81,7 +81,9 @@ class InfluxCopy:
                     in_hand.append(position_line(last.position))
                 with (
                     (folder / f"{name}{SUFFIX}").open("xb") as file,
-                    zstandard.ZstdCompressor(level=3).stream_writer(file, closefd=False) as out,
+                    zstandard.ZstdCompressor(level=3, write_checksum=True).stream_writer(
+                        file, closefd=False
+                    ) as out,
                 ):
                     points += _export(connection, bucket, out)
                     out.write(b"".join(in_hand))
