@@ -2,6 +2,8 @@
 
 import json
 import time
+from collections.abc import Callable
+from http import HTTPStatus
 from typing import Annotated, Any, Final, Literal
 
 import typer
@@ -15,6 +17,10 @@ WORDS: Final = {
     "queued": "sent; no word from the device yet",
     "accepted": "the device has it and is at work",
 }
+HEADS: Final = ("what", "value", "unit", "at (UTC)")
+FEW: Final = 6  #: values of a captured column that are shown
+#: by the name of a number, or what it ends in; any other counts what its name says
+UNITS: Final = {"mbit": "Mbit/s", "aside": "batches", "resent": "times"}
 app = typer.Typer(add_completion=False)
 
 
@@ -50,7 +56,7 @@ def diagnose(
     if as_json:
         print_json(row)
     elif row["state"] == "done":
-        _show(row)
+        _show(client, row)
     if row["state"] != "done":
         raise ServiceError(f"{row['state']} ({row['status'] or 'no status'}): {row['text']}")
 
@@ -75,14 +81,14 @@ def _value(text: str) -> Any:
         return text
 
 
-def _show(row: Item) -> None:
+def _show(client: Client, row: Item) -> None:
     result = row["result"]
     if row["op"] == "log":
         heads = ("time", "level", "module", "text")
-        lines = [
+        said = [
             (one["at"], one["level"], one["name"], one["text"]) for one in result.get("lines", [])
         ]
-        print_table(heads, lines, none="no lines that fit")
+        print_table(heads, said, none="no lines that fit")
     elif row["op"] == "selftest":
         checks = [
             (one["check"], "fine" if one["ok"] else "NOT fine", "" if one["ok"] else one["text"])
@@ -90,22 +96,71 @@ def _show(row: Item) -> None:
         ]
         print_table(("check", "", "what"), checks, none="nothing was checked")
     else:
-        print_table(("what", "value"), list(_flat("", result)), none="nothing")
+        found = lines(result, _Units(client, row["device"]))
+        wide = len(HEADS) if any(line[-1] for line in found) else len(HEADS) - 1
+        print_table(HEADS[:wide], [line[:wide] for line in found], none="nothing")
 
 
-def _flat(name: str, value: Any) -> list[tuple[str, str]]:
-    """Return nested maps as lines; a column of a capture as its first values."""
-    if isinstance(value, dict) and set(value) == {"at_ns", "values"}:
-        few = [str(one) for one in value["values"][:6]]
-        more = ["…"] if len(value["values"]) > len(few) else []
-        return [(name, f"{counted(len(value['values']), 'value')}: {', '.join(few + more)}")]
-    if isinstance(value, dict) and set(value) == {"at", "value"}:
-        return [(name, f"{value['value']}  at {value['at']}")]
-    if isinstance(value, dict):
-        return [line for key, one in value.items() for line in _flat(f"{name} {key}".strip(), one)]
-    if isinstance(value, list):
-        return [line for i, one in enumerate(value) for line in _flat(f"{name} {i}", one)]
-    return [(name, str(value))]
+class _Units:
+    """Units of a device's columns, as the service shows them: each machine is asked for once."""
+
+    def __init__(self, client: Client, device: str) -> None:
+        self._client = client
+        self._device = device
+        self._known: dict[str, dict[str, str | None]] = {}
+
+    def __call__(self, column: str) -> str:
+        key, slash, signal = column.partition("/")
+        if slash and (unit := self._of(f"{self._device}:{key}").get(signal)):
+            return unit
+        return self._of(self._device).get(column) or ""
+
+    def _of(self, machine: str) -> dict[str, str | None]:
+        if machine not in self._known:
+            try:
+                found = self._client.get(f"machines/{part(machine)}/signals")["items"]
+            except ServiceError as error:
+                if error.status != HTTPStatus.NOT_FOUND:
+                    raise
+                found = []
+            self._known[machine] = {one["signal"]: one["unit"] for one in found}
+        return self._known[machine]
+
+
+def lines(
+    result: Item, unit_of: Callable[[str], str], name: str = ""
+) -> list[tuple[str, str, str, str]]:
+    """Return a result as lines of name, value, unit and time; a capture's columns as a few values.
+
+    `unit_of`: the unit of a column of readings; that of any other number follows from its name.
+    """
+    found = []
+    for key, value in result.items():
+        what = f"{name} {key}".strip()
+        if isinstance(value, list):
+            value = dict(enumerate(value))  # noqa: PLW2901 - the same, by number
+        if not isinstance(value, dict):
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            found.append((what, str(value), _unit(str(key)) if number else "", ""))
+        elif value.keys() == {"at_ns", "values"}:
+            found.append((what, _few(value["values"]), unit_of(key), ""))
+        elif value.keys() == {"at", "value"}:
+            found.append((what, str(value["value"]), unit_of(key), value["at"]))
+        else:
+            found += lines(value, unit_of, what)
+    return found
+
+
+def _unit(name: str) -> str:
+    """Return the unit of a number that is no reading: its name ends in it, or counts something."""
+    last = name.rpartition("_")[2]
+    return UNITS.get(name) or UNITS.get(last, last)
+
+
+def _few(values: list[Any]) -> str:
+    shown = [str(one) for one in values[:FEW]]
+    more = ["…"] if len(values) > FEW else []
+    return f"{counted(len(values), 'value')}: {', '.join(shown + more)}"
 
 
 def main(arguments: list[str]) -> int:
