@@ -13,7 +13,7 @@ from edge_agent.command_file import CommandFile
 from edge_agent.commands import Executor
 from edge_agent.diagnostics import Diagnostics, Latest
 from edge_agent.drivers import Driver, Options, Reading, find, names_signal
-from edge_agent.errors import DriverError, OutboxError
+from edge_agent.errors import DriverError, OutboxError, OutboxGone
 from edge_agent.loglines import LogLines
 from edge_agent.outbox import Outbox
 from edge_agent.publisher import Publisher
@@ -371,16 +371,19 @@ class Agent:
                 return
 
     async def _tend(self) -> None:
-        """Look after the disk, and say when it is full and when it no longer is."""
+        """Look after the disk, and say when it is full and when it no longer is.
+
+        `OutboxGone` ends the agent: what is there then opens at a new start.
+        """
         spool = self.publisher.spool
         told = None
         while True:
             await asyncio.sleep(TEND_S)
             try:
                 await spool.call(spool.outbox.tend)
+            except OutboxGone:
+                raise
             except OutboxError as error:
-                if (path := spool.outbox.path) and not path.exists():
-                    raise  # a stick was pulled: what is there then opens at a new start
                 log.error("the outbox cannot be looked after: %s; trying again", error)
                 continue
             degraded = spool.outbox.degraded

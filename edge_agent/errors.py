@@ -4,7 +4,8 @@ AgentError
 ├── SettingsError   refuse to start: says file, line and key, and what to write instead
 ├── DriverError     try again later: the source did not give readings
 └── OutboxError
-    └── OutboxCorrupt  set the file aside and begin a new one
+    ├── OutboxCorrupt  set the file aside and begin a new one
+    └── OutboxGone     end: a new start opens what is at its path then
 """
 
 
@@ -26,6 +27,10 @@ class OutboxError(AgentError):
 
 class OutboxCorrupt(OutboxError):
     """The file is not a readable outbox; the text names the file."""
+
+
+class OutboxGone(OutboxError):
+    """The file that is open is no longer the one at its path; what it takes, nobody finds again."""
 
 
 def first(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -20,7 +20,7 @@ from typing import ClassVar, Final, Literal
 import msgspec
 
 from edge_agent import outbox_rows as rows
-from edge_agent.errors import OutboxCorrupt, OutboxError
+from edge_agent.errors import OutboxCorrupt, OutboxError, OutboxGone
 from edge_agent.lost_file import LostFile
 from edge_agent.numbering import Numbering
 from edge_agent.outbox_file import (
@@ -30,6 +30,7 @@ from edge_agent.outbox_file import (
     Entry,
     Place,
     Placed,
+    Standing,
     Stats,
     Stored,
     connect,
@@ -62,6 +63,7 @@ class Outbox:
 
     Raises:
         OutboxCorrupt: the file is not a readable outbox.
+        OutboxGone: the file is no longer at its path; so says each write, and `tend`.
         OutboxError: it cannot be opened, or a write failed; nothing was acknowledged.
     """
 
@@ -89,11 +91,12 @@ class Outbox:
         self._birth: Birth | None = None
         self._disk_full = False
         self._reserve: Reserve | None = None
+        self._standing = Standing()
         with faults(self.path):
             if path:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 self._reserve = Reserve(path.with_name(path.name + ".reserve"), self.quota.reserve)
-                exchange(path, boot)  # which a start that was killed did not end
+                exchange(path, boot)  # that of a start that was killed
             self._lost = LostFile(path and path.with_name(path.name + ".lost"), boot)
             self._db = connect(path)
             try:
@@ -120,6 +123,7 @@ class Outbox:
         if not (self._reserve and self.path):
             raise error
         with faults(self.path):
+            self._standing.check()
             self._db.close()
             self._reserve.release()
             new = partial(prepare, quota=self.quota, synchronous=self.SYNCHRONOUS)
@@ -127,6 +131,7 @@ class Outbox:
                 self.numbers, self.mended = made.numbers, made.text
                 self._noted()
                 log.error("%s; %s", error, self.mended)
+            self._standing = Standing()
             exchange(self.path, self.boot)
             self._db = connect(self.path)
             self._open()
@@ -138,6 +143,7 @@ class Outbox:
         self.numbers.load(self._db, self._lost.read())
         self._n = self.numbers.boot(self.boot)
         self.bytes = rows.size(self._db)
+        self._standing = Standing(self.path)
         self.births(), self.gaps()  # what is damaged is found while it can be set aside
 
     @property
@@ -244,7 +250,7 @@ class Outbox:
         try:
             if self.numbers.unwritten:
                 self._write(())
-        except sqlite3.Error:  # what is in memory must not end with the process
+        except (sqlite3.Error, OSError, OutboxGone):  # what is in memory must not end with us
             return self._lost.write(self.numbers.unwritten, self.numbers.boots)
         return True
 
@@ -257,15 +263,9 @@ class Outbox:
         return self._shrink(lambda db: self._evict(db, rank, size))
 
     def _evict(self, db: sqlite3.Connection, rank: int, size: int) -> bool:
-        """Delete the oldest of the least important stream that may give way to `rank`."""
         if db.execute("DELETE FROM aside").rowcount:
             return True
-        for other in reversed(range(rank, len(STREAMS))):
-            if other == rank and self._policy[STREAMS[rank]] == "reject-new":
-                break
-            if self._drop(db, rows.oldest(db, other, size), FULL):
-                return True
-        return False
+        return self._drop(db, rows.gives_way(db, rank, size, self._policy), FULL)
 
     def _drop(self, db: sqlite3.Connection, found: Sequence[rows.Row], reason: str) -> bool:
         rows.drop(db, found, reason)
@@ -276,23 +276,23 @@ class Outbox:
     def _shrink(self, work: Callable[[sqlite3.Connection], object]) -> bool:
         """Do what only deletes; where even that has no room, give the reserve to the disk."""
         with faults(self.path):
-            for again in (True, False):
+            while True:
                 size = self.bytes
                 try:
                     with self._transaction() as db:
                         return bool(work(db))
-                except sqlite3.Error as error:
+                except (sqlite3.Error, OSError, OutboxGone) as error:
                     self.bytes = size
                     if not is_full(error):
                         raise
                     self._disk_full = True
-                    if not (again and self._reserve and self._reserve.release()):
-                        break
-        return False
+                    if not (self._reserve and self._reserve.release()):
+                        return False
 
     def tend(self) -> None:
         """Take the reserve again where the disk has room, and write what could not be written."""
         with faults(self.path):
+            self._standing.check()
             if self._disk_full:
                 with contextlib.suppress(sqlite3.OperationalError):  # no room even for that: later
                     self._db.execute("PRAGMA incremental_vacuum").fetchall()
@@ -397,4 +397,4 @@ class Outbox:
         self._db.close()
 
     def _transaction(self) -> contextlib.AbstractContextManager[sqlite3.Connection]:
-        return transaction(self._db)
+        return transaction(self._db, self._standing.check)

@@ -1,14 +1,15 @@
 """The outbox's file: its tables, its values, and how to read its numbers from outside."""
 
 import contextlib
+import errno
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import msgspec
 
-from edge_agent.errors import OutboxCorrupt, OutboxError
+from edge_agent.errors import OutboxCorrupt, OutboxError, OutboxGone
 from edge_agent.reserve import PAGE, Quota
 from models.contract.messages import STREAMS
 
@@ -164,16 +165,47 @@ def prepare(db: sqlite3.Connection, quota: Quota, synchronous: str) -> None:
 
 
 @contextlib.contextmanager
-def transaction(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
-    """Do all of it or, after an error, nothing."""
+def transaction(
+    db: sqlite3.Connection, at_last: Callable[[], object] = lambda: None
+) -> Iterator[sqlite3.Connection]:
+    """Do all of it, `at_last` included, or after an error nothing."""
     db.execute("BEGIN IMMEDIATE")
     try:
         yield db
+        at_last()
         db.execute("COMMIT")
     except BaseException:
         if db.in_transaction:
             db.execute("ROLLBACK")
         raise
+
+
+class Standing:
+    """Whether the file that was opened still is the one at its path.
+
+    It is no more where a stick was pulled, or a folder renamed, deleted or mounted over.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._path = path
+        self._known = path and _place(path)
+
+    def check(self) -> None:
+        """`OutboxGone` where it is not; `OSError` where the disk does not say."""
+        if self._path and (found := _place(self._path)) != self._known:
+            is_there = "another file is there now" if found else "it is no longer there"
+            raise OutboxGone(f"{self._path}: {is_there}")
+
+
+def _place(path: Path) -> tuple[int, int] | None:
+    """Return a file's device and number there, None where there is no file."""
+    try:
+        found = path.stat()
+    except OSError as error:
+        if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ESTALE}:
+            return None
+        raise
+    return found.st_dev, found.st_ino
 
 
 def connect_read_only(path: Path) -> sqlite3.Connection:
@@ -194,7 +226,7 @@ def faults(path: Path | None) -> Iterator[None]:
         raise OutboxCorrupt(f"{path} is not a readable outbox: {error}") from error
 
 
-def is_full(error: sqlite3.Error) -> bool:
+def is_full(error: Exception) -> bool:
     """Whether the disk, or the file within its limit, has no room."""
     return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
 

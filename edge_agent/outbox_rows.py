@@ -1,7 +1,7 @@
 """What the outbox says to SQLite. Each function is one step; the caller holds the transaction."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any, Final, NamedTuple
 
@@ -109,6 +109,16 @@ def oldest(db: sqlite3.Connection, rank: int, size: int) -> list[Row]:
         if taken >= size:
             break
     return found
+
+
+def gives_way(db: sqlite3.Connection, rank: int, size: int, policy: Mapping[str, str]) -> list[Row]:
+    """Return the oldest batches of the least important stream that may give way to `rank`."""
+    for other in reversed(range(rank, len(STREAMS))):
+        if other == rank and policy[STREAMS[rank]] == "reject-new":
+            break
+        if found := oldest(db, other, size):
+            return found
+    return []
 
 
 def size(db: sqlite3.Connection) -> int:

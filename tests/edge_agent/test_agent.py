@@ -12,7 +12,7 @@ import pytest
 from edge_agent.agent import Agent, Feed
 from edge_agent.drivers import Options, Reading
 from edge_agent.drivers.replay import ReplayDriver, ReplayOptions
-from edge_agent.errors import DriverError, OutboxError
+from edge_agent.errors import DriverError, OutboxError, OutboxGone
 from edge_agent.outbox import Outbox
 from edge_agent.outbox_file import Placed, connect_read_only, stats
 from edge_agent.settings import (
@@ -341,8 +341,26 @@ async def test_a_fault_ends_an_agent_whose_disk_takes_nothing(
         folder.rename(tmp_path / "pulled")
         with pytest.raises(ExceptionGroup) as raised:
             await stuck.running
-    assert raised.group_contains(OutboxError, match=r"gw1\.db: .*No such file")
+    assert raised.group_contains(OutboxGone, match=r"gw1\.db: it is no longer there")
     assert "42 readings are lost and cannot be declared" in caplog.text
+
+
+async def test_an_outbox_in_whose_place_another_one_stands_ends_the_agent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge_agent.agent.TEND_S", 0.01)
+    path = tmp_path / "gw1.db"
+    driver = Scripted([*readings(3), None])
+    agent = Agent(settings(1, tmp_path), feeds=[Feed(driver=driver)])
+    running = asyncio.create_task(agent.run())
+    async with asyncio.timeout(120):
+        await driver.waiting.wait()
+        path.rename(tmp_path / "moved.db")
+        path.write_bytes(b"")
+        with pytest.raises(ExceptionGroup) as raised:
+            await running
+    assert raised.group_contains(OutboxGone, match=r"gw1\.db: another file is there now")
+    assert path.read_bytes() == b""
 
 
 async def test_a_damaged_outbox_is_renewed_and_takes_what_waits(tmp_path: Path) -> None:

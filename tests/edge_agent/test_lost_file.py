@@ -145,6 +145,7 @@ def test_a_page_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "away").rename(tmp_path / "there")
     outbox.codes = [FAULT]
     assert not outbox.lose("live", 3)
+    (tmp_path / "there").rename(tmp_path / "away")
     outbox.codes = []
     assert outbox.lose("live", 3)
     outbox.close()
