@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -48,3 +49,22 @@ def write_whole(path: Path, content: bytes) -> None:
     """Write a file's content as `whole` does."""
     with whole(path) as file:
         file.write(content)
+
+
+def write_checked(path: Path, text: bytes) -> None:
+    """Write a JSON object as `write_whole` does, behind its CRC-32."""
+    write_whole(path, b"%08x %s" % (zlib.crc32(text), text))
+
+
+def read_checked(path: Path) -> bytes:
+    """Return what `write_checked` wrote; `ValueError` where it is damaged.
+
+    Earlier versions wrote the object alone.
+    """
+    content = path.read_bytes()
+    said, _, text = content.partition(b" ")
+    if content.startswith(b"{"):
+        return content
+    if said != b"%08x" % zlib.crc32(text):
+        raise ValueError("the text contradicts its checksum")
+    return text

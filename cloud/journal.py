@@ -167,12 +167,17 @@ class SegmentJournal:
         segments = self._segments()
         if not segments:
             return
-        path = segments[-1]
+        path, headed = segments[-1], False
+        for before in segments[-2:-1]:
+            with before.open("rb") as file:
+                headed = _head(file, before).size > 0
         with path.open("rb") as file:
-            self._head = _head(file, path)
+            self._head = _head(file, path, headed=headed)
             self._end, good, behind = _whole(file, path, self._head)
         if behind.strip(b"\0"):  # zeros fill a block
-            path.with_suffix(".torn").write_bytes(behind)
+            torn = path.with_suffix(".torn")
+            torn.write_bytes(behind)
+            log.warning("%s ends in %d torn bytes, kept as %s", path, len(behind), torn.name)
         if behind:
             os.truncate(path, good)
             sync(path)
@@ -253,10 +258,10 @@ def examine(folder: Path) -> int:
 
 def _records(segments: Sequence[Path]) -> Iterator[Record]:
     """Yield all records of segments in order, up to where the last one is torn. `StoreCorrupt`."""
-    end, before = None, None
+    end, before, head = None, None, Head()
     for path in segments:
         with path.open("rb") as file:
-            head = _head(file, path)
+            head = _head(file, path, headed=head.size > 0)
             if before and head.after not in {None, end}:
                 raise StoreCorrupt(_damaged(before))
             end, before = _first(path) - 1, path
@@ -269,9 +274,10 @@ def _records(segments: Sequence[Path]) -> Iterator[Record]:
                 yield record
 
 
-def _head(file: BinaryIO, path: Path) -> Head:
+def _head(file: BinaryIO, path: Path, *, headed: bool = False) -> Head:
+    """Read a segment's head. Behind one that is `headed` none is of an earlier version."""
     head = head_of(file)
-    if head is None:
+    if head is None or (headed and not head.size):
         raise StoreCorrupt(_damaged(path))
     return head
 

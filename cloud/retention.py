@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from cloud.decode import BUILT_NS
-from cloud.durable import write_whole
+from cloud.durable import read_checked, write_checked
 from cloud.ledger import Ledger
 from cloud.telemetry import TelemetryStore
 from cloud.times import DAY, rfc3339
@@ -123,16 +123,16 @@ class Retention:
             )
         if keeps(last, counts, now):
             try:
-                write_whole(self._path, msgspec.json.encode(Look(counts, now)))
+                write_checked(self._path, msgspec.json.encode(Look(counts, now)))
             except OSError as error:  # a full disk needs what is deleted
                 log.warning("retention: %s: %s; the next look starts from the last", FILE, error)
         return counts
 
     def _last(self) -> Look | None:
         try:
-            return msgspec.json.decode(self._path.read_bytes(), type=Look)
+            return msgspec.json.decode(read_checked(self._path), type=Look)
         except FileNotFoundError:
             return None
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, ValueError, msgspec.DecodeError) as error:
             log.warning("retention: %s: %s; taken for a first look", self._path, error)
             return None

@@ -1,7 +1,8 @@
 """Snapshots: the state at one journal position, so that a start need not read the whole journal.
 
 One `npz` file each (arrays only, `allow_pickle=False`), written beside, synced, then renamed. The
-two newest are kept, so that a damaged one never stops a start; what was begun and not finished is
+two newest are kept, so that a damaged one never stops a start (`meta` names all arrays, and each is
+read to its end, where its checksum is compared); what was begun and not finished is
 gone at the next chance: on a full disk every one would stay. `write` copies the state as it is into
 the system's memory, which is all that the state must stand still for; `keep` does the rest.
 """
@@ -22,6 +23,17 @@ from cloud.durable import private, settle
 
 FORMAT: Final = 2
 KEPT: Final = 2
+#: what zipfile, numpy and msgspec raise for what was not written so, MemoryError where it is long
+_DAMAGED: Final = (
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+    RuntimeError,
+    MemoryError,
+    zipfile.BadZipFile,
+    msgspec.DecodeError,
+)
 log = logging.getLogger(__name__)
 
 
@@ -45,8 +57,9 @@ def write(folder: Path, snapshot: Snapshot) -> Path:
     sweep(folder)
     part = folder / f"{snapshot.n + 1:020d}.part"
     with _gone_on_error(part), private(part) as file, zipfile.ZipFile(file, "w") as archive:
-        meta = msgspec.json.encode({"format": FORMAT, "n": snapshot.n, **snapshot.values})
         arrays = {f"fleet/{key}": array for key, array in snapshot.arrays.items()}
+        named = {"format": FORMAT, "n": snapshot.n, **snapshot.values, "arrays": [*arrays]}
+        meta = msgspec.json.encode(named)
         for key, given in {"meta": np.frombuffer(meta, "u1"), **arrays}.items():
             array = np.asarray(given, order="C")  # as the header says and the bytes are written
             with archive.open(f"{key}.npy", "w", force_zip64=True) as member:
@@ -96,13 +109,31 @@ def load(folder: Path, at_most: int) -> Snapshot | None:
     for n in reversed([n for n in positions(folder) if n <= at_most]):
         path = folder / f"{n + 1:020d}.npz"
         try:
-            with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-                arrays = {k.removeprefix("fleet/"): file[k] for k in file.files if k != "meta"}
-                values = msgspec.json.decode(file["meta"].tobytes())
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile, msgspec.DecodeError) as error:
-            log.warning("snapshot %s cannot be read (%s); trying the one before", path, error)
+            arrays, values = _read(path)
+        except _DAMAGED as error:
+            said = str(error) or type(error).__name__
+            log.warning("snapshot %s cannot be read (%s); trying the one before", path, said)
             continue
-        if values.get("format") == FORMAT:
-            return Snapshot(n, arrays, values)
-        log.warning("snapshot %s has another format; trying the one before", path)
+        if values.get("format") != FORMAT:
+            log.warning("snapshot %s has another format; trying the one before", path)
+        elif values.get("n") != n or values.get("arrays", [*arrays]) != [*arrays]:
+            log.warning("snapshot %s is not what was written; trying the one before", path)
+        else:
+            named = {key.removeprefix("fleet/"): array for key, array in arrays.items()}
+            return Snapshot(n, named, values)
     return None
+
+
+def _read(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """Return a file's arrays and values; one of `_DAMAGED` where a checksum does not fit."""
+    arrays: dict[str, NDArray[Any]] = {}
+    with zipfile.ZipFile(path) as archive:
+        for info in archive.infolist():
+            if info.compress_type != zipfile.ZIP_STORED:
+                raise ValueError(f"{info.filename} is packed, and ours never are")
+            with archive.open(info) as member:
+                array = np.lib.format.read_array(member, allow_pickle=False)
+                if member.read(1):
+                    raise ValueError(f"{info.filename} goes on behind its array")
+            arrays[info.filename.removesuffix(".npy")] = array
+    return arrays, msgspec.json.decode(arrays.pop("meta").tobytes())

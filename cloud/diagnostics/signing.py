@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -20,7 +21,7 @@ class Signer:
             _make(path)
         try:
             key = serialization.load_pem_private_key(path.read_bytes(), password=None)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, UnsupportedAlgorithm) as error:
             raise SettingsError(f"{path}: not a private key; restore it from a backup") from error
         if not isinstance(key, Ed25519PrivateKey):
             raise SettingsError(f"{path}: not an Ed25519 key; restore it from a backup")
@@ -32,8 +33,14 @@ class Signer:
         pem = public.public_bytes(
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
         )
-        if not self.public_file.exists() or self.public_file.read_bytes() != pem:
-            self.public_file.write_bytes(pem)
+        if not self.public_file.exists():
+            write_whole(self.public_file, pem)
+            self.public_file.chmod(0o644)
+        elif self.public_file.read_bytes() != pem:  # any 32 bytes are a key
+            raise SettingsError(
+                f"{path}: {self.public_file.name} beside it is not its public half; restore both "
+                "from a backup, or delete that one if the key was changed on purpose"
+            )
 
     def sign(self, text: str) -> Command:
         """Return a command with its signature."""

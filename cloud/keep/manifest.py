@@ -18,6 +18,7 @@ DATA: Final = "data"  #: folder within a backup: the installation's own files
 TELEMETRY: Final = "telemetry"  #: folder within a backup: readings that lie on a server
 PART: Final = ".part"  #: end of a backup's name while it is written
 PIECE: Final = 1 << 20
+_OPEN: Final = "0" * 64  #: in the seal's place while it is made
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,11 +39,12 @@ class Positions(msgspec.Struct, frozen=True, kw_only=True):
     journal_end: int
 
 
-class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a backup holds. Times are RFC 3339, UTC.
 
     Everything that the service had accepted by `began_at` is in it. `machines` counts them by
-    tenant, so that it can be said which backups hold somebody's data.
+    tenant, so that it can be said which backups hold somebody's data. `seal` is the SHA-256 of the
+    manifest's text with zeros in its place; those of earlier versions have none.
     """
 
     format: int
@@ -53,6 +55,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     rows: Mapping[str, int]  #: of the ledger, by table
     machines: Mapping[str, int]
     files: tuple[Entry, ...]
+    seal: str = ""
 
     def size(self) -> int:
         """Return the bytes of all files."""
@@ -90,23 +93,34 @@ def write(folder: Path, manifest: Manifest) -> None:
     """Write the manifest, durably."""
     path = folder / NAME
     with path.open("wb") as file:
-        file.write(msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n")
+        file.write(_sealed(manifest))
         file.flush()
         os.fsync(file.fileno())
     sync(folder)
 
 
+def _sealed(manifest: Manifest) -> bytes:
+    text = msgspec.json.encode(msgspec.structs.replace(manifest, seal=_OPEN))
+    text = msgspec.json.format(text, indent=1) + b"\n"
+    return text.replace(_OPEN.encode(), hashlib.sha256(text).hexdigest().encode())
+
+
 def read(folder: Path) -> Manifest:
     """Read a backup's manifest. `StoreError` when the folder is no backup."""
     try:
-        found = msgspec.json.decode((folder / NAME).read_bytes(), type=Manifest)
+        text = (folder / NAME).read_bytes()
+        found = msgspec.json.decode(text, type=Manifest)
     except OSError as error:
         raise StoreError(f"{folder} is no finished backup: {NAME}: {error.strerror}") from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise StoreCorrupt(f"{folder / NAME}: {error}; use another backup") from error
+    if found.seal:
+        bare = text.replace(found.seal.encode(), _OPEN.encode())
+        if hashlib.sha256(bare).hexdigest() != found.seal:
+            raise StoreCorrupt(f"{folder / NAME} is not what was written; use another backup")
     if found.format != FORMAT:
         raise StoreError(f"{folder} has format {found.format}; this program reads {FORMAT}")
-    return found
+    return msgspec.structs.replace(found, seal="")
 
 
 def verify(folder: Path, manifest: Manifest) -> None:

@@ -13,7 +13,7 @@ from typing import Final, Literal
 import msgspec
 
 from cloud.disk import Shortage
-from cloud.durable import write_whole
+from cloud.durable import read_checked, write_checked
 from cloud.notify.channels import NotSent
 from cloud.notify.notifier import Notifier
 from cloud.notify.texts import OPERATOR, Language, Text, fill
@@ -112,16 +112,16 @@ class Operator:
 
     def _load(self) -> Notice | None:
         try:
-            return msgspec.json.decode(self._path.read_bytes(), type=Notice)
+            return msgspec.json.decode(read_checked(self._path), type=Notice)
         except FileNotFoundError:
             return None
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, ValueError, msgspec.DecodeError) as error:
             log.warning("%s: %s; the operator may be told again", self._path, error)
             return None
 
     def _save(self) -> None:
         try:
-            write_whole(self._path, msgspec.json.encode(self._notice))
+            write_checked(self._path, msgspec.json.encode(self._notice))
         except OSError as error:
             log.warning("%s: %s; a restart may tell the operator again", self._path, error)
 

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from cloud.app import App
@@ -198,8 +199,9 @@ def test_a_manifest_cannot_lead_out_of_its_folder(
 ) -> None:
     plant.go_on()
     back_up(plant.places, tmp_path / "b", _now)
-    path = tmp_path / "b" / manifest.NAME
-    path.write_text(path.read_text().replace("data/cursor.key", "data/../../evil"))
+    found = manifest.read(tmp_path / "b")
+    evil = msgspec.structs.replace(found.files[0], path="data/../../evil")
+    manifest.write(tmp_path / "b", msgspec.structs.replace(found, files=(evil,)))
     with pytest.raises(StoreCorrupt, match="leads out"):
         restore(tmp_path / "b", places(places_of("second")))
 
