@@ -106,6 +106,7 @@ class TelemetrySettings(_Strict, frozen=True, kw_only=True):
     token_file: str | None = None
     token_env: str | None = None
     gzip: bool = False  #: worth it over a network, not on loopback
+    slowest_kb_s: Annotated[int, msgspec.Meta(ge=1)] = 32  #: a way there so slow is waited for
     raw_days: Annotated[int, msgspec.Meta(ge=0)] = 90  #: 0: for ever
     minute_days: Annotated[int, msgspec.Meta(ge=0)] = 730
     queue_mb: Annotated[int, msgspec.Meta(ge=1)] = 40  #: readings waiting in memory

@@ -93,6 +93,7 @@ def _server(settings: TelemetrySettings) -> dict[str, Any]:
         "org": settings.org,
         "token": settings.token(),
         "gzip": settings.gzip,
+        "slowest_kb_s": settings.slowest_kb_s,
     }
 
 

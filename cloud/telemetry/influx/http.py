@@ -17,7 +17,7 @@ import msgspec
 
 from cloud.errors import StoreBusy, StoreError
 from cloud.telemetry.influx.grid import Grid
-from cloud.telemetry.influx.wire import Late, Wire
+from cloud.telemetry.influx.wire import SLOWEST_KB_S, Late, Wire
 
 LONGEST_ASKED_S: Final = 60.0  #: longer than this nobody waits because a server says so
 GZIP_LEVEL: Final = 1
@@ -55,6 +55,7 @@ class Server:
     org: str
     token: str
     gzip: bool = False
+    slowest_kb_s: int = SLOWEST_KB_S
 
     def __repr__(self) -> str:
         return f"Server({self.url}, {self.org})"
@@ -98,7 +99,8 @@ class Connection:
 
     def __init__(self, server: Server, *, size: int = 8) -> None:
         self.server = server
-        self._wire = Wire(server.url, {"Authorization": f"Token {server.token}"}, size=size)
+        headers = {"Authorization": f"Token {server.token}"}
+        self._wire = Wire(server.url, headers, size=size, slowest_kb_s=server.slowest_kb_s)
         self._decoder = msgspec.msgpack.Decoder(_Answer)
         self._late = False  #: the server was, with the request before
 
@@ -160,7 +162,8 @@ class Connection:
         except (OSError, HTTPException, ValueError) as error:  # the last: of names and headers
             again, self._late = self._late, isinstance(error, Late)
             kind = TooSlow if again and self._late else Away
-            raise kind(f"{self.server.url}: no answer ({type(error).__name__})") from error
+            text = str(error) if self._late else f"no answer ({type(error).__name__})"
+            raise kind(f"{self.server.url}: {text}") from error
         self._late = False
         if answer.status == done:
             return answer.data
@@ -185,6 +188,10 @@ class Connection:
         if status == 500 and "timeout" in said.message:
             return TooSlow(told)
         return Away(told, _seconds(after))
+
+    def end(self) -> None:
+        """End what is under way, from another thread: `Away` there."""
+        self._wire.end()
 
     def close(self) -> None:
         """Let go of the connections."""

@@ -92,6 +92,7 @@ class Shipper:
         self.settle(self.target, wait_s)
         self._stop.set()
         self._wake.set()
+        self._connection.end()
         if self._thread.ident is not None:
             self._thread.join()
 
@@ -273,7 +274,8 @@ class Shipper:
                 if isinstance(error, tell):
                     self._say(str(error) if isinstance(error, TooSlow) else None)
                     raise
-                self._say(Passing(error) if isinstance(error, Copied) else str(error))
+                if not self._stop.is_set():
+                    self._say(Passing(error) if isinstance(error, Copied) else str(error))
                 asked = error.wait_s if isinstance(error, Away) and error.wait_s else 0.0
                 pause = max(asked, wait * float(self._rng.uniform(0.5, 1.0)))
                 if self._stop.wait(pause):

@@ -11,11 +11,13 @@ import weakref
 from collections.abc import Callable, Mapping
 from functools import partial
 from http.client import HTTPConnection, HTTPSConnection
+from socket import SHUT_RDWR, socket
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 CONNECT_S: Final = 5.0
-READ_S: Final = 30.0  #: for an answer to begin or go on, and for the next piece to be taken
+READ_S: Final = 30.0  #: for an answer to begin or go on, and for the next piece to be taken,
+SLOWEST_KB_S: Final = 32  #: and for what was sent to go so slowly
 EARLY_S: Final = 1.0  #: for the answer of a server that takes no more
 PIECE: Final = 1 << 20  #: bytes of a body that are sent at once
 
@@ -35,10 +37,12 @@ class Late(OSError):
 class Wire:
     """Connections to one server, at most `size` of them idle. Safe from any thread.
 
-    `headers` go with each request.
+    `headers` go with each request; what is sent is given the time that it takes at `slowest_kb_s`.
     """
 
-    def __init__(self, url: str, headers: Mapping[str, str], *, size: int) -> None:
+    def __init__(
+        self, url: str, headers: Mapping[str, str], *, size: int, slowest_kb_s: int = SLOWEST_KB_S
+    ) -> None:
         parts = urlsplit(url)
         self._base = parts.path.rstrip("/")
         self._headers = headers
@@ -52,7 +56,10 @@ class Wire:
             port = parts.port or HTTPConnection.default_port
             self._new = partial(HTTPConnection, host, port, timeout=CONNECT_S)
         self._idle: list[HTTPConnection] = []
+        self._used: set[HTTPConnection] = set()
+        self._ended = False
         self._size = size
+        self._slowest_kb_s = slowest_kb_s
         weakref.finalize(self, _let_go, self._idle)
 
     def request(
@@ -63,17 +70,36 @@ class Wire:
         connection = self._connected()
         with contextlib.ExitStack() as failing:
             failing.callback(connection.close)
+            self._used.add(connection)
+            failing.callback(self._used.discard, connection)
+            if self._ended:
+                raise OSError("closed")
+            piece_s = self._allowed_s(min(len(body), PIECE))
+            connection.sock.settimeout(piece_s)
             whole = _send(connection, method, f"{self._base}{path}", every, body)
+            answer_s = self._allowed_s(len(body)) if whole else EARLY_S
+            connection.sock.settimeout(answer_s)
             try:
                 response = connection.getresponse()
                 data = response.read()
             except TimeoutError as error:
-                raise Late("no answer in time") from error
+                raise Late(self._late(len(body), answer_s if whole else piece_s)) from error
             open_still = whole and not response.will_close
             if open_still and len(self._idle) < self._size:
                 failing.pop_all()
+                self._used.discard(connection)
                 self._idle.append(connection)
         return Answer(response.status, data, response.headers.get("Retry-After"))
+
+    def _allowed_s(self, size: int) -> float:
+        """Return how long so much may take on its way: most of it may lie in buffers meanwhile."""
+        return READ_S + size / (1_000 * self._slowest_kb_s)
+
+    def _late(self, size: int, allowed_s: float) -> str:
+        text = f"no answer within {allowed_s:.0f} s"
+        if size < 1_000 * self._slowest_kb_s:
+            return text
+        return f"{text} to {size:,} bytes; telemetry.slowest_kb_s = {self._slowest_kb_s} says so"
 
     def _connected(self) -> HTTPConnection:
         while self._idle:
@@ -84,12 +110,19 @@ class Wire:
                 connection.close()
         connection = self._new()
         connection.connect()
-        connection.sock.settimeout(READ_S)
         return connection
 
     def close(self) -> None:
         """Let go of the idle connections, as happens when nobody knows this any more."""
         _let_go(self._idle)
+
+    def end(self) -> None:
+        """End the requests that are under way, from another thread; further ones fail at once."""
+        self._ended = True
+        for connection in tuple(self._used):
+            if (sock := connection.sock) is not None:
+                with contextlib.suppress(OSError):  # it has ended by itself
+                    socket.shutdown(sock, SHUT_RDWR)  # beneath TLS, which another thread is in
 
 
 def _let_go(idle: list[HTTPConnection]) -> None:
@@ -118,6 +151,5 @@ def _send(
     try:
         connection.request(method, path, pieces, headers)
     except OSError:
-        connection.sock.settimeout(EARLY_S)
         return False
     return True

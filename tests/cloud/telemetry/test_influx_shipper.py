@@ -34,6 +34,9 @@ class Server:
             raise Rejected(400, "unable to parse")
         self.lines += sent.splitlines()
 
+    def end(self) -> None:
+        """Nothing is ever under way."""
+
 
 class Spool:
     """Gives two shipments' worth, one after the other."""

@@ -137,6 +137,11 @@ def test_an_address_without_a_port_means_that_of_its_scheme(
     assert (new.host, new.port) == address
 
 
+def quick(url: str) -> Server:
+    """Return a server that is not waited for because of what was sent."""
+    return Server(url=url, org="o", token="t", slowest_kb_s=1_000_000)
+
+
 class Still:
     """Reads nothing but heads, says `first` after each, and keeps every connection."""
 
@@ -145,6 +150,7 @@ class Still:
         self._listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
         self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
         self._done = threading.Event()
+        self.heard = threading.Event()  #: a head
         self._thread = threading.Thread(target=self._run, args=(connections, first))
         self._thread.start()
 
@@ -154,6 +160,7 @@ class Still:
                 sock = kept.enter_context(self._listening.accept()[0])
                 source = kept.enter_context(sock.makefile("rb"))
                 list(iter(source.readline, b"\r\n"))
+                self.heard.set()
                 sock.sendall(first)
             assert self._done.wait(120)
 
@@ -171,7 +178,7 @@ def test_an_early_answer_is_read_also_where_the_connection_stays_open(
     monkeypatch.setattr(wire, "EARLY_S", 60.0)
     server = Still(1, LARGE)
     try:
-        connection = Connection(Server(url=server.url, org="o", token="t"))
+        connection = Connection(quick(server.url))
         with pytest.raises(Rejected, match="m"):
             connection.write("b", bytes(32 << 20))
     finally:
@@ -186,7 +193,7 @@ def test_a_server_that_is_late_twice_is_too_slow_for_so_much(
     monkeypatch.setattr(wire, "EARLY_S", 0.05)
     server = Still(2)
     try:
-        connection = Connection(Server(url=server.url, org="o", token="t"))
+        connection = Connection(quick(server.url))
         with pytest.raises(Away) as first:
             connection.write("b", bytes(size))
         with pytest.raises(TooSlow):
@@ -194,3 +201,83 @@ def test_a_server_that_is_late_twice_is_too_slow_for_so_much(
     finally:
         server.end()
     assert not isinstance(first.value, TooSlow)
+
+
+class Narrow:
+    """Takes what comes in small bits, as over a slow link, and says that it is stored."""
+
+    def __init__(self) -> None:
+        self.heard = 0
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self._listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
+        self._left = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        sock, _ = self._listening.accept()
+        with sock, sock.makefile("rb", buffering=0) as source:
+            head = b""
+            while not head.endswith(b"\r\n\r\n"):
+                head += source.read(1)
+            size = int(head.partition(b"Content-Length: ")[2].partition(b"\r\n")[0])
+            while self.heard < size and not self._left.wait(0.01):
+                self.heard += len(source.read(4_096))
+            sock.sendall(STORED)
+
+    def end(self) -> None:
+        self._left.set()
+        self._thread.join(30)
+        self._listening.close()
+        assert not self._thread.is_alive()
+
+
+def test_what_takes_long_on_its_way_is_given_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "READ_S", 0.1)
+    server = Narrow()
+    size = 1 << 20
+    try:
+        to = Server(url=server.url, org="o", token="t", slowest_kb_s=1)
+        Connection(to).write("b", bytes(size))
+    finally:
+        server.end()
+    assert server.heard == size
+
+
+def test_who_is_slower_than_the_settings_say_learns_their_name_and_number(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(wire, "READ_S", 0.05)
+    server = Still(1)
+    try:
+        to = Server(url=server.url, org="o", token="t", slowest_kb_s=1_000)
+        with pytest.raises(Away, match=r" 1,000,000 bytes; telemetry\.slowest_kb_s = 1000 "):
+            Connection(to).write("b", bytes(1_000_000))
+    finally:
+        server.end()
+
+
+def test_an_end_lets_go_of_a_server_that_is_waited_for() -> None:
+    server = Still(1)
+    gone: list[Exception] = []
+
+    def write() -> None:
+        try:
+            connection.write("b", bytes(32 << 20))
+        except Away as error:
+            gone.append(error)
+
+    try:
+        connection = Connection(Server(url=server.url, org="o", token="t"))
+        writing = threading.Thread(target=write)
+        writing.start()
+        assert server.heard.wait(60)
+        connection.end()
+        writing.join(20)
+        assert not writing.is_alive()
+    finally:
+        server.end()
+    with pytest.raises(Away):
+        connection.write("b", b"x")
+    assert len(gone) == 1
