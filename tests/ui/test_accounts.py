@@ -12,6 +12,17 @@ from tests.ui.plant import setup_link
 from tests.ui.test_look import grave, settle
 
 PASSWORD = "correct horse battery staple"
+#: what of a table is out of sight or under something else, once its row is in the middle
+COVERED = """() => [...document.querySelectorAll('main td')].filter((cell) => {
+  cell.scrollIntoView({ block: 'center' });
+  const text = document.createRange();
+  text.selectNodeContents(cell);
+  return [...text.getClientRects()].some(({ left, right, top, bottom }) =>
+    [left + 1, right - 1].some((x) => {
+      const seen = document.elementFromPoint(x, (top + bottom) / 2);
+      return right - left > 2 && !cell.contains(seen);
+    }));
+}).map((cell) => cell.textContent)"""
 
 
 @pytest.fixture(scope="module")
@@ -161,6 +172,21 @@ def test_everybody_can_use_people_and_tokens(
     page.get_by_role("button", name="Add a person").click()
     page.get_by_role("dialog").get_by_label("Sign-in name").wait_for()
     assert grave(page, axe) == []
+
+
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+def test_on_a_phone_nothing_of_the_people_is_under_their_buttons(
+    browser: Browser, guarded: Service, language: str
+) -> None:
+    with browser.new_context(
+        viewport={"width": 390, "height": 844}, locale=language, timezone_id="Asia/Shanghai"
+    ) as context:
+        page = context.new_page()
+        page.goto(url(guarded, "/settings/users"))
+        sign_in(page, "ada")
+        settle(page)
+        expect(page.locator("td")).not_to_have_count(0)
+        assert page.evaluate(COVERED) == []
 
 
 def test_a_token_is_shown_once_works_and_is_revoked(

@@ -3,8 +3,10 @@ import 'uplot/dist/uPlot.min.css';
 import { useComputedColorScheme } from '@mantine/core';
 import { useEffect, useRef, useState, type RefObject } from 'react';
 import uPlot from 'uplot';
+import { useFormats, type Formats } from '../parts/format';
 import { usePaper } from '../parts/paper';
 import { drawOverlay, EMPTY, variable, type Overlay } from './overlay';
+import classes from './plot.module.css';
 import { scaled } from './points';
 import type { Range } from './range';
 import { timeLabels } from './ticks';
@@ -17,6 +19,12 @@ export interface Line {
   stepped?: boolean; // a value holds until the next one is said
 }
 
+/** What is under the cursor. */
+export interface Seen {
+  at: number; // ms
+  values: (number | null)[]; // of each line
+}
+
 interface Props {
   x: number[];
   lines: Line[];
@@ -26,12 +34,10 @@ interface Props {
   fixed?: [number, number]; // scale of y
   cap?: number; // values above it leave the scale
   overlay?: Overlay;
-  language: string;
-  zone: string | undefined;
   value: (value: number, step?: number) => string; // from tick to tick, on an axis
   onZoom: (range: Range) => void;
   onReset: () => void;
-  readout?: (text: string | null) => void;
+  readout?: (seen: Seen | null) => void;
 }
 
 export const AXIS = 62;
@@ -45,14 +51,15 @@ export function Plot(props: Props) {
   now.current = props;
   const scheme = useComputedColorScheme('light');
   const paper = usePaper();
-  const { lines, language, zone, height = 150 } = props;
+  const { lines, height = 150 } = props;
+  const formats = useFormats();
   const shape = lines.map((one) => `${one.label}/${one.band ?? ''}`).join();
   const near = useNear(box);
 
   useEffect(() => {
     const element = box.current;
     if (!element || !(near || paper)) return undefined;
-    const made = new uPlot(options(now, element.clientWidth, height), data(now.current), element);
+    const made = new uPlot(options(now, formats, element.clientWidth, height), data(now.current), element);
     plot.current = made;
     show(made, now.current);
     const resize = new ResizeObserver(() => {
@@ -64,14 +71,19 @@ export function Plot(props: Props) {
       made.destroy();
       plot.current = null;
     };
-  }, [near || paper, shape, scheme, language, zone, height, paper]);
+  }, [near || paper, shape, scheme, formats, height, paper]);
 
   const { x, range, overlay } = props;
   useEffect(() => {
     if (plot.current) show(plot.current, now.current);
   }, [x, lines, range.from, range.to, overlay]);
 
-  return <div ref={box} role="img" aria-label={props.label} style={{ minHeight: height }} />;
+  return (
+    <div className={classes.plot}>
+      <div ref={box} role="img" aria-label={props.label} style={{ minHeight: height }} />
+      <span className={classes.zone} aria-hidden>{formats.zoneAt(range.to)}</span>
+    </div>
+  );
 }
 
 const AHEAD = '300px';
@@ -101,7 +113,7 @@ const data = ({ x, lines }: Props): uPlot.AlignedData =>
   [x, ...lines.map((one) => one.y)] as uPlot.AlignedData;
 
 function options(
-  now: { current: Props }, width: number, height: number,
+  now: { current: Props }, { language, zone }: Formats, width: number, height: number,
 ): uPlot.Options {
   const grid = { stroke: variable('--chart-grid'), width: 1 };
   const axis = { stroke: variable('--chart-axis'), grid, ticks: { ...grid, size: 4 } };
@@ -141,7 +153,7 @@ function options(
       },
     },
     axes: [
-      { ...axis, size: 26, space: 70, values: timeLabels(now.current.language, now.current.zone) },
+      { ...axis, size: 26, space: 70, values: timeLabels(language, zone) },
       {
         ...axis, size: AXIS, space: 26,
         values: (_u, splits, _axis, _space, step) => splits.map((one) => now.current.value(one, step)),
@@ -170,15 +182,14 @@ function options(
           now.current.onZoom({ from, to });
         },
       ],
-      setCursor: [(u) => now.current.readout?.(underCursor(u, now.current))],
+      setCursor: [(u) => now.current.readout?.(underCursor(u))],
     },
   };
 }
 
-function underCursor(u: uPlot, { value }: Props): string | null {
-  const at = u.cursor.idx;
-  if (at === null || at === undefined || (u.cursor.left ?? -1) < 0) return null;
-  const shown = u.data.slice(1).map((column) => column[at]);
-  const texts = shown.map((one) => (typeof one === 'number' ? value(one) : '–'));
-  return texts.length === 3 ? `${texts[1]} (${texts[0]}–${texts[2]})` : texts.join(' / ');
+function underCursor(u: uPlot): Seen | null {
+  const n = u.cursor.idx;
+  const at = n == null ? undefined : u.data[0][n];
+  if (n == null || at === undefined || (u.cursor.left ?? -1) < 0) return null;
+  return { at: at * 1000, values: u.data.slice(1).map((column) => column[n] ?? null) };
 }

@@ -37,7 +37,7 @@ export function StateStrip({ trend, range, end, clock }: {
     [trend, end, range.from, range.to],
   );
   const width = range.to - range.from;
-  const words = on(clock, shown.map((one) => `${t(`state.${one.state}`)} ${moment(one.from)}`).join(', '));
+  const words = on(clock, shown.map((one) => `${t(`state.${one.state}`)} ${moment(one.from)}`).join(t('common.comma')));
   return (
     <div className={classes.row}>
       <span className={`dim ${classes.label}`} style={{ width: AXIS }}>{t('machine.states')}</span>

@@ -32,7 +32,7 @@ function Row({ item, title, signal }: {
         <span className="strong break">{title}</span>
         <span className="dim small">{check ? checkWords(check, over, t) : t('inbox.life')}</span>
       </div>
-      <div className="small">
+      <div className="small dates">
         {item.value !== null && <span className="strong">{over ? t('inbox.valueNow', { value }) : value}</span>}
         {item.expected !== null && !atLimit(check) && (
           <span className="dim"> {t('machine.expected', { value: formats.quantity(item.expected, unit) })}</span>

@@ -5,9 +5,10 @@ import { useTranslation } from 'react-i18next';
 import { Link } from 'react-router';
 import type { Advisory, BoardRow, MachineDetail, MachineType, Part, Signals, Ticket, Why } from '../api/client';
 import { useAdvisories, useParts, useQuarantineCounts, useTickets, useWhy } from '../api/queries';
+import { bandWords, leftText } from '../parts/band';
 import { DAY, useFormats } from '../parts/format';
 import { atLimit, checkWords, passed } from '../parts/limits';
-import { Ago, bandWords, Due, leftText, OwnClock, SeverityMark } from '../parts/marks';
+import { Ago, Due, OwnClock, SeverityMark } from '../parts/marks';
 import { textLanguage } from '../i18n';
 import { machineNow } from '../parts/machines';
 import { Aside } from './aside';
@@ -121,9 +122,12 @@ export function WhyCard({ machine, row, signals }: {
         </>
       )}
       {assessment && (
-        <Text size="sm" c="dimmed" mt={8} title={t('machine.coverageHint')}>
-          {t('common.labelled', { label: t('machine.coverage'), value: `${Math.round(assessment.coverage * 100)}%` })}
-        </Text>
+        <details className={`dim small ${classes.coverage}`}>
+          <summary>
+            {t('common.labelled', { label: t('machine.coverage'), value: `${Math.round(assessment.coverage * 100)}%` })}
+          </summary>
+          <div>{t('machine.coverageHint')}</div>
+        </details>
       )}
     </section>
   );
@@ -255,7 +259,7 @@ export function QualityCard({ machine, row, signals }: {
         <dt>{t('machine.quarantined')}</dt>
         <dd>
           {total === 0 ? t('machine.noGaps') : (
-            <Aside device={machine.device} words={`${total} (${aside.map((one) => t(`aside.${one.reason}`, one.reason)).join(', ')})`} />
+            <Aside device={machine.device} words={t('machine.asideOf', { total, reasons: formats.list(aside.map((one) => t(`aside.${one.reason}`, one.reason))) })} />
           )}
         </dd>
         <dt>{t('machine.device')}</dt>

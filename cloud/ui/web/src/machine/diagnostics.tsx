@@ -50,15 +50,13 @@ const isLines = (value: unknown): value is Line[] =>
 function Rows({ name, rows }: { name: string; rows: Row[] }) {
   const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
   return (
-    <Table label={name} columns={columns}>
-      {rows.map((row, n) => (
-        <tr key={n}>
-          {columns.map((column) => (
-            <td key={column}><Value name={column} value={row[column] ?? null} depth={DEEPEST} /></td>
-          ))}
-        </tr>
-      ))}
-    </Table>
+    <Table
+      label={name}
+      columns={columns}
+      rows={rows.map((row, key) => ({
+        key, cells: columns.map((column) => <Value name={column} value={row[column] ?? null} depth={DEEPEST} />),
+      }))}
+    />
   );
 }
 
@@ -72,8 +70,8 @@ function Capture({ name, value }: { name: string; value: Captured }) {
   if (x.length < 2) return null;
   return (
     <Plot
-      x={x} lines={lines} range={zoom ?? { from, to }} label={name} height={130} language={formats.language}
-      zone={formats.zone} value={(one, step) => figure(one, formats.language, step)} onZoom={setZoom} onReset={() => setZoom(null)}
+      x={x} lines={lines} range={zoom ?? { from, to }} label={name} height={130}
+      value={(one, step) => figure(one, formats.language, step)} onZoom={setZoom} onReset={() => setZoom(null)}
     />
   );
 }

@@ -8,7 +8,7 @@ import { Plot } from '../charts/plot';
 import { points } from '../charts/points';
 import type { Range } from '../charts/range';
 import { useReading } from '../live';
-import { isPrefixed, useFormats } from '../parts/format';
+import { useFormats } from '../parts/format';
 import { Problem } from '../parts/failing';
 import classes from './machine.module.css';
 
@@ -87,13 +87,11 @@ export const SignalChart = memo(function SignalChart(props: Props) {
         range={view.range}
         label={t('common.labelled', { label: t('machine.chartOf', { signal: title }), value: said })}
         overlay={overlay}
-        language={formats.language}
-        zone={formats.zone}
         value={formats.tick(signal.unit)}
         onZoom={view.onZoom}
         onReset={view.onReset}
-        readout={(text) => {
-          if (readout.current) readout.current.textContent = text === null ? '' : isPrefixed(signal.unit) ? text : `${text} ${unit}`;
+        readout={(seen) => {
+          if (readout.current) readout.current.textContent = seen && `${formats.moment(seen.at)} · ${formats.converted(seen.values[0], signal.unit)}`;
         }}
       />
       {drawn && drawn.x.length === 0 && <p className={`dim small ${classes.empty}`}>{t('machine.noData')}</p>}
@@ -104,12 +102,8 @@ export const SignalChart = memo(function SignalChart(props: Props) {
 function limitWords(
   { limits, unit }: SignalView, formats: ReturnType<typeof useFormats>, t: (key: string) => string,
 ): string {
-  const one = (low: number | null, high: number | null): string =>
-    [low === null ? '' : `<\u00a0${formats.quantity(low, unit)}`, high === null ? '' : `>\u00a0${formats.quantity(high, unit)}`]
-      .filter(Boolean)
-      .join(', ');
-  const alert = one(limits.alert_low, limits.alert_high);
-  const alarm = one(limits.alarm_low, limits.alarm_high);
+  const alert = formats.beyond(limits.alert_low, limits.alert_high, unit);
+  const alarm = formats.beyond(limits.alarm_low, limits.alarm_high, unit);
   return [alert && `${t('severity.2')}\u00a0${alert}`, alarm && `${t('severity.3')}\u00a0${alarm}`]
     .filter(Boolean)
     .join(' · ');

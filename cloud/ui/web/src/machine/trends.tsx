@@ -1,8 +1,10 @@
 /** What the models said over time: health, anomaly score, days left as a band. */
+import type { TFunction } from 'i18next';
 import { memo, useMemo, useRef } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { MachineType, Trend } from '../api/client';
 import { Plot, type Line } from '../charts/plot';
+import { leftText } from '../parts/band';
 import { figure } from '../parts/figure';
 import { DAY, useFormats } from '../parts/format';
 import classes from './machine.module.css';
@@ -10,25 +12,24 @@ import type { View } from './signal';
 
 const FAR_D = 60; // days; what is farther away would flatten what is near
 
-function TrendPlot({ title, x, lines, fixed, cap, unit, digits, view, height }: {
+function TrendPlot({ title, x, lines, fixed, cap, digits = 0, written, view, height }: {
   title: string;
   x: number[];
   lines: Line[];
   fixed?: [number, number];
   cap?: number;
-  unit: string;
-  digits?: number;
+  digits?: number; // of a figure without a unit
+  written?: (values: (number | null)[]) => string; // what one moment's values of the lines say together
   view: View;
   height: number;
 }) {
   const formats = useFormats();
   const { t } = useTranslation();
   const readout = useRef<HTMLSpanElement>(null);
-  const main = lines.find((one) => !one.band);
-  const last = main?.y.findLast((one) => one !== null);
-  const shown = (value: number, step?: number) =>
-    digits === undefined ? figure(value, formats.language, step) : value.toFixed(digits);
-  const said = last == null ? t('common.none') : `${shown(last)}${unit}`;
+  const tick = (value: number, step?: number) => (written ? figure(value, formats.language, step) : value.toFixed(digits));
+  const words = written ?? (([value = null]: (number | null)[]) => (value === null ? t('common.none') : tick(value)));
+  const newest = lines[0]?.y.findLastIndex((one) => one !== null) ?? -1;
+  const said = words(lines.map((one) => one.y[newest] ?? null));
   return (
     <section className={classes.chart} aria-label={title}>
       <header className={classes.chartHead}>
@@ -44,17 +45,21 @@ function TrendPlot({ title, x, lines, fixed, cap, unit, digits, view, height }: 
         height={height}
         {...(fixed ? { fixed } : {})}
         {...(cap === undefined ? {} : { cap })}
-        language={formats.language}
-        zone={formats.zone}
-        value={shown}
+        value={tick}
         onZoom={view.onZoom}
         onReset={view.onReset}
-        readout={(text) => {
-          if (readout.current) readout.current.textContent = text ?? '';
+        readout={(seen) => {
+          if (readout.current) readout.current.textContent = seen && `${formats.moment(seen.at)} · ${words(seen.values)}`;
         }}
       />
     </section>
   );
+}
+
+/** The band of a moment's days: earliest, middle, latest. */
+function bandOf(days: (number | null)[], t: TFunction): string | null {
+  const [p10_s, p50_s, p90_s] = days.map((one) => (one === null ? null : one * DAY)) as [number | null, number | null, number | null];
+  return leftText({ p10_s, p50_s, p90_s }, t);
 }
 
 /** What was said last holds until now. */
@@ -97,13 +102,13 @@ export const Trends = memo(function Trends({ trend, type, view }: {
     formats.text(type?.parts.find((one) => one.component === component)?.title, component);
   return (
     <>
-      <TrendPlot title={t('machine.anomaly')} x={x} lines={score} fixed={[0, 1.05]} unit="" digits={2} view={view} height={104} />
-      <TrendPlot title={t('machine.healthChart')} x={x} lines={health} fixed={[0, 105]} unit="" digits={0} view={view} height={104} />
+      <TrendPlot title={t('machine.anomaly')} x={x} lines={score} fixed={[0, 1.05]} digits={2} view={view} height={104} />
+      <TrendPlot title={t('machine.healthChart')} x={x} lines={health} fixed={[0, 105]} view={view} height={104} />
       {lives.map(({ component, basis, lines, cap }) => (
         <TrendPlot
           key={`${component}/${basis}`} cap={cap} x={x} lines={lines}
           title={t('machine.lifeOf', { part: part(component), basis: t(`machine.basis.${basis}`) })}
-          unit={` ${t('span.d', { n: '' }).trim()}`} view={view} height={124}
+          written={(days) => bandOf(days, t) ?? t('common.none')} view={view} height={124}
         />
       ))}
     </>

@@ -8,11 +8,12 @@ import { decides, useRole } from '../api/session';
 import { EvidenceList } from '../inbox/evidence';
 import classes from '../inbox/inbox.module.css';
 import { Sentences } from '../machine/cards';
+import { bandWords, counted, leftText } from '../parts/band';
 import { BusyButton, useKept } from '../parts/busy';
 import { Problem } from '../parts/failing';
 import { useFormats } from '../parts/format';
 import { Icon } from '../parts/icons';
-import { bandWords, counted, Due, leftText, OwnClock, SeverityMark } from '../parts/marks';
+import { Due, OwnClock, SeverityMark } from '../parts/marks';
 import { useNotice } from '../parts/notice';
 import { useOpened } from '../parts/opened';
 import { useActor } from '../parts/prefs';
@@ -153,14 +154,15 @@ function Detail({ advisory, row, decide, ask, busy, folder, part }: {
       <div className={classes.two}>
         <div>
           <h3>{t('due.window')}</h3>
-          <div>{formats.days(advisory.due_earliest, advisory.due_latest)}</div>
+          <div className="dates">{formats.days(advisory.due_earliest, advisory.due_latest)}</div>
           {!over(advisory) && <div className="dim small"><Due latest={advisory.due_latest} now={now} /></div>}
         </div>
         <div>
           <h3>{t('inbox.life')}</h3>
           <div>{leftText(life, t) ?? t('board.notEnough')}</div>
+          {life && (life.p90_s ?? 1) > 0 && <div className="dim small">{bandWords(life, formats, t)}</div>}
           <div className="dim small">
-            {life && (life.p90_s ?? 1) > 0 ? `${bandWords(life, formats, t)} · ` : ''}{t('common.labelled', { label: t('confidence.label'), value: t(`confidence.${advisory.confidence}`) })}
+            {t('common.labelled', { label: t('confidence.label'), value: t(`confidence.${advisory.confidence}`) })}
           </div>
         </div>
         <div>

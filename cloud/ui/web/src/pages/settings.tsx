@@ -21,8 +21,7 @@ function Type({ type }: { type: MachineType }) {
   const { t } = useTranslation();
   const formats = useFormats();
   const limit = (low: number | null, high: number | null, unit: string | null) =>
-    [low === null ? '' : `< ${formats.quantity(low, unit)}`, high === null ? '' : `> ${formats.quantity(high, unit)}`]
-      .filter(Boolean).join(', ') || t('common.none');
+    formats.beyond(low, high, unit) || t('common.none');
   return (
     <details className={`card ${classes.type}`}>
       <summary>

@@ -8,10 +8,11 @@ import { decides, useRole, works } from '../api/session';
 import { EvidenceList } from '../inbox/evidence';
 import { Forecast, Reasons } from '../machine/cards';
 import { OtherUnits } from '../machine/units';
+import { bandWords, counted, leftText } from '../parts/band';
 import { BusyButton, useKept } from '../parts/busy';
 import { PageProblem } from '../parts/failing';
 import { useFormats } from '../parts/format';
-import { bandWords, counted, Due, leftText, OwnClock, SeverityMark } from '../parts/marks';
+import { Due, OwnClock, SeverityMark } from '../parts/marks';
 import { useNotice } from '../parts/notice';
 import { useOpened } from '../parts/opened';
 import { useActor } from '../parts/prefs';
@@ -94,7 +95,7 @@ function Facts({ ticket, row, why }: { ticket: Ticket; row: BoardRow | undefined
       <div className={classes.key}>
         <div>
           <h3>{t('ticket.due')}</h3>
-          <div className="strong">{formats.days(ticket.due_earliest, ticket.due_latest)}</div>
+          <div className="strong dates">{formats.days(ticket.due_earliest, ticket.due_latest)}</div>
           {open && <div className="small"><Due latest={ticket.due_latest} now={now} /></div>}
         </div>
         <div>

@@ -51,6 +51,7 @@ export interface Formats {
   zone: string | undefined;
   text: (words: Words | undefined, fallback: string) => string;
   quantity: (value: number | null | undefined, unit: string | null | undefined) => string;
+  converted: (value: number | null | undefined, unit: string | null | undefined) => string; // in the reader's unit already
   convert: (unit: string | null | undefined) => Converter;
   span: (seconds: number) => string;
   short: (seconds: number) => string;
@@ -59,8 +60,10 @@ export interface Formats {
   moment: Moment;
   on: (clock: Clock, said: string) => string; // says so where a time is on the machine's own clock
   days: (from: string, to: string) => string;
+  beyond: (low: number | null, high: number | null, unit: string | null) => string; // of limits: which side of them is too much
+  list: (items: string[]) => string;
   who: (actor: string) => string;
-  zoneName: string;
+  zoneAt: (at: number) => string; // as it is called on that day
   tick: (unit: string | null | undefined) => (value: number, step?: number) => string; // on an axis
 }
 
@@ -116,19 +119,25 @@ function formats(chosen: string, prefs: Prefs, t: TFunction): Formats {
   /** A time of day names its zone as it was on that day, summer time included. */
   const zoned = (said: Moment): Moment => (at) =>
     `${said(at)}\u00a0${zoneOf(typeof at === 'string' ? Date.parse(at) : at)}`;
-  const convert = (unit: string | null | undefined) => converter(unit, prefs.units);
+  const convert = (code: string | null | undefined) => {
+    const found = converter(code, prefs.units);
+    const counted = code?.startsWith('{'); // what is counted is a word: pages, cycles
+    return counted ? { ...found, unit: t(`unit.${found.unit}`, { defaultValue: found.unit }) } : found;
+  };
+  const converted: Formats['converted'] = (value, unit) => {
+    if (value == null) return '–';
+    const { unit: shown } = convert(unit);
+    if (isPrefixed(unit)) return `${prefixed(value, language)}${shown}`;
+    return `${figure(value, language)}${shown === '%' || shown === '' ? '' : '\u00a0'}${shown}`;
+  };
+  const quantity: Formats['quantity'] = (value, unit) => converted(value == null ? null : convert(unit).by(value), unit);
   return {
     language,
     zone,
     text: (words, fallback) => words?.[textLanguage(language)] ?? words?.en ?? fallback,
     convert,
-    quantity: (value, unit) => {
-      if (value === null || value === undefined) return '–';
-      if (isPrefixed(unit)) return `${prefixed(value, language)}${convert(unit).unit}`;
-      const { unit: shown, by } = convert(unit);
-      const space = shown === '%' || shown === '' ? '' : '\u00a0';
-      return `${figure(by(value), language)}${space}${shown}`;
-    },
+    converted,
+    quantity,
     span: (seconds) => {
       const [unit, count] = sized(seconds);
       return t(`span.${unit}`, { count });
@@ -144,10 +153,15 @@ function formats(chosen: string, prefs: Prefs, t: TFunction): Formats {
       const yearFirst = language.startsWith('zh');
       return yearFirst ? `${date(from)} – ${dayOfYear(to)}` : `${dayOfYear(from)} – ${date(to)}`;
     },
+    beyond: (low, high, unit) => {
+      const sides = [low === null ? '' : `<\u00a0${quantity(low, unit)}`, high === null ? '' : `>\u00a0${quantity(high, unit)}`];
+      return sides.filter(Boolean).join(t('common.comma'));
+    },
+    list: (items) => items.join(t('common.comma')),
     who: (actor) => (ITSELF.has(actor) ? t('common.itself') : actor),
     time: zoned(format({ hour: '2-digit', minute: '2-digit', second: '2-digit', ...H23 })),
     moment: zoned(format({ year: 'numeric', month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', ...H23 })),
-    zoneName: zoneOf(Date.now()),
+    zoneAt: zoneOf,
     tick: (unit) => (value, step) =>
       isPrefixed(unit) ? `${prefixed(value, language, step)}${convert(unit).unit}` : figure(value, language, step),
     on: (clock, said) => (clock === 'data' ? t('ago.own', { time: said }) : said),

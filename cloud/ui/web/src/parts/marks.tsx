@@ -4,6 +4,7 @@ import { memo } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { LifeLeft, State } from '../api/client';
 import { useClock } from '../live';
+import { bandWords, leftText } from './band';
 import { DAY, useFormats, type Formats } from './format';
 import { Icon, type IconName } from './icons';
 import classes from './marks.module.css';
@@ -78,39 +79,7 @@ export const Sparkline = memo(function Sparkline({ at, values }: { at: number[];
   );
 });
 
-const FAR_D = 365;
 const HOUR_MS = 3_600_000;
-
-const dayFigure = (days: number): string =>
-  days >= 10 || days === 0 ? Math.round(days).toString() : (Math.round(days * 10) / 10).toString();
-
-interface Band {
-  p10_s: number | null;
-  p50_s: number | null;
-  p90_s: number | null;
-}
-
-/** A band as of `said`, counted from `now` (ms on the same clock). */
-export function counted(band: Band | null | undefined, said: string | null | undefined, now: number): Band | null {
-  if (!band || !said) return null;
-  const gone = Math.max(0, now - Date.parse(said)) / 1000;
-  const less = (seconds: number | null) => (seconds === null ? null : seconds - gone);
-  return { p10_s: less(band.p10_s), p50_s: less(band.p50_s), p90_s: less(band.p90_s) };
-}
-
-/** A band such as 9–14 d. */
-export function leftText(left: Band | null, t: TFunction): string | null {
-  if (!left || left.p50_s === null || left.p10_s === null) return null;
-  const days = (seconds: number) => Math.max(0, seconds / DAY);
-  const middle = days(left.p50_s);
-  const high = left.p90_s === null ? Infinity : days(left.p90_s);
-  if (high <= 0) return t('left.over');
-  if (days(left.p10_s) > FAR_D) return t('left.far', { days: FAR_D });
-  const top = high > 9 * FAR_D ? '∞' : dayFigure(high);
-  return middle > 9 * FAR_D
-    ? t('left.far', { days: dayFigure(days(left.p10_s)) })
-    : t('left.days', { low: dayFigure(days(left.p10_s)), high: top });
-}
 
 export const DaysLeft = memo(function DaysLeft({ left, stacked }: {
   left: LifeLeft | null;
@@ -129,20 +98,6 @@ export const DaysLeft = memo(function DaysLeft({ left, stacked }: {
     </span>
   );
 });
-
-export function bandWords(
-  left: Band,
-  formats: Formats,
-  t: TFunction,
-): string {
-  if (left.p10_s === null || left.p50_s === null || left.p90_s === null) return t('left.unknown');
-  if (left.p90_s <= 0) return t('left.over');
-  const said = (seconds: number) =>
-    seconds >= 2 * DAY && seconds < 10 * DAY
-      ? t('span.day', { count: Number(dayFigure(seconds / DAY)) }) // as exact as the band itself
-      : formats.span(Math.max(0, seconds));
-  return t('left.explain', { low: said(left.p10_s), high: said(left.p90_s), middle: said(left.p50_s) });
-}
 
 /** "3 s ago", kept current without help from the page. */
 export function Ago({ at }: { at: string | null }) {

@@ -49,15 +49,18 @@ export function Channels() {
       <section className="card">
         <h2>{t('settings.channels')}</h2>
         <Text size="sm" c="dimmed" mb="xs">{t('channels.hint')}</Text>
-        <Table label={t('settings.channels')} columns={[t('channels.name'), t('prefs.language'), t('channels.test')]}>
-          {data.items.map((one) => (
-            <tr key={one.name}>
-              <td>
+        <Table
+          label={t('settings.channels')}
+          columns={[t('channels.name'), t('prefs.language'), t('channels.test')]}
+          rows={data.items.map((one) => ({
+            key: one.name,
+            cells: [
+              <>
                 <span className="strong">{one.name}</span>
                 {one.fallback && <span className="dim"> · {t('channels.fallback')}</span>}
-              </td>
-              <td>{one.languages.map(spoken).join(', ')}</td>
-              <td>
+              </>,
+              formats.list(one.languages.map(spoken)),
+              <>
                 {role === 'administrator' && (
                   <BusyButton
                     size="compact-sm" variant="default" onClick={() => send(one.name)}
@@ -69,10 +72,10 @@ export function Channels() {
                 {one.name in outcomes && (
                   <> <Went error={outcomes[one.name] ?? null} /> <span className="break">{outcomes[one.name]}</span></>
                 )}
-              </td>
-            </tr>
-          ))}
-        </Table>
+              </>,
+            ],
+          }))}
+        />
       </section>
       <section className="card">
         <h2>{t('channels.log')}</h2>
@@ -81,17 +84,17 @@ export function Channels() {
           <Table
             label={t('channels.log')}
             columns={[t('channels.when'), t('channels.outcome'), t('channels.name'), t('board.machine'), t('channels.attempt')]}
-          >
-            {log.items.map((one) => (
-              <tr key={one.id}>
-                <td className="nowrap">{formats.moment(one.recorded)}</td>
-                <td><Went error={one.error} /> <span className="break">{one.error}</span></td>
-                <td>{one.channel}</td>
-                <td className="nowrap">{one.machine}</td>
-                <td>{one.attempt}</td>
-              </tr>
-            ))}
-          </Table>
+            rows={log.items.map((one) => ({
+              key: one.id,
+              cells: [
+                <span className="nowrap">{formats.moment(one.recorded)}</span>,
+                <><Went error={one.error} /> <span className="break">{one.error}</span></>,
+                one.channel,
+                <span className="break">{one.machine}</span>,
+                one.attempt,
+              ],
+            }))}
+          />
         )}
       </section>
     </div>

@@ -1,17 +1,28 @@
 import type { ReactNode } from 'react';
 import classes from '../pages/settings.module.css';
 
-/** A table that scrolls sideways on a phone, its buttons always in sight, and can be reached by keys. */
-export function Table({ label, columns, children }: {
+export interface Row {
+  key: string | number;
+  cells: ReactNode[];
+}
+
+/** A table that can be reached by keys; on a phone its rows stand one below another, each cell behind its column's name. */
+export function Table({ label, columns, rows }: {
   label: string;
   columns: string[];
-  children: ReactNode;
+  rows: Row[];
 }) {
   return (
     <div className={classes.scroll} tabIndex={0} role="region" aria-label={label}>
-      <table className="grid small">
+      <table className={`grid small ${classes.table}`}>
         <thead><tr>{columns.map((one) => <th key={one} scope="col">{one}</th>)}</tr></thead>
-        <tbody>{children}</tbody>
+        <tbody>
+          {rows.map(({ key, cells }) => (
+            <tr key={key}>
+              {columns.map((one, n) => <td key={one} data-column={one}><div className={classes.cell}>{cells[n]}</div></td>)}
+            </tr>
+          ))}
+        </tbody>
       </table>
     </div>
   );

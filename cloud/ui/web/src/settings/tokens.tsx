@@ -1,5 +1,5 @@
 /** My API tokens: programs that act for me, with less than I may. */
-import { Button, Group, NativeSelect, NumberInput, Text, TextInput } from '@mantine/core';
+import { Button, NativeSelect, NumberInput, Text, TextInput } from '@mantine/core';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useMakeToken, useRevoke, useTokens, type TokenWish } from '../api/admin';
@@ -60,27 +60,26 @@ export function Tokens() {
         <BusyButton type="submit" off={!name.trim()} busy={make.isPending}>{t('tokens.make')}</BusyButton>
       </form>
       {data.length > 0 && (
-        <Table label={t('settings.tokens')} columns={[t('tokens.name'), t('tokens.scope'), t('tokens.expires'), t('tokens.used'), t('users.actions')]}>
-          {data.map((one) => (
-            <tr key={one.id}>
-              <td className="strong">{one.name}</td>
-              <td>{t(`tokens.scope_${one.scope}`)}</td>
-              <td className="nowrap">{formats.date(one.expires)}</td>
-              <td className="nowrap">{one.used ? formats.moment(one.used) : t('ago.never')}</td>
-              <td>
-                {one.revoked ? (
-                  <span className="dim">{t('tokens.revoked')}</span>
-                ) : (
-                  <Group gap={6}>
-                    <Button size="compact-sm" variant="default" onClick={() => revoke.mutate(one, { onSuccess: keep, onError: fail })}>
-                      {t('tokens.revoke')}
-                    </Button>
-                  </Group>
-                )}
-              </td>
-            </tr>
-          ))}
-        </Table>
+        <Table
+          label={t('settings.tokens')}
+          columns={[t('tokens.name'), t('tokens.scope'), t('tokens.expires'), t('tokens.used'), t('users.actions')]}
+          rows={data.map((one) => ({
+            key: one.id,
+            cells: [
+              <span className="strong">{one.name}</span>,
+              t(`tokens.scope_${one.scope}`),
+              <span className="nowrap">{formats.date(one.expires)}</span>,
+              <span className="nowrap">{one.used ? formats.moment(one.used) : t('ago.never')}</span>,
+              one.revoked ? (
+                <span className="dim">{t('tokens.revoked')}</span>
+              ) : (
+                <Button size="compact-sm" variant="default" onClick={() => revoke.mutate(one, { onSuccess: keep, onError: fail })}>
+                  {t('tokens.revoke')}
+                </Button>
+              ),
+            ],
+          }))}
+        />
       )}
       <SecretDialog title={t('tokens.made')} hint={t('tokens.madeHint')} secret={secret} close={() => setSecret(null)} />
     </section>

@@ -147,28 +147,29 @@ export function Users() {
         <h2>{t('settings.users')}</h2>
         <Button size="xs" onClick={() => setEdited('')}>{t('users.add')}</Button>
       </Group>
-      <Table label={t('settings.users')} columns={[t('users.name'), t('users.role'), t('users.state'), t('users.signedIn'), t('users.actions')]}>
-        {data.map((one) => (
-          <tr key={one.id}>
-            <td><span className="strong">{one.name}</span> <span className="dim">{one.full_name}</span></td>
-            <td className="nowrap">{t(`role.${one.role}`)}{one.customer && <span className="dim"> · {one.customer}</span>}</td>
-            <td>{!one.active ? t('users.off') : one.has_password ? t('users.active') : t('users.invited')}</td>
-            <td className="nowrap">{one.signed_in ? formats.moment(one.signed_in) : t('ago.never')}</td>
-            <td>
-              <Group gap={6} wrap="nowrap">
-                <Button size="compact-sm" variant="default" onClick={() => setEdited(one.id)}>{t('users.change')}</Button>
-                <BusyButton
-                  size="compact-sm" variant="default" off={!one.active}
-                  busy={again.isPending && again.variables.id === one.id}
-                  onClick={() => again.mutate(one, { onSuccess: (done) => setLink(done.link), onError: fail })}
-                >
-                  {t('users.link')}
-                </BusyButton>
-              </Group>
-            </td>
-          </tr>
-        ))}
-      </Table>
+      <Table
+        label={t('settings.users')}
+        columns={[t('users.name'), t('users.role'), t('users.state'), t('users.signedIn'), t('users.actions')]}
+        rows={data.map((one) => ({
+          key: one.id,
+          cells: [
+            <><span className="strong">{one.name}</span> <span className="dim">{one.full_name}</span></>,
+            <>{t(`role.${one.role}`)}{one.customer && <span className="dim"> · {one.customer}</span>}</>,
+            !one.active ? t('users.off') : one.has_password ? t('users.active') : t('users.invited'),
+            <span className="nowrap">{one.signed_in ? formats.moment(one.signed_in) : t('ago.never')}</span>,
+            <Group gap={6}>
+              <Button size="compact-sm" variant="default" onClick={() => setEdited(one.id)}>{t('users.change')}</Button>
+              <BusyButton
+                size="compact-sm" variant="default" off={!one.active}
+                busy={again.isPending && again.variables.id === one.id}
+                onClick={() => again.mutate(one, { onSuccess: (done) => setLink(done.link), onError: fail })}
+              >
+                {t('users.link')}
+              </BusyButton>
+            </Group>,
+          ],
+        }))}
+      />
       {edited !== null && (
         <UserDialog user={data.find((one) => one.id === edited) ?? null} close={() => setEdited(null)} shown={setLink} />
       )}

@@ -80,7 +80,7 @@ function CutBanner() {
 
 export function Shell({ children }: { children: ReactNode }) {
   const { t } = useTranslation();
-  const { zoneName } = useFormats();
+  const { zoneAt } = useFormats();
   const { data: session } = useSession();
   const outside = session !== undefined && session.role === null;
   useEffect(() => {
@@ -100,7 +100,7 @@ export function Shell({ children }: { children: ReactNode }) {
         </NavLink>
         <div className={classes.right}>
           <LiveMark />
-          <span className={`dim small ${classes.zone}`} title={t('prefs.zone')}>{zoneName}</span>
+          <span className={`dim small ${classes.zone}`} title={t('prefs.zone')}>{zoneAt(Date.now())}</span>
           <Preferences />
           {session?.me && <Suspense><Person me={session.me} /></Suspense>}
         </div>

@@ -67,8 +67,8 @@ export function Talk({ ticket: { id: ticket, clock } }: { ticket: Ticket }) {
           <li key={one.id}>
             <Text size="sm" component="div" className="break">
               <span className="strong">{formats.who(one.actor)}</span> {verb(one.type)}{times > 1 && ` ×${times}`}
-              {typeof one.detail.verdict === 'string' && `: ${t(`ticket.verdict_${one.detail.verdict}`)}`}
-              <span className="dim small"> · <time dateTime={one.at} title={t('ticket.recorded', { time: formats.moment(one.recorded) })}>
+              {typeof one.detail.verdict === 'string' && t('inbox.because', { reason: t(`ticket.verdict_${one.detail.verdict}`) })}
+              <span className="dim small dates"> · <time dateTime={one.at} title={t('ticket.recorded', { time: formats.moment(one.recorded) })}>
                 {formats.moment(one.at)}
               </time></span>
             </Text>
