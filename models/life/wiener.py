@@ -189,16 +189,6 @@ def _open(s: Any, c: Any, y: float) -> None:
 
 
 @part
-def _worse(z: float) -> Any:
-    """Return what an innovation adds to the cumulative sum: log likelihood ratio by 2 `SLACK`.
-
-    Of the shift by at least 2 `SLACK` that explains it best, against none: wear that quickens
-    shifts each reading by more than the one before (Lorden, Ann. Math. Stat. 42, 1971).
-    """
-    return z - SLACK if z <= 2.0 * SLACK else min(z * z / (4.0 * SLACK), MOST_RISE)
-
-
-@part
 def read(s: Any, c: Any, use: float, y: float) -> None:
     """Take a reading of the indicator after `use` usual lives."""
     forward(s, c, use)
@@ -214,7 +204,7 @@ def read(s: Any, c: Any, use: float, y: float) -> None:
     e = y - h - s.b * hb
     known = hw * hw * s.ww + 2.0 * hw * hb * s.wb + hb * hb * s.bb
     z = sign * e / np.sqrt(known + s.noise)
-    s.rise = max(0.0, s.rise + _worse(z))
+    s.rise = max(0.0, s.rise + min(z - SLACK, MOST_RISE))
     if s.rise == 0.0:
         s.rise_use, s.rise_wear = s.use, s.w
         if s.opened == 0:
