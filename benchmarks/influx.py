@@ -1,9 +1,11 @@
 """Into one real InfluxDB: forewarn (stores, scores) beside Telegraf (stores) and a naive pipeline.
 
 The same readings from one Mosquitto to one influxd, one peer after another, in this run. A peer's
-CPU is that of its process; the server's is quoted apart. Every row must be found in the server
-before the clock stops. Ours is told apart by threads where the system counts them, and with what it
-spends while nothing comes: the slower the server, the more of that there is to each value. The
+CPU is that of its processes; the server's is quoted apart. Every row must be found in the server
+before the clock stops. forewarn and Telegraf keep every core busy with the server; one process of
+the naive pipeline leaves the others idle, where a second of CPU does more, so it is measured with a
+process on every core too. Ours is told apart by threads where the system counts them, and with what
+it spends while nothing comes: the slower the server, the more of that there is to each value. The
 bound is what copying, formatting and sending alone would take.
 """
 
@@ -30,10 +32,9 @@ from cloud.telemetry.influx import lines, setup
 from cloud.telemetry.influx.http import Connection, Server
 from cloud.telemetry.influx.influxql import quoted, select, source
 from cloud.telemetry.influx.server import Influxd, find, running
-from forewarn.broker import embedded, free_port
+from forewarn.broker import embedded, find_mosquitto, free_port
 
 SIGNALS = 10
-DEVICES = 50
 CHUNK = 500  #: messages published between two looks
 AHEAD = 4_000  #: messages that may wait in the broker, which keeps 10,000
 DONE_S = 300.0
@@ -47,7 +48,10 @@ THREADS = {
     "paho-mqtt-clien": "receive",
 }  #: the name of a thread begins with it -> what it does; the rest is "all else"
 
-Peer = Callable[[Path, int, int, Server], contextlib.AbstractContextManager[psutil.Process]]
+Peer = Callable[
+    [Path, int, int, Server], contextlib.AbstractContextManager[tuple[psutil.Process, ...]]
+]
+CROWD = "naive, a process a core"
 Form = Callable[[NDArray[np.float64], int], list[tuple[str, bytes]]]
 
 
@@ -70,6 +74,8 @@ LANES = (
          peers.MEASUREMENT, "s0", 1.0),
     Lane("naive", peers.naive, peers.row_dictionaries, peers.NAIVE_BUCKET,
          peers.MEASUREMENT, "s0", 0.02),
+    Lane(CROWD, peers.naive_crowd, peers.row_dictionaries, peers.NAIVE_BUCKET,
+         peers.MEASUREMENT, "s0", 0.04),
 )  # fmt: skip
 
 
@@ -119,18 +125,22 @@ def _await(count: Callable[[], int], wanted: int) -> None:
         time.sleep(0.25)
 
 
-def cpu_of(process: psutil.Process) -> float:
-    """Return the CPU seconds of a process so far, where the system has it to the nanosecond."""
+def cpu_of(*processes: psutil.Process) -> float:
+    """Return the CPU seconds of processes so far, where the system has it to the nanosecond."""
+    return sum(map(_cpu, processes))
+
+
+def _cpu(process: psutil.Process) -> float:
     if sys.platform == "linux":  # else in ticks of 10 ms; see clock_getcpuclockid(3)
         return time.clock_gettime(~process.pid << 3 | 2)
     times = process.cpu_times()
     return times.user + times.system
 
 
-def threads_of(process: psutil.Process) -> Counter[str]:
-    """Return the CPU seconds of a process so far by what its threads do (nothing: not known)."""
+def threads_of(*processes: psutil.Process) -> Counter[str]:
+    """Return the CPU seconds of processes so far by what threads do (nothing: not known)."""
     spent: Counter[str] = Counter()
-    for task in Path(f"/proc/{process.pid}/task").glob("*"):
+    for task in (t for one in processes for t in Path(f"/proc/{one.pid}/task").glob("*")):
         with contextlib.suppress(OSError):  # it has just ended
             name = (task / "comm").read_text().strip()
             ran_ns = int((task / "schedstat").read_text().split()[0])
@@ -146,34 +156,34 @@ def measure(lane: Lane, influxd: Influxd, samples: int, rounds: int, seed: int) 
     connection = Connection(influxd.server)
     warm = max(1, WARM_ROWS // samples)
     mine = max(3, LEAST_ROWS // samples, int(rounds * lane.share))
-    values = plant_rows(DEVICES, samples * (mine + warm), SIGNALS, seed=seed)
+    values = plant_rows(peers.DEVICES, samples * (mine + warm), SIGNALS, seed=seed)
     sent = lane.form(values, samples)
     for bucket in {*setup.Buckets.of("forewarn"), lane.bucket}:
         setup.delete(influxd.server, bucket, "")
     with (
         tempfile.TemporaryDirectory() as name,
-        embedded(Path(name) / "broker") as broker,
-        lane.run(Path(name), broker.port, free_port(), influxd.server) as child,
+        embedded(Path(name) / "broker", prefer="mosquitto") as broker,
+        lane.run(Path(name), broker.port, free_port(), influxd.server) as children,
     ):
         before = stored(connection, lane)
         count = partial(stored, connection, lane)
-        publish(broker.port, sent[: warm * DEVICES], count, before, samples)
-        before += warm * DEVICES * samples
-        idle = threads_of(child).total()
+        publish(broker.port, sent[: warm * peers.DEVICES], count, before, samples)
+        before += warm * peers.DEVICES * samples
+        idle = threads_of(*children).total()
         time.sleep(IDLE_S)
-        threads = threads_of(child)
+        threads = threads_of(*children)
         idle = (threads.total() - idle) / IDLE_S
-        own, theirs, begin = cpu_of(child), cpu_of(server), time.monotonic()
-        ended = publish(broker.port, sent[warm * DEVICES :], count, before, samples)
-        parts = threads_of(child)
+        own, theirs, begin = cpu_of(*children), cpu_of(server), time.monotonic()
+        ended = publish(broker.port, sent[warm * peers.DEVICES :], count, before, samples)
+        parts = threads_of(*children)
         parts.subtract(threads)
         parts[IDLE] = idle
         return Cost(
-            values=mine * DEVICES * samples * SIGNALS,
-            own_s=cpu_of(child) - own,
+            values=mine * peers.DEVICES * samples * SIGNALS,
+            own_s=cpu_of(*children) - own,
             server_s=cpu_of(server) - theirs,
             wall_s=ended - begin,
-            resident_mb=child.memory_info().rss / 1e6,
+            resident_mb=sum(one.memory_info().rss for one in children) / 1e6,
             threads_s=parts,
         )
 
@@ -212,8 +222,8 @@ def run(
 
     `only`: how many samples a message has.
     """
-    if find() is None or peers.telegraf_program() is None:
-        print("  skipped: `make influxd telegraf` builds what this needs")
+    if find() is None or peers.telegraf_program() is None or find_mosquitto() is None:
+        print("  skipped: this needs Mosquitto, and what `make influxd telegraf` builds")
         return
     limit = bound()
     with tempfile.TemporaryDirectory() as name, running(Path(name)) as influxd:
@@ -240,3 +250,4 @@ def run(
             yield Figure("  bound to naive", limit / rates["naive"], "x")
             yield Figure("  ratio to Telegraf", rates["forewarn"] / rates["telegraf"], "x")
             yield Figure("  ratio to naive", rates["forewarn"] / rates["naive"], "x")
+            yield Figure(f"  ratio to {CROWD}", rates["forewarn"] / rates[CROWD], "x")

@@ -10,7 +10,8 @@ in one service, which knows the devices of all before: they fall silent, and are
 After the flood, whose readings were nanoseconds apart, a device's first batch at the pace of half
 looks otherwise, and every machine has something to tell. The p99 that the goal is for is of all
 batches; beside it stands that without these, told by their sequence numbers: where devices are
-many, one batch in twenty is a first one.
+many, one batch in twenty is a first one. Beside each cell: by how much a process that does nothing
+but flush a page was held up meanwhile (`benchmarks/stalls.py`).
 The load is one Python process on the same cores, so that with small batches the most is what it can
 send. Tickets: pumps that turn faulty one after the other beside such a load, until the API shows
 the ticket.
@@ -21,11 +22,12 @@ import json
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import numpy as np
 
+from benchmarks import stalls
 from benchmarks.fleet import running
 from benchmarks.gateway import Gateway
 from benchmarks.report import Figure
@@ -72,14 +74,18 @@ def loaded(gateway: Gateway) -> Iterator[None]:
         gateway.drain()
 
 
-def committed(port: int, begin: int, devices: int, samples: int) -> Iterator[Figure]:
+def committed(
+    port: int, begin: int, devices: int, samples: int, worst: Callable[[], dict[str, float]]
+) -> Iterator[Figure]:
     """Yield the most, and p50 and p99 at half of it; devices are numbered from `begin`."""
     gateway = Gateway(port, begin, devices, samples, 1.0)
     gateway.births()
     most = half(gateway)
     gateway.mark()
+    worst()
     with loaded(gateway):
         time.sleep(gateway.period_s + SECONDS)
+    held = worst()
     took, firsts = gateway.apart()
     gateway.close()
     took *= 1e3
@@ -89,6 +95,9 @@ def committed(port: int, begin: int, devices: int, samples: int) -> Iterator[Fig
     yield Figure(
         "  without each device's first, p99", float(np.percentile(took[~firsts], 99)), "ms"
     )
+    yield Figure("  worst", float(took.max()), "ms")
+    yield Figure("  a bare flush of 4 KB meanwhile, worst", held["flush_ms"], "ms")
+    yield Figure("  a bare wait meanwhile, worst lateness", held["late_ms"], "ms")
 
 
 def tickets(port: int, url: str, first: int) -> Iterator[Figure]:
@@ -130,11 +139,11 @@ def run(
     `only`: `tickets`, or how many samples a batch has.
     """
     wanted = [samples for samples in sizes if only in {"", str(samples)}]
-    with running(UNLIMITED) as (broker, _, url):
+    with running(UNLIMITED) as (broker, _, url), stalls.watched() as worst:
         first = 0
         for samples in wanted:
             for count in devices:
-                yield from committed(broker.port, first, count, samples)
+                yield from committed(broker.port, first, count, samples, worst)
                 first += count
         if only in {"", "tickets"}:
             yield from tickets(broker.port, url, first)

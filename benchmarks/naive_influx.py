@@ -9,11 +9,11 @@ import paho.mqtt.client as mqtt
 from influxdb_client import InfluxDBClient, Point, WriteOptions
 from river.anomaly import HalfSpaceTrees
 
-from benchmarks.peers import MEASUREMENT, NAIVE_BUCKET
+from benchmarks.peers import DEVICES, MEASUREMENT, NAIVE_BUCKET
 
 
-def main(port: int, url: str, org: str) -> None:
-    """Run until terminated."""
+def main(port: int, url: str, org: str, part: int, parts: int) -> None:
+    """Run until terminated, on every device whose number leaves `part` when divided by `parts`."""
     client = InfluxDBClient(url, os.environ["NAIVE_TOKEN"], org=org)
     options = WriteOptions(batch_size=5000, flush_interval=1000)
     writer = client.write_api(write_options=options)
@@ -37,10 +37,10 @@ def main(port: int, url: str, org: str) -> None:
     receiver.on_message = take
     receiver.on_subscribe = lambda *_: print("ready", flush=True)
     receiver.connect("127.0.0.1", port)
-    receiver.subscribe("plant/#", qos=1)
+    receiver.subscribe([(f"plant/bench.d{n}", 1) for n in range(part, DEVICES, parts)])
     receiver.loop_start()
     threading.Event().wait()
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2], sys.argv[3])
+    main(int(sys.argv[1]), *sys.argv[2:4], *map(int, sys.argv[4:6]))

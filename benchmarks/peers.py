@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from cloud.telemetry.influx.http import Server
 NAIVE_BUCKET = "naive"
 TELEGRAF_BUCKET = "telegraf"
 MEASUREMENT = "plant"
+DEVICES = 50
 READY_S = 300.0  #: the models may have to be compiled first
 
 
@@ -74,7 +76,9 @@ def _await_ready(url: str) -> None:
 
 
 @contextlib.contextmanager
-def forewarn(folder: Path, port: int, api: int, server: Server) -> Iterator[psutil.Process]:
+def forewarn(
+    folder: Path, port: int, api: int, server: Server
+) -> Iterator[tuple[psutil.Process, ...]]:
     """Run `forewarn serve` with quotas off."""
     token = folder / "token"
     token.write_text(server.token)
@@ -91,11 +95,13 @@ def forewarn(folder: Path, port: int, api: int, server: Server) -> Iterator[psut
     words = [sys.executable, "-m", "benchmarks.named", "serve", str(config)]
     with process(words, log) as child:
         _await_ready(f"http://127.0.0.1:{api}/readyz")
-        yield child
+        yield (child,)
 
 
 @contextlib.contextmanager
-def telegraf(folder: Path, port: int, _api: int, server: Server) -> Iterator[psutil.Process]:
+def telegraf(
+    folder: Path, port: int, _api: int, server: Server
+) -> Iterator[tuple[psutil.Process, ...]]:
     """Run Telegraf with batches as its documentation advises for this load."""
     program = telegraf_program()
     assert program is not None
@@ -114,17 +120,26 @@ def telegraf(folder: Path, port: int, _api: int, server: Server) -> Iterator[psu
     words = [str(program), "--config", str(config)]
     with process(words, log, TELEGRAF_TOKEN=server.token) as child:
         await_text(log, "Connected")
-        yield child
+        yield (child,)
 
 
 @contextlib.contextmanager
-def naive(folder: Path, port: int, _api: int, server: Server) -> Iterator[psutil.Process]:
-    """Run the naive pipeline."""
-    log = folder / "naive.log"
-    words = [sys.executable, "-m", "benchmarks.naive_influx", str(port), server.url, server.org]
-    with process(words, log, NAIVE_TOKEN=server.token) as child:
-        await_text(log, "ready")
-        yield child
+def naive(
+    folder: Path, port: int, _api: int, server: Server, processes: int = 1
+) -> Iterator[tuple[psutil.Process, ...]]:
+    """Run the naive pipeline; of several processes each takes its share of the devices."""
+    with contextlib.ExitStack() as stack:
+        children = []
+        for part in range(processes):
+            log = folder / f"naive-{part}.log"
+            words = [sys.executable, "-m", "benchmarks.naive_influx", str(port), server.url]
+            words += [server.org, str(part), str(processes)]
+            children.append(stack.enter_context(process(words, log, NAIVE_TOKEN=server.token)))
+            await_text(log, "ready")
+        yield tuple(children)
+
+
+naive_crowd = partial(naive, processes=os.cpu_count() or 1)
 
 
 def native(values: NDArray[np.float64], samples: int) -> list[tuple[str, bytes]]:
