@@ -50,6 +50,7 @@ _UNREADABLE: Final = "\ufffd"  #: stands for a topic that is not UTF-8
 TOPICS: Final = 65_536  #: whose sender is remembered
 _PUBACK: Final = mqtt.PUBACK << 24 | 2 << 16  #: of four bytes; the number of a message is the rest
 _PUBLISH_QOS1: Final = mqtt.PUBLISH | 1 << 1
+OLDER: Final = 0x84  #: reason code of a broker that does not speak this version
 log = logging.getLogger(__name__)
 
 
@@ -229,14 +230,11 @@ class Link:
         self._accepted: bool | None = None  #: whether the broker took this attempt, if it said so
         self._since_s = -BRIEF_S
         self._brief = 0  #: connections in a row that were lost soon
-        version = (
-            MQTTProtocolVersion.MQTTv5 if settings.version == 5 else MQTTProtocolVersion.MQTTv311
-        )
         clean: dict[str, Any] = {} if settings.version == 5 else {"clean_session": True}
         self._client = Client(
             CallbackAPIVersion.VERSION2,
             client_id=settings.client_id,
-            protocol=version,
+            protocol=MQTTProtocolVersion(settings.version),
             manual_ack=True,
             **clean,
         )
@@ -337,7 +335,8 @@ class Link:
     def _on_connect(self, client: mqtt.Client, *args: Any) -> None:
         self._accepted = not args[2].is_failure
         if not self._accepted:
-            self._trouble(f"{self._at} refused: {args[2]}")
+            older = "; set broker.version = 4 for MQTT 3.1.1" if args[2].value == OLDER else ""
+            self._trouble(f"{self._at} refused: {args[2]}{older}")
             return
         log.info("connected to %s", self._at)
         self.error = None

@@ -8,7 +8,7 @@ import pytest
 from cloud.errors import SettingsError
 from cloud.link import Link
 from cloud.settings import BrokerSettings
-from forewarn.broker import free_port
+from forewarn.broker import embedded, free_port
 from tests.cloud.wires import DEVICE, T0
 from tests.e2e.parts import eventually, mosquitto
 
@@ -66,6 +66,16 @@ def test_a_lost_connection_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixt
         assert link.connected.wait(120)
         broker.kill()
         eventually(lambda: f"connection to 127.0.0.1:{broker.port} lost" in caplog.text or None)
+        link.stop()
+
+
+@pytest.mark.broker
+def test_a_broker_of_mqtt_3_is_answered_by_the_setting_that_suits_it(tmp_path: Path) -> None:
+    with embedded(tmp_path, prefer="nats-server") as broker:
+        link = Link(BrokerSettings(port=broker.port), lambda: T0)
+        link.start()
+        said = f"127.0.0.1:{broker.port} refused: Unsupported protocol version; set broker.version"
+        eventually(lambda: said in (link.error or "") or None)
         link.stop()
 
 
