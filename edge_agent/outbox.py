@@ -9,20 +9,17 @@ One SQLite file in WAL mode with `synchronous=FULL`: in power cuts NORMAL lost c
 Not thread-safe: `Spool` gives it a thread of its own.
 """
 
-import contextlib
 import logging
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, Final, Literal
+from typing import Final, Literal
 
 import msgspec
 
 from edge_agent import outbox_rows as rows
-from edge_agent.errors import OutboxCorrupt, OutboxError, OutboxGone
-from edge_agent.lost_file import LostFile
-from edge_agent.numbering import Numbering
+from edge_agent.errors import OutboxError
+from edge_agent.kept_file import KeptFile
 from edge_agent.outbox_file import (
     BEGINNING,
     RANK,
@@ -30,45 +27,25 @@ from edge_agent.outbox_file import (
     Entry,
     Place,
     Placed,
-    Standing,
-    Stats,
     Stored,
-    connect,
     faults,
     is_full,
-    prepare,
-    stats,
-    transaction,
 )
-from edge_agent.reserve import MIB, PAGE, Quota, Reserve
-from edge_agent.salvage import exchange, make
+from edge_agent.reserve import MIB, PAGE
 from models.contract import codec
 from models.contract.errors import BadPayload
-from models.contract.messages import STREAMS, Batch, Birth, Gap
+from models.contract.messages import STREAMS, Batch
 
 Policy = Literal["drop-oldest", "reject-new"]
 KEPT_ASIDE: Final = 100  #: unreadable batches kept for people to look at
-KEPT_BIRTHS: Final = 32  #: dictionaries of one boot; a signal more is a dictionary more
 ROUNDS: Final = 4  #: tries to make room for one batch
 FULL: Final = "full"
 UNSTORED: Final = "unstored"  #: the agent was to stop, and the disk did not take them
-GAPS: Final = 4096  #: ranges declared at once
 log = logging.getLogger(__name__)
 
 
-class Outbox:
-    """The outbox of one start (`boot`) of one device. `path` None keeps it in memory only.
-
-    A file damaged at the start is renewed; later that is `OutboxCorrupt`: `renew`, do it again.
-
-    Raises:
-        OutboxCorrupt: the file is not a readable outbox.
-        OutboxGone: the file is no longer at its path; so says each write, and `tend`.
-        OutboxError: it cannot be opened, or a write failed; nothing was acknowledged.
-    """
-
-    #: of SQLite; a class attribute so that a proof can show what NORMAL loses
-    SYNCHRONOUS: ClassVar[str] = "FULL"
+class Outbox(KeptFile):
+    """The outbox of one start (`boot`) of one device. `path` None keeps it in memory only."""
 
     def __init__(
         self,
@@ -79,77 +56,10 @@ class Outbox:
         policy: Mapping[str, Policy] | None = None,
         encoding: Literal["cbor", "json"] = "cbor",
     ) -> None:
-        self.boot = boot
-        self.path = path
-        self.quota = Quota(max_bytes)
         self._policy = {s: (policy or {}).get(s, "drop-oldest") for s in STREAMS}
         self._encoding: Literal["cbor", "json"] = encoding
-        self.numbers = Numbering()
-        self.bytes = 0  #: of the payloads of all batches
-        self.noted = 0  #: samples whose gap was noted since the start
-        self.mended: str | None = None  #: what was done about a damaged file, until it is told
-        self._birth: Birth | None = None
-        self._disk_full = False
-        self._reserve: Reserve | None = None
-        self._standing = Standing()
-        with faults(self.path):
-            if path:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                self._reserve = Reserve(path.with_name(path.name + ".reserve"), self.quota.reserve)
-                exchange(path, boot)  # that of a start that was killed
-            self._lost = LostFile(path and path.with_name(path.name + ".lost"), boot)
-            self._db = connect(path)
-            try:
-                self._open_or_renew()
-                self.tend()
-            except BaseException:
-                self._db.close()
-                raise
-
-    def _open_or_renew(self) -> None:
-        try:
-            with faults(self.path):
-                self._open()
-        except OutboxCorrupt as error:
-            self.numbers = Numbering()  # what the file said is not sure
-            self.renew(error)
-
-    def renew(self, error: OutboxCorrupt) -> None:
-        """Set the damaged file aside, and go on in a new one with what can be read of it.
-
-        The rest becomes a gap of the reason `damaged`; without room for a copy that is all.
-        `OutboxError`: there is no room for an empty one either; nothing has changed, try again.
-        """
-        if not (self._reserve and self.path):
-            raise error
-        with faults(self.path):
-            self._standing.check()
-            self._db.close()
-            self._reserve.release()
-            new = partial(prepare, quota=self.quota, synchronous=self.SYNCHRONOUS)
-            if made := make(self.path, self.boot, new, self.numbers, self._lost.read()):
-                self.numbers, self.mended = made.numbers, made.text
-                self._noted()
-                log.error("%s; %s", error, self.mended)
-            self._standing = Standing()
-            exchange(self.path, self.boot)
-            self._db = connect(self.path)
-            self._open()
-            if self._birth:
-                self.remember(self._birth)
-
-    def _open(self) -> None:
-        prepare(self._db, self.quota, self.SYNCHRONOUS)
-        self.numbers.load(self._db, self._lost.read())
-        self._n = self.numbers.boot(self.boot)
-        self.bytes = rows.size(self._db)
-        self._standing = Standing(self.path)
-        self.births(), self.gaps()  # what is damaged is found while it can be set aside
-
-    @property
-    def degraded(self) -> str | None:
-        """`disk` while the disk has no room beyond what the outbox already holds, else None."""
-        return "disk" if self._disk_full or self.numbers.unwritten else None
+        self._owed: dict[tuple[str, str], int] = {}  #: receipts that the disk did not take
+        super().__init__(path, boot, max_bytes=max_bytes)
 
     @property
     def fill(self) -> float:
@@ -166,9 +76,12 @@ class Outbox:
             with faults(self.path):
                 entries = [self._entry(stream, batch) for stream, batch in batches]
                 kept = self._store(entries)
-        except BaseException:
+        except BaseException as error:
             self.numbers = before
+            if isinstance(error, OutboxError):
+                self._failed(error)
             raise
+        self._faults = 0
         return [Placed(e.seq, e.samples, k) for e, k in zip(entries, kept, strict=True)]
 
     def _entry(self, stream: str, batch: Batch) -> Entry:
@@ -231,29 +144,6 @@ class Outbox:
         self._miss(entry.rank, entry.seq, entry.samples, FULL)
         return False
 
-    def _write(self, entries: Iterable[Entry]) -> None:
-        taken = [entry for entry in entries if entry.payload]
-        with self._transaction() as db:
-            rows.insert(db, self._n, taken)
-            rows.write(db, self.numbers, {self._n})
-        self.bytes += sum(len(entry.payload) for entry in taken)
-        self._noted()
-
-    def _noted(self) -> None:
-        """What was unwritten stands in the file."""
-        if unwritten := self.numbers.unwritten:
-            self.noted += sum(lost.last - lost.first + 1 for lost in unwritten)
-            unwritten.clear()
-            self._lost.write((), {})
-
-    def _try_to_note(self) -> bool:
-        try:
-            if self.numbers.unwritten:
-                self._write(())
-        except (sqlite3.Error, OSError, OutboxGone):  # what is in memory must not end with us
-            return self._lost.write(self.numbers.unwritten, self.numbers.boots)
-        return True
-
     def _make_room(self, rank: int, size: int) -> bool:
         pages = self._db.execute("PRAGMA page_count").fetchone()[0]
         if pages + size // PAGE < self.quota.pages:  # not our own limit: the disk is full
@@ -273,34 +163,6 @@ class Outbox:
         self.noted += sum(row.samples for row in found)
         return bool(found)
 
-    def _shrink(self, work: Callable[[sqlite3.Connection], object]) -> bool:
-        """Do what only deletes; where even that has no room, give the reserve to the disk."""
-        with faults(self.path):
-            while True:
-                size = self.bytes
-                try:
-                    with self._transaction() as db:
-                        return bool(work(db))
-                except (sqlite3.Error, OSError, OutboxGone) as error:
-                    self.bytes = size
-                    if not is_full(error):
-                        raise
-                    self._disk_full = True
-                    if not (self._reserve and self._reserve.release()):
-                        return False
-
-    def tend(self) -> None:
-        """Take the reserve again where the disk has room, and write what could not be written."""
-        with faults(self.path):
-            self._standing.check()
-            if self._disk_full:
-                with contextlib.suppress(sqlite3.OperationalError):  # no room even for that: later
-                    self._db.execute("PRAGMA incremental_vacuum").fetchall()
-                    self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-            if self._reserve is None or self._reserve.restore():
-                self._disk_full = False
-                self._try_to_note()
-
     def pending(self, stream: str, after: Place = BEGINNING, limit: int = 8) -> list[Stored]:
         """Return the next batches of a stream after a place: older boots first, then by number."""
         condition = "stream = ? AND (n, seq) > (?, ?) ORDER BY n, seq LIMIT ?"
@@ -316,14 +178,11 @@ class Outbox:
         """Return `u`: the first number of a stream without a receipt."""
         return self.numbers.received.get((self.numbers.boots.get(boot, -1), RANK[stream]), -1) + 1
 
-    def gaps(self) -> list[Gap]:
-        """Return what is to be declared as lost, one message for each boot, stream and reason."""
-        return rows.gaps(self._db, GAPS)
-
     def forget(self, boot: str, stream: str, hwm: int) -> None:
         """Delete what the cloud has: all of a stream up to the number `hwm`, inclusive.
 
-        This write is not forced to the disk: lost in a power cut, it only means a repeat.
+        This write is not forced to the disk: lost in a power cut, it only means a repeat. What the
+        disk does not take `tend` does again.
         """
         n, rank = self.numbers.boots.get(boot), RANK.get(stream)
         if n is None or rank is None:
@@ -331,6 +190,7 @@ class Outbox:
         hwm = min(hwm, self.numbers.following.get((n, rank), 0) - 1)
         if hwm <= self.numbers.received.get((n, rank), -1):
             return
+        self._owed[boot, stream] = hwm
 
         def delete(db: sqlite3.Connection) -> bool:
             self.bytes -= rows.forget(db, n, rank, hwm)
@@ -342,8 +202,15 @@ class Outbox:
         try:
             if self._shrink(delete):
                 self.numbers.received[n, rank] = hwm
+                del self._owed[boot, stream]
         finally:
             self._db.execute(f"PRAGMA synchronous={self.SYNCHRONOUS}")
+
+    def tend(self) -> None:
+        """Do what could not be done before: see `KeptFile`, and `forget`."""
+        super().tend()
+        for (boot, stream), hwm in [*self._owed.items()]:
+            self.forget(boot, stream, hwm)
 
     def discard(self, boot: str, stream: str, first: int, last: int, reason: str) -> None:
         """Drop the batches within `first` to `last` that the cloud refuses for ever; note a gap."""
@@ -364,37 +231,3 @@ class Outbox:
 
             if not self._shrink(move):
                 self.discard(stored.boot, stored.stream, stored.seq, stored.last, reason)
-
-    def remember(self, birth: Birth) -> None:
-        """Keep a birth as long as batches of its boot wait: they are read with its dictionary."""
-        self._birth = birth
-        payload = codec.encode(birth, "json")
-
-        def keep(db: sqlite3.Connection) -> bool:
-            rows.begin(db, self._n, self.boot)
-            for n in set(self.numbers.boots.values()) - {self._n}:
-                rows.bury(db, n)
-            rows.keep_birth(db, self._n, birth.dictionary, payload, KEPT_BIRTHS)
-            return True
-
-        self._shrink(keep)
-
-    def births(self) -> list[bytes]:
-        """Return the births of all boots here as JSON, oldest first; the last is the newest."""
-        found = [row[0] for row in self._db.execute("SELECT payload FROM births ORDER BY id")]
-        own = self._birth and codec.encode(self._birth, "json")
-        if own and own not in found:  # the disk was too full to keep it
-            found.append(own)
-        return found
-
-    def stats(self) -> Stats:
-        """Return the numbers of the file."""
-        return stats(self._db, self.path)
-
-    def close(self) -> None:
-        """Close the file; everything appended stays, and so does what was lost."""
-        self._try_to_note()
-        self._db.close()
-
-    def _transaction(self) -> contextlib.AbstractContextManager[sqlite3.Connection]:
-        return transaction(self._db, self._standing.check)

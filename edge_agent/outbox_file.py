@@ -15,6 +15,10 @@ from models.contract.messages import STREAMS
 
 #: stream -> rank; 0 is the most important
 RANK: Final[Mapping[str, int]] = {stream: rank for rank, stream in enumerate(STREAMS)}
+#: what SQLite says where the disk does not give a page
+UNREADABLE: Final = frozenset(
+    {sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ, sqlite3.SQLITE_IOERR_CORRUPTFS}
+)
 VERSION: Final = 1
 SCHEMA: Final = f"""
 CREATE TABLE IF NOT EXISTS boots (n INTEGER PRIMARY KEY, boot TEXT NOT NULL UNIQUE);
@@ -210,25 +214,46 @@ def _place(path: Path) -> tuple[int, int] | None:
 
 def connect_read_only(path: Path) -> sqlite3.Connection:
     """Open the file so that nothing on the disk changes, whether an agent runs or not."""
-    running = path.with_name(path.name + "-wal").exists()
-    options = "mode=ro" if running else "mode=ro&immutable=1"
-    return sqlite3.connect(f"{path.absolute().as_uri()}?{options}", uri=True)
+    if not path.with_name(path.name + "-wal").exists():
+        return connect_alone(path)
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+
+
+def connect_alone(path: Path) -> sqlite3.Connection:
+    """Open the file read-only and as it is, without its log."""
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
 
 
 @contextlib.contextmanager
 def faults(path: Path | None) -> Iterator[None]:
-    """Raise what SQLite and the system say as `OutboxCorrupt` or `OutboxError`."""
+    """Raise what SQLite and the system say as `OutboxCorrupt` or `OutboxError`.
+
+    A page that the disk does not give is damaged as one whose content is wrong: the system has
+    tried for long, and what a new file takes over is read once more.
+    """
     try:
         yield
-    except (sqlite3.OperationalError, OSError) as error:
-        raise OutboxError(f"{path}: {error}") from error
+    except (sqlite3.OperationalError, OSError, MemoryError) as error:
+        if _code(error) in UNREADABLE:
+            raise OutboxCorrupt(f"{path} cannot be read: {error}") from error
+        raise OutboxError(f"{path}: {str(error) or 'out of memory'}") from error
     except sqlite3.Error as error:
         raise OutboxCorrupt(f"{path} is not a readable outbox: {error}") from error
 
 
-def is_full(error: Exception) -> bool:
+def is_full(error: BaseException) -> bool:
     """Whether the disk, or the file within its limit, has no room."""
-    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+    return _code(error) == sqlite3.SQLITE_FULL
+
+
+def is_fault(error: BaseException | None) -> bool:
+    """Whether the disk failed, otherwise than by not giving what is asked of it."""
+    code = _code(error)
+    return code & 0xFF == sqlite3.SQLITE_IOERR and code not in UNREADABLE
+
+
+def _code(error: BaseException | None) -> int:
+    return getattr(error, "sqlite_errorcode", 0)
 
 
 def stats(db: sqlite3.Connection, path: Path | None) -> Stats:

@@ -5,6 +5,7 @@ that is the outbox, and `exchange` puts it in the old one's place, at the next s
 """
 
 import contextlib
+import errno
 import itertools
 import logging
 import os
@@ -18,7 +19,15 @@ from typing import Any, Final, NamedTuple
 from edge_agent import outbox_rows as rows
 from edge_agent.lost_file import Lost
 from edge_agent.numbering import Key, Numbering
-from edge_agent.outbox_file import Dropped, Entry, connect, joined, transaction
+from edge_agent.outbox_file import (
+    Dropped,
+    Entry,
+    connect,
+    connect_alone,
+    is_fault,
+    joined,
+    transaction,
+)
 from models.contract import codec, topics
 from models.contract.errors import ContractError
 from models.contract.messages import MAX_NUMBER, STREAMS, Batch, Birth
@@ -59,7 +68,8 @@ def make(
     outbox made before still waits for its `exchange`.
 
     Raises:
-        OSError, sqlite3.Error: not even the latter can be written; nothing has changed.
+        OSError, sqlite3.Error: not even the latter can be written, or the disk fails the copy;
+            nothing has changed.
     """
     if _ready(path).exists():
         return None
@@ -67,6 +77,8 @@ def make(
         numbers, lost = _write(path, prepare, known.copy(), page, whole=True)
         words = "was damaged"
     except (OSError, sqlite3.Error) as error:
+        if is_fault(error) or getattr(error, "errno", None) in {errno.EIO, errno.EROFS}:
+            raise  # what waits can still be read, and another time it may be copied
         log.error("what waits in %s cannot be copied: %s", path, error)
         numbers, lost = _write(path, prepare, known.copy(), page, whole=False)
         words = f"was damaged and could not be copied ({error})"
@@ -128,7 +140,7 @@ def _write(
     new = _beside(path, ".new")
     _remove(new)
     try:
-        with contextlib.closing(connect(new)) as db, contextlib.closing(connect(path)) as old:
+        with contextlib.closing(connect(new)) as db, contextlib.closing(_old(path)) as old:
             prepare(db)
             db.execute(f"PRAGMA max_page_count={UNBOUNDED}").fetchall()
             db.execute("PRAGMA synchronous=NORMAL")  # nothing counts before the log is in the file
@@ -138,6 +150,17 @@ def _write(
         _remove(new)
         raise
     return known, lost
+
+
+def _old(path: Path) -> sqlite3.Connection:
+    """Open the damaged file, without its log where that cannot be read: it hides the whole file."""
+    db = connect(path)
+    try:
+        db.execute("SELECT count(*) FROM sqlite_master").fetchall()
+    except sqlite3.DatabaseError:
+        db.close()
+        return connect_alone(path)
+    return db
 
 
 def _fill(

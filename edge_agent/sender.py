@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final, Protocol
 
+from edge_agent.errors import OutboxError, OutboxGone
 from edge_agent.flow import STALL_S, Flow, permanent
 from edge_agent.outbox_file import BEGINNING, Place, Stored
 from edge_agent.spool import Spool
@@ -50,6 +51,7 @@ class Sender:
         self._declared = (0, 0.0)
         self._declare_again_s: float | None = None  #: when, while gaps have no receipt
         self._gap_stall_s = GAP_STALLS * stall_s
+        self._unnoted = False  #: the disk does not take receipts
         spool.appended = self._wake.set
 
     def reborn(self) -> None:
@@ -186,11 +188,21 @@ class Sender:
         if any(refusal.code is Reason.UNKNOWN_DICTIONARY for refusal in receipt.refused):
             self._births_due = True  # the service has the batch, but not what explains it
         now_s = self._now()
-        await self.spool.forget(receipt.boot, receipt.stream, receipt.hwm)
         outbox = self.spool.outbox
-        for first, last, code in permanent(receipt):
-            await self.spool.call(outbox.discard, receipt.boot, receipt.stream, first, last, code)
-            self._gaps_due = True
+        try:
+            await self.spool.forget(receipt.boot, receipt.stream, receipt.hwm)
+            for first, last, code in permanent(receipt):
+                span = (receipt.boot, receipt.stream, first, last)
+                await self.spool.call(outbox.discard, *span, code)
+                self._gaps_due = True
+        except OutboxGone:
+            raise
+        except OutboxError as error:  # what waits behind is sent all the same
+            if not self._unnoted:
+                log.error("receipts cannot be noted on the disk: %s", error)
+            self._unnoted = True
+        else:
+            self._unnoted = False
         flow.receipt(receipt, now_s)
         for first, last in flow.wanted(receipt, now_s):
             held = await self.spool.call(outbox.holding, receipt.boot, receipt.stream, first, last)

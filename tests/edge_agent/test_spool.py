@@ -57,6 +57,17 @@ async def test_a_write_that_fails_is_told_to_everyone_who_waits() -> None:
     await spool.close()
 
 
+async def test_too_little_memory_is_a_write_to_be_tried_again() -> None:
+    spool = Spool(counting())
+
+    def step() -> None:
+        raise MemoryError
+
+    with pytest.raises(OutboxError, match="out of memory"):
+        await spool.call(step)
+    await spool.close()
+
+
 async def test_a_source_that_can_wait_does() -> None:
     outbox = Outbox(None, "b", max_bytes=1024 * 1024)
     spool = Spool(outbox)

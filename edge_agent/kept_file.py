@@ -1,0 +1,231 @@
+"""The file of an outbox while it is open: renewed where it is damaged, left where it is gone.
+
+What only deletes has room on a full disk, too, and what was lost is noted in the file or beside it.
+"""
+
+import contextlib
+import logging
+import sqlite3
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+from typing import ClassVar, Final
+
+from edge_agent import outbox_rows as rows
+from edge_agent.errors import OutboxCorrupt, OutboxError, OutboxGone
+from edge_agent.lost_file import LostFile
+from edge_agent.numbering import Numbering
+from edge_agent.outbox_file import (
+    Entry,
+    Standing,
+    Stats,
+    connect,
+    faults,
+    is_fault,
+    is_full,
+    prepare,
+    stats,
+    transaction,
+)
+from edge_agent.reserve import Quota, Reserve
+from edge_agent.salvage import exchange, make
+from models.contract import codec
+from models.contract.messages import Birth, Gap
+
+KEPT_BIRTHS: Final = 32  #: dictionaries of one boot; a signal more is a dictionary more
+GAPS: Final = 4096  #: ranges declared at once
+FAULTS: Final = 10  #: writes in a row that the disk fails before another file is tried
+log = logging.getLogger(__name__)
+
+
+class KeptFile:
+    """The tables of one start (`boot`) of one device. `path` None keeps them in memory only.
+
+    A file damaged at the start is renewed; later that is `OutboxCorrupt`: `renew`, do it again.
+
+    Raises:
+        OutboxCorrupt: the file is not a readable outbox, or the disk does not give or take it.
+        OutboxGone: the file is no longer at its path; so says each write, and `tend`.
+        OutboxError: it cannot be opened, or a write failed; nothing was acknowledged.
+    """
+
+    #: of SQLite; a class attribute so that a proof can show what NORMAL loses
+    SYNCHRONOUS: ClassVar[str] = "FULL"
+
+    def __init__(self, path: Path | None, boot: str, *, max_bytes: int) -> None:
+        self.boot = boot
+        self.path = path
+        self.quota = Quota(max_bytes)
+        self.numbers = Numbering()
+        self.bytes = 0  #: of the payloads of all batches
+        self.noted = 0  #: samples whose gap was noted since the start
+        self.mended: str | None = None  #: what was done about a damaged file, until it is told
+        self._birth: Birth | None = None
+        self._faults = 0  #: writes in a row that the disk failed
+        self._disk_full = False
+        self._reserve: Reserve | None = None
+        self._standing = Standing()
+        with faults(self.path):
+            if path:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._reserve = Reserve(path.with_name(path.name + ".reserve"), self.quota.reserve)
+                exchange(path, boot)  # that of a start that was killed
+            self._lost = LostFile(path and path.with_name(path.name + ".lost"), boot)
+            self._db = connect(path)
+            try:
+                self._open_or_renew()
+                self.tend()
+            except BaseException:
+                self._db.close()
+                raise
+
+    def _open_or_renew(self) -> None:
+        try:
+            with faults(self.path):
+                self._open()
+        except OutboxCorrupt as error:
+            self.numbers = Numbering()  # what the file said is not sure
+            self.renew(error)
+
+    def renew(self, error: OutboxCorrupt) -> None:
+        """Set the damaged file aside, and go on in a new one with what can be read of it.
+
+        The rest becomes a gap of the reason `damaged`; without room for a copy that is all.
+        `OutboxError`: the disk takes no new file; nothing has changed, try again.
+        """
+        if not (self._reserve and self.path):
+            raise error
+        with faults(self.path):
+            self._standing.check()
+            self._reserve.release()
+            new = partial(prepare, quota=self.quota, synchronous=self.SYNCHRONOUS)
+            try:
+                made = make(self.path, self.boot, new, self.numbers, self._lost.read())
+            except BaseException:
+                if not is_fault(error.__cause__):
+                    self._db.close()  # a damaged file takes nothing more
+                raise
+            if made:
+                self.numbers, self.mended = made.numbers, made.text
+                self._noted()
+                log.error("%s; %s", error, self.mended)
+            self._standing = Standing()
+            self._db.close()
+            exchange(self.path, self.boot)
+            self._db = connect(self.path)
+            try:
+                self._open()
+            except BaseException:
+                self._db.close()  # not used before all its limits are set
+                raise
+            if self._birth:
+                self.remember(self._birth)
+
+    def _failed(self, error: OutboxError) -> None:
+        """Count a write that the disk failed: `OutboxCorrupt` for as many as `FAULTS` in a row."""
+        self._faults = self._faults + 1 if is_fault(error.__cause__) else 0
+        if self._faults == FAULTS:
+            self._faults = 0
+            raise OutboxCorrupt(f"{error}, {FAULTS} times in a row") from error.__cause__
+
+    def _open(self) -> None:
+        prepare(self._db, self.quota, self.SYNCHRONOUS)
+        self.numbers.load(self._db, self._lost.read())
+        self._n = self.numbers.boot(self.boot)
+        self.bytes = rows.size(self._db)
+        self._standing = Standing(self.path)
+        self.births(), self.gaps()  # what is damaged is found while it can be set aside
+
+    @property
+    def degraded(self) -> str | None:
+        """`disk` while the disk has no room beyond what the outbox already holds, else None."""
+        return "disk" if self._disk_full or self.numbers.unwritten else None
+
+    def tend(self) -> None:
+        """Take the reserve again where the disk has room, and do what could not be done before."""
+        with faults(self.path):
+            self._standing.check()
+            if self._disk_full:
+                with contextlib.suppress(sqlite3.OperationalError):  # no room even for that: later
+                    self._db.execute("PRAGMA incremental_vacuum").fetchall()
+                    self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            if self._reserve is None or self._reserve.restore():
+                self._disk_full = False
+                self._try_to_note()
+
+    def _shrink(self, work: Callable[[sqlite3.Connection], object]) -> bool:
+        """Do what only deletes; where even that has no room, give the reserve to the disk."""
+        with faults(self.path):
+            while True:
+                size = self.bytes
+                try:
+                    with self._transaction() as db:
+                        return bool(work(db))
+                except (sqlite3.Error, OSError, OutboxGone) as error:
+                    self.bytes = size
+                    if not is_full(error):
+                        raise
+                    self._disk_full = True
+                    if not (self._reserve and self._reserve.release()):
+                        return False
+
+    def _write(self, entries: Iterable[Entry]) -> None:
+        taken = [entry for entry in entries if entry.payload]
+        with self._transaction() as db:
+            rows.insert(db, self._n, taken)
+            rows.write(db, self.numbers, {self._n})
+        self.bytes += sum(len(entry.payload) for entry in taken)
+        self._noted()
+
+    def _noted(self) -> None:
+        """What was unwritten stands in the file."""
+        if unwritten := self.numbers.unwritten:
+            self.noted += sum(lost.last - lost.first + 1 for lost in unwritten)
+            unwritten.clear()
+            self._lost.write((), {})
+
+    def _try_to_note(self) -> bool:
+        try:
+            if self.numbers.unwritten:
+                self._write(())
+        except (sqlite3.Error, OSError, OutboxGone):  # what is in memory must not end with us
+            return self._lost.write(self.numbers.unwritten, self.numbers.boots)
+        return True
+
+    def gaps(self) -> list[Gap]:
+        """Return what is to be declared as lost, one message for each boot, stream and reason."""
+        return rows.gaps(self._db, GAPS)
+
+    def remember(self, birth: Birth) -> None:
+        """Keep a birth as long as batches of its boot wait: they are read with its dictionary."""
+        self._birth = birth
+        payload = codec.encode(birth, "json")
+
+        def keep(db: sqlite3.Connection) -> bool:
+            rows.begin(db, self._n, self.boot)
+            for n in set(self.numbers.boots.values()) - {self._n}:
+                rows.bury(db, n)
+            rows.keep_birth(db, self._n, birth.dictionary, payload, KEPT_BIRTHS)
+            return True
+
+        self._shrink(keep)
+
+    def births(self) -> list[bytes]:
+        """Return the births of all boots here as JSON, oldest first; the last is the newest."""
+        found = [row[0] for row in self._db.execute("SELECT payload FROM births ORDER BY id")]
+        own = self._birth and codec.encode(self._birth, "json")
+        if own and own not in found:  # the disk was too full to keep it
+            found.append(own)
+        return found
+
+    def stats(self) -> Stats:
+        """Return the numbers of the file."""
+        return stats(self._db, self.path)
+
+    def close(self) -> None:
+        """Close the file; everything appended stays, and so does what was lost."""
+        self._try_to_note()
+        self._db.close()
+
+    def _transaction(self) -> contextlib.AbstractContextManager[sqlite3.Connection]:
+        return transaction(self._db, self._standing.check)
