@@ -26,7 +26,7 @@ from cloud.settings import CloudSettings
 from edge_agent.agent import Agent
 from edge_agent.errors import AgentError
 from forewarn import stage, warming
-from forewarn.arguments import count, port, span, whole
+from forewarn.arguments import count, days, port, span, whole
 from forewarn.board import Picture, Telling, picture_of, render
 from forewarn.broker import Broker, BrokerError, embedded
 from forewarn.client import Client, ServiceError
@@ -74,10 +74,10 @@ class Screen:
             self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def pace(failure: Failure, seconds: float, days: float | None = None) -> float:
-    """Return simulated seconds a second: `days`, else 1 day, or more to fit into `seconds`."""
-    if days:
-        return days * DAY_S
+def pace(failure: Failure, seconds: float, speed: float | None = None) -> float:
+    """Return simulated seconds a second: `speed` days, else 1, or more to fit into `seconds`."""
+    if speed is not None:
+        return speed * DAY_S
     if seconds <= 0:
         return SPEED
     room = max(seconds - START_S, 1.0)
@@ -182,7 +182,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--seed", type=whole, default=7, help="a whole number: draws machine, "
                         "onset and rate (default: %(default)s)")  # fmt: skip
     parser.add_argument(
-        "--speed", type=span, help="simulated days a second (default: 1, more if SECONDS is short)"
+        "--speed", type=days, help="simulated days a second (default: 1, more if SECONDS is short)"
     )
     parser.add_argument("--machines", type=count, default=24, help="size of the simulated fleet "
                         "(default: %(default)s)")  # fmt: skip

@@ -41,11 +41,14 @@ def setup(
 ) -> None:
     """Write what Mosquitto needs: configuration, certificates, access lists, passwords."""
     with _told():
-        broker.mkdir(parents=True, exist_ok=True, mode=0o755)
         if (broker / "mosquitto.conf").exists():
-            raise ServiceError(f"{broker}/mosquitto.conf is there already; name another folder")
+            raise ServiceError(
+                f"{broker}/mosquitto.conf is there already; name another folder, or move this one "
+                "away (devices trust its ca.pem)"
+            )
         issuer = certificates.authority(now_ns())
         made = certificates.broker(issuer, [*host, "localhost", "127.0.0.1"], now_ns())
+        broker.mkdir(parents=True, exist_ok=True, mode=0o755)
         password = mosquitto.new_password()
         where = str(broker.resolve())
         _write(broker / "ca.pem", issuer.pem(), 0o644)
@@ -86,10 +89,11 @@ def add(
     with _told():
         mosquitto.check_identity(device)
         password = mosquitto.new_password()
+        known = _passwords(broker)
         with ledger_of(settings_of(settings)) as ledger:
             ledger.device_add(device, clock=time, actor=actor())
         line = mosquitto.password_line(device, password)
-        _change(broker, lambda text: mosquitto.with_user(text, line))
+        _change(known, lambda text: mosquitto.with_user(text, line))
     if as_json:
         print_json({"device": device, "username": device, "password": password, "time": time})
         return
@@ -108,7 +112,7 @@ def remove(device: Device, broker: Folder = FOLDER, settings: Settings = None) -
     with _told():
         with ledger_of(settings_of(settings)) as ledger:
             ledger.device_remove(device, actor=actor())
-        _change(broker, lambda text: mosquitto.without_user(text, device))
+        _change(_passwords(broker), lambda text: mosquitto.without_user(text, device))
     print(
         f"{device} is removed: the service takes nothing more of it within 10 s. {RELOAD} "
         "A connection that stands is cut at the broker's next restart."
@@ -144,14 +148,19 @@ def _told() -> Iterator[None]:
         raise ServiceError(str(error)) from error
 
 
-def _change(broker: Path, change: Callable[[str], str]) -> None:
-    """Write the devices' password file anew."""
+def _passwords(broker: Path) -> Path:
+    """Return the devices' password file, before anything is changed."""
     path = broker / "devices.passwd"
     if not path.exists():
         raise ServiceError(
             f"there is no {path}: make the broker's files with forewarn device setup, or name "
             "their folder with --broker"
         )
+    return path
+
+
+def _change(path: Path, change: Callable[[str], str]) -> None:
+    """Write the devices' password file anew."""
     _write(path, change(path.read_text("utf-8")).encode(), path.stat().st_mode & 0o777)
 
 

@@ -46,8 +46,8 @@ def ledger_of(settings: CloudSettings) -> Iterator[Ledger]:
     folder = Path(settings.data)
     if settings.ledger.url is None and not folder.is_dir():
         raise ServiceError(
-            f"there is no folder {folder}: start the service once, or name its settings with "
-            "--settings cloud.toml"
+            f"there is no folder {folder.absolute()} (`data` in the service's settings): start the "
+            "service once, or name its settings with --settings cloud.toml"
         )
     try:
         ledger = open_ledger(places(settings).ledger, now_ns)

@@ -39,7 +39,7 @@ def checks(path: Path, backups: Path | None) -> Mapping[str, Check]:
         settings = load(path)
         where = places(settings)
     except CloudError as error:
-        found = problem("FW101", str(error), "mend that line; deploy/cloud.toml explains each")
+        found = findings.settings(path, "FW101", str(error), "deploy/cloud.toml")
         return {"settings": lambda: [found]}
     doctor = _Doctor(settings, where, backups)
     return {

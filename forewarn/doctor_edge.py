@@ -22,7 +22,7 @@ def checks(path: Path, _backups: Path | None) -> Mapping[str, Check]:
     try:
         settings = edge.load(path)
     except AgentError as error:
-        found = problem("FW201", str(error), "mend that line; deploy/edge.toml explains each")
+        found = findings.settings(path, "FW201", str(error), "deploy/edge.toml")
         return {"settings": lambda: [found]}
     outbox = Path(settings.outbox.path)
     return {

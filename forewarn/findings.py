@@ -154,6 +154,13 @@ def secret(path: str | None, name: str, code: str) -> Iterator[Finding]:
         )
 
 
+def settings(path: Path, code: str, wrong: str, sample: str) -> Finding:
+    """Return what is wrong with a settings file; one that is not there has no line to mend."""
+    if path.is_file():
+        return problem(code, wrong, f"mend what it names; {sample} explains each setting")
+    return problem(code, wrong, "name the settings file: cloud.toml or edge.toml, with its folder")
+
+
 def folder(path: Path, code: str) -> Iterator[Finding]:
     """Check that a folder is there (or can be made) and that we may write."""
     there = next((one for one in (path, *path.resolve().parents) if one.exists()), None)

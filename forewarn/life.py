@@ -122,13 +122,17 @@ def predict(
     time: TimeName = "time",
 ) -> None:
     """Forecast the remaining life of units from their rows so far, as a 90 % band."""
+    from models.life.learned.card import BadArtefact  # noqa: PLC0415  needs NumPy
     from models.life.learned.prognosis import Prognosis  # noqa: PLC0415  loads ONNX Runtime
 
     try:
         artefact = model.read_bytes()
     except OSError as error:
         raise BadRuns(f"{model} cannot be read: {error.strerror}") from error
-    prognosis = Prognosis(artefact)
+    try:
+        prognosis = Prognosis(artefact)
+    except BadArtefact as error:
+        raise BadArtefact(f"{model}: {error}") from error
     file = read(runs, unit=unit, time=time)
     known = prognosis.card.signals
     dead = prognosis.card.ignored

@@ -127,7 +127,8 @@ def _content(path: Path) -> tuple[str, str]:
             raise BadRuns(f"{path}: over {MOST_BYTES} bytes unpacked; split the file by units")
         return packed.decode("utf-8-sig"), digest
     except (OSError, EOFError) as error:
-        raise BadRuns(f"{path} cannot be read: {error}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise BadRuns(f"{path} cannot be read: {reason}") from error
     except UnicodeDecodeError as error:
         raise BadRuns(f"{path} is not UTF-8 text: {error}") from error
 

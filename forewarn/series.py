@@ -55,7 +55,7 @@ def series(
     client = Client(url)
     place = f"machines/{part(machine)}"
     if since is not None:
-        start = str(_since(client, place, signal, span_ns(since)))
+        start = str(_since(client, place, signal, span_ns(since, "--since")))
     query = {"signal": signal, "start": start, "end": end}
     if raw:
         pages = client.pages(f"{place}/series", query | {"raw": "true"})

@@ -121,11 +121,13 @@ def number(value: float | None, digits: int = 6) -> str:
     return "" if value is None else f"{value:.{digits}g}"
 
 
-def span_ns(text: str) -> int:
-    """Read `90s`, `15m`, `1h`, `7d` or `2w` as ns; `typer.BadParameter` otherwise."""
+def span_ns(text: str, option: str) -> int:
+    """Read `90s`, `15m`, `1h`, `7d` or `2w` as ns; `typer.BadParameter` names the option."""
     found = _SPAN.fullmatch(text)
     if not found or int(found[1]) == 0:
-        raise typer.BadParameter(f"'{text}': write 90s, 15m, 1h, 7d or 2w")
+        raise typer.BadParameter(
+            f"'{text}': write 90s, 15m, 1h, 7d or 2w", param_hint=f"'{option}'"
+        )
     return int(found[1]) * _UNITS_S[found[2]] * 1_000_000_000
 
 

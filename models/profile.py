@@ -4,7 +4,6 @@ Terms follow ISO 14224: component (maintainable item), failure mode, severity. A
 file in `models/profiles/`; adding a type needs no code. Words are pairs `{en = "…", zh = "…"}`.
 """
 
-import tomllib
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Final, Literal
 import msgspec
 
 from models.channels import UNITS, Bearing, Channel
+from models.toml import TomlError, parse
 
 CURVE_POINTS = 21  #: most values of a wear curve
 
@@ -203,11 +203,11 @@ def _check_wear(where: str, part: Consumable) -> None:
 
 
 def parse_profile(text: str, origin: str = "profile") -> Profile:
-    """Read one profile from TOML text; `ProfileError` names the key that is wrong."""
+    """Read one profile from TOML text; `ProfileError` names line and key of what is wrong."""
     try:
-        return msgspec.convert(tomllib.loads(text), Profile)
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise ProfileError(f"{origin}: {error}") from error
+        return parse(text, Profile, origin)
+    except TomlError as error:
+        raise ProfileError(str(error)) from error
 
 
 def load_profiles(folder: Path | None = None) -> dict[str, Profile]:

@@ -1,8 +1,9 @@
 """Settings from TOML text, checked against a struct. Pure; errors name line and key."""
 
+import copy
 import re
 import tomllib
-from typing import TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -11,6 +12,8 @@ _TABLE = re.compile(r"^\s*\[\[?\s*([A-Za-z0-9_.\"-]+)\s*\]\]?")
 _KEY = re.compile(r"^\s*([A-Za-z0-9_\"-]+)\s*=")
 _WHERE = re.compile(r" - at `\$(.*)`$", re.DOTALL)
 _UNKNOWN = re.compile(r"unknown field `([^`]*)`")
+_TOLD = re.compile(r"([a-z_]+(?:\.[^.: ]+)+): (.*)", re.DOTALL)  #: a check of ours
+_ANY: Final = "[...]"
 
 
 class TomlError(ValueError):
@@ -35,9 +38,42 @@ def parse(text: str, kind: type[T], origin: str) -> T:
         return msgspec.convert(values, kind)
     except msgspec.ValidationError as error:
         path, detail, unknown = place_of(error)
+        path = _keyed(path, values, kind, str(error))
         if unknown:
-            detail = "there is no such setting"
+            from models.nearest import advice  # noqa: PLC0415  only here: the agent is small
+
+            detail = advice(path, kind)
+        elif not path and (told := _TOLD.match(detail)):
+            path, detail = told.groups()
         raise TomlError(origin, line_of(text, path), path, detail) from error
+
+
+def _keyed(path: str, values: dict[str, Any], kind: type[T], message: str) -> str:
+    """Return the path with the keys of tables that are named freely: msgspec says `[...]`."""
+    while _ANY in path:
+        before, after = path.split(_ANY, 1)
+        for key in _at(values, before):
+            alone = copy.deepcopy(values)
+            table = _at(alone, before)
+            for other in table.keys() - {key}:
+                del table[other]
+            try:
+                msgspec.convert(alone, kind)
+            except msgspec.ValidationError as error:
+                if str(error) == message:
+                    values, path = alone, f"{before}.{key}{after}"
+                    break
+        else:
+            return path
+    return path
+
+
+def _at(values: Any, path: str) -> dict[str, Any]:
+    """Return the table at a path like `sources[1].options`."""
+    for name, place in re.findall(r"([^.\[\]]+)|\[(\d+)\]", path):
+        values = values[name] if name else values[int(place)]
+    found: dict[str, Any] = values
+    return found
 
 
 def place_of(error: msgspec.ValidationError) -> tuple[str, str, bool]:

@@ -6,6 +6,7 @@ broker's certificate and belongs in a safe place.
 
 import datetime as dt
 import ipaddress
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -14,8 +15,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from cloud.errors import Refused
+
 AUTHORITY_DAYS: Final = 3_650
 BROKER_DAYS: Final = 825
+_HOST: Final = re.compile(r"(?=.{1,253}$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*", re.IGNORECASE)
 EARLIER: Final = dt.timedelta(hours=1)  #: devices' clocks may be behind
 Key = ec.EllipticCurvePrivateKey
 
@@ -64,14 +68,19 @@ def authority(now_ns: int) -> Issued:
 
 
 def broker(issuer: Issued, hosts: Sequence[str], now_ns: int) -> Issued:
-    """Return a certificate for a server under these names and addresses."""
+    """Return a certificate for a server under these names and addresses.
+
+    Raises:
+        Refused: one of them is neither.
+    """
+    named = [_named(host) for host in hosts]
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, hosts[0][:64])])
     authority_key = issuer.key.public_key()
     builder = (
         _begun(name, issuer.certificate.subject, key, now_ns, BROKER_DAYS)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(x509.SubjectAlternativeName([_named(h) for h in hosts]), critical=False)
+        .add_extension(x509.SubjectAlternativeName(named), critical=False)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key), critical=False
@@ -100,4 +109,8 @@ def _named(host: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ipaddress.ip_address(host))
     except ValueError:
+        if not _HOST.fullmatch(host) or host[-1].isdecimal():
+            raise Refused(
+                "/host", f"'{host}' is no name or address of a computer; give it without a port"
+            ) from None
         return x509.DNSName(host)

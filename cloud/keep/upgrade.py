@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import Final
 
+from cloud.errors import StoreCorrupt
 from cloud.ledger import Place
 from cloud.ledger.database import HEAD, Database
 from cloud.ledger.dump import dump, load
@@ -42,5 +43,7 @@ def fill_ledger(place: Place, file: Path) -> dict[str, int]:
     try:
         with file.open("rb") as stream:
             return load(database, stream)
+    except StoreCorrupt as error:
+        raise StoreCorrupt(f"{file}: {error}") from error
     finally:
         database.close()

@@ -23,7 +23,7 @@ def test_the_sample_holds_the_defaults_and_every_default() -> None:
 @pytest.mark.parametrize(
     ("text", "place", "words"),
     [
-        ('data = "x"\n[broker]\nprot = 1\n', ":3: broker.prot", "no such setting"),
+        ('data = "x"\n[broker]\nprot = 1\n', ":3: broker.prot", "did you mean 'port'?"),
         ('[broker]\nhost = "a"\nport = "x"\n', ":3: broker.port", "Expected `int`"),
         ("[broker]\nversion = 3\n", ":2: broker.version", "3"),
         ('[api]\n\nhost = "0.0.0.0"\n', ":1: api", "reachable from other machines"),

@@ -32,8 +32,13 @@ def test_the_sample_holds_the_defaults_and_every_setting() -> None:
     ("text", "place", "words"),
     [
         ('tenant = "Acme"\n', ":1: tenant", "[a-z0-9]"),
-        ("devise = 1\n", ":1: devise", "no such setting"),
-        ("\n[broker]\nprot = 1\n", ":3: broker.prot", "no such setting"),
+        ("devise = 1\n", ":1: devise", "no such setting; did you mean 'device'?"),
+        ("\n[broker]\nprot = 1\n", ":3: broker.prot", "did you mean 'port'?"),
+        (
+            "[[machines]]\n[[machines]]\nlocation = 1\n",
+            ":3: machines[1].location",
+            "no such setting; there are key, name, profile",
+        ),
         ("[broker]\nport = 0\n", ":2: broker.port", ">= 1"),
         ('[broker]\ncert_file = "a"\nca_file = "b"\n', ":2: broker.cert_file", "key_file"),
         ("[outbox]\nmax_mb = 1\n", ":2: outbox.max_mb", ">= 4"),

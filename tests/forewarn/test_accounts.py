@@ -109,8 +109,28 @@ def test_without_a_service_nothing_is_made(
 ) -> None:
     (folder / "cloud.toml").write_text('data = "elsewhere"\n')
     assert main(["user", "list", "--settings", "cloud.toml"]) == 1
-    assert "start the service once" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"no folder {folder / 'elsewhere'} (`data` in" in said
+    assert "start the service once" in said
     assert not (folder / "elsewhere").exists()
+
+
+def test_without_the_brokers_files_no_device_is_registered(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = ("--broker", "broker", "--settings", "cloud.toml")
+    assert main(["device", "add", "acme.p", *more]) == 1
+    run("device", "list", *more)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("host", ["bad host", "broker:8883", "mqtt://broker", "10.0.0.300", ""])
+def test_a_brokers_host_is_a_name_or_an_address(
+    folder: Path, capsys: pytest.CaptureFixture[str], host: str
+) -> None:
+    assert main(["device", "setup", "--host", host, "--broker", "broker"]) == 1
+    assert f"'{host}' is no name or address" in capsys.readouterr().err
+    assert not (folder / "broker").exists()
 
 
 def test_a_token_goes_over_no_network_in_the_clear(

@@ -14,6 +14,7 @@ TRAIN = ("train", "anomaly", "--data", "a.csv", "--out", "a.onnx")
         ((*TRAIN, "--lags", "0"), "from 1"),
         ((*TRAIN, "--trials", "0"), "from 1"),
         ((*TRAIN, "--seed", "-1"), "from 0"),
+        (("demo", "--machines", "0"), "from 1"),
     ],
 )
 def test_a_count_is_a_whole_number(
@@ -23,6 +24,12 @@ def test_a_count_is_a_whole_number(
         main(list(words))
     assert ended.value.code == 2
     assert f"argument {words[-2]}: expected a whole number {wanted}" in capsys.readouterr().err
+
+
+def test_a_pace_is_not_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["demo", "--speed", "0"])
+    assert "argument --speed: expected a number above 0" in capsys.readouterr().err
 
 
 def test_a_tenant_is_a_part_of_every_topic(capsys: pytest.CaptureFixture[str]) -> None:

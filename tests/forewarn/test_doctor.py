@@ -290,6 +290,10 @@ def test_a_device(tmp_path: Path, port: int, capsys: pytest.CaptureFixture[str])
     assert _examined(path) == {"FW205"}
     path.write_text("[[machines]]\nprofil = 1\n")
     assert _examined(path) == {"FW201"}
+    path.unlink()
+    (found,) = doctor_edge.checks(path, None)["settings"]()
+    assert "cannot be read" in found.what
+    assert "name the settings file" in found.fix
 
 
 def _batch(count: int) -> Batch:

@@ -184,6 +184,13 @@ def test_bad_runs_are_refused(tmp_path: Path, capsys: Captured, text: str, compl
     assert list(tmp_path.iterdir()) == [runs]
 
 
+def test_runs_that_are_not_there_are_named(tmp_path: Path, capsys: Captured) -> None:
+    runs = tmp_path / "runs.csv"
+    assert life.main(["fit", "--runs", str(runs), "--model", str(tmp_path / "m")]) == 1
+    said = f"forewarn life: {runs} cannot be read: No such file or directory\n"
+    assert capsys.readouterr().err == said
+
+
 def test_bad_runs_leave_old_forecasts_alone(folder: Path, tmp_path: Path) -> None:
     runs, out = tmp_path / "runs.csv", tmp_path / "out.csv"
     runs.write_text("unit,time,a\nu,2,1\nu,1,1\n")
@@ -213,7 +220,7 @@ def test_a_changed_model_is_refused(folder: Path, tmp_path: Path, capsys: Captur
     (tmp_path / "model").write_bytes(content)
     words = ["predict", "--model", str(tmp_path / "model"), "--runs", str(folder / "new.csv")]
     assert life.main([*words, "--out", str(tmp_path / "out.csv")]) == 1
-    assert "was changed or cut" in capsys.readouterr().err
+    assert f"{tmp_path / 'model'}: the file was changed or cut" in capsys.readouterr().err
     assert not (tmp_path / "out.csv").exists()
 
 

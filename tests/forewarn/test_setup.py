@@ -37,7 +37,7 @@ def test_a_new_server_is_set_up_and_the_store_opens(
 ) -> None:
     away = settings(tmp_path, "http://127.0.0.1:1")
     assert main(["influx", str(away), "--first-use"]) == 1
-    assert "127.0.0.1:1: no answer" in capsys.readouterr().err
+    assert "telemetry.url: http://127.0.0.1:1: no answer" in capsys.readouterr().err
     path = settings(tmp_path, address)
     assert main(["influx", str(path), "--first-use"]) == 0
     said = capsys.readouterr().out

@@ -40,18 +40,29 @@ def test_generic_is_there() -> None:
         ),
         (
             HEAD + '[failure_modes.f]\ncomponent = "c"\ntitle = {}\naction = {}\nlife = true',
-            "failure_modes.f.life: no consumable 'c'",
+            "mine.toml:8: failure_modes.f.life: no consumable 'c'",
         ),
         (
             HEAD + '[consumables.c]\ntitle = {}\npart = "1"\ncounter = "no"\nrated = 5.0',
             "consumables.c.counter: no signal 'no'",
+        ),
+        (
+            HEAD + '[consumables.b]\ntitle = {}\npart = "1"\nlead_time_d = 3.0\n'
+            '[consumables.c]\ntitle = {}\npart = "1"\nleed_time_d = 3.0',
+            "mine.toml:11: consumables.c.leed_time_d: there is no such setting; "
+            r"did you mean 'lead_time_d'\?",
+        ),
+        (
+            HEAD + '[consumables.b]\ntitle = {}\npart = "1"\nlead_time_d = 3.0\n'
+            '[consumables.c]\ntitle = {}\npart = "1"\nlead_time_d = "x"',
+            "mine.toml:11: consumables.c.lead_time_d: Expected `float`",
         ),
     ],
 )
 def test_what_is_wrong_is_named(text: str, message: str) -> None:
     with pytest.raises(ProfileError, match=message) as found:
         parse_profile(text, "mine.toml")
-    assert str(found.value).startswith("mine.toml: ")
+    assert str(found.value).startswith("mine.toml:")
 
 
 def test_a_folder_of_profiles(tmp_path: Path) -> None:

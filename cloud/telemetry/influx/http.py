@@ -34,6 +34,14 @@ class Away(StoreBusy):
         self.wait_s = wait_s
 
 
+def unanswered(url: str, error: Exception) -> str:
+    """Say that nothing answered at the address of the settings."""
+    return (
+        f"telemetry.url: {url}: no answer ({type(error).__name__}); start InfluxDB there, or mend "
+        "the address"
+    )
+
+
 class TooSlow(Away):
     """The server did not get through what it was given in the time that it gives itself."""
 

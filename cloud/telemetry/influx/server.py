@@ -20,7 +20,7 @@ import msgspec
 import urllib3
 
 from cloud.errors import StoreBusy
-from cloud.telemetry.influx.http import Away, Server
+from cloud.telemetry.influx.http import Away, Server, unanswered
 
 VARIABLE: Final = "FOREWARN_INFLUXD"
 READY_S: Final = 60.0
@@ -66,7 +66,7 @@ def set_up(url: str, org: str, token: str) -> bool:
         }
         answer = urllib3.request("POST", place, body=msgspec.json.encode(body), retries=False)
     except urllib3.exceptions.HTTPError as error:
-        raise Away(f"{url}: no answer ({type(error).__name__})") from error
+        raise Away(unanswered(url, error)) from error
     if answer.status != 201:
         raise StoreBusy(f"{place}: answered {answer.status}")
     return True

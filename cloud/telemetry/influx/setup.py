@@ -18,7 +18,7 @@ from influxdb_client.domain.bucket_retention_rules import BucketRetentionRules
 from influxdb_client.rest import ApiException
 
 from cloud.errors import StoreBusy
-from cloud.telemetry.influx.http import Away, Server
+from cloud.telemetry.influx.http import Away, Server, unanswered
 
 DAY_S: Final = 86_400
 SLACK_DAYS: Final = 2
@@ -66,7 +66,7 @@ def client(server: Server) -> Iterator[InfluxDBClient]:
             said = getattr(error, "message", None) or error.reason
             raise StoreBusy(f"{server.url}: answered {error.status}: {said}") from error
         except urllib3.exceptions.HTTPError as error:
-            raise Away(f"{server.url}: no answer ({type(error).__name__})") from error
+            raise Away(unanswered(server.url, error)) from error
 
 
 def make_buckets(server: Server, buckets: Buckets, retention: Retention) -> list[str]:

@@ -1,7 +1,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from cloud.app import App
+from cloud.errors import StoreCorrupt
 from cloud.keep.erase import erase
 from cloud.keep.upgrade import PATTERN, fill_ledger, keep_before_upgrade
 from cloud.ledger.database import HEAD, Database
@@ -38,6 +41,10 @@ def test_there_is_a_way_back_from_an_upgrade(
 
     second = places(places_of("second"))
     second.data.mkdir()
+    other = second.data / "cloud.toml"
+    other.write_text("no dump")
+    with pytest.raises(StoreCorrupt, match=f"^{other}: the dump is damaged"):
+        fill_ledger(second.ledger, other)
     fill_ledger(second.ledger, kept)
     database = Database(second.ledger, migrate=False)
     assert database.revision() == HEAD
