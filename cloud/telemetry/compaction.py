@@ -31,13 +31,14 @@ from cloud.telemetry.readers import Readers
 from cloud.telemetry.rollup import HOUR_NS, MINUTE_NS, Partials
 
 JOB_ROWS: Final = 2 * FRAME_ROWS
-DUE_ROWS: Final = FRAME_ROWS  #: so many fresh samples of a machine are worth a compaction
+DUE_ROWS: Final = FRAME_ROWS  #: so many fresh samples of a machine are compacted at the latest
 DUE_BLOBS: Final = 512  #: or so many fresh rows, because reading them takes a step each
 SMALL_ROWS: Final = FRAME_ROWS // 4
 SMALL_FRAMES: Final = 8  #: so many small frames of one layout are joined
 PAGE_BUCKETS: Final = 360
 ASKED: Final = 500  #: pages read by one statement
 LEVELS: Final = (MINUTE_NS, HOUR_NS)
+_GOLDEN: Final = (5**0.5 - 1) / 2
 _FRESH: Final = "SELECT id, layout, live, body FROM fresh WHERE id >= ? AND id < ? ORDER BY id"
 
 
@@ -53,6 +54,16 @@ class Job:
     frames: list[Frame] = field(default_factory=list)
     pages: list[tuple[int, bytes]] = field(default_factory=list)
     newest: Newest = field(default_factory=dict)
+
+
+def due(machine: int, rows: int, blobs: int) -> bool:
+    """Whether so many fresh samples, in so many fresh rows, are worth a compaction of a machine.
+
+    From half of the most on, by the machine's number (Weyl's sequence): machines that are heard
+    alike come due one after the other, where hundreds at once would hold up what arrives meanwhile.
+    """
+    share = 0.5 + 0.5 * (machine * _GOLDEN % 1.0)
+    return rows >= share * DUE_ROWS or blobs >= share * DUE_BLOBS
 
 
 def page_id(signal: int, level: int, start_ns: int) -> int:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from cloud.telemetry import compaction, fresh
-from cloud.telemetry.compaction import DUE_BLOBS, DUE_ROWS, SMALL_ROWS, Job
+from cloud.telemetry.compaction import SMALL_ROWS, Job
 from cloud.telemetry.database import MACHINE_BITS
 from cloud.telemetry.fresh import Group
 from cloud.telemetry.lots import Lot, Part
@@ -118,5 +118,5 @@ def lot_of(names: Names, name: str, groups: list[Group]) -> Lot:
 def framable(names: Names, lot: Lot) -> bool:
     """Whether a lot, with what is already fresh of its machine, makes frames worth having."""
     machine = names.known(lot.machine)
-    small = machine is not None and machine.rows < DUE_ROWS and machine.blobs < DUE_BLOBS
+    small = machine is not None and not compaction.due(lot.machine, machine.rows, machine.blobs)
     return lot.rows >= FRAMED_ROWS and small

@@ -17,7 +17,7 @@ from typing import Final
 from cloud.errors import StoreBusy, StoreCorrupt, StoreError, StoreFull
 from cloud.telemetry import compaction, fresh, upkeep
 from cloud.telemetry.checkpoints import Checkpoints
-from cloud.telemetry.compaction import DUE_BLOBS, DUE_ROWS, SMALL_ROWS, Job
+from cloud.telemetry.compaction import SMALL_ROWS, Job
 from cloud.telemetry.compactor import Compactor
 from cloud.telemetry.database import BUSY_MS, open_reader, open_writer, transaction, translated
 from cloud.telemetry.gathering import HELD_BYTES, HOLD_S, Gathered, Load, framable, lot_of, packed
@@ -206,7 +206,7 @@ class SqliteTelemetry(SqliteReading):
 
     def _due(self, number: int) -> bool:
         machine = self._names.known(number)
-        due = machine is not None and (machine.rows >= DUE_ROWS or machine.blobs >= DUE_BLOBS)
+        due = machine is not None and compaction.due(number, machine.rows, machine.blobs)
         if due:
             self._compactor.due(number)
         return due
