@@ -129,7 +129,7 @@ class KeptFile:
             raise OutboxCorrupt(f"{error}, {FAULTS} times in a row") from error.__cause__
 
     def _open(self) -> None:
-        prepare(self._db, self.quota, self.SYNCHRONOUS)
+        prepare(self._db, self.quota, self.SYNCHRONOUS, self._reserve)
         self.numbers.load(self._db, self._lost.read())
         self._n = self.numbers.boot(self.boot)
         self.bytes = rows.size(self._db)

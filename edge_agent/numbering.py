@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from edge_agent import sums
 from edge_agent.lost_file import Lost
 from edge_agent.outbox_file import RANK, Dropped, joined
 
@@ -32,9 +33,13 @@ class Numbering:
         `sqlite3.DatabaseError`: a number is none.
         """
         self.boots |= {boot: n for n, boot in db.execute("SELECT n, boot FROM boots")}
-        for boot, rank, following, received in db.execute("SELECT * FROM counters"):
+        names = {n: boot for boot, n in self.boots.items()}
+        for boot, rank, following, received, said in db.execute("SELECT * FROM counters"):
             if not (isinstance(following, int) and isinstance(received, int)):
                 raise sqlite3.DatabaseError("a counter is no number")
+            right = sums.of_counter(names.get(boot, ""), boot, rank, following, received)
+            if not sums.fits(said, right):
+                raise sqlite3.DatabaseError("a counter contradicts its checksum")
             self.following[boot, rank] = following
             self.received[boot, rank] = received
         self.miss_all(page)
@@ -46,6 +51,12 @@ class Numbering:
             if lost.first >= self.following.get(place, 0):  # else the gap was noted after all
                 self.following[place] = lost.last + 1
                 self.unwritten.append(Dropped(*place, lost.first, lost.last, lost.reason))
+
+    def counter(self, place: Key) -> tuple[int, int, int, int, int]:
+        """Return a stream's counters as a row of the file."""
+        row = (*place, self.following[place], self.received.get(place, -1))
+        name = next(boot for boot, n in self.boots.items() if n == place[0])
+        return (*row, sums.of_counter(name, *row))
 
     def take(self, boot: int, rank: int, samples: int) -> int:
         """Give numbers to samples; return the first."""

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from edge_agent.errors import OutboxCorrupt, OutboxError, OutboxGone
-from edge_agent.reserve import PAGE, Quota
+from edge_agent.reserve import PAGE, Quota, Reserve
 from models.contract.messages import STREAMS
 
 #: stream -> rank; 0 is the most important
@@ -20,6 +20,7 @@ UNREADABLE: Final = frozenset(
     {sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ, sqlite3.SQLITE_IOERR_CORRUPTFS}
 )
 VERSION: Final = 1
+SUMMED: Final = ("counters", "batches", "gaps")  #: tables whose rows have a checksum
 SCHEMA: Final = f"""
 CREATE TABLE IF NOT EXISTS boots (n INTEGER PRIMARY KEY, boot TEXT NOT NULL UNIQUE);
 CREATE TABLE IF NOT EXISTS births (
@@ -28,16 +29,17 @@ CREATE TABLE IF NOT EXISTS births (
 );
 CREATE TABLE IF NOT EXISTS counters (
   boot INTEGER NOT NULL, stream INTEGER NOT NULL, next INTEGER NOT NULL, hwm INTEGER NOT NULL,
-  PRIMARY KEY (boot, stream)
+  crc INTEGER, PRIMARY KEY (boot, stream)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS batches (
   id INTEGER PRIMARY KEY, boot INTEGER NOT NULL, stream INTEGER NOT NULL, seq INTEGER NOT NULL,
-  count INTEGER NOT NULL, at_ns INTEGER NOT NULL, payload BLOB NOT NULL
+  count INTEGER NOT NULL, at_ns INTEGER NOT NULL, payload BLOB NOT NULL,
+  crc INTEGER
 );
 CREATE UNIQUE INDEX IF NOT EXISTS batches_by_number ON batches (stream, boot, seq);
 CREATE TABLE IF NOT EXISTS gaps (
   boot INTEGER NOT NULL, stream INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
-  reason TEXT NOT NULL, PRIMARY KEY (boot, stream, first)
+  reason TEXT NOT NULL, crc INTEGER, PRIMARY KEY (boot, stream, first)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS aside (
   id INTEGER PRIMARY KEY, boot TEXT NOT NULL, stream TEXT NOT NULL, seq INTEGER NOT NULL,
@@ -149,8 +151,13 @@ def connect(path: Path | None) -> sqlite3.Connection:
     return sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
 
 
-def prepare(db: sqlite3.Connection, quota: Quota, synchronous: str) -> None:
-    """Set the file's limits and how it is written, and begin its tables where it is new."""
+def prepare(
+    db: sqlite3.Connection, quota: Quota, synchronous: str, reserve: Reserve | None = None
+) -> None:
+    """Set the file's limits and how it is written, and begin its tables where it is new.
+
+    Tables of earlier versions get the checksums' column; on a full disk the `reserve` goes for it.
+    """
     for pragma in (
         f"page_size={PAGE}",
         "auto_vacuum=INCREMENTAL",  # so that `tend` can give room back to a full disk
@@ -166,6 +173,28 @@ def prepare(db: sqlite3.Connection, quota: Quota, synchronous: str) -> None:
         db.execute(f"PRAGMA {pragma}").fetchall()
     if not db.execute("PRAGMA user_version").fetchone()[0]:
         db.executescript(SCHEMA)
+    for table in SUMMED:
+        if not has_sums(db, table):
+            add = f"ALTER TABLE {table} ADD COLUMN crc INTEGER"
+            try:
+                db.execute(add)
+            except sqlite3.OperationalError as error:
+                if not (is_full(error) and reserve and reserve.release()):
+                    raise
+                db.execute(add)
+
+
+def has_sums(db: sqlite3.Connection, table: str) -> bool:
+    """Whether a table's rows have a checksum."""
+    return any(row[1] == "crc" for row in db.execute(f"PRAGMA table_info({table})"))
+
+
+def sum_column(db: sqlite3.Connection, table: str) -> str:
+    """Return the column of a table's checksums; rows of earlier versions have none."""
+    try:
+        return "crc" if has_sums(db, table) else "NULL"
+    except sqlite3.DatabaseError:
+        return "crc"
 
 
 @contextlib.contextmanager
@@ -234,10 +263,10 @@ def faults(path: Path | None) -> Iterator[None]:
     try:
         yield
     except (sqlite3.OperationalError, OSError, MemoryError) as error:
-        if _code(error) in UNREADABLE:
+        if _code(error) in UNREADABLE or "not decode" in str(error):
             raise OutboxCorrupt(f"{path} cannot be read: {error}") from error
         raise OutboxError(f"{path}: {str(error) or 'out of memory'}") from error
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter: what SQLite says of damage
         raise OutboxCorrupt(f"{path} is not a readable outbox: {error}") from error
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any, Final, NamedTuple
 
+from edge_agent import sums
 from edge_agent.numbering import Numbering
 from edge_agent.outbox_file import Dropped, Entry, Place, Stored
 from models.contract.messages import STREAMS, Gap
@@ -12,8 +13,17 @@ from models.contract.messages import STREAMS, Gap
 _BATCH: Final = "WHERE stream = ? AND boot = ?"
 _UP_TO: Final = f"FROM batches {_BATCH} AND seq <= ? AND seq + count - 1 <= ?"
 _STORED: Final = (
-    "SELECT boots.boot, seq, count, payload, n FROM batches JOIN boots ON n = batches.boot WHERE "
+    "SELECT boots.boot, stream, seq, count, at_ns, payload, n, crc FROM batches, boots"
+    " WHERE n = batches.boot AND "
 )
+_INTO_BATCHES: Final = (
+    "INTO batches (boot, stream, seq, count, at_ns, payload, crc) VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
+_COUNTER: Final = (
+    "SELECT boots.boot, next, hwm, crc FROM counters JOIN boots ON n = counters.boot"
+    " WHERE counters.boot = ? AND stream = ?"
+)
+_RECEIPTED: Final = "UPDATE counters SET hwm = ?, crc = ? WHERE stream = ? AND boot = ?"
 _ROW: Final = "SELECT id, boot, stream, seq, count, length(payload) FROM batches "
 #: of boot n, what must be gone before the boot itself may go
 _LEFT: Final = (
@@ -35,19 +45,14 @@ class Row(NamedTuple):
 
 def insert(db: sqlite3.Connection, boot: int, entries: Iterable[Entry]) -> None:
     """Store batches of a boot."""
-    db.executemany(
-        "INSERT INTO batches (boot, stream, seq, count, at_ns, payload) VALUES (?, ?, ?, ?, ?, ?)",
-        [(boot, e.rank, e.seq, e.samples, e.at_ns, e.payload) for e in entries],
-    )
+    db.executemany(f"INSERT {_INTO_BATCHES}", [(boot, *e, sums.of_batch(boot, e)) for e in entries])
 
 
 def take_over(db: sqlite3.Connection, boot: int, entry: Entry) -> bool:
     """Store a batch of a damaged file; return False where its number is stored already."""
     return bool(
         db.execute(
-            "INSERT OR IGNORE INTO batches (boot, stream, seq, count, at_ns, payload)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
-            (boot, *entry),
+            f"INSERT OR IGNORE {_INTO_BATCHES}", (boot, *entry, sums.of_batch(boot, entry))
         ).rowcount
     )
 
@@ -64,13 +69,8 @@ def write(db: sqlite3.Connection, numbers: Numbering, boots: AbstractSet[int]) -
         if n in changed:
             begin(db, n, boot)
     db.executemany(
-        "INSERT INTO counters VALUES (?, ?, ?, ?)"
-        " ON CONFLICT (boot, stream) DO UPDATE SET next = excluded.next",
-        [
-            (*place, n, numbers.received.get(place, -1))
-            for place, n in numbers.following.items()
-            if place[0] in changed
-        ],
+        "INSERT OR REPLACE INTO counters VALUES (?, ?, ?, ?, ?)",
+        [numbers.counter(place) for place in numbers.following if place[0] in changed],
     )
     note(db, numbers.unwritten)
 
@@ -79,14 +79,13 @@ def note(db: sqlite3.Connection, drops: Iterable[Dropped]) -> None:
     """Store gaps; one that follows on another of the same reason makes that longer."""
     for boot, rank, first, last, reason in drops:
         longer = db.execute(
-            "UPDATE gaps SET last = ? WHERE boot = ? AND stream = ? AND last = ? AND reason = ?",
-            (last, boot, rank, first - 1, reason),
+            "SELECT first FROM gaps WHERE boot = ? AND stream = ? AND last = ? AND reason = ?",
+            (boot, rank, first - 1, reason),
+        ).fetchone()
+        gap = (boot, rank, longer[0] if longer else first, last, reason)
+        db.execute(
+            "INSERT OR REPLACE INTO gaps VALUES (?, ?, ?, ?, ?, ?)", (*gap, sums.of_gap(*gap))
         )
-        if not longer.rowcount:
-            db.execute(
-                "INSERT OR REPLACE INTO gaps VALUES (?, ?, ?, ?, ?)",
-                (boot, rank, first, last, reason),
-            )
 
 
 def drop(db: sqlite3.Connection, rows: Iterable[Row], reason: str) -> None:
@@ -140,7 +139,11 @@ def forget(db: sqlite3.Connection, boot: int, rank: int, hwm: int) -> int:
     size = db.execute(f"SELECT total(length(payload)) {_UP_TO}", numbers).fetchone()[0]
     db.execute(f"DELETE {_UP_TO}", numbers)
     db.execute("DELETE FROM gaps WHERE stream = ? AND boot = ? AND last <= ?", (rank, boot, hwm))
-    db.execute("UPDATE counters SET hwm = ? WHERE stream = ? AND boot = ?", (hwm, rank, boot))
+    for name, following, before, said in db.execute(_COUNTER, (boot, rank)).fetchall():
+        if not sums.fits(said, sums.of_counter(name, boot, rank, following, before)):
+            raise sqlite3.DatabaseError(f"a counter of {name} contradicts its checksum")
+        check = sums.of_counter(name, boot, rank, following, hwm)
+        db.execute(_RECEIPTED, (hwm, check, rank, boot))
     return int(size)
 
 
@@ -164,23 +167,39 @@ def move_aside(db: sqlite3.Connection, boot: str, row: Row, reason: str, keep: i
 
 
 def stored(db: sqlite3.Connection, stream: str, condition: str, *values: Any) -> list[Stored]:
-    """Return whole batches of a stream. `condition` is SQL of ours, `values` go into it."""
-    return [
-        Stored(
-            boot=boot, stream=stream, seq=seq, samples=samples, payload=payload, place=Place(n, seq)
+    """Return whole batches of a stream. `condition` is SQL of ours, `values` go into it.
+
+    `sqlite3.DatabaseError`: one is not as it was written.
+    """
+    found = []
+    for boot, rank, seq, samples, at_ns, payload, n, said in db.execute(
+        _STORED + condition, values
+    ):
+        sound = isinstance(payload, bytes) and sums.fits(
+            said, sums.of_batch(n, Entry(rank, seq, samples, at_ns, payload))
         )
-        for boot, seq, samples, payload, n in db.execute(_STORED + condition, values)
-    ]
+        if not sound:
+            raise sqlite3.DatabaseError(f"batch {boot} {stream} {seq} contradicts its checksum")
+        place = Place(n, seq)
+        found.append(
+            Stored(boot=boot, stream=stream, seq=seq, samples=samples, payload=payload, place=place)
+        )
+    return found
 
 
 def gaps(db: sqlite3.Connection, limit: int) -> list[Gap]:
-    """Return stored gaps, one message for each boot, stream and reason."""
+    """Return stored gaps, one message for each boot, stream and reason.
+
+    `sqlite3.DatabaseError`: one is not as it was written.
+    """
     ranges: dict[tuple[str, int, str], list[tuple[int, int]]] = {}
-    for boot, rank, first, last, reason in db.execute(
-        "SELECT boots.boot, stream, first, last, reason FROM gaps JOIN boots ON n = gaps.boot"
-        " ORDER BY n, stream, first LIMIT ?",
+    for boot, n, rank, first, last, reason, said in db.execute(
+        "SELECT boots.boot, n, stream, first, last, reason, crc FROM gaps"
+        " JOIN boots ON n = gaps.boot ORDER BY n, stream, first LIMIT ?",
         (limit,),
     ):
+        if not sums.fits(said, sums.of_gap(n, rank, first, last, reason)):
+            raise sqlite3.DatabaseError(f"a gap of {boot} contradicts its checksum")
         ranges.setdefault((boot, rank, reason), []).append((first, last))
     return [
         Gap(boot=boot, stream=STREAMS[rank], ranges=tuple(found), reason=reason)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from edge_agent import outbox_rows as rows
+from edge_agent import sums
 from edge_agent.lost_file import Lost
 from edge_agent.numbering import Key, Numbering
 from edge_agent.outbox_file import (
@@ -26,6 +27,7 @@ from edge_agent.outbox_file import (
     connect_alone,
     is_fault,
     joined,
+    sum_column,
     transaction,
 )
 from models.contract import codec, topics
@@ -192,8 +194,13 @@ def _learn(old: sqlite3.Connection, known: Numbering) -> None:
     for n, boot in _read(old, "boots", "n, boot", 1):
         if _numbers(n) and isinstance(boot, str):
             _agrees(known, n, boot)
-    for n, rank, following, received in _read(old, "counters", "boot, stream, next, hwm", 2):
-        if _numbers(n, rank) and rank < len(STREAMS):
+    names = {n: boot for boot, n in known.boots.items()}
+    columns = f"boot, stream, next, hwm, {sum_column(old, 'counters')}"
+    for n, rank, following, received, said in _read(old, "counters", columns, 2):
+        sound = n not in names or sums.fits(
+            said, sums.of_counter(names[n], n, rank, following, received)
+        )
+        if sound and _numbers(n, rank) and rank < len(STREAMS):
             if _numbers(following):
                 known.following.setdefault((n, rank), following)
             if received == -1 or _numbers(received):
@@ -239,7 +246,8 @@ def _batches(
     wide ranges first. Ids of rows that are not sound say nothing, so SQLite must not stop at them.
     A page that holds another's content gives rows twice.
     """
-    query = "SELECT id, boot, stream, seq, count, at_ns, payload FROM batches WHERE id"
+    columns = f"id, boot, stream, seq, count, at_ns, payload, {sum_column(db, 'batches')}"
+    query = f"SELECT {columns} FROM batches WHERE id"  # noqa: S608  our words
     ranges, misses = deque(_ranges(db)), 0
     while ranges and misses < MISSES:
         low, high = ranges.popleft()
@@ -294,7 +302,7 @@ def _copy_batches(
     sound = _batches(old, lambda row: _is_sound(row, known, sure))
     while group := list(itertools.islice(sound, TOGETHER)):
         with transaction(db) if db else contextlib.nullcontext():
-            for n, rank, seq, count, at_ns, payload in group:
+            for n, rank, seq, count, at_ns, payload, _ in group:
                 if db is None or rows.take_over(db, n, Entry(rank, seq, count, at_ns, payload)):
                     _add(spans[n, rank], seq, seq + count - 1)
     return spans
@@ -302,7 +310,7 @@ def _copy_batches(
 
 def _is_sound(row: tuple[Any, ...], known: Numbering, sure: dict[Key, int]) -> bool:
     """Whether a batch says of itself what its row says."""
-    n, rank, seq, count, at_ns, payload = row
+    n, rank, seq, count, at_ns, payload, check = row
     if not (_numbers(n, rank, seq, count) and isinstance(at_ns, int) and rank < len(STREAMS)):
         return False
     try:
@@ -314,6 +322,7 @@ def _is_sound(row: tuple[Any, ...], known: Numbering, sure: dict[Key, int]) -> b
         and isinstance(said, Batch)
         and said.boot is not None
         and (said.seq, said.count) == (seq, count)
+        and sums.fits(check, sums.of_batch(n, Entry(rank, seq, count, at_ns, payload)))
         and seq + count <= sure.get((n, rank), MAX_NUMBER)
         and _agrees(known, n, said.boot)
     )
@@ -329,10 +338,12 @@ def _add(spans: list[tuple[int, int]], first: int, last: int) -> None:
 
 def _gaps(old: sqlite3.Connection, known: Numbering) -> Iterator[Dropped]:
     boots = known.boots.values()
-    for values in _read(old, "gaps", "boot, stream, first, last, reason", 3):
+    columns = f"boot, stream, first, last, reason, {sum_column(old, 'gaps')}"
+    for *values, said in _read(old, "gaps", columns, 3):
         gap = Dropped(*values)
         if (
-            _numbers(*gap[:4])
+            sums.fits(said, sums.of_gap(*gap))
+            and _numbers(*gap[:4])
             and isinstance(gap.reason, str)
             and gap.boot in boots
             and gap.rank < len(STREAMS)

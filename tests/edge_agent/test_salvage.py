@@ -228,7 +228,8 @@ def test_a_counter_that_is_no_number_is_passed_over(tmp_path: Path) -> None:
     filled(path, "boot-one").close()
     with contextlib.closing(sqlite3.connect(path)) as db, db:
         db.execute("UPDATE counters SET hwm = 'x' WHERE stream = 1")
-        db.execute("INSERT INTO gaps VALUES (1, 77, 1, 2, 'full'), (1, 0, 1, 2, x'00')")
+        gaps = "(1, 77, 1, 2, 'full', NULL), (1, 0, 1, 2, x'00', NULL)"
+        db.execute(f"INSERT INTO gaps VALUES {gaps}")
         db.execute("INSERT INTO births VALUES (7, 1, 'd', 'no bytes')")
     spoil(path, leaves(path)[2])
     outbox = Outbox(path, "boot-two", max_bytes=4 * MIB)
