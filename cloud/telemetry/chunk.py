@@ -22,7 +22,9 @@ from cloud.telemetry.rollup import FIRST_NS, MAX_NS, START, Partials
 from models.life.compiled import kept
 
 LEVEL: Final = 1
+LARGEST: Final = 64 << 20  #: bytes that a blob may claim to unpack to; ours have 0.6 MB a column
 QUICK_LEVEL: Final = -1  #: of roll-ups, which are few bytes and written often
+MOST_ROWS: Final = 1 << 20  #: that a frame may claim; ours have 8,192
 _CRC: Final = struct.Struct("<I")
 _STATED: Final = 1
 _NO_STATES: Final = np.zeros(0, np.uint8)
@@ -59,11 +61,44 @@ def unseal(blob: bytes, where: str) -> NDArray[np.uint8]:
     """Check and decompress. `where` names file and row for `StoreCorrupt`."""
     body = memoryview(blob)[_CRC.size :]
     if len(blob) < _CRC.size or zlib.crc32(body) != _CRC.unpack_from(blob)[0]:
-        raise StoreCorrupt(
-            f"{where}: the bytes contradict their checksum. Restore the file from a backup, or "
-            "erase this machine's readings"
-        )
-    return np.frombuffer(_engines.unpack.decompress(body), np.uint8)
+        raise contradicts(where)
+    try:
+        if zstandard.frame_content_size(body) > LARGEST:
+            raise contradicts(where)
+        return np.frombuffer(_engines.unpack.decompress(body, LARGEST), np.uint8)
+    except zstandard.ZstdError as error:
+        raise contradicts(where) from error
+
+
+def contradicts(where: str) -> StoreCorrupt:
+    """Return the error of bytes that are not as they were written."""
+    return StoreCorrupt(
+        f"{where}: the bytes contradict their checksum. Restore the file from a backup, or "
+        "erase this machine's readings"
+    )
+
+
+def _must_end(end: int, raw: NDArray[np.uint8], rows: int, where: str) -> None:
+    """See that a kernel will find all it wants: how many rows there are stands elsewhere."""
+    if end != len(raw) or rows > MOST_ROWS:
+        raise contradicts(where)
+
+
+def _end_of_ints(raw: Any, at: int, n: int) -> int:
+    """Return the place behind packed int64 numbers, -1 where a head is not whole."""
+    if n == 0 or at < 0:
+        return at
+    return at + 26 + int(raw[at + 1]) * n if at + 26 <= len(raw) else -1
+
+
+def _end_of_floats(raw: Any, at: int, n: int) -> int:
+    """Return the place behind packed float64 numbers, -1 where a head is not whole."""
+    if n == 0:
+        return at
+    if at + 7 > len(raw):
+        return -1
+    odd = codec.EXCEPTION_BYTES * int.from_bytes(raw[at + 3 : at + 7].tobytes(), "little")
+    return _end_of_ints(raw, at + 7 + odd + (n + 7) // 8 * int(raw[at + 2]), n)
 
 
 @kept
@@ -107,6 +142,9 @@ def pack_column(column: Column, code: str) -> bytes:
 def unpack_column(blob: bytes, rows: int, code: str, where: str) -> Column:
     """Return `pack_column`'s column: float64, int64 or bool."""
     raw = unseal(blob, where)
+    packed_end = _end_of_floats if code in "df" else _end_of_ints
+    stated = len(raw) > 0 and raw[0]
+    _must_end(packed_end(raw, 1, rows) + (rows if stated else 0), raw, rows, where)
     if code in "df":
         values: NDArray[np.generic] = np.empty(rows, np.float64)
         end = codec.unpack_floats(raw, 1, values)
@@ -133,8 +171,12 @@ def pack_numbers(*columns: NDArray[np.int64]) -> bytes:
 
 def unpack_numbers(blob: bytes, rows: int, where: str, columns: int = 1) -> NDArray[np.int64]:
     """Return `pack_numbers`' numbers, shape (columns, rows)."""
-    out = np.empty((columns, rows), np.int64)
     raw = unseal(blob, where)
+    end = 0
+    for _ in range(columns):
+        end = _end_of_ints(raw, end, rows)
+    _must_end(end, raw, rows, where)
+    out = np.empty((columns, rows), np.int64)
     end = 0
     for column in out:
         end = codec.unpack_ints(raw, end, column)

@@ -259,7 +259,8 @@ def prepare_joining(readers: Readers, machine: int) -> Job | None:
 def load(readers: Readers, db: sqlite3.Connection, number: int) -> Table:
     """Read a frame back as a table."""
     row = db.execute(
-        "SELECT layout, rows, times, arrivals, identity FROM frame WHERE id = ?", (number,)
+        "SELECT layout, rows, times, arrivals, identity, start_ns, end_ns FROM frame WHERE id = ?",
+        (number,),
     ).fetchone()
     layout: Layout = readers.layout(db, row[0])
     count = row[1]
@@ -271,8 +272,11 @@ def load(readers: Readers, db: sqlite3.Connection, number: int) -> Table:
         columns.append(column.values.astype(fresh.DTYPES[code], copy=False))
         states.append(column.states)
     sources, seqs = chunk.unpack_numbers(row[4], count, where, 2)
+    times = chunk.unpack_numbers(row[2], count, where)[0]
+    if [*row[5:]] != times[[0, -1]].tolist():
+        raise chunk.contradicts(where)
     rows = Rows(
-        times=chunk.unpack_numbers(row[2], count, where)[0],
+        times=times,
         columns=columns,
         states=states,
         sources=sources,

@@ -14,8 +14,9 @@ from typing import Final
 from cloud.durable import sync
 from cloud.errors import StoreBusy, StoreCorrupt, StoreError, StoreFull
 
-VERSION: Final = 2  #: 1 had no packed columns in `fresh`; such files are gone on with
-_OLDER: Final = (1,)
+#: 1 had no packed columns in `fresh`, 2 no checksum of the position; such files are gone on with
+VERSION: Final = 3
+_OLDER: Final = (1, 2)
 APPLICATION: Final = 0x46577431  #: "FWt1" in the file's header
 BUSY_MS: Final = 5_000
 PAGE_BYTES: Final = 4_096
@@ -27,8 +28,8 @@ COLUMN_BITS: Final = 12
 PAGE_BITS: Final = 20
 
 SCHEMA: Final = """
-CREATE TABLE position (id INTEGER PRIMARY KEY CHECK (id = 0), n INTEGER NOT NULL);
-INSERT INTO position VALUES (0, -1);
+CREATE TABLE position (id INTEGER PRIMARY KEY CHECK (id = 0), n INTEGER NOT NULL, crc INTEGER);
+INSERT INTO position VALUES (0, -1, NULL);
 CREATE TABLE machine (
   id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE,
   arrivals INTEGER NOT NULL DEFAULT 0, raw_from_ns INTEGER, minute_from_ns INTEGER);
@@ -86,6 +87,8 @@ def translated(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise translate(error, path) from error
+    except UnicodeDecodeError as error:  # what SQLite says of a damaged table
+        raise translate(sqlite3.DatabaseError(str(error)), path) from error
 
 
 def open_writer(path: Path, max_bytes: int | None) -> sqlite3.Connection:
@@ -126,7 +129,10 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
     version = db.execute("PRAGMA user_version").fetchone()[0]
     application = db.execute("PRAGMA application_id").fetchone()[0]
     if application == APPLICATION and version in _OLDER:
-        db.execute(f"PRAGMA user_version = {VERSION}")
+        db.executescript(
+            "BEGIN IMMEDIATE; ALTER TABLE position ADD COLUMN crc INTEGER; "
+            f"PRAGMA user_version = {VERSION}; COMMIT;"
+        )
         return
     if (version, application) == (VERSION, APPLICATION):
         return

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from cloud.errors import StoreCorrupt
 from cloud.telemetry import chunk, fresh
 from cloud.telemetry.names import fresh_range
 from cloud.telemetry.readers import Readers
@@ -19,6 +20,15 @@ def runs(readers: Readers, db: sqlite3.Connection, machine: int) -> Iterator[Run
         number: (boot, stream)
         for number, boot, stream in db.execute("SELECT id, boot, stream FROM source")
     }
+
+    def name(source: int) -> tuple[str, str]:
+        if source not in names:
+            raise StoreCorrupt(
+                f"{readers.path}, table source: row {source} is missing; restore the file from a "
+                "backup"
+            )
+        return names[source]
+
     frames = db.execute("SELECT id, rows, identity FROM frame WHERE machine = ?", (machine,))
     for number, rows, blob in frames:
         where = f"{readers.path}, table frame, row {number}"
@@ -26,11 +36,11 @@ def runs(readers: Readers, db: sqlite3.Connection, machine: int) -> Iterator[Run
         breaks = np.flatnonzero((np.diff(sources) != 0) | (np.diff(seqs) != 1)) + 1
         edges = [0, *breaks.tolist(), rows]
         for first, last in pairwise(edges):
-            yield (*names[int(sources[first])], int(seqs[first]), last - first)
+            yield (*name(int(sources[first])), int(seqs[first]), last - first)
     young = db.execute("SELECT id, body FROM fresh WHERE id >= ? AND id < ?", fresh_range(machine))
     for number, body in young:
         for source, seq, count in fresh.runs(body, f"{readers.path}, table fresh, row {number}"):
-            yield (*names[source], seq, count)
+            yield (*name(source), seq, count)
 
 
 def audit(found: Iterable[Run]) -> tuple[dict[tuple[str, str], list[tuple[int, int]]], int]:

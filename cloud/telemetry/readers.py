@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from cloud.errors import StoreBusy, StoreCorrupt
 from cloud.telemetry.database import open_reader, translated
 from cloud.telemetry.fresh import Layout
@@ -61,7 +63,12 @@ class Readers:
             row = db.execute("SELECT spec FROM layout WHERE id = ?", (layout,)).fetchone()
             if row is None:
                 raise StoreCorrupt(f"{self.path}: layout {layout} is missing; restore a backup")
-            found = layout_from(row[0])
+            try:
+                found = layout_from(row[0])
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                raise StoreCorrupt(
+                    f"{self.path}, table layout, row {layout}: {error}; restore a backup"
+                ) from error
             if len(self._layouts) >= LAYOUTS:
                 self._layouts.clear()
             self._layouts[layout] = found

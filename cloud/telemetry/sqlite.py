@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from cloud.errors import StoreBusy, StoreCorrupt, StoreError, StoreFull
-from cloud.telemetry import compaction, fresh, upkeep
+from cloud.telemetry import compaction, fresh, reached, upkeep
 from cloud.telemetry.checkpoints import Checkpoints
 from cloud.telemetry.compaction import SMALL_ROWS, Job
 from cloud.telemetry.compactor import Compactor
@@ -68,7 +68,7 @@ class SqliteTelemetry(SqliteReading):
         self._rest_until = 0.0  #: until then readers do not try to store what is held
         with translated(path):
             self._last = open_reader(path)  #: keeps the log as it is while the writer closes
-            self._position: int = self._last.execute("SELECT n FROM position").fetchone()[0]
+            self._position = reached.read(self._last, path)
         self._checkpoints.begin(self._db)
         self._erase_hidden()
         self._if_possible(self._checkpoints.empty)
@@ -161,7 +161,7 @@ class SqliteTelemetry(SqliteReading):
             late = [lot for lot in load.framed if not self._framed(load, lot)]
             rows = [*load.packed(), *(row for lot in late for row in packed(lot))]
             self._db.executemany("INSERT INTO fresh VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
-            self._db.execute("UPDATE position SET n = ?", (load.position,))
+            reached.write(self._db, load.position)
         self._compactor.committed()
         return late
 

@@ -104,6 +104,7 @@ def test_a_file_from_before_packing_is_gone_on_with(
         store.close()
     db = sqlite3.connect(path)
     db.execute("PRAGMA user_version = 1")
+    db.execute("ALTER TABLE position DROP COLUMN crc")
     db.close()
     store = SqliteTelemetry(path, background=False)
     store.write([block(T0 + np.arange(150, 300), {"a": values[150:]}, n=1, seq=150)], 1)
@@ -112,5 +113,5 @@ def test_a_file_from_before_packing_is_gone_on_with(
         store.compact()
     store.close()
     db = sqlite3.connect(path)
-    assert db.execute("PRAGMA user_version").fetchone()[0] == 2
+    assert db.execute("PRAGMA user_version").fetchone()[0] == 3
     db.close()

@@ -2,14 +2,17 @@
 
 import sqlite3
 import threading
+import zlib
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
+import zstandard
 
 from cloud.errors import StoreBusy, StoreCorrupt, StoreFull
-from cloud.telemetry import upkeep
+from cloud.telemetry import chunk, upkeep
 from cloud.telemetry.checks import EVER, MANY, SECOND_NS, T0, agree_buckets, block
 from cloud.telemetry.compaction import DUE_ROWS
 from cloud.telemetry.identity import audit
@@ -291,6 +294,41 @@ def test_a_damaged_row_is_named(tmp_path: Path, table: str, column: str, compact
     with pytest.raises(StoreCorrupt, match=rf"t\.db, table {table}, row {number}: .*checksum"):
         store.series(PUMP, "temp", *EVER, MANY)
     store.close()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE position SET n = n + 1024",
+        "UPDATE frame SET rows = rows + 65536",
+        "UPDATE frame SET rows = rows - 1",
+        "UPDATE layout SET spec = replace(spec, '[', '{')",
+        "DELETE FROM source",
+    ],
+)
+def test_a_number_that_changed_is_not_believed(tmp_path: Path, change: str) -> None:
+    with closing(quiet(tmp_path)) as store:
+        store.write([minutes(0, 0, 500)], 0)
+        store.compact()
+    with closing(sqlite3.connect(tmp_path / "t.db")) as db, db:
+        assert db.execute(change).rowcount
+    with pytest.raises(StoreCorrupt, match=r"t\.db"):
+        read_all(tmp_path)
+
+
+def read_all(path: Path) -> None:
+    with closing(quiet(path)) as store:
+        store.series(PUMP, "temp", *EVER, MANY)
+        list(store.identities(PUMP))
+
+
+def test_a_blob_that_claims_gigabytes_is_refused() -> None:
+    body = zstandard.ZstdCompressor().compress(bytes(chunk.LARGEST + 1))
+    assert len(body) < 1 << 14
+    unsized = zstandard.ZstdCompressor(write_content_size=False).compress(bytes(chunk.LARGEST + 1))
+    for one in (body, unsized):
+        with pytest.raises(StoreCorrupt, match="here"):
+            chunk.unseal(zlib.crc32(one).to_bytes(4, "little") + one, "here")
 
 
 def test_a_full_store_says_so_and_keeps_what_it_has(tmp_path: Path) -> None:
