@@ -217,8 +217,9 @@ def _figures(one: Set, folds: list[dict[str, Any]], without: frozenset[str]) -> 
         names = folds[0][part]
         found[part] = {peer: scored(lines(part, peer, folds), runs, one) for peer in names}
     if one.censored:
-        every = {peer: lines("whole", peer, folds) for peer in folds[0]["whole"]}
-        found["ends"] = life_ends.figures(every, read(runs).runs, read(DATA / one.censored).runs)
+        parts = ({peer: lines(part, peer, folds) for peer in names} for part in ("whole", "cut"))
+        censored = read(DATA / one.censored).runs
+        found["ends"] = life_ends.figures(*parts, read(runs).runs, censored)
     return found | details(lines("whole", "forewarn", folds), read(runs).runs, one)
 
 

@@ -110,27 +110,37 @@ def _points(found: dict[str, dict[str, Any]]) -> str:
 def _ends(ends: dict[str, Any]) -> str:
     low, middle, high = ends["pressures"]
     lines = [
-        "### Filters at ends like those of filters that were replaced early",
+        "### Filters at the ends of runs that were stopped",
         "",
-        "How long a filter that was replaced would have lasted is not in the recordings. So each "
-        "run to failure is cut where its pressure (median of 2 s) first is as that of each of the "
-        f"censored runs at its end: {low:.0f}, {middle:.0f} and {high:.0f} Pa at 10, 50 and 90 % "
-        f"of them (the limit is 600 Pa); {ends['cuts']} forecasts. Beside it the last of lives.",
+        "The recordings' target of 3.2 / 4.3 s (mean error / RMSE) is of the last point of runs "
+        "that were stopped before they failed: one forecast a run, at its last row. How long those "
+        "would have lasted is not in the recordings, so it cannot be scored here by that very "
+        "definition. In its place each run to failure is cut where its pressure (median of 2 s) "
+        "first is as that of each of the runs here that were stopped, at its end: "
+        f"{low:.0f}, {middle:.0f} and {high:.0f} Pa at 10, 50 and 90 % of them (the limit is "
+        f"600 Pa); {ends['cuts']} forecasts. Beside it stand the scorer's own cuts, one at a "
+        "random age of each run, and the last of lives. In brackets is the interval of the mean "
+        "error: some twenty runs tell it to a quarter.",
         "",
         "| Mean error / RMSE, s | " + " | ".join(PEERS) + " |",
         "|" + "---|" * (len(PEERS) + 1),
     ]
     last = [f"in the last {late:g} s" for late in LATE]
     last += [f"in the last {share:.0%} of lives" for share in SHARES]
-    for k, what in enumerate(("at such ends", *last)):
-        cells = [f"{ends[p][k][0]:.2f} / {ends[p][k][1]:.2f}" for p in PEERS]
-        lines.append(f"| {what} | " + " | ".join(cells) + " |")
+    what = ("at such ends", "at the scorer's cuts", *last, "at the last row of lives")
+    for k, where in enumerate(what):
+        cells = []
+        for peer in PEERS:
+            mean, least, most, rmse = ends[peer][k]
+            cells.append(f"{mean:.2f} ({least:.2f} … {most:.2f}) / {rmse:.2f}")
+        lines.append(f"| {where} | " + " | ".join(cells) + " |")
     lines += [
         "",
-        "Target at the true ends of other censored runs: 3.2 / 4.3 s; LightGBM is quoted with a "
-        "mean error of 4.3 s there, mean life with 10.7 s. Where those ends lie is not stated. "
-        "LightGBM comes to that in the last 10 s of lives here, mean life in about the last 30: "
-        "the target can be told to be met or missed by no cut of these recordings.",
+        "In the last 10 s of lives the target is met, in the last 20 s it is missed by less than "
+        "can be told with so few runs, and from 30 s on, at random ages and at the pressures above "
+        "it is missed. LightGBM is quoted with 4.3 s at the true ends, which it comes to in the "
+        "last 10 s here; mean life with 10.7 s, which does not tell where they lie: it is equally "
+        "wrong at every row of a run until its date has passed.",
     ]
     return "\n".join(lines)
 

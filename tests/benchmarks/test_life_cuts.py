@@ -4,7 +4,7 @@ import msgspec
 import numpy as np
 
 from benchmarks.evaluation import life_cuts, life_spread
-from benchmarks.evaluation.life_ends import sudden
+from benchmarks.evaluation.life_ends import figures, size, sudden
 from models.life.learned.bands import Bands
 from models.life.learned.runs import Runs
 
@@ -44,6 +44,35 @@ def test_a_unit_is_sudden_by_its_last_step_and_only_if_it_failed() -> None:
         failed=np.array([True, True, False, True, True]),
     )
     assert sudden(runs, "battery_v", 0.7) == {"fell"}
+
+
+def test_ends_are_where_the_pressure_is_as_where_runs_were_stopped() -> None:
+    runs, stopped = (
+        Runs(
+            units=tuple("ab"[:units]),
+            starts=np.arange(units + 1) * 40,
+            time=np.tile(np.arange(40.0), units),
+            values=np.repeat([0.0, height] * units, 20).reshape(-1, 1),
+            signals=("differential_pressure_pa",),
+            failed=np.full(units, failed),
+        )
+        for units, height, failed in ((2, 500.0, True), (1, 400.0, False))
+    )
+    missed = {"a": 1.0, "b": 3.0}
+    every = [f"{u},{t},0,{39 - t + missed[u]},0" for u in missed for t in range(40)]
+    cut = [line for line in every if line.startswith(("a,5,", "b,7,"))]
+    found = figures({"ours": every}, {"ours": cut}, runs, stopped)
+    assert found["cuts"] == 2  # a run each, at the first row whose median is over 400
+    assert found["ours"] == [(2.0, 1.0, 3.0, np.sqrt(5.0))] * 9
+
+
+def test_the_interval_of_a_mean_error_is_of_units_not_of_rows() -> None:
+    unit = np.repeat(np.arange(20), 500)
+    error = np.where(unit % 2, 1.0, -3.0)
+    mean, least, most, _ = size(unit, error)
+    assert mean == 2.0
+    assert 1.4 < least < 1.7  # of 20 units: a mean's standard deviation is .22, of rows .01
+    assert 2.3 < most < 2.6
 
 
 def test_widths_of_folds_are_compared_at_the_forecasts_of_all() -> None:
