@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import ClassVar, Final
 
 from edge_agent import outbox_rows as rows
+from edge_agent.aside import beside, bound
 from edge_agent.errors import OutboxCorrupt, OutboxError, OutboxGone
 from edge_agent.lost_file import LostFile
 from edge_agent.numbering import Numbering
@@ -31,11 +32,17 @@ from edge_agent.reserve import Quota, Reserve
 from edge_agent.salvage import exchange, make
 from models.contract import codec
 from models.contract.messages import Birth, Gap
+from models.counts import counted
 
 KEPT_BIRTHS: Final = 32  #: dictionaries of one boot; a signal more is a dictionary more
 GAPS: Final = 4096  #: ranges declared at once
 FAULTS: Final = 10  #: writes in a row that the disk fails before another file is tried
 log = logging.getLogger(__name__)
+
+
+def lost_page(path: Path) -> Path:
+    """Return where what an outbox lost is noted beside it."""
+    return beside(path, ".lost")
 
 
 class KeptFile:
@@ -60,6 +67,7 @@ class KeptFile:
         self.bytes = 0  #: of the payloads of all batches
         self.noted = 0  #: samples whose gap was noted since the start
         self.mended: str | None = None  #: what was done about a damaged file, until it is told
+        self.aside_deleted = 0  #: damaged files set aside that were deleted since the start
         self._birth: Birth | None = None
         self._faults = 0  #: writes in a row that the disk failed
         self._disk_full = False
@@ -70,11 +78,12 @@ class KeptFile:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 self._reserve = Reserve(path.with_name(path.name + ".reserve"), self.quota.reserve)
                 exchange(path, boot)  # that of a start that was killed
-            self._lost = LostFile(path and path.with_name(path.name + ".lost"), boot)
+            self._lost = LostFile(path and lost_page(path), boot)
             self._db = connect(path)
             try:
                 self._open_or_renew()
                 self.tend()
+                self._bound_aside()
             except BaseException:
                 self._db.close()
                 raise
@@ -120,6 +129,16 @@ class KeptFile:
                 raise
             if self._birth:
                 self.remember(self._birth)
+            self._bound_aside()
+
+    def _bound_aside(self) -> None:
+        """Delete old files that were set aside, and say so with what was mended."""
+        if self.path is None:
+            return
+        deleted = sum(bound(path, self.quota.total) for path in (self.path, lost_page(self.path)))
+        self.aside_deleted += deleted
+        if self.mended and deleted:
+            self.mended += f"; {counted(deleted, 'older such file')} deleted"
 
     def _failed(self, error: OutboxError) -> None:
         """Count a write that the disk failed: `OutboxCorrupt` for as many as `FAULTS` in a row."""

@@ -18,6 +18,7 @@ from typing import Any, Final, NamedTuple
 
 from edge_agent import outbox_rows as rows
 from edge_agent import sums
+from edge_agent.aside import ENDS, beside, kept, remove
 from edge_agent.lost_file import Lost
 from edge_agent.numbering import Key, Numbering
 from edge_agent.outbox_file import (
@@ -43,7 +44,6 @@ UNBOUNDED: Final = 0xFFFFFFFE  #: pages; what waited stays also where `max_mb` w
 _BATCH: Final = topics.parse("pm/1/a.b/up/t/live")
 _BIRTH: Final = topics.parse("pm/1/a.b/up/birth")
 _IDS: Final = "SELECT id FROM batches INDEXED BY batches_by_number ORDER BY "
-ENDS: Final = ("-wal", "-shm", "")  #: of the files of one database, itself last
 log = logging.getLogger(__name__)
 
 Spans = dict[Key, list[tuple[int, int]]]  #: ranges of numbers
@@ -73,7 +73,7 @@ def make(
         OSError, sqlite3.Error: not even the latter can be written, or the disk fails the copy;
             nothing has changed.
     """
-    if _ready(path).exists():
+    if ready(path).exists():
         return None
     try:
         numbers, lost = _write(path, prepare, known.copy(), page, whole=True)
@@ -84,9 +84,9 @@ def make(
         log.error("what waits in %s cannot be copied: %s", path, error)
         numbers, lost = _write(path, prepare, known.copy(), page, whole=False)
         words = f"was damaged and could not be copied ({error})"
-    _remove(_kept(path, boot))
-    path.with_name(path.name + ".new").rename(_ready(path))
-    text = f"outbox {words}, kept as {_kept(path, boot).name}; {lost} readings declared as lost"
+    remove(kept(path, boot))
+    path.with_name(path.name + ".new").rename(ready(path))
+    text = f"outbox {words}, kept as {kept(path, boot).name}; {lost} readings declared as lost"
     return Made(numbers, text)
 
 
@@ -96,31 +96,19 @@ def exchange(path: Path, boot: str) -> None:
     Killed at any moment, the same again ends it. The old file is kept as `NAME.unreadable-BOOT`,
     instead of one from the same start.
     """
-    if not _ready(path).exists():
+    if not ready(path).exists():
         return
     _sync(path.parent)
     for end in ENDS:  # a log is there while somebody reads; the new file must not meet it
         with contextlib.suppress(FileNotFoundError):
-            _beside(path, end).rename(_beside(_kept(path, boot), end))
-    _ready(path).rename(path)
+            beside(path, end).rename(beside(kept(path, boot), end))
+    ready(path).rename(path)
     _sync(path.parent)
 
 
-def _ready(path: Path) -> Path:
-    return _beside(path, ".renewed")
-
-
-def _kept(path: Path, boot: str) -> Path:
-    return _beside(path, f".unreadable-{boot}")
-
-
-def _beside(path: Path, end: str) -> Path:
-    return path.with_name(path.name + end)
-
-
-def _remove(path: Path) -> None:
-    for end in ENDS:
-        _beside(path, end).unlink(missing_ok=True)
+def ready(path: Path) -> Path:
+    """Return where a new outbox waits to be put in a damaged one's place."""
+    return beside(path, ".renewed")
 
 
 def _sync(folder: Path) -> None:
@@ -139,8 +127,8 @@ def _write(
     *,
     whole: bool,
 ) -> tuple[Numbering, int]:
-    new = _beside(path, ".new")
-    _remove(new)
+    new = beside(path, ".new")
+    remove(new)
     try:
         with contextlib.closing(connect(new)) as db, contextlib.closing(_old(path)) as old:
             prepare(db)
@@ -149,7 +137,7 @@ def _write(
             lost = _fill(db, old, known, page, whole=whole)
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     except BaseException:
-        _remove(new)
+        remove(new)
         raise
     return known, lost
 

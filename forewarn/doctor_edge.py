@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+from edge_agent import aside, salvage
 from edge_agent import settings as edge
 from edge_agent.errors import AgentError
+from edge_agent.kept_file import lost_page
 from edge_agent.outbox_file import connect_read_only, disk_bytes, stats
 from edge_agent.reserve import PAGE, Quota
 from forewarn import findings
@@ -31,6 +33,7 @@ def checks(path: Path, _backups: Path | None) -> Mapping[str, Check]:
         "folder": lambda: findings.folder(outbox.parent, "FW202"),
         "disk": lambda: _disk(settings, outbox),
         "outbox": lambda: _outbox(settings, outbox),
+        "aside": lambda: _aside(outbox),
         "broker": lambda: findings.broker(settings.broker, "FW21"),
         "clock": lambda: findings.clock("FW231"),
     }
@@ -48,6 +51,13 @@ def _disk(settings: edge.Settings, outbox: Path) -> Iterator[Finding]:
 
 
 def _outbox(settings: edge.Settings, outbox: Path) -> Iterator[Finding]:
+    if (renewed := salvage.ready(outbox)).exists():
+        yield problem(
+            "FW208",
+            f"{renewed} waits to be put in the place of {outbox}, which is damaged",
+            "start the agent, which does that first; delete neither",
+        )
+        return
     if not outbox.exists():
         return
     try:
@@ -77,4 +87,18 @@ def _outbox(settings: edge.Settings, outbox: Path) -> Iterator[Finding]:
             "FW207",
             f"{waiting} for the service's receipt",
             "nothing, while the agent runs and the number falls",
+        )
+
+
+def _aside(outbox: Path) -> Iterator[Finding]:
+    if not outbox.parent.is_dir():
+        return
+    found = [one for path in (outbox, lost_page(outbox)) for one in aside.found(path)]
+    if found:
+        size = sum(one.bytes for one in found)
+        yield advice(
+            "FW209",
+            f"{counted(len(found), 'damaged file')} set aside beside {outbox}, {size:,} bytes,"
+            f" the last {max(found).path.name}",
+            "look at the disk; delete them when nobody needs what was lost with them",
         )

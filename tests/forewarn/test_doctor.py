@@ -276,7 +276,7 @@ def _examined(path: Path) -> set[str]:
 def test_a_device(tmp_path: Path, port: int, capsys: pytest.CaptureFixture[str]) -> None:
     path = _edge(tmp_path, port)
     assert main(["doctor", str(path)]) == 0
-    assert "7 checks: 0 problems, 0 pieces of advice" in capsys.readouterr().out
+    assert "8 checks: 0 problems, 0 pieces of advice" in capsys.readouterr().out
     outbox = Outbox(tmp_path / "outbox.db", "boot0001", max_bytes=4 << 20)
     outbox.append([("live", _batch(10))])
     assert _examined(path) == {"FW207"}
@@ -288,6 +288,15 @@ def test_a_device(tmp_path: Path, port: int, capsys: pytest.CaptureFixture[str])
     content[4096 : 4096 * 9] = b"\x55" * 4096 * 8
     (tmp_path / "outbox.db").write_bytes(content)
     assert _examined(path) == {"FW205"}
+    (tmp_path / "outbox.db.renewed").touch()
+    assert _examined(path) == {"FW208"}
+    (tmp_path / "outbox.db.renewed").unlink()
+    Outbox(tmp_path / "outbox.db", "boot0002", max_bytes=4 << 20).close()
+    assert "FW209" in _examined(path)
+    (tmp_path / "outbox.db.unreadable-boot0002").rename(tmp_path / "outbox.db.lost.unreadable-b")
+    assert "FW209" in _examined(path)
+    (tmp_path / "outbox.db.lost.unreadable-b").unlink()
+    assert "FW209" not in _examined(path)
     path.write_text("[[machines]]\nprofil = 1\n")
     assert _examined(path) == {"FW201"}
     path.unlink()
