@@ -1,5 +1,8 @@
 """`forewarn-agent`: run the device side, check its settings, show what waits in its outbox."""
 
+import edge_agent.lean  # noqa: F401  # before what it makes wait
+
+# isort: split
 import argparse
 import asyncio
 import contextlib

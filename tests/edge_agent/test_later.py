@@ -31,6 +31,23 @@ def test_the_agent_runs_without_it_and_it_works_when_asked() -> None:
     assert json.loads(shown) == [False, True, {"mqtt": "http://gate:1080"}]
 
 
+WAITING = """
+import edge_agent.__main__, sys
+from edge_agent.agent import Agent
+import edge_agent.drivers.host
+waiting = [sys.modules[name] for name in ("ipaddress", "stringprep", "tokenize")]
+assert "gate".encode("idna") == b"gate"
+print([type(one).__name__ for one in waiting], "gä.te".encode("idna"))
+"""
+
+
+def test_what_the_command_makes_wait_is_not_loaded_and_works_when_asked() -> None:
+    shown = subprocess.run(
+        [sys.executable, "-c", WAITING], capture_output=True, text=True, check=True
+    ).stdout
+    assert shown == "['_Later', '_Later', '_Later'] b'xn--g-0fa.te'\n"
+
+
 def test_what_is_loaded_stays() -> None:
     loaded = sys.modules["json"]
     later("json")
