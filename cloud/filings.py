@@ -1,8 +1,9 @@
 """What waits for the ledger: births and assessments in one order, what was set aside, answers.
 
-It goes there together, and by a thread beside the one that brings it where there is one: a
-transaction is computed, synced, and waits for those of people. The receipts of what comes meanwhile
-need not. One filing at a time; what a ledger that is busy leaves goes first with the next.
+So do notes on repairs that the journal has. It goes there together, and by a thread beside the one
+that brings it where there is one: a transaction is computed, synced, and waits for those of people.
+The receipts of what comes meanwhile need not. One filing at a time; what a ledger that is busy
+leaves goes first with the next.
 """
 
 import logging
@@ -37,15 +38,17 @@ class _Bundle:
     said: list[Filing] = field(default_factory=list)  #: in the order in which it came
     aside: list[Aside] = field(default_factory=list)
     answers: list[Answered] = field(default_factory=list)
+    handed: list[str] = field(default_factory=list)  #: repairs that the journal has
 
     def __bool__(self) -> bool:
-        return bool(self.said or self.aside or self.answers)
+        return bool(self.said or self.aside or self.answers or self.handed)
 
     def add(self, other: "_Bundle") -> None:
         """Append what came later."""
         self.said += other.said
         self.aside += other.aside
         self.answers += other.answers
+        self.handed += other.handed
 
 
 class Filings:
@@ -109,9 +112,10 @@ class Filings:
         said: Iterable[Filing] = (),
         aside: Iterable[Aside] = (),
         answers: Iterable[Answered] = (),
+        handed: Iterable[str] = (),
     ) -> None:
         """Let it wait, behind what waits."""
-        self._waiting.add(_Bundle([*said], [*aside], [*answers]))
+        self._waiting.add(_Bundle([*said], [*aside], [*answers], [*handed]))
 
     def file_if_due(self, position: int) -> None:
         """File what waits, unless some went just now; `position`: up to where it was said."""
@@ -154,6 +158,9 @@ class Filings:
                 bundle.aside = []
                 _each(bundle.answers, self._ledger.commands_answered)
                 bundle.answers = []
+                for repair in dict.fromkeys(bundle.handed):
+                    self._ledger.repair_handed(repair)
+                bundle.handed = []
         except StoreError as error:
             log.warning("ledger: %s; %d births and assessments wait", error, len(bundle.said))
         return not bundle

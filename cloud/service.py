@@ -96,8 +96,7 @@ class Service:
         self._again: list[Arrived] = []
         self._tick: list[Entry] = []
         self._handing: list[Repair] = []
-        self._handed: list[str] = []  #: journalled, not yet noted in the ledger
-        self._journalled: set[str] = set()  #: repairs that the journal had at the start
+        self._journalled: set[str] = set()  #: repairs that the ledger may not have noted yet
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ingest")
         self.failure: BaseException | None = None
@@ -307,7 +306,7 @@ class Service:
             return None  # not acknowledged, no receipt: the same group is tried again
         self._again = []
         self._tick = []
-        self._handed += [repair.id for repair in self._handing]
+        self._note({repair.id for repair in self._handing})
         self._handing = []
         self._link.acknowledge(group)
         self._link.send(handled.receipts)
@@ -322,19 +321,21 @@ class Service:
         return self.shortage() is None
 
     def _repairs_due(self) -> None:
-        """Fetch repairs that the models do not know of, and note the ones that they do."""
+        """Fetch repairs that the models do not know of."""
         try:
-            while self._handed:
-                self._ledger.repair_handed(self._handed[0])
-                del self._handed[0]
             if self._repairs.is_set() and not self._handing:
                 self._repairs.clear()
                 due = self._ledger.repairs_due()
-                self._handed += [r.id for r in due if r.id in self._journalled]
+                self._note({r.id for r in due} & self._journalled)
                 self._handing = [r for r in due if r.id not in self._journalled]
         except StoreError as error:
             log.warning("ledger: %s", error)
             self._repairs.set()
+
+    def _note(self, repairs: set[str]) -> None:
+        """Have noted in the ledger that the journal has these; a snapshot waits for it."""
+        self._journalled |= repairs
+        self.pipeline.filings.add(handed=repairs)
 
     def _own(self, now: int) -> list[Entry]:
         """Return the service's own entries: the newest tick that is due, and repairs."""
@@ -362,9 +363,8 @@ class Service:
 
     def _save(self) -> None:
         """Have a snapshot taken of what the whole journal has come to; what was said is filed."""
-        self._repairs_due()
         position = self.pipeline.position
-        if self._behind or self._handed or not self.pipeline.flush(position):
+        if self._behind or not self.pipeline.flush(position):
             return
         try:
             self.ingest.sequencer.shelve(self._now())

@@ -64,11 +64,35 @@ def test_a_repair_that_was_journalled_before_a_kill_is_not_journalled_again(
     monkeypatch.setattr(type(made.ledger), "repair_handed", note)
     made.service.repaired(repair)
     made.service._once()
-    made.service._once()
-    assert handed == ["r1"]
+    made.service.pipeline.file()
+    assert set(handed) == {"r1"}
     assert made.kinds().count(Kind.ACTION) == 1
     (entry,) = (r.entry for r in made.service.journal.since(-1) if r.entry.kind is Kind.ACTION)
     assert msgspec.json.decode(entry.payload, type=Repair) == repair
+
+
+def test_that_the_journal_has_a_repair_is_noted_beside_and_a_snapshot_waits_for_it(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repair = Repair(id="r1", machine="acme.pump1", component="bearing", at_ns=T0)
+    monkeypatch.setattr(type(made.ledger), "repairs_due", lambda _: [repair])
+    by: list[str] = []
+    free = threading.Event()
+
+    def note(_: Ledger, _id: str) -> None:
+        by.append(threading.current_thread().name)
+        if not free.is_set():
+            raise StoreBusy("locked")
+
+    monkeypatch.setattr(type(made.ledger), "repair_handed", note)
+    made.service._once()
+    assert made.kinds().count(Kind.ACTION) == 1
+    made.save()
+    assert snapshot.positions(made.folder / "snapshots") == []
+    free.set()
+    made.save()
+    assert len(snapshot.positions(made.folder / "snapshots")) == 1
+    assert {name.rpartition("_")[0] for name in by} == {"filing"}
 
 
 def test_without_room_on_the_disk_nothing_is_taken_not_even_a_tick(
