@@ -13,7 +13,9 @@ ROLLS = (2.0**16, 2.0**24, 2.0**32, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9)  #: where coun
 FULL: Final = (*ROLLS, 2.0**31)  #: one less, and what single precision makes of it: no value
 WEEK_NS: Final = int(WEEK_S * 1e9)
 BUCKET: Final = 8.0  #: usual intervals in a bucket,
-BUCKET_S: Final = 0.75 * DAY_S  #: but no more than this: a life is to be told of every day,
+FEWER: Final = 5.0  #: but so many where those take longer than
+SOON_S: Final = DAY_S / 3.0  #: this: three buckets show wear that quickens,
+BUCKET_S: Final = 0.75 * DAY_S  #: and no more than this: a life is to be told of every day,
 ALONE: Final = 0.75  #: or than this of one interval: so each reading of a slow signal has its own
 BUSIEST: Final = 5.0  #: without a pause a machine does so many times as much as in office hours
 UNLIKELY: Final = 10.0  #: standard deviations of use beyond which a counter was set ahead
@@ -30,7 +32,7 @@ GOES_ON: Final = 0.25  #: of a step: if a later reading added so much, it is wor
 def remember(h: Any, lane: Any, m: Any, t: int, x: float, rules: Any) -> None:
     """Keep the past of a signal as medians of buckets that get wider with age.
 
-    A bucket is 8 usual intervals wide, of a signal that is read seldom it holds fewer or one; of
+    A bucket is 8 usual intervals wide, of a signal that is read seldom it holds 5, fewer or one; of
     each width at most 8 are kept, then the two oldest become one of twice the width. So 128 points
     hold the last hours finely and years coarsely.
     """
@@ -44,8 +46,7 @@ def remember(h: Any, lane: Any, m: Any, t: int, x: float, rules: Any) -> None:
     if h.width_ns == 0:
         if lane.rows < 8 or lane.interval_s <= 0.0:
             return
-        widest_s = max(BUCKET_S, ALONE * lane.interval_s)
-        h.width_ns = max(1, int(min(BUCKET * lane.interval_s, widest_s) * 1e9))
+        h.width_ns = max(1, int(_width_s(lane.interval_s) * 1e9))
         h.first_ns = t
         h.end_ns = t + h.width_ns
     if t >= h.end_ns:
@@ -55,6 +56,14 @@ def remember(h: Any, lane: Any, m: Any, t: int, x: float, rules: Any) -> None:
     if h.kept < SAMPLES:
         h.sample[h.kept] = x
         h.kept += 1
+
+
+@lean
+def _width_s(interval_s: float) -> Any:
+    """Return how wide the buckets of a signal with a usual interval are."""
+    enough_s = max(FEWER * interval_s, SOON_S)
+    widest_s = max(BUCKET_S, ALONE * interval_s)
+    return min(BUCKET * interval_s, enough_s, widest_s)
 
 
 @lean

@@ -7,7 +7,7 @@ from models.assessment import Life
 from models.fleet import Fleet
 from models.profile import load_profiles
 from models.rows import Block
-from simulators.plants import PLANTS, Plant, Specimen, true_life_s
+from simulators.plants import PLANTS, Plant, Specimen, WearFault, true_life_s
 from tests.models.fleet.machines import DAY, START, S, block
 
 PROFILES = load_profiles()
@@ -98,12 +98,18 @@ ODD = [
 
 @pytest.mark.parametrize(("profile", "component", "signal", "value"), ODD)
 @pytest.mark.parametrize("offset", [0, 4, 5])
-@pytest.mark.parametrize("odd", [6, 8, 15])
+@pytest.mark.parametrize(("odd", "every_h"), [(6, 1.0), (8, 1.0), (15, 1.0), (8, 2.0), (10, 2.0)])
 def test_readings_that_are_odd_for_less_than_two_points_end_no_band(
-    profile: str, component: str, signal: str, value: float, offset: int, odd: int
+    profile: str,
+    component: str,
+    signal: str,
+    value: float,
+    offset: int,
+    odd: int,
+    every_h: float,
 ) -> None:
     plant = PLANTS[profile]([Specimen(key="q", used={component: 0.2})], 5)
-    times = np.arange(12.0 * 24.0) * HOUR
+    times = np.arange(12.0 * 24.0) * every_h * HOUR
     values = plant.sample(times)
     first = 240 + offset
     values[first : first + odd, :, plant.signals.index(signal)] = value
@@ -113,6 +119,22 @@ def test_readings_that_are_odd_for_less_than_two_points_end_no_band(
     for row in range(first, len(times)):
         feed(fleet, plant, times[row : row + 1], values[row : row + 1])
         assert (life(fleet, component).p50_s or 0.0) > 0.7 * before
+
+
+@pytest.mark.parametrize("hour", range(0, 10, 2))
+def test_wear_that_quickens_is_told_by_three_points_of_five_readings(hour: int) -> None:
+    """Read every two hours: by points of eight it took two days or more."""
+    onset = 20.0 * DAY + hour * HOUR
+    fault = WearFault(component="cells", onset_s=onset, life_s=8.0 * DAY)
+    plant = PLANTS["battery-pack"]([Specimen(key="q", used={"cells": 0.3}, faults=(fault,))], 5)
+    times = np.arange(24.0 * 12.0) * 2.0 * HOUR
+    values = plant.sample(times)
+    fleet, before = machine("battery-pack"), times <= onset
+    feed(fleet, plant, times[before], values[before])
+    assert (life(fleet, "cells").p10_s or 0.0) > 1_000.0 * DAY
+    soon = ~before & (times <= onset + 46.0 * HOUR)
+    feed(fleet, plant, times[soon], values[soon])
+    assert 0.0 < (life(fleet, "cells").p10_s or 0.0) < 8.0 * DAY
 
 
 @pytest.mark.parametrize(("profile", "component", "signal", "value"), ODD)
