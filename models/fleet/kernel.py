@@ -21,6 +21,7 @@ from models.fleet.checks import (
     known,
     limits,
     notice,
+    patience,
     set_condition,
     timing,
     wear,
@@ -83,7 +84,7 @@ def _row(
     seconds = 0.0
     if lane.rows == 0:
         lane.same_ns = lane.group_ns = t
-        lane.received_ns = heard
+        lane.received_ns = lane.heard_ns = heard
         lane.level = x
         lane.fast = x
         m.due_ns = 0
@@ -146,16 +147,9 @@ def _silence(lanes: Any, bounds: Any, m: Any, now: int, rules: Any) -> None:
             continue
         wait = bounds[lane.bound].dropout_ns
         if wait == 0:
-            least = int(rules.dropout_min_s * 1e9)
-            between = lane.interval_s if m.data_clock == 1 else lane.group_s
-            if between != 0.0:
-                usual = max(abs(lane.interval_s), between)
-                wait = max(least, int(rules.dropout_intervals * usual * 1e9))
-                if lane.interval_s < 0.0:  # one gap alone, which an old reading may have made
-                    wait = min(wait, int(rules.dropout_unknown_s * 1e9))
-            else:  # heard once
-                wait = int(rules.dropout_unknown_s * 1e9)
-                due = min(due, now + least)  # its interval may be known by then
+            wait = int(patience(lane, m.data_clock, rules) * 1e9)
+            if lane.interval_s == 0.0 if m.data_clock == 1 else lane.group_s <= 0.0:
+                due = min(due, now + int(rules.dropout_min_s * 1e9))  # more may be known by then
         heard = lane.last_ns if m.data_clock == 1 else lane.received_ns
         if now - heard > wait:
             set_condition(lane, DROPOUT, True)

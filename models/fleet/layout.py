@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-VERSION: Final = 18
+VERSION: Final = 19
 CONTEXTS: Final = 4  #: so many context signals of a machine can explain the others
 PEERS: Final = 6  #: so many signals of a machine are set beside each
 LEVELS: Final = 16
@@ -107,9 +107,9 @@ LANE_STATE: Final = [
     ("fall", "f8"),
     ("register", "u8", (REGISTERS,)),
     ("beyond_ns", "i8", (2,)),  # the last two onsets, alarms or not
-    ("group_s", "f8"),  # usual time between receipts
+    ("group_s", "f8"),  # usual time between receipts; negative: that in which a backlog was made
     ("group_ns", "i8"),  # when the first reading of the newest receipt was
-    ("backlog", "i8"),  # 1: that receipt was of a backlog
+    ("heard_ns", "i8"),  # when the first receipt was
     ("first_ns", "i8"),
 ]
 LANE: Final = np.dtype(LANE_CONFIG + LANE_STATE)

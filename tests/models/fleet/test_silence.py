@@ -1,0 +1,156 @@
+"""How long a machine on the wall clock is waited for, by what it tells of how it reports."""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.assessment import State
+from models.fleet import Fleet
+from models.profile import Profile, Signal
+from models.rows import Tick
+from tests.models.fleet.machines import START, S, block
+
+MINUTE = 60
+HOUR = 3600
+DAY = 24 * HOUR
+UNKNOWN = 36 * HOUR
+LOOKS = 20  #: ticks while nothing comes
+Message = tuple[float, list[float]]  #: when it came, when its readings were made, in s
+PROFILE = Profile(name="p", version=1, title={}, signals={"x": Signal()})
+few = settings(max_examples=10, deadline=None)
+
+
+def heard(messages: Iterable[Message]) -> tuple[Fleet, list[float]]:
+    """Return a machine that said this, and when it was called silent meanwhile."""
+    fleet = Fleet({"p": PROFILE})
+    fleet.bind("m", "p", "wall")
+    silent: list[float] = []
+    before: float | None = None
+    for at, made in messages:
+        if before is not None and at - before >= MINUTE:
+            silent += looked(fleet, before, at)
+        times = START + np.array([int(t * S) for t in made])
+        values = {"x": np.arange(len(times)) % 7 + 1.0}
+        fleet.observe([block("m", times, values, received_ns=START + int(at * S))])
+        before = at
+    return fleet, silent
+
+
+def looked(fleet: Fleet, since: float, until: float) -> list[float]:
+    """Look at evenly spaced times; return those at which it is newly called silent."""
+    told = []
+    for at in np.linspace(since, until, LOOKS + 2)[1:-1]:
+        for one in fleet.observe([Tick(n=0, at_ns=START + int(at * S))]):
+            told += [float(at)] if one.state is State.SILENT else []
+    return told
+
+
+def dies(fleet: Fleet, at: float, within: float) -> bool:
+    """Whether it is called silent in so many seconds after its last message, not in a third."""
+    early = looked(fleet, at, at + within / 3)
+    return not early and bool(looked(fleet, at + within / 3, at + within * (1 + 2 / LOOKS)))
+
+
+def live(since: float, every: float, count: int) -> Iterator[Message]:
+    return ((since + k * every, [since + k * every]) for k in range(count))
+
+
+def drained(at: float, since: float, span: float, count: int, rows: int = 10) -> Iterator[Message]:
+    """A backlog: messages of `span` seconds each from `since` on, ten in a second from `at` on."""
+    for k in range(count):
+        yield at + k / 10, [since + (k + r / rows) * span for r in range(rows)]
+
+
+def patience(every: float) -> float:
+    return max(MINUTE, min(10 * every, max(UNKNOWN, 3 * every)))
+
+
+@few
+@given(st.floats(1, 14 * DAY), st.integers(2, 12))
+def test_who_reports_regularly_is_waited_for_by_its_interval(every: float, count: int) -> None:
+    fleet, silent = heard(live(0, every, count))
+    assert [at for at in silent if at > every] == [], "but for one who was heard once"
+    assert not silent or every > UNKNOWN
+    assert dies(fleet, (count - 1) * every, patience(every))
+
+
+def test_who_was_heard_twice_a_week_apart_is_waited_for_in_weeks() -> None:
+    fleet, _ = heard(live(0, 7 * DAY, 2))
+    assert looked(fleet, 7 * DAY, 14 * DAY) == []
+    assert dies(fleet, 7 * DAY, 21 * DAY)
+
+
+@few
+@given(st.floats(MINUTE, 7 * DAY), st.integers(2, 60))
+def test_who_dies_after_its_first_backlog_is_waited_for_no_longer_than_if_heard_once(
+    span: float, count: int
+) -> None:
+    end = count * span
+    fleet, _ = heard(drained(end, 0, span, count))
+    assert dies(fleet, end + (count - 1) / 10, min(10 * span, UNKNOWN))
+
+
+@few
+@given(st.floats(HOUR, 30 * DAY), st.floats(10 * MINUTE, 7 * DAY))
+def test_who_is_known_and_dies_after_a_backlog_is_waited_for_as_before_it(
+    away: float, span: float
+) -> None:
+    known = 13 * HOUR
+    count = int(away / span) + 1
+    before = live(0, 10 * MINUTE, known // (10 * MINUTE) + 1)
+    backlog = [*drained(known + away, known, away / count, count)][-50:]
+    fleet, _ = heard([*before, *backlog])
+    assert dies(fleet, backlog[-1][0], 119 * MINUTE)
+
+
+@few
+@given(st.floats(MINUTE, HOUR), st.floats(1, HOUR), st.integers(2, 100))
+def test_who_empties_a_backlog_and_then_reports_hourly_is_called_silent_once_at_most(
+    span: float, after: float, count: int
+) -> None:
+    end = count * span
+    last = end + (count - 1) / 10
+    fleet, silent = heard([*drained(end, 0, span, count), *live(last + after, HOUR, 24)])
+    first = last + after + HOUR
+    assert [at for at in silent if at > first] == []
+    assert dies(fleet, last + after + 23 * HOUR, 10 * HOUR)
+
+
+@few
+@given(st.integers(2, 20), st.floats(0.1, 10), st.floats(10 * MINUTE, DAY))
+def test_who_begins_with_several_messages_is_known_from_the_first_gap_on(
+    together: int, apart: float, every: float
+) -> None:
+    begin = [*live(0, apart, together)]
+    since = begin[-1][0] + every
+    fleet, silent = heard([*begin, *live(since, every, 10)])
+    assert [at for at in silent if at > since] == []
+    assert dies(fleet, since + 9 * every, patience(every))
+
+
+@pytest.mark.parametrize("every", [10 * MINUTE, HOUR, 6 * HOUR])
+@pytest.mark.parametrize("together", [3, 36, 100])
+def test_who_wakes_up_to_send_what_it_read_is_not_silent_while_it_sleeps(
+    every: float, together: int
+) -> None:
+    messages = [
+        message
+        for wake in range(1, 12)
+        for message in drained(wake * every, (wake - 1) * every, every / together, together, 2)
+    ]
+    fleet, silent = heard(messages)
+    assert [at for at in silent if at > 2 * every] == [], "but before it woke up a second time"
+    assert dies(fleet, messages[-1][0], min(10 * every, UNKNOWN))
+
+
+def test_a_word_of_silence_does_not_wait_for_what_was_thought_before() -> None:
+    week = 7 * DAY
+    fleet, _ = heard(drained(week, 0, 1000 * MINUTE, 10))
+    assert looked(fleet, week + 1, week + 60) == []
+    for at in (week + 60, week + 120, week + 180):
+        fleet.observe([block("m", [START + at * S], {"x": [1.0]}, received_ns=START + at * S)])
+        assert looked(fleet, at, at + 60) == []
+    assert dies(fleet, week + 180, 600)
