@@ -105,8 +105,8 @@ def test_a_torn_answer_counts_as_away_and_is_not_taken_for_the_next(torn: bytes)
 
 
 def test_what_cannot_be_sent_counts_as_away_and_does_not_say_the_token() -> None:
-    with pytest.raises(Away, match="no answer") as away:
-        Connection(Server(url="http://127.0.0.1:9", org="o", token="t\nX: 1")).write("b", b"x")
+    with answering([]) as server, pytest.raises(Away, match="no answer") as away:
+        Connection(Server(url=server.url, org="o", token="t\nX: 1")).write("b", b"x")
     assert "X: 1" not in str(away.value)
     with pytest.raises(Away, match="no answer"):
         Connection(Server(url="https://influx..example", org="o", token="t")).write("b", b"x")
@@ -181,6 +181,7 @@ def test_an_early_answer_is_read_also_where_the_connection_stays_open(
         connection = Connection(quick(server.url))
         with pytest.raises(Rejected, match="m"):
             connection.write("b", bytes(32 << 20))
+        assert connection._wire._idle == []  # what it did not hear would be taken for a request
     finally:
         server.end()
 
