@@ -24,6 +24,7 @@ import numpy as np
 import paho.mqtt.client as mqtt
 import psutil
 from numpy.typing import NDArray
+from paho.mqtt.enums import CallbackAPIVersion
 
 from benchmarks import batches, peers
 from benchmarks.report import Figure, cpu
@@ -88,7 +89,7 @@ class Cost:
     server_s: float
     wall_s: float
     resident_mb: float
-    threads_s: Counter[str] = field(default_factory=Counter)  #: of `own_s`; `IDLE`: a second's
+    threads_ns: Counter[str] = field(default_factory=Counter)  #: of `own_s`; `IDLE`: a second's
 
 
 def stored(connection: Connection, lane: Lane) -> int:
@@ -102,7 +103,7 @@ def publish(
     port: int, sent: list[tuple[str, bytes]], count: Callable[[], int], before: int, rows: int
 ) -> float:
     """Publish at QoS 1 without overrunning the broker; return when all rows are stored (s)."""
-    sender = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
+    sender = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
     sender.max_queued_messages_set(0)
     sender.connect("127.0.0.1", port)
     sender.loop_start()
@@ -131,21 +132,21 @@ def cpu_of(*processes: psutil.Process) -> float:
 
 
 def _cpu(process: psutil.Process) -> float:
-    if sys.platform == "linux":  # else in ticks of 10 ms; see clock_getcpuclockid(3)
-        return time.clock_gettime(~process.pid << 3 | 2)
-    times = process.cpu_times()
-    return times.user + times.system
+    if sys.platform != "linux":  # in ticks of 10 ms
+        times = process.cpu_times()
+        return times.user + times.system
+    return time.clock_gettime(~process.pid << 3 | 2)  # see clock_getcpuclockid(3)
 
 
 def threads_of(*processes: psutil.Process) -> Counter[str]:
-    """Return the CPU seconds of processes so far by what threads do (nothing: not known)."""
+    """Return the CPU ns of processes so far by what threads do (nothing: not known)."""
     spent: Counter[str] = Counter()
     for task in (t for one in processes for t in Path(f"/proc/{one.pid}/task").glob("*")):
         with contextlib.suppress(OSError):  # it has just ended
             name = (task / "comm").read_text().strip()
             ran_ns = int((task / "schedstat").read_text().split()[0])
             part = [what for begin, what in THREADS.items() if name.startswith(begin)]
-            spent[part[0] if part else "all else"] += ran_ns / 1e9
+            spent[part[0] if part else "all else"] += ran_ns
     return spent
 
 
@@ -172,29 +173,28 @@ def measure(lane: Lane, influxd: Influxd, samples: int, rounds: int, seed: int) 
         idle = threads_of(*children).total()
         time.sleep(IDLE_S)
         threads = threads_of(*children)
-        idle = (threads.total() - idle) / IDLE_S
         own, theirs, begin = cpu_of(*children), cpu_of(server), time.monotonic()
         ended = publish(broker.port, sent[warm * peers.DEVICES :], count, before, samples)
         parts = threads_of(*children)
         parts.subtract(threads)
-        parts[IDLE] = idle
+        parts[IDLE] = round((threads.total() - idle) / IDLE_S)
         return Cost(
             values=mine * peers.DEVICES * samples * SIGNALS,
             own_s=cpu_of(*children) - own,
             server_s=cpu_of(server) - theirs,
             wall_s=ended - begin,
             resident_mb=sum(one.memory_info().rss for one in children) / 1e6,
-            threads_s=parts,
+            threads_ns=parts,
         )
 
 
 def _split(cost: Cost) -> Iterator[Figure]:
     """Yield what each thread took for a value, and what of all of it was spent in waiting."""
-    for part, seconds in cost.threads_s.most_common():
+    for part, took_ns in cost.threads_ns.most_common():
         if part != IDLE:
-            yield Figure(f"  {part}", seconds / cost.values * 1e9, "ns/value")
-    idle_s = cost.threads_s[IDLE] * cost.wall_s
-    yield Figure("  of these: what it spends unasked", idle_s / cost.values * 1e9, "ns/value")
+            yield Figure(f"  {part}", took_ns / cost.values, "ns/value")
+    idle_ns = cost.threads_ns[IDLE] * cost.wall_s
+    yield Figure("  of these: what it spends unasked", idle_ns / cost.values, "ns/value")
 
 
 def bound(rows: int = 100_000) -> float:

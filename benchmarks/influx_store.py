@@ -19,7 +19,8 @@ from typing import Final
 import numpy as np
 import psutil
 import urllib3
-from influxdb_client import InfluxDBClient, Point
+from influxdb_client.client.influxdb_client import InfluxDBClient
+from influxdb_client.client.write.point import Point
 from influxdb_client.client.write_api import SYNCHRONOUS
 
 from benchmarks import batches

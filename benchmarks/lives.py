@@ -132,9 +132,8 @@ def in_the_fleet(name: str, times: int) -> float:
     rows that ask for it; each estimate takes one new point of the indicator.
     """
     profile = load_profiles()[name]
-    plant = PLANTS[name](
-        [Specimen(key="bench", used=dict.fromkeys(PLANTS[name].components, 0.3))], 7
-    )
+    parts = PLANTS[name]([Specimen(key="bench")], 7).components
+    plant = PLANTS[name]([Specimen(key="bench", used=dict.fromkeys(parts, 0.3))], 7)
     times_s = np.arange(80.0 * 24.0) * 3600.0
     values = plant.sample(times_s)[:, 0]
     fleet = Fleet({name: profile})

@@ -6,7 +6,10 @@ import sys
 import threading
 
 import paho.mqtt.client as mqtt
-from influxdb_client import InfluxDBClient, Point, WriteOptions
+from influxdb_client.client.influxdb_client import InfluxDBClient
+from influxdb_client.client.write.point import Point
+from influxdb_client.client.write_api import WriteOptions
+from paho.mqtt.enums import CallbackAPIVersion
 from river.anomaly import HalfSpaceTrees
 
 from benchmarks.peers import DEVICES, MEASUREMENT, NAIVE_BUCKET
@@ -33,7 +36,7 @@ def main(port: int, url: str, org: str, part: int, parts: int) -> None:
             points.append(point)
         writer.write(NAIVE_BUCKET, org, points)
 
-    receiver = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
+    receiver = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
     receiver.on_message = take
     receiver.on_subscribe = lambda *_: print("ready", flush=True)
     receiver.connect("127.0.0.1", port)
@@ -43,4 +46,4 @@ def main(port: int, url: str, org: str, part: int, parts: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), *sys.argv[2:4], *map(int, sys.argv[4:6]))
+    main(int(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5]))

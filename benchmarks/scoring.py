@@ -77,7 +77,7 @@ def measured(
     values[:, warm:] *= 1.0 + off
     machines_of = Fleet({}, config)
     rows = (len(seconds) - warm) // REPEATS
-    rates = []
+    rates: list[float] = []
     for first in range(warm - rows, len(seconds), rows):
         part = slice(first if rates else 0, first + rows)
         items = blocks(values[:, part], seconds[part], size, part.start)

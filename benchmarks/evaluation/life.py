@@ -217,9 +217,11 @@ def _figures(one: Set, folds: list[dict[str, Any]], without: frozenset[str]) -> 
         names = folds[0][part]
         found[part] = {peer: scored(lines(part, peer, folds), runs, one) for peer in names}
     if one.censored:
-        parts = ({peer: lines(part, peer, folds) for peer in names} for part in ("whole", "cut"))
+        whole, cut = (
+            {peer: lines(part, peer, folds) for peer in names} for part in ("whole", "cut")
+        )
         censored = read(DATA / one.censored).runs
-        found["ends"] = life_ends.figures(*parts, read(runs).runs, censored)
+        found["ends"] = life_ends.figures(whole, cut, read(runs).runs, censored)
     return found | details(lines("whole", "forewarn", folds), read(runs).runs, one)
 
 

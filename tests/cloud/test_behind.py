@@ -22,7 +22,7 @@ DEVICES = 20
 UNLIMITED = Limits(device_messages_per_s=0, device_values_per_s=0, tenant_values_per_s=0)
 
 
-def _batch(at: int, rows: int, names: int, form: str, *, times: bool = False) -> Arrived:
+def _batch(at: int, rows: int, names: int, form: codec.Format, *, times: bool = False) -> Arrived:
     said = Batch(
         boot=BOOT,
         seq=at // DEVICES * rows,

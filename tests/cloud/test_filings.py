@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -82,9 +83,7 @@ def test_who_brings_more_never_waits_and_the_order_stays(beside: Beside) -> None
     assert beside.begun.wait(PATIENCE_S)
     filings.add([said(2), said(3)])
     filings.file_if_due(3)
-    assert filings.busy
-    assert not filings.settled
-    assert filings.until_due_s == math.inf
+    assert (filings.busy, filings.settled, filings.until_due_s) == (True, False, math.inf)
     assert beside.ledger.position() == -1
     beside.go_on.set()
     assert beside.told.wait(PATIENCE_S)
@@ -102,13 +101,14 @@ def test_what_is_with_the_thread_counts_as_waiting(
     beside.filings.add([said(n) for n in range(3)])
     beside.filings.file_if_due(2)
     assert beside.begun.wait(PATIENCE_S)
-    assert beside.filings.full
+    full = [beside.filings.full]
     beside.filings.add(
         aside=[Aside(n=3, at_ns=T0, topic="t", reason=Reason.UNREADABLE, detail="", payload=b"")]
     )
     beside.go_on.set()
     beside.filings.file(3)
-    assert not beside.filings.full
+    full.append(beside.filings.full)
+    assert full == [True, False]
     assert len(beside.ledger.quarantine(limit=10)[0]) == 1
 
 
@@ -170,9 +170,12 @@ def test_a_snapshot_of_which_the_ledger_has_not_everything_is_not_kept_and_nobod
     monkeypatch.setattr(type(made.ledger), "file", slow)
     made.service.pipeline.filings.hold_s = 0.0
     begin, copies = made.service._keeper.begin, list[int]()
-    monkeypatch.setattr(
-        made.service._keeper, "begin", lambda *given: [copies.append(1), begin(*given)]
-    )
+
+    def counted(*given: Any) -> None:
+        copies.append(1)
+        begin(*given)
+
+    monkeypatch.setattr(made.service._keeper, "begin", counted)
     try:
         turn(0)
         made.service._filing.submit(int).result(PATIENCE_S)

@@ -96,9 +96,10 @@ def test_a_store_away_for_long_makes_the_intake_pause(
     monkeypatch.setattr("cloud.pipeline.PENDING_BYTES", 2_000)
     path.telemetry.away = True
     path.take(*(up(batch(seq, [1.0])) for seq in range(2)))
-    assert not path.pipeline.full
+    full = [path.pipeline.full]
     path.take(*(up(batch(seq, [1.0])) for seq in range(2, 6)))
-    assert path.pipeline.full, "few values, but many messages"
+    full.append(path.pipeline.full)
+    assert full == [False, True], "few values, but many messages"
     assert not path.pipeline.flush(path.pipeline.position)
     path.telemetry.away = False
     assert path.pipeline.flush(path.pipeline.position)
@@ -114,8 +115,7 @@ def test_a_busy_ledger_gets_machines_and_findings_with_the_next_group(
     with monkeypatch.context() as patch:
         patch.setattr(path.ledger, "register", busy)
         path.take(up(birth(), "birth"), up(batch(0, [1.0])), up(b"junk"))
-        assert not path.pipeline.filings.settled
-        assert path.ledger.machines(limit=10)[0] == []
+        assert (path.pipeline.filings.settled, path.ledger.machines(limit=10)[0]) == (False, [])
     path.take(up(batch(1, [2.0])))
     assert path.pipeline.filings.settled
     assert [m.id for m in path.ledger.machines(limit=10)[0]] == [DEVICE]
@@ -130,8 +130,8 @@ def test_what_goes_to_the_ledger_waits_for_more_after_the_last_that_went(
     for number in (1, 2, 3):
         path.take(up(birth(), "birth", device=f"acme.held{number}"))
     assert [one.id for one in path.ledger.machines()[0]] == ["acme.held1"]
-    assert not path.pipeline.filings.settled
-    assert 0 < path.pipeline.filings.until_due_s <= 3600
+    filings = path.pipeline.filings
+    assert (filings.settled, 0 < filings.until_due_s <= 3600) == (False, True)
     path.pipeline.file()
     assert len(path.ledger.machines()[0]) == 3
     assert path.pipeline.filings.settled

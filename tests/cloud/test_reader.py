@@ -253,6 +253,8 @@ def test_a_device_whose_batches_never_look_alike_gets_no_more_templates() -> Non
 def test_a_fingerprint_is_of_the_content_not_of_its_form(batch: Batch) -> None:
     plain = codec.decode(TOPIC, codec.encode(batch))
     quick = read(taught(batch), LIVE, codec.encode(batch))
+    assert isinstance(plain, Batch)
+    assert isinstance(quick, Batch)
     assert codec.fingerprint(quick) == codec.fingerprint(plain)
     as_dict = msgspec.structs.replace(quick, columns=dict(quick.columns))
     assert codec.fingerprint(as_dict) == codec.fingerprint(plain)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cloud.decode import BUILT_NS
-from cloud.ledger import open_ledger
+from cloud.ledger import Ledger, open_ledger
 from cloud.retention import APART, FILE, STEP, Look, Retention, after, believed
 from cloud.telemetry.sqlite import SqliteTelemetry
 from cloud.times import DAY, SECOND
@@ -66,10 +66,12 @@ def test_after_a_long_rest_it_catches_up() -> None:
 class Site:
     """The looks of a service at the times of its clock and of its devices, over its own folder."""
 
-    def __init__(self, folder: Path, looks: Retention) -> None:
+    def __init__(self, folder: Path, ledger: Ledger, telemetry: SqliteTelemetry) -> None:
         self.folder = folder
-        self._looks = looks
         self.clock_ns = self.told_ns = NOW
+        self._looks = Retention(
+            ledger, telemetry, folder, lambda: self.clock_ns, lambda: self.told_ns
+        )
 
     def look(self, clock_ns: int, told_ns: int | None = None) -> int | None:
         """Look once; `told_ns` is the clock's time where it is not given."""
@@ -84,9 +86,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
         contextlib.closing(open_ledger(f"sqlite:///{tmp_path}/ledger.db", lambda: NOW)) as ledger,
         contextlib.closing(SqliteTelemetry(tmp_path / "telemetry.db")) as telemetry,
     ):
-        looks = Retention(ledger, telemetry, tmp_path, lambda: site.clock_ns, lambda: site.told_ns)
-        site = Site(tmp_path, looks)
-        yield site
+        yield Site(tmp_path, ledger, telemetry)
 
 
 def test_a_look_while_the_clock_is_behind_holds_nothing_up(site: Site) -> None:

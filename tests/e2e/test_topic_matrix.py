@@ -129,7 +129,7 @@ class Peer:
         sock = self.client.socket()
         ending = threading.Thread(target=self.client.loop_stop)  # so that it does not reconnect
         ending.start()
-        if sock is not None:
+        if isinstance(sock, socket.socket):
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
         ending.join()

@@ -1,4 +1,6 @@
 import asyncio
+from collections.abc import Sized
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +146,10 @@ async def test_what_the_broker_lost_is_sent_again(broker: Broker, tmp_path: Path
     assert cloud.samples["boot-one", "live"] == {i: float(i) for i in range(20)}
 
 
+def more_than(seen: Sized, count: int) -> bool:
+    return len(seen) > count
+
+
 async def test_the_broker_is_killed_and_everything_still_arrives(
     broker: Broker, tmp_path: Path
 ) -> None:
@@ -157,7 +163,7 @@ async def test_the_broker_is_killed_and_everything_still_arrives(
                 cloud.samples["boot-one", "live"] = seen
                 for i in range(100 * part, 100 * part + 100):
                     await publisher.append("live", batch([float(i)]))
-                await cloud.until(lambda part=part, seen=seen: len(seen) > 100 * part + 10)
+                await cloud.until(partial(more_than, seen, 100 * part + 10))
                 broker.kill()
             broker.start()
         async with listening(broker.port, ID) as cloud:

@@ -20,8 +20,7 @@ def reading(i: int, **values: float | int | bool | None) -> Reading:
 
 def test_a_group_is_one_second() -> None:
     sampler = Sampler()
-    assert sampler.add(reading(0, temp=1.0), 0) is None
-    assert sampler.due_ns == SECOND
+    assert (sampler.add(reading(0, temp=1.0), 0), sampler.due_ns) == (None, SECOND)
     assert sampler.add(reading(SECOND // 2, temp=2.0), SECOND // 2) is None
     batch = sampler.add(reading(SECOND, temp=3.0), SECOND)
     assert batch is not None

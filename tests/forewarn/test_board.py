@@ -26,7 +26,7 @@ PICTURE = Picture(
 )
 
 
-def test_the_board_shows_what_is_known():
+def test_the_board_shows_what_is_known() -> None:
     out = io.StringIO()
     Console(file=out, width=150).print(render(PICTURE))
     text = out.getvalue()
@@ -43,7 +43,7 @@ def test_the_board_shows_what_is_known():
         assert word in text
 
 
-def test_an_image_of_the_board_loads_nothing():
+def test_an_image_of_the_board_loads_nothing() -> None:
     image = picture_of(PICTURE)
     assert image.startswith("<svg")
     assert "Bearing&#160;wear" in image
@@ -51,19 +51,19 @@ def test_an_image_of_the_board_loads_nothing():
     assert "@font-face" not in image
 
 
-def test_a_band_is_told_in_days_and_never_below_nothing():
+def test_a_band_is_told_in_days_and_never_below_nothing() -> None:
     assert days((-1.0, 0.5, 2.0)) == "0.0–2.0 d"
     assert days((10.0, 100.0, None)) == "10–999+ d"
     assert days((None, None, None)) == "–"
     assert days(None) == "–"
 
 
-def test_a_time_says_its_zone():
+def test_a_time_says_its_zone() -> None:
     assert when(0) == "1970-01-01 00:00Z"
     assert when(None) == "–"
 
 
-def test_lines_are_told_once():
+def test_lines_are_told_once() -> None:
     telling = Telling()
     first = list(telling.lines(PICTURE))
     assert first == [

@@ -4,13 +4,13 @@ import socket
 from forewarn.broker import PORTS, free_port
 
 
-def test_free_ports_differ_and_are_not_of_those_for_outgoing_connections():
+def test_free_ports_differ_and_are_not_of_those_for_outgoing_connections() -> None:
     found = [free_port() for _ in range(300)]
     assert len(set(found)) == len(found)
     assert set(found) <= set(PORTS)
 
 
-def test_what_is_bound_meanwhile_is_passed_over():
+def test_what_is_bound_meanwhile_is_passed_over() -> None:
     with contextlib.ExitStack() as stack:
         bound = set()
         for _ in range(50):

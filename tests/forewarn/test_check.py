@@ -13,8 +13,8 @@ def test_each_file_is_judged_by_its_kind(
     said = capsys.readouterr().out
     for path, kind in zip(files, ("edge", "cloud", "profile"), strict=True):
         assert f"{path}: fine ({kind} settings)" in said
-    path = tmp_path / "edge.toml"
-    path.write_bytes(b"\xff")
+    unread = tmp_path / "edge.toml"
+    unread.write_bytes(b"\xff")
     for kind in ("edge", "cloud", "profile"):
-        assert main(["check", "--kind", kind, str(path)]) == 1
-        assert capsys.readouterr().err == f"{path}: is not UTF-8 text (byte 0)\n"
+        assert main(["check", "--kind", kind, str(unread)]) == 1
+        assert capsys.readouterr().err == f"{unread}: is not UTF-8 text (byte 0)\n"

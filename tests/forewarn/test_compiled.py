@@ -33,7 +33,7 @@ print("compiled" if compiled.buffer else "loaded")
 
 def kernels() -> dict[str, Any]:
     """Return every compiled function that Python calls, by module and name."""
-    found = {}
+    found: dict[str, Any] = {}
     for package in ("models", "cloud", "simulators", "forewarn", "benchmarks"):
         for path in sorted((ROOT / package).rglob("*.py")):
             if "numba" in (text := path.read_text()) or "life.compiled" in text:

@@ -4,6 +4,8 @@ import asyncio
 import os
 import signal
 import sys
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -18,13 +20,14 @@ from simulators.scenario import DAY_S
 
 ROOT = Path(__file__).parents[2]
 FAILURE = Failure(machine="m", profile="p", component="c", onset_s=0.0, fails_s=40 * DAY_S)
+Start = Callable[..., Awaitable[Process]]
 broker = pytest.mark.broker
 needs_broker = pytest.mark.skipif(
     not (find_mosquitto() or find_nats()), reason="no MQTT broker is installed"
 )
 
 
-def test_the_story_fits_into_the_seconds_that_are_given():
+def test_the_story_fits_into_the_seconds_that_are_given() -> None:
     assert pace(FAILURE, 0) == SPEED
     assert pace(FAILURE, 600) == SPEED
     assert pace(FAILURE, 1) == TOP_SPEED
@@ -35,11 +38,11 @@ def test_the_story_fits_into_the_seconds_that_are_given():
 
 
 @pytest.fixture
-async def demo(tmp_path):
+async def demo(tmp_path: Path) -> AsyncIterator[Start]:
     """Starts a demo; at the end none is left, whatever became of the test."""
-    started = []
+    started: list[Process] = []
 
-    async def start(*words):
+    async def start(*words: str) -> Process:
         started.append(await _started(tmp_path, *words))
         return started[-1]
 
@@ -54,7 +57,7 @@ async def demo(tmp_path):
             await process.communicate()
 
 
-async def _started(tmp_path, *words):
+async def _started(tmp_path: Path, *words: str) -> Process:
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -69,7 +72,7 @@ async def _started(tmp_path, *words):
     )
 
 
-def left_behind(process, tmp_path):
+def left_behind(process: Process, tmp_path: Path) -> list[str]:
     """Files in the temporary folder, and processes that the demo started."""
     children = [
         path.name
@@ -79,7 +82,7 @@ def left_behind(process, tmp_path):
     return [*map(str, tmp_path.iterdir()), *children]
 
 
-def _command(path):
+def _command(path: Path) -> bytes:
     try:
         return (path / "cmdline").read_bytes()
     except OSError:
@@ -88,7 +91,7 @@ def _command(path):
 
 @broker
 @needs_broker
-async def test_a_ticket_comes_before_the_failure(demo, tmp_path):
+async def test_a_ticket_comes_before_the_failure(demo: Start, tmp_path: Path) -> None:
     process = await demo("--seed", "3", "--speed", "8", "--machines", "12")
     said, _ = await process.communicate()
     text = said.decode()
@@ -100,7 +103,9 @@ async def test_a_ticket_comes_before_the_failure(demo, tmp_path):
 
 @broker
 @needs_broker
-async def test_a_machine_whose_ticket_is_resolved_is_repaired_and_does_not_fail(demo, tmp_path):
+async def test_a_machine_whose_ticket_is_resolved_is_repaired_and_does_not_fail(
+    demo: Start, tmp_path: Path
+) -> None:
     port = free_port()
     words = ("--seed", "1", "--speed", "1", "--machines", "8", "--port", str(port))
     process = await demo(*words)  # 16 days are left then: 16 s
@@ -122,7 +127,7 @@ async def test_a_machine_whose_ticket_is_resolved_is_repaired_and_does_not_fail(
     assert left_behind(process, tmp_path) == []
 
 
-def _resolve(client):
+def _resolve(client: Client) -> None:
     [ticket] = client.items("tickets")
     for step, more in (("resolve", {"verdict": "confirmed"}), ("close", {"confirmed": True})):
         while True:
@@ -136,7 +141,7 @@ def _resolve(client):
 
 @broker
 @needs_broker
-async def test_ctrl_c_leaves_nothing_behind(demo, tmp_path):
+async def test_ctrl_c_leaves_nothing_behind(demo: Start, tmp_path: Path) -> None:
     process = await demo("--seed", "3")
     assert process.stdout is not None
     while b"learn what is healthy" not in await process.stdout.readline():
@@ -148,19 +153,21 @@ async def test_ctrl_c_leaves_nothing_behind(demo, tmp_path):
     assert left_behind(process, tmp_path) == []
 
 
-async def test_an_impossible_fleet_is_refused(demo, tmp_path):
+async def test_an_impossible_fleet_is_refused(demo: Start, tmp_path: Path) -> None:
     process = await demo("--machines", "0")
     said, _ = await process.communicate()
     assert process.returncode == 2
     assert b"argument --machines: expected a whole number from 1" in said
 
 
-def test_two_demos_at_once_never_listen_at_the_same_port():
+def test_two_demos_at_once_never_listen_at_the_same_port() -> None:
     with stage.api_socket(None) as first, stage.api_socket(None) as second:
         assert first.getsockname()[1] != second.getsockname()[1]
 
 
-async def test_a_port_that_is_taken_is_refused_with_the_way_out(demo, tmp_path):
+async def test_a_port_that_is_taken_is_refused_with_the_way_out(
+    demo: Start, tmp_path: Path
+) -> None:
     with stage.api_socket(0) as taken:
         process = await demo("--port", str(taken.getsockname()[1]))
         said, _ = await process.communicate()
@@ -180,7 +187,9 @@ async def test_a_port_that_is_taken_is_refused_with_the_way_out(demo, tmp_path):
         ("--seed", "-1"),
     ],
 )
-def test_a_number_that_is_none_is_refused_by_the_name_of_its_option(option, value, capsys):
+def test_a_number_that_is_none_is_refused_by_the_name_of_its_option(
+    option: str, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as ended:
         main([f"{option}={value}"])
     assert ended.value.code == 2

@@ -1,6 +1,7 @@
 """`forewarn setup influx` on a real server that is quite new."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from forewarn.setup import main
 
 
 @pytest.fixture
-def address(tmp_path: Path):
+def address(tmp_path: Path) -> Iterator[str]:
     if find() is None:
         reason = "no influxd; `make influxd` builds it"
         if os.environ.get("CI"):

@@ -2,6 +2,7 @@ import io
 import sys
 
 import pytest
+import typer
 
 from forewarn import tables
 
@@ -56,7 +57,7 @@ def test_a_reader_who_leaves_early_is_no_failure() -> None:
     def leave() -> None:
         raise BrokenPipeError
 
-    app = tables.typer.Typer(add_completion=False)
+    app = typer.Typer(add_completion=False)
     app.command()(leave)
     before = sys.stdout
     try:

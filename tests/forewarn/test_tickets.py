@@ -196,8 +196,15 @@ def test_an_advisory_shows_the_life_of_now_with_its_time(
     plant.find("acme.a", "pressure")
     before = plant.ledger.assessments("acme.a", limit=1)[0][0].assessment
     for left_d, at_ns in ((10.0, T0 + SECOND), (9.5, T0 + DAY_S * SECOND)):
-        band = {"p10_s": 8 * DAY_S, "p50_s": left_d * DAY_S, "p90_s": 13 * DAY_S}
-        life = Life(component="seal", mode="leak", basis="counter", fraction=None, **band)
+        life = Life(
+            component="seal",
+            mode="leak",
+            basis="counter",
+            fraction=None,
+            p10_s=8 * DAY_S,
+            p50_s=left_d * DAY_S,
+            p90_s=13 * DAY_S,
+        )
         plant.n += 1
         plant.ledger.file(plant.n, [replace(before, n=plant.n, at_ns=at_ns, lives=(life,))])
     advisory = plant.ledger.advisories()[0][0]

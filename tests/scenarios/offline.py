@@ -5,11 +5,12 @@ from collections.abc import Iterator
 import msgspec
 
 from cloud.advisories.triage import triage
-from cloud.advisories.values import STANDING, Stamp, Standing
+from cloud.advisories.values import STANDING, Outcome, Stamp, Standing
 from cloud.ledger.records import TicketRow
 from cloud.tickets.draft import draft, follow
+from models.assessment import Assessment
 from models.fleet import Fleet
-from models.profile import load_profiles
+from models.profile import Profile, load_profiles
 from simulators.fleet import SimulatedFleet, blocks
 from simulators.scenario import Scenario
 from simulators.verdict import Raised, Verdict, judge
@@ -32,7 +33,7 @@ class Inbox:
         self._next += 1
         return f"{self._next:08d}"
 
-    def file(self, assessment, profile) -> None:
+    def file(self, assessment: Assessment, profile: Profile) -> None:
         """Judge one assessment."""
         stamp = Stamp(new_id=self._id, recorded_ns=0)
         known = self.standing.setdefault(assessment.machine, [])
@@ -45,7 +46,7 @@ class Inbox:
             if outcome.order == "open":
                 self.tickets.append(one)
 
-    def _ticket(self, outcome, at_ns: int) -> TicketRow | None:
+    def _ticket(self, outcome: Outcome, at_ns: int) -> TicketRow | None:
         advisory, ticket = outcome.standing.advisory, outcome.standing.ticket
         if outcome.order == "open":
             ticket = draft(advisory, ticket_id=advisory.id, number=1, at_ns=at_ns, recorded_ns=0)

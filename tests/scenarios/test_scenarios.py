@@ -18,7 +18,7 @@ SHARES = {
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_tickets_and_lead_times(name):
+def test_tickets_and_lead_times(name: str) -> None:
     scenario = named(name)
     found = verdict(scenario, play(scenario))
     assert found.problems == ()
@@ -26,7 +26,7 @@ def test_tickets_and_lead_times(name):
     assert all(lead.share >= SHARES[name] for lead in found.leads)
 
 
-def test_failing_sensors_are_noticed_and_order_no_part():
+def test_failing_sensors_are_noticed_and_order_no_part() -> None:
     scenario = named("bad-sensors")
     inbox = play(scenario)
     assert inbox.tickets == []
@@ -35,7 +35,7 @@ def test_failing_sensors_are_noticed_and_order_no_part():
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_the_demo_tells_its_story_for_any_seed(seed):
+def test_the_demo_tells_its_story_for_any_seed(seed: int) -> None:
     story = draw(seed)
     inbox = play(story)
     assert verdict(story, inbox).problems == ()
@@ -45,12 +45,12 @@ def test_the_demo_tells_its_story_for_any_seed(seed):
         assert (steps[1:] != steps[:-1]).sum() <= 2  # it hardly ever turns round
 
 
-def test_healthy_machines_get_no_ticket_in_75_days():
+def test_healthy_machines_get_no_ticket_in_75_days() -> None:
     story = draw(1000, machines=80, failing=0, days=75.0)
     assert list(raised(story, play(story).tickets)) == []
 
 
-def test_the_cut_into_groups_changes_no_ticket():
+def test_the_cut_into_groups_changes_no_ticket() -> None:
     scenario = named("pump-bearing")
     pieces = [list(raised(scenario, play(scenario, piece).opened)) for piece in (1, 24, 100)]
     assert pieces[0] == pieces[1] == pieces[2]

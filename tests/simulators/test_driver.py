@@ -8,11 +8,11 @@ from simulators.scenario import named
 from tests.edge_agent.made import take
 
 
-async def test_it_keeps_every_promise_of_a_driver():
+async def test_it_keeps_every_promise_of_a_driver() -> None:
     await checks.run(lambda: SimulatedDriver(Options(), interval_s=1.0))
 
 
-async def test_readings_are_the_fleet_s_in_order():
+async def test_readings_are_the_fleet_s_in_order() -> None:
     scenario = named("bad-sensors")
     got = await take(SimulatedDriver.of(scenario), 100)
     step = round(scenario.interval_s * 1e9)
@@ -24,7 +24,7 @@ async def test_readings_are_the_fleet_s_in_order():
                 assert column == reading.values[:, i, k].tolist()
 
 
-async def test_what_is_not_read_is_none_and_counters_are_whole():
+async def test_what_is_not_read_is_none_and_counters_are_whole() -> None:
     got = [r async for r in SimulatedDriver(Options(scenario="bad-sensors", rows=900)).readings()]
     assert len(got) == 900
     gone = [r.values["purifier-dropout/filter_resistance"] for r in got]
@@ -33,7 +33,7 @@ async def test_what_is_not_read_is_none_and_counters_are_whole():
     assert isinstance(got[0].values["printer-drift/pages"], int)
 
 
-async def test_reading_again_goes_on():
+async def test_reading_again_goes_on() -> None:
     driver = SimulatedDriver.of(named("pump-bearing"))
     first, second = await take(driver, 5), await take(driver, 5)
     whole = await take(SimulatedDriver.of(named("pump-bearing")), 10)
@@ -41,7 +41,7 @@ async def test_reading_again_goes_on():
     assert driver.now_s == 9 * 3600.0
 
 
-def test_a_gateway_simulates_its_share():
+def test_a_gateway_simulates_its_share() -> None:
     driver = SimulatedDriver(Options(scenario="pump-bearing", part=1, size=3))
     assert {m.name.split("/")[0] for m in driver.signals()} == {"pump-worn"}
     vibration = next(m for m in driver.signals() if m.name == "pump-worn/vibration_rms")
@@ -56,6 +56,6 @@ def test_a_gateway_simulates_its_share():
         (Options(part=9, size=2), "part 9"),
     ],
 )
-def test_what_cannot_be_simulated_is_said(options, said):
+def test_what_cannot_be_simulated_is_said(options: Options, said: str) -> None:
     with pytest.raises(DriverError, match=said):
         SimulatedDriver(options)

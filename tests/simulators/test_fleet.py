@@ -2,15 +2,16 @@ import numpy as np
 import pytest
 
 from simulators.fleet import SimulatedFleet, blocks, gateways
-from simulators.scenario import named
+from simulators.plants import Array
+from simulators.scenario import Scenario, named
 
 
 @pytest.fixture
-def scenario():
+def scenario() -> Scenario:
     return named("bad-sensors")
 
 
-def by_machine(fleet, rows):
+def by_machine(fleet: SimulatedFleet, rows: int) -> dict[str, Array]:
     return {
         key: reading.values[:, i]
         for reading in fleet.read(rows)
@@ -18,7 +19,7 @@ def by_machine(fleet, rows):
     }
 
 
-def test_cutting_into_gateways_changes_no_reading(scenario):
+def test_cutting_into_gateways_changes_no_reading(scenario: Scenario) -> None:
     whole = by_machine(SimulatedFleet(scenario), 900)
     cut = [by_machine(SimulatedFleet(part), 900) for part in gateways(scenario, 2)]
     assert sorted(k for part in cut for k in part) == sorted(whole)
@@ -27,7 +28,7 @@ def test_cutting_into_gateways_changes_no_reading(scenario):
             np.testing.assert_array_equal(values, whole[key])
 
 
-def test_reading_in_pieces_changes_no_reading(scenario):
+def test_reading_in_pieces_changes_no_reading(scenario: Scenario) -> None:
     whole = by_machine(SimulatedFleet(scenario), 850)
     fleet = SimulatedFleet(scenario)
     pieces = [by_machine(fleet, n) for n in (1, 719, 30, 100)]
@@ -35,7 +36,7 @@ def test_reading_in_pieces_changes_no_reading(scenario):
         np.testing.assert_array_equal(np.concatenate([p[key] for p in pieces]), values)
 
 
-def test_blocks_carry_every_row_once_in_order(scenario):
+def test_blocks_carry_every_row_once_in_order(scenario: Scenario) -> None:
     rows = 100
     seen: dict[str, list[int]] = {}
     for group in blocks(SimulatedFleet(scenario), rows, "demo.gw", piece=24):
@@ -48,7 +49,7 @@ def test_blocks_carry_every_row_once_in_order(scenario):
     assert all(times == expected for times in seen.values())
 
 
-def test_the_truth_is_told_in_shares_of_the_life_after_onset():
+def test_the_truth_is_told_in_shares_of_the_life_after_onset() -> None:
     fleet = SimulatedFleet(named("pump-bearing"))
     [failure] = fleet.failures()
     assert failure.machine == "pump-worn"

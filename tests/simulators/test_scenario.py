@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from simulators.fleet import SimulatedFleet, gateways
@@ -21,13 +23,13 @@ life_d = 9.0
 """
 
 
-def write(tmp_path, text):
+def write(tmp_path: Path, text: str) -> Path:
     path = tmp_path / "scenario.toml"
     path.write_text(text, "utf-8")
     return path
 
 
-def test_a_scenario_names_its_machines(tmp_path):
+def test_a_scenario_names_its_machines(tmp_path: Path) -> None:
     scenario = load(write(tmp_path, GOOD))
     assert [k for m in scenario.machines for k in m.names()] == [
         "pump-01",
@@ -63,7 +65,7 @@ def test_a_scenario_names_its_machines(tmp_path):
         ("[[machines]]", "[[machines", "line"),
     ],
 )
-def test_what_is_wrong_is_named(tmp_path, old, new, said):
+def test_what_is_wrong_is_named(tmp_path: Path, old: str, new: str, said: str) -> None:
     path = write(tmp_path, GOOD.replace(old, new))
     with pytest.raises(ScenarioError) as caught:
         load(path)
@@ -72,7 +74,7 @@ def test_what_is_wrong_is_named(tmp_path, old, new, said):
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.toml")), ids=lambda p: p.stem)
-def test_the_scenarios_that_come_with_us_are_sound(path):
+def test_the_scenarios_that_come_with_us_are_sound(path: Path) -> None:
     scenario = load(path)
     assert scenario.name == path.stem
     end = scenario.days * 86_400
@@ -80,12 +82,12 @@ def test_the_scenarios_that_come_with_us_are_sound(path):
         assert failure.onset_s < failure.fails_s < end
 
 
-def test_an_unknown_name_lists_the_known_ones():
+def test_an_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(ScenarioError, match="pump-bearing"):
         named("no-such-thing")
 
 
-def test_gateways_have_all_machines_once(tmp_path):
+def test_gateways_have_all_machines_once(tmp_path: Path) -> None:
     scenario = load(write(tmp_path, GOOD))
     parts = gateways(scenario, 3)
     keys = [m.key for part in parts for m in part.machines]
@@ -93,7 +95,7 @@ def test_gateways_have_all_machines_once(tmp_path):
     assert len(parts) == 2
 
 
-def test_a_file_that_is_no_text_is_named(tmp_path):
+def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
     (tmp_path / "s.toml").write_bytes(b"\xff")
     with pytest.raises(ScenarioError, match="not UTF-8 text"):
         load(tmp_path / "s.toml")

@@ -193,8 +193,8 @@ def alarmed(signal: str, at_ns: int, life: Life, *, active: bool = True, n: int 
 def test_a_band_that_comes_after_an_alarm_dates_only_what_it_is_told_by() -> None:
     far = msgspec.structs.replace(band(900, 1000, 1100), basis="wear")
     for signal in ("vibration", "temperature"):
-        count = iter(range(100))
-        stamp = Stamp(new_id=lambda count=count: f"id-{next(count):04}", recorded_ns=1)
+        ids = (f"id-{n:04}" for n in range(100))
+        stamp = Stamp(new_id=ids.__next__, recorded_ns=1)
         opening = alarmed(signal, T0, unknown_yet(coming=True), n=0)
         [first] = triage([], HOT, opening, stamp)
         assert first.standing.advisory.due_latest_ns == T0 + DAY

@@ -112,8 +112,10 @@ async def test_a_machine_is_looked_up_once_for_all_who_watch_until_it_changes(
     live.hand_out(())
     deps = opened.app(live=live).state.deps.of(PLANNER)
     made, _ = _shower(deps, live)
-    (missed,) = live.since(live.place(0)) or ()
-    made(missed)
+    missed = live.since(live.place(0))
+    assert missed is not None
+    assert len(missed) == 1
+    made(missed[0])
     assert live.profiles == {"acme.a": "press", "beta.b": "press"}
     live.hand_out((Change(subject="machine", subject_id="acme.a", machine="acme.a", type="x"),))
     assert live.profiles == {"beta.b": "press"}

@@ -15,6 +15,7 @@ from cloud.keep.restore import restore
 from cloud.ledger import Registration
 from cloud.places import places
 from cloud.settings import CloudSettings
+from cloud.telemetry.sqlite import SqliteTelemetry
 from models.rows import Block
 from tests.cloud.keep.conftest import DEVICES, Plant
 from tests.cloud.wires import T0, S
@@ -67,6 +68,7 @@ def test_ten_million_values_of_a_thousand_machines(
         plant.telemetry.write([_block(birth.machine, n, tick.n)], tick.n)
     for _ in range(1_000):
         plant.go_on()
+    assert isinstance(plant.telemetry, SqliteTelemetry)
     plant.telemetry.compact()
     with _timed("backup"):
         made = back_up(plant.places, tmp_path / "b", lambda: T0)

@@ -3,6 +3,7 @@
 import hashlib
 import time
 from pathlib import Path
+from typing import Any
 
 from cloud.telemetry.influx import setup
 from cloud.telemetry.influx.http import Server
@@ -16,7 +17,7 @@ def prefix_of(path: Path) -> str:
     return f"t{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
 
 
-def open_influx(server: Server, path: Path, **more) -> InfluxTelemetry:
+def open_influx(server: Server, path: Path, **more: Any) -> InfluxTelemetry:
     prefix = prefix_of(path)
     retention = more.pop("retention", EVER)
     if not path.exists():

@@ -3,9 +3,10 @@
 import resource
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -86,7 +87,7 @@ def size_of_log(folder: Path) -> int:
 class Trace:
     """A connection that does something right after each time that the log was moved."""
 
-    def __init__(self, db: sqlite3.Connection, then) -> None:
+    def __init__(self, db: sqlite3.Connection, then: Callable[[], None]) -> None:
         self._db = db
         self._then = then
 
@@ -155,8 +156,8 @@ def test_a_log_that_grew_long_is_moved_by_a_commit(
     path = tmp_path / "t.db"
     with closing(SqliteTelemetry(path, background=False, hold_s=0.0)) as store:
         for n in range(100):
-            values = {"temp": rng.normal(size=1_000)}
-            store.write([block(T0 + 10**6 * n + np.arange(1_000), values, seq=1_000 * n)], n)
+            times = T0 + 10**6 * n + np.arange(1_000)
+            store.write([block(times, {"temp": rng.normal(size=1_000)}, seq=1_000 * n)], n)
         assert size_of_log(tmp_path) < 200_000
         assert path.stat().st_size > 500_000
 
@@ -164,7 +165,7 @@ def test_a_log_that_grew_long_is_moved_by_a_commit(
 class Failing(sqlite3.Connection):
     """One whose disk does not take the log."""
 
-    def execute(self, sql: str, *given: object) -> sqlite3.Cursor:
+    def execute(self, sql: str, *given: Any) -> sqlite3.Cursor:
         if "checkpoint" in sql:
             error = sqlite3.OperationalError("disk I/O error")
             error.sqlite_errorcode = sqlite3.SQLITE_IOERR_FSYNC

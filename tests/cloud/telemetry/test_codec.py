@@ -1,9 +1,12 @@
 """Packed columns come back bit for bit, whatever is in them."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from cloud.errors import StoreCorrupt
 from cloud.telemetry import chunk, codec
@@ -65,7 +68,9 @@ def test_floats(numbers: list[float]) -> None:
     ],
     ids=["decimals", "scaled register", "single precision", "binary step", "negative zeros"],
 )
-def test_a_sensor_with_few_steps_costs_less_than_a_byte(make, most: float) -> None:
+def test_a_sensor_with_few_steps_costs_less_than_a_byte(
+    make: Callable[[NDArray[np.float64]], NDArray[np.float64]], most: float
+) -> None:
     steps = np.rint(np.random.default_rng(1).normal(500, 3, 8192))
     values = make(steps)
     blob = chunk.pack_column(Column(values, None), "d")

@@ -12,10 +12,11 @@ from cloud.telemetry.compaction import DUE_BLOBS, DUE_ROWS, due
 @given(st.integers(1, 2**20), st.sampled_from([1, 10, 100, 1_000]))
 def test_machines_that_are_heard_alike_come_due_one_after_the_other(first: int, rows: int) -> None:
     machines, upto = range(first, first + 200), range(DUE_ROWS + 1)
-    steps = Counter(
-        bisect_left(upto, True, key=lambda n, of=machine: due(of, n * rows, n))
-        for machine in machines
-    )
+
+    def step(machine: int) -> int:
+        return bisect_left(upto, True, key=lambda n: due(machine, n * rows, n))
+
+    steps = Counter(map(step, machines))
     apart = len(range(min(steps), max(steps) + 1))
     assert max(steps.values()) <= 2 * len(machines) / apart + 2
 

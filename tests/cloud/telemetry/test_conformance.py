@@ -1,6 +1,6 @@
 """The conformance suite on the embedded store: as it is, and compacting after every write."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -38,12 +38,14 @@ def eager(path: Path) -> SqliteTelemetry:
 
 @pytest.mark.parametrize("check", checks.CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("open_store", [SqliteTelemetry, eager, sparse])
-def test_conforms(check, open_store, tmp_path: Path) -> None:
+def test_conforms(
+    check: Callable[..., None], open_store: Callable[[Path], SqliteTelemetry], tmp_path: Path
+) -> None:
     check(open_store, tmp_path)
 
 
 @pytest.mark.parametrize("check", process_checks.PROCESS_CHECKS, ids=lambda check: check.__name__)
-def test_conforms_across_processes(check, tmp_path: Path) -> None:
+def test_conforms_across_processes(check: Callable[..., None], tmp_path: Path) -> None:
     check(SqliteTelemetry, tmp_path)
 
 

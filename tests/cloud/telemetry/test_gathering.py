@@ -97,7 +97,7 @@ def test_rows_whose_frame_came_too_late_are_stored_as_they_came(
     store.durable_position()
     prepare = compaction.prepare
 
-    def meanwhile(*args: object) -> object:
+    def meanwhile(*args: Any) -> object:
         job = prepare(*args)
         monkeypatch.undo()
         store._compact(1)  # of the fresh rows that the job has read

@@ -1,5 +1,6 @@
 """The conformance suite of telemetry stores on a real InfluxDB 2 server."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +18,7 @@ SESSIONS = 4
 
 
 @pytest.mark.parametrize("check", QUICK, ids=lambda check: check.__name__)
-def test_conforms(check, influxd: Influxd, tmp_path: Path) -> None:
+def test_conforms(check: Callable[..., None], influxd: Influxd, tmp_path: Path) -> None:
     check(partial(open_influx, influxd.server), tmp_path)
 
 

@@ -4,6 +4,7 @@ import errno
 import os
 import struct
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -82,17 +83,16 @@ def test_a_disk_that_fetches_nothing_from_memory_is_written_all_the_same(
 
 @pytest.mark.parametrize("taken", [lambda size: size // 2, lambda size: size // 2 // BLOCK * BLOCK])
 def test_what_the_disk_takes_in_parts_is_written_all_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: Callable[[int], int]
 ) -> None:
     def short(fd: int, parts: list[memoryview], at: int) -> int:
         whole = in_blocks(b"".join(parts))
         return os.pwrite(fd, whole[: taken(len(whole)) or len(whole)], at)
 
     monkeypatch.setattr(os, "pwritev", short)
-    wanted = Shipment(3, [("raw", b"1" * (9 * BLOCK + 7)), ("ever", b"2" * 5 * BLOCK)])
-    in_memory = [(bucket, in_blocks(body)) for bucket, body in wanted.bodies]
-    ShipmentLog(tmp_path).note(Shipment(3, in_memory))
-    assert ShipmentLog(tmp_path).last == wanted
+    bodies = [("raw", b"1" * (9 * BLOCK + 7)), ("ever", b"2" * 5 * BLOCK)]
+    ShipmentLog(tmp_path).note(Shipment(3, [(bucket, in_blocks(body)) for bucket, body in bodies]))
+    assert ShipmentLog(tmp_path).last == Shipment(3, [*bodies])
 
 
 def test_a_disk_that_takes_nothing_more_is_full(

@@ -42,7 +42,7 @@ HARD = [
 
 
 def bits_of(value: float) -> int:
-    return struct.unpack("<q", struct.pack("<d", value))[0]
+    return int.from_bytes(struct.pack("<d", value), "little", signed=True)
 
 
 def as_text(value: float, decimals: int = 0, *, single: bool = False) -> str:
@@ -78,7 +78,9 @@ wholes = st.one_of(
 
 @untimed
 @given(st.lists(doubles, min_size=1, max_size=100), st.integers(0, 6))
-def test_short_texts_made_abreast_are_those_made_one_by_one(values, decimals: int) -> None:
+def test_short_texts_made_abreast_are_those_made_one_by_one(
+    values: list[float], decimals: int
+) -> None:
     array = np.array([*values, np.nan, np.inf])
     texts = np.zeros(len(array), np.uint64)
     short_texts(array, array.view(np.int64), decimals, texts)
@@ -96,7 +98,9 @@ def test_short_texts_made_abreast_are_those_made_one_by_one(values, decimals: in
         st.tuples(doubles, doubles, st.floats(width=32), wholes, wholes), min_size=1, max_size=30
     )
 )
-def test_lines_bring_every_number_back_whatever_came_before_it(rows) -> None:
+def test_lines_bring_every_number_back_whatever_came_before_it(
+    rows: list[tuple[float, float, float, int, int]],
+) -> None:
     *values, times, ids = zip(*rows, strict=True)
     cells = np.zeros((3, len(rows)), np.int64)
     cells.view(np.float64)[:] = np.array(values)
@@ -170,10 +174,17 @@ def test_a_column_is_brought_back_however_long_its_values_become() -> None:
     values[2, : 5 * TILE + 3] += 100_000
     values[3, 9 * TILE : 30 * TILE] = rng.normal(size=21 * TILE)
     fields = Fields.of("abcd", ["s.a", "s.b", "s.c", "s.d"], "dddd", "", "")
-    given = {"head": np.zeros(count, np.int32), "times": np.arange(count), "own": NONE, "ids": NONE}
     for states in (np.zeros((0, 0), np.uint8), np.zeros((4, count), np.uint8)):
         cells = values.view(np.int64)
-        rows = Rows(heads=Texts.of([b"m,t=1 "]), cells=cells, states=states, **given)
+        rows = Rows(
+            heads=Texts.of([b"m,t=1 "]),
+            head=np.zeros(count, np.int32),
+            times=np.arange(count),
+            own=NONE,
+            ids=NONE,
+            cells=cells,
+            states=states,
+        )
         lines_of = bytes(write(rows, fields, Room())).decode().splitlines()
         for row, line in zip(values.T, lines_of, strict=True):
             texts = line.split(" ")[1].split(",")
@@ -249,7 +260,7 @@ def test_a_line_has_only_what_is_there() -> None:
     cells = np.zeros((4, 3), np.int64)
     doubles = cells.view(np.float64)
     doubles[0] = [41.9, np.nan, -0.0]
-    doubles[1] = [np.float32(0.1), np.inf, 1e300]
+    doubles[1] = [float(np.float32(0.1)), np.inf, 1e300]
     cells[2] = [7, -1, 0]
     cells[3] = [1, 0, 1]
     states = np.zeros((4, 3), np.uint8)
@@ -280,7 +291,9 @@ def test_a_line_has_only_what_is_there() -> None:
         max_size=6,
     )
 )
-def test_each_sample_has_a_time_of_its_own_and_keeps_it(writes) -> None:
+def test_each_sample_has_a_time_of_its_own_and_keeps_it(
+    writes: list[tuple[int, list[int]]],
+) -> None:
     """In any order of times every sample gets a free place; written again it stays there."""
     newest = np.full(3, NEVER, np.int64)
     stored: dict[int, dict[int, int]] = {0: {}, 1: {}, 2: {}}
@@ -314,7 +327,9 @@ def test_each_sample_has_a_time_of_its_own_and_keeps_it(writes) -> None:
     ),
     st.integers(1, 60),
 )
-def test_open_buckets_end_as_the_shared_kernel_reduces(samples, cut: int) -> None:
+def test_open_buckets_end_as_the_shared_kernel_reduces(
+    samples: list[tuple[int, int | None]], cut: int
+) -> None:
     """Closed, late and standing buckets joined are what one reduction of all samples gives."""
     buckets = OpenBuckets()
     machine = buckets.add_machine()
@@ -337,10 +352,10 @@ def test_open_buckets_end_as_the_shared_kernel_reduces(samples, cut: int) -> Non
                 states=np.zeros((0, 0), np.uint8),
             )
         )
-        for part in closed:
+        for ended in closed:
             for level in found:
-                keep = part.levels == level
-                found[level].append(rollup.Partials(part.ints[:, keep], part.floats[:, keep]))
+                keep = ended.levels == level
+                found[level].append(rollup.Partials(ended.ints[:, keep], ended.floats[:, keep]))
         behind = np.flatnonzero(late)
         order = behind[np.argsort(times[mine][behind], kind="stable")]
         states = np.zeros(len(order), np.uint8)

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from cloud.telemetry.influx.http import Away, Connection, Rejected, TooSlow
 from cloud.telemetry.influx.log import ShipmentLog
 from cloud.telemetry.influx.setup import Buckets
 from cloud.telemetry.influx.shipment import Shipment
-from cloud.telemetry.influx.shipper import Shipper
+from cloud.telemetry.influx.shipper import Refused, Shipper
 from cloud.telemetry.influx.store import InfluxTelemetry
 
 
@@ -71,7 +71,7 @@ def test_a_refused_line_waits_for_a_busy_ledger_and_the_rest_is_stored(
     server, kept, busy = Server(), list[bytes](), iter([True, True, False])
     told, builder = threading.Event(), Builder()
 
-    def pass_on(refused: list[Any]) -> None:
+    def pass_on(refused: Sequence[Refused]) -> None:
         if next(busy):
             raise StoreBusy("the ledger is locked")
         kept.extend(one.line for one in refused)

@@ -41,9 +41,10 @@ def test_a_token_that_cannot_be_sent_is_told_by_its_setting(
 ) -> None:
     (tmp_path / "token").write_text(wrong, "utf-8")
     monkeypatch.setenv("INFLUX_TOKEN", wrong)
-    where = {"token_file": str(tmp_path / "token")} if kind == "file" else {}
     settings = TelemetrySettings(
-        store="influx", token_env="INFLUX_TOKEN" if kind == "env" else None, **where
+        store="influx",
+        token_env="INFLUX_TOKEN" if kind == "env" else None,
+        token_file=str(tmp_path / "token") if kind == "file" else None,
     )
     with pytest.raises(SettingsError, match=rf"telemetry\.token_.*{kind}"):
         open_telemetry(settings, tmp_path, lambda: 0, lambda _: None)

@@ -68,17 +68,17 @@ def cells(values: Any) -> list[Any]:
         need(len(numbers) == len(mask) and set(mask) <= {0, 1}, "odd mask")
         need(all(is_int(v, -(2**63)) for v in numbers), "mask of floats")
         return [None if gone else v for v, gone in zip(numbers, mask, strict=True)]
-    values = values if isinstance(values, list) else [values]
-    there = [v for v in values if v is not None]
+    plain: list[Any] = values if isinstance(values, list) else [values]
+    there = [v for v in plain if v is not None]
     kinds = {type(v) for v in there}
     if kinds <= {int} and there:
         need(all(is_int(v, -(2**63)) for v in there), "beyond int64")
-        return values
+        return plain
     if kinds == {bool}:
-        return values
+        return plain
     need(kinds <= {int, float}, "not a column")
     try:
-        return [None if v is None or v != v else float(v) for v in values]
+        return [None if v is None or v != v else float(v) for v in plain]
     except OverflowError:
         raise Invalid("beyond float64") from None
 
@@ -125,7 +125,8 @@ def batch(body: dict[str, Any], seen: Seen) -> None:
     optional(body, "cq", is_clock)
     optional(body, "dh", lambda h: matches(r"[0-9a-f]{8}", h))
     flag(body, "h")
-    parts, marks = body.get("d"), body.get("q") or {}
+    parts: Any = body.get("d")
+    marks: Any = body.get("q") or {}
     need("q" not in body or body["q"] is None or isinstance(body["q"], dict), "q")
     need(isinstance(parts, dict) and 1 <= len(parts) <= 4096 and len(marks) <= 4096, "d")
     need(all(isinstance(name, str) for name in (*parts, *marks)), "d")
@@ -188,7 +189,11 @@ def kind_of(topic: str) -> str:
         return "batch"
     if rest[1:2] == ["cmd"] and len(rest) == 4:
         return "answer" if rest[0] == "up" else "command"
-    known = {("up", "birth"): "birth", ("up", "state"): "state", ("down", "ack"): "receipt"}
+    known: dict[tuple[str, ...], str] = {
+        ("up", "birth"): "birth",
+        ("up", "state"): "state",
+        ("down", "ack"): "receipt",
+    }
     if tuple(rest) in known:
         return known[tuple(rest)]
     need(rest[:2] == ["up", "e"] and len(rest) == 3, "no message for this topic")

@@ -3,8 +3,9 @@
 import json
 import math
 import struct
-from typing import Any
+from typing import Any, TypeVar
 
+T = TypeVar("T")
 KEYS = (
     *("v", "b", "s", "n", "u", "t0", "m0", "cq", "dt", "d", "q", "h", "dh", "dn"),
     *("boot", "stream", "online", "metrics", "machines", "agent", "firmware", "model"),
@@ -21,6 +22,12 @@ class Invalid(Exception):
 def need(condition: bool, why: str) -> None:
     if not condition:
         raise Invalid(why)
+
+
+def there(value: T | None, why: str) -> T:
+    if value is None:
+        raise Invalid(why)
+    return value
 
 
 # CBOR --------------------------------------------------------------------------------------------
@@ -67,8 +74,8 @@ class Cbor:
     def item(self, depth: int) -> Any:
         major, info, value = self.head()
         if major in (0, 1):
-            need(value is not None, "endless integer")
-            return value if major == 0 else -1 - value
+            whole = there(value, "endless integer")
+            return whole if major == 0 else -1 - whole
         if major in (2, 3):
             return self.string(major, value)
         if major == 7:
@@ -84,8 +91,7 @@ class Cbor:
             return [self.item(depth - 1) for _ in range(value)]
         if major == 5:
             return self.map(value, depth)
-        need(value is not None, "endless tag")
-        return Tag(value, self.item(depth - 1))
+        return Tag(there(value, "endless tag"), self.item(depth - 1))
 
     def string(self, major: int, length: int | None) -> bytes | str:
         if length is not None:
@@ -94,8 +100,8 @@ class Cbor:
             parts = []
             while not self.broke():
                 inner, _, size = self.head()
-                need(inner == major and size is not None, "odd chunk")
-                chunk = self.take(size)
+                need(inner == major, "odd chunk")
+                chunk = self.take(there(size, "odd chunk"))
                 if major == 3:
                     utf8(chunk)
                 parts.append(chunk)
@@ -103,13 +109,13 @@ class Cbor:
         return utf8(part) if major == 3 else part
 
     def simple(self, info: int, value: int | None) -> Any:
-        need(value is not None, "break")
+        number = there(value, "break")
         if info in (25, 26, 27):
             form = {25: ">e", 26: ">f", 27: ">d"}[info]
-            return struct.unpack(form, value.to_bytes(struct.calcsize(form)))[0]
+            return struct.unpack(form, number.to_bytes(struct.calcsize(form)))[0]
         if info == 24:
-            need(value >= 32, "badly written simple value")
-        return {20: False, 21: True, 22: None}.get(value, Simple())
+            need(number >= 32, "badly written simple value")
+        return {20: False, 21: True, 22: None}.get(number, Simple())
 
     def map(self, count: int | None, depth: int) -> Map:
         out, keys = Map(), set()
@@ -162,8 +168,8 @@ TYPED = {
 
 
 def typed(value: Tag) -> list[Any]:
-    form = TYPED.get(value.number)
-    need(form is not None and isinstance(value.value, bytes), "not a typed array")
+    form = there(TYPED.get(value.number), "not a typed array")
+    need(isinstance(value.value, bytes), "not a typed array")
     size = struct.calcsize(form)
     need(len(value.value) % size == 0, "not whole items")
     return list(struct.unpack(f"{form[0]}{len(value.value) // size}{form[1]}", value.value))

@@ -6,7 +6,7 @@ import re
 from decimal import Decimal
 from typing import Any
 
-from tests.models.contract.reader_bytes import Invalid, need
+from tests.models.contract.reader_bytes import Invalid, need, there
 
 NS = 1_000_000_000
 STREAMS = ("alarm", "live", "bulk", "backfill")
@@ -57,13 +57,12 @@ def instant(value: Any) -> int:
         need(len(value) <= 40, "long time")
         value = int(value) if re.fullmatch(r"[0-9]{1,19}", value) else rfc3339(value)
     need(is_int(value, 0, 2**62 - 1), "time out of range")
-    return value
+    return int(value)
 
 
 def rfc3339(text: str) -> int:
     form = r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}):([0-9]{2})(\.[0-9]{1,9})?(.*)"
-    match = re.fullmatch(form, text, re.DOTALL)
-    need(match is not None, "time")
+    match = there(re.fullmatch(form, text, re.DOTALL), "time")
     day, minute, second, part, zone = match.groups()
     zone = "+00:00" if zone in ("Z", "z") else zone
     need(re.fullmatch(r"[+-][0-9]{2}:[0-9]{2}", zone) is not None, "zone")
@@ -93,7 +92,7 @@ def is_clock(value: Any) -> bool:
 
 def birth(body: dict[str, Any]) -> None:
     need(is_boot(body.get("boot")), "boot")
-    metrics = body.get("metrics")
+    metrics: Any = body.get("metrics")
     need(isinstance(metrics, list) and len(metrics) <= 4096, "metrics")
     for metric in metrics:
         need(is_map(metric) and is_text(metric.get("name")), "metric")

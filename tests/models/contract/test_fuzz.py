@@ -33,8 +33,7 @@ def verdict(topic: str, payload: bytes) -> Seen:
     if not isinstance(message, Batch):
         return Seen("valid", boot=boot)
     steps = message.offsets_ns
-    if isinstance(steps, int):
-        steps = [steps * i for i in range(message.count)]
+    offsets = [steps * i for i in range(message.count)] if isinstance(steps, int) else list(steps)
     return Seen(
         "partly" if message.broken else "valid",
         boot=boot,
@@ -42,7 +41,7 @@ def verdict(topic: str, payload: bytes) -> Seen:
         count=message.count,
         columns={name: values(column) for name, column in message.columns.items()},
         broken=sorted(part.name for part in message.broken),
-        offsets_ns=list(steps),
+        offsets_ns=offsets,
         t0_ns=message.t0_ns,
     )
 

@@ -181,7 +181,7 @@ def test_a_first_reading_that_is_far_older_than_the_others_delays_no_silence(
     for k, t in enumerate(times):
         fleet.observe([block("m", [t], {"x": [float(k % 7)]}, received_ns=START + k * every_s * S)])
     if clock == "data":  # another signal tells the time
-        until = times[-1] + np.arange(1, 45 * 60) * MINUTE
+        until = range(times[-1] + MINUTE, times[-1] + 45 * 60 * MINUTE, MINUTE)
         told = [fleet.observe([block("m", [t], {"y": [1.0]})]) for t in until]
         told = [[a for a in one if changes([a], Check.DROPOUT)] for one in told]
     else:

@@ -116,6 +116,9 @@ def test_a_counters_band_grows_with_how_use_varies() -> None:
         weeks = np.repeat(0.5 + swing * (-1.0) ** np.arange(12), 7 * 24)
         run(fleet, np.cumsum(weeks), "hours")
         found = life(fleet.current("m"), "seal")
+        assert found.p10_s is not None
+        assert found.p50_s is not None
+        assert found.p90_s is not None
         assert found.p10_s < found.p50_s < found.p90_s
         widths.append(found.p90_s - found.p10_s)
     assert widths == sorted(widths)

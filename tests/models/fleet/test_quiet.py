@@ -69,7 +69,7 @@ def calm(seed: int, events: int, profile: str) -> dict[str, np.ndarray]:
     load = np.round(50 + 8 * np.sin(t / 9) + rng.normal(0, 1, ROWS), 1)
     wear = 0.0005 if profile == "pump" else 0.0001 * (profile in {"near", "plain"})
     vibration = 1.5 + 0.01 * load + wear * t + rng.normal(0, 0.1, ROWS)
-    columns = {
+    columns: dict[str, np.ndarray] = {
         "load": load,
         "vibration": vibration,
         "temperature": 60 + 0.2 * load + rng.normal(0, 1, ROWS),

@@ -7,6 +7,7 @@ import numpy as np
 from models.anomaly.detector import detector
 from models.assessment import Assessment, Check
 from models.fleet import Fleet
+from models.rows import Block
 from tests.models.fleet.machines import START, S, block, cut, stream
 
 FOREST = {"generic": {"forest": detector("forest")}}
@@ -61,7 +62,7 @@ def test_a_detector_learns_no_late_and_no_bad_reading() -> None:
 
 
 def test_any_cut_gives_the_same_with_detectors() -> None:
-    items = [item for item in stream(5) if hasattr(item, "machine")]
+    items = [item for item in stream(5) if isinstance(item, Block)]
     whole, pieces = Fleet({}, detectors=FOREST), Fleet({}, detectors=FOREST)
     expected = whole.observe(items)
     told = []

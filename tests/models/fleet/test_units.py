@@ -10,7 +10,7 @@ ROWS = 2_000
 LATER = START + ROWS * 300 * S
 
 
-def _readings(level: float, start: int, seed: int = 0) -> tuple[np.ndarray, dict[str, np.ndarray]]:  # type: ignore[type-arg]
+def _readings(level: float, start: int, seed: int = 0) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     times = start + np.arange(ROWS) * 300 * S
     rng = np.random.default_rng(seed)
     return times, {"vibration": rng.normal(level, level / 20, ROWS)}

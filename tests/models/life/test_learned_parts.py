@@ -143,7 +143,7 @@ def test_the_graph_computes_what_was_fitted() -> None:
     raw[rng.random(raw.shape) < 0.1] = np.nan
     middle, spread = np.nanmean(raw, axis=0), np.nanstd(raw, axis=0)
     x = graph.scaled(raw, middle, spread)
-    y = np.abs(x[:, 0]) + x[:, 1]
+    y = (np.abs(x[:, 0]) + x[:, 1]).astype(np.float64)
     weight = np.ones(len(y))
     grown = [trees.grow(x, y, weight, seed=s) for s in (1, 2)]
     fold = np.arange(len(y)) % 2
@@ -183,7 +183,8 @@ def test_a_surface_agrees_with_the_textbook_process() -> None:
 
     def covariance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         gap = ((a[:, None, :] - b[None, :, :]) ** 2).sum(axis=2)
-        return np.exp(-gap / 4.0 / kernel.LENGTH**2) + a @ b.T / 2.0
+        found: np.ndarray = np.exp(-gap / 4.0 / kernel.LENGTH**2) + a @ b.T / 2.0
+        return found
 
     wide, far = x.astype(float), new.astype(float)
     mean, spread = y.mean(), y.std()

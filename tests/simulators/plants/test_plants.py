@@ -6,14 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.profile import load_profiles
-from simulators.plants import PLANTS, Specimen, WearFault, true_life_s
+from simulators.plants import PLANTS, Array, Specimen, WearFault, true_life_s
 from simulators.plants.battery import LIMIT_PERCENT, loss_percent
 from simulators.plants.printer import LIMIT_DENSITY, density_od
 from simulators.plants.pump import LIMIT_MM_S, spall_mm_s
 from simulators.plants.purifier import LIMIT_PA, resistance_pa
 
 DAY = 86_400.0
-HOURS = np.arange(45 * 24) * 3600.0
+HOURS = np.arange(45 * 24, dtype=np.float64) * 3600.0
 PART = {
     "air-purifier": "filter",
     "battery-pack": "cells",
@@ -29,13 +29,15 @@ INDICATOR = {
 every_plant = pytest.mark.parametrize("profile", sorted(PLANTS))
 
 
-def faulty(profile, key="worn", onset_d=20.0, life_d=15.0):
+def faulty(
+    profile: str, key: str = "worn", onset_d: float = 20.0, life_d: float = 15.0
+) -> Specimen:
     fault = WearFault(component=PART[profile], onset_s=onset_d * DAY, life_s=life_d * DAY)
     return Specimen(key=key, used={PART[profile]: 0.1}, faults=(fault,))
 
 
 @every_plant
-def test_wear_grows_and_reaches_one_at_the_failure(profile):
+def test_wear_grows_and_reaches_one_at_the_failure(profile: str) -> None:
     plant = PLANTS[profile]([faulty(profile), Specimen(key="healthy")], 3)
     for component in plant.components:
         wear = plant.wear(component, HOURS)
@@ -46,7 +48,7 @@ def test_wear_grows_and_reaches_one_at_the_failure(profile):
 
 
 @every_plant
-def test_true_life_falls_second_by_second_and_ends_at_the_failure(profile):
+def test_true_life_falls_second_by_second_and_ends_at_the_failure(profile: str) -> None:
     plant = PLANTS[profile]([faulty(profile)], 3)
     life = true_life_s(plant, PART[profile], HOURS)[:, 0]
     fails = plant.fails_at(PART[profile])[0]
@@ -59,19 +61,22 @@ def test_true_life_falls_second_by_second_and_ends_at_the_failure(profile):
 @every_plant
 @settings(deadline=None, max_examples=10)
 @given(life_d=st.floats(8, 40), onset_d=st.floats(1, 200), seed=st.integers(0, 1000))
-def test_a_fault_leaves_about_the_life_that_was_asked_for(profile, life_d, onset_d, seed):
+def test_a_fault_leaves_about_the_life_that_was_asked_for(
+    profile: str, life_d: float, onset_d: float, seed: int
+) -> None:
     plant = PLANTS[profile]([faulty(profile, onset_d=onset_d, life_d=life_d)], seed)
     lasted = plant.fails_at(PART[profile])[0] / DAY - onset_d
     assert 0.4 * life_d - 2 < lasted < 2.5 * life_d + 4
 
 
 @every_plant
-def test_the_indicator_crosses_the_profile_s_limit_at_the_failure(profile):
+def test_the_indicator_crosses_the_profile_s_limit_at_the_failure(profile: str) -> None:
     consumable = load_profiles()[profile].consumables[PART[profile]]
     assert consumable.indicator == INDICATOR[profile]
     plant = PLANTS[profile]([faulty(profile)], 5)
     fails = plant.fails_at(PART[profile])[0]
     readings = plant.sample(HOURS)[:, 0, plant.signals.index(INDICATOR[profile])]
+    assert consumable.limit is not None
     worse = 1 if consumable.worse == "high" else -1
     early = readings[(fails - 4 * DAY > HOURS) & (fails - 6 * DAY < HOURS)]
     late = readings[(fails + 4 * DAY < HOURS) & (fails + 6 * DAY > HOURS)]
@@ -79,7 +84,7 @@ def test_the_indicator_crosses_the_profile_s_limit_at_the_failure(profile):
 
 
 @every_plant
-def test_a_replaced_part_is_new_and_lasts_as_long_again(profile):
+def test_a_replaced_part_is_new_and_lasts_as_long_again(profile: str) -> None:
     component, day = PART[profile], 40.0 * DAY
     worn = Specimen(key="w", used={component: 0.6}, replaced_s={component: (day, 3 * day)})
     plant = PLANTS[profile]([worn, Specimen(key="other")], 3)
@@ -97,7 +102,7 @@ def test_a_replaced_part_is_new_and_lasts_as_long_again(profile):
 
 
 @every_plant
-def test_a_fault_belongs_to_the_part_in_its_place(profile):
+def test_a_fault_belongs_to_the_part_in_its_place(profile: str) -> None:
     component = PART[profile]
     fault = WearFault(component=component, onset_s=20 * DAY, life_s=12 * DAY)
     saved = Specimen(key="w", faults=(fault,), replaced_s={component: (21 * DAY,)})
@@ -106,7 +111,7 @@ def test_a_fault_belongs_to_the_part_in_its_place(profile):
     assert second < 60 * DAY < first
 
 
-def test_the_laws_meet_their_limits_at_wear_one():
+def test_the_laws_meet_their_limits_at_wear_one() -> None:
     one = np.array([1.0])
     worn = np.sqrt(LIMIT_MM_S**2 - 1.35**2)
     assert np.hypot(spall_mm_s(one, np.array([0.4]), worn), 1.35) == pytest.approx(LIMIT_MM_S)
@@ -116,14 +121,14 @@ def test_the_laws_meet_their_limits_at_wear_one():
 
 
 @pytest.mark.parametrize("times", [(0.0,), (-1.0,), (5.0, 5.0), (5.0, 4.0)])
-def test_replacements_come_one_after_the_other(times):
+def test_replacements_come_one_after_the_other(times: tuple[float, ...]) -> None:
     with pytest.raises(ValueError, match=r"replaced_s\.filter"):
         Specimen(key="w", replaced_s={"filter": times})
 
 
 @every_plant
-def test_the_same_seed_gives_the_same_and_another_seed_another(profile):
-    def series(seed):
+def test_the_same_seed_gives_the_same_and_another_seed_another(profile: str) -> None:
+    def series(seed: int) -> Array:
         return PLANTS[profile]([faulty(profile)], seed).sample(HOURS[:200])
 
     np.testing.assert_array_equal(series(1), series(1))
@@ -131,7 +136,7 @@ def test_the_same_seed_gives_the_same_and_another_seed_another(profile):
 
 
 @every_plant
-def test_other_machines_change_nothing(profile):
+def test_other_machines_change_nothing(profile: str) -> None:
     alone = PLANTS[profile]([faulty(profile)], 9)
     among = PLANTS[profile]([Specimen(key="a"), faulty(profile), Specimen(key="z")], 9)
     np.testing.assert_array_equal(alone.sample(HOURS)[:, 0], among.sample(HOURS)[:, 1])
@@ -141,7 +146,7 @@ def test_other_machines_change_nothing(profile):
 @every_plant
 @settings(deadline=None, max_examples=15)
 @given(cuts=st.sets(st.integers(1, 99), max_size=5))
-def test_any_cut_gives_the_same_readings(profile, cuts):
+def test_any_cut_gives_the_same_readings(profile: str, cuts: set[int]) -> None:
     specimens = [faulty(profile), Specimen(key="b")]
     whole = PLANTS[profile](specimens, 4).sample(HOURS[:100])
     plant = PLANTS[profile](specimens, 4)
@@ -150,7 +155,7 @@ def test_any_cut_gives_the_same_readings(profile, cuts):
 
 
 @every_plant
-def test_counters_are_whole_numbers_that_only_grow(profile):
+def test_counters_are_whole_numbers_that_only_grow(profile: str) -> None:
     plant = PLANTS[profile]([faulty(profile)], 4)
     values = plant.sample(HOURS)
     for signal in plant.counters:
@@ -161,29 +166,29 @@ def test_counters_are_whole_numbers_that_only_grow(profile):
 
 
 @every_plant
-def test_signals_are_those_of_the_profile(profile):
+def test_signals_are_those_of_the_profile(profile: str) -> None:
     assert set(PLANTS[profile]([faulty(profile)], 0).signals) == set(
         load_profiles()[profile].signals
     )
 
 
 @every_plant
-def test_sensors_have_noise_of_at_least_three_steps(profile):
+def test_sensors_have_noise_of_at_least_three_steps(profile: str) -> None:
     plant = PLANTS[profile]([Specimen(key="still")], 6)
     column = plant.sample(HOURS[:240])[:, 0, plant.signals.index(INDICATOR[profile])]
     step = np.diff(np.unique(column)).min()
     assert column.std() >= 2.5 * step
 
 
-def test_printers_rest_at_the_weekend():
+def test_printers_rest_at_the_weekend() -> None:
     plant = PLANTS["office-printer"]([Specimen(key="p")], 2)
-    pages = plant.sample(np.arange(8) * DAY)[:, 0, plant.signals.index("pages")]
+    pages = plant.sample(np.arange(8, dtype=np.float64) * DAY)[:, 0, plant.signals.index("pages")]
     made = np.diff(pages)
     assert (made[:5] > 0).all()
     assert (made[5:] == 0).all()
 
 
-def test_a_specimen_cannot_begin_as_a_wreck():
+def test_a_specimen_cannot_begin_as_a_wreck() -> None:
     with pytest.raises(ValueError, match=r"used\.bearing"):
         Specimen(key="x", used={"bearing": 1.0})
     with pytest.raises(ValueError, match="life_s"):
