@@ -85,7 +85,10 @@ class _Server(uvicorn.Server):
             await self.serve(None if listener is None else [listener])
         except SystemExit as error:  # uvicorn's answer to a port that is taken
             place = f"{self.config.host}:{self.config.port}"
-            raise CloudError(f"api.port: cannot listen on {place}; is it taken?") from error
+            raise CloudError(
+                f"api.port: cannot listen on {place}, where another program does (a demo?): end "
+                "that one, or set another port"
+            ) from error
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -125,19 +128,9 @@ class App:
         link = Link(settings.broker, now_ns, _limits(settings.limits))
         self._drifts: Drifts = {}
         self.service = self._ingesting(link)
-        self.retention = Retention(
-            self.ledger,
-            self.telemetry,
-            self.folder,
-            now_ns,
-            lambda: self.service.pipeline.decoder.told_ns,
-        )
+        self.retention = Retention(self.ledger, self.telemetry, self.folder, now_ns, self._told_ns)
         self.notifier = Notifier(
-            self.ledger,
-            channels,
-            submit=self.submit,
-            now=now_ns,
-            link=self._link(),
+            self.ledger, channels, submit=self.submit, now=now_ns, link=self._link()
         )
         self.operator = Operator(self.notifier, self.service.shortage, self.folder, now_ns)
         signer = Signer(self.folder)
@@ -184,6 +177,9 @@ class App:
                 "with: make one first (forewarn user add NAME --role administrator --settings "
                 "cloud.toml), or listen on 127.0.0.1 without public_url"
             )
+
+    def _told_ns(self) -> int:
+        return self.service.pipeline.decoder.told_ns
 
     def setup_link(self) -> str | None:
         """Return a new address at which the administrator is made; None: there is one already."""

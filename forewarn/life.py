@@ -20,6 +20,7 @@ from forewarn.runs import BadRuns, File, read, without, without_outliers
 from forewarn.tables import Language, spoken
 
 if TYPE_CHECKING:
+    from models.life.learned.card import Card
     from models.life.learned.prognosis import Forecast, Prognosis
     from models.life.learned.renewal import Renewal
 
@@ -90,6 +91,11 @@ def fit(
     _warn([f"{_renewed(one)}; the life before that ended unseen" for one in card.renewed])
     with _whole(model) as stream:
         stream.write(artefact)
+    typer.echo(f"{_summary(card)}\nwritten: {model}")
+
+
+def _summary(card: Card) -> str:
+    """Return what was learned from, and how well it forecasts units that were left out."""
     score = card.score
     measured = (
         f"units left out, {card.folds} folds: RMSE {score.rmse:.4g}, mean error {score.mae:.4g}, "
@@ -97,11 +103,10 @@ def fit(
         if card.failures > 1
         else "one life alone: nothing to measure with; bands reach from half to twice the forecast"
     )
-    typer.echo(
+    return (
         f"{card.units} units, {card.failures} of them failed, {card.rows} rows, "
         f"{len(card.signals)} signals, {len(card.conditions.centres) or 1} operating condition(s)\n"
-        f"{measured}\n"
-        f"written: {model}"
+        f"{measured}"
     )
 
 
@@ -122,17 +127,7 @@ def predict(
     time: TimeName = "time",
 ) -> None:
     """Forecast the remaining life of units from their rows so far, as a 90 % band."""
-    from models.life.learned.card import BadArtefact  # noqa: PLC0415  needs NumPy
-    from models.life.learned.prognosis import Prognosis  # noqa: PLC0415  loads ONNX Runtime
-
-    try:
-        artefact = model.read_bytes()
-    except OSError as error:
-        raise BadRuns(f"{model} cannot be read: {error.strerror}") from error
-    try:
-        prognosis = Prognosis(artefact)
-    except BadArtefact as error:
-        raise BadArtefact(f"{model}: {error}") from error
+    prognosis = _opened(model)
     file = read(runs, unit=unit, time=time)
     known = prognosis.card.signals
     dead = prognosis.card.ignored
@@ -152,6 +147,19 @@ def predict(
         stream.write(_table(file, forecast, every_row=every_row).encode())
     if explain:
         _explain(prognosis, file, forecast, lang)
+
+
+def _opened(model: Path) -> Prognosis:
+    """Return a model of a file; `BadRuns` or `BadArtefact` names the file."""
+    from models.life.learned.card import BadArtefact  # noqa: PLC0415  needs NumPy
+    from models.life.learned.prognosis import Prognosis  # noqa: PLC0415  loads ONNX Runtime
+
+    try:
+        return Prognosis(model.read_bytes())
+    except OSError as error:
+        raise BadRuns(f"{model} cannot be read: {error.strerror}") from error
+    except BadArtefact as error:
+        raise BadArtefact(f"{model}: {error}") from error
 
 
 def _table(file: File, forecast: Forecast, *, every_row: bool) -> str:

@@ -140,8 +140,8 @@ class Performance:
             return self._ending()
         if mine:
             return (
-                f"Ticket {mine[0]['number']} is open for {failure.machine}. In the simulation its "
-                f"{failure.component} still works; it is going to fail."
+                f"Ticket {mine[0]['number']} is open for {failure.machine}. In the simulation "
+                f"nothing has failed yet; {failure.component} will."
             )
         if now >= failure.onset_s:
             return f"Something has begun in one of {len(self.view.machines)} machines."

@@ -39,7 +39,9 @@ async def test_a_taken_port_is_named(tmp_path: Path) -> None:
         taken.listen()
         port = taken.getsockname()[1]
         app = build(settings(tmp_path, port))
-        with pytest.raises(CloudError, match=f"cannot listen on 127.0.0.1:{port}"):
+        with pytest.raises(
+            CloudError, match=f"api.port: cannot listen on 127.0.0.1:{port}, where another"
+        ):
             async with app.running():
                 raise AssertionError("it must not run")
 
