@@ -232,6 +232,7 @@ class App:
             intake=lambda: self.service.ingest.counters,
             tally=self.ledger.tally,
             positions=positions | {"journal": self.service.journal.end},
+            damaged=lambda: self.service.shelf.damaged,
             folder=self.folder,
             now=now_ns,
         )

@@ -118,6 +118,7 @@ class Sources:
     intake: Callable[[], Intake]
     tally: Callable[[], Tally]
     positions: Mapping[str, Callable[[], int]]  #: journal position by part
+    damaged: Callable[[], int]  #: lines of the shelf that were asked for and taken as none
     folder: Path
     now: Callable[[], int]
 
@@ -187,6 +188,11 @@ class ServiceCollector(Collector):
             "forewarn_conflicts_total",
             "Messages set aside because their number was taken by other content.",
             [((), intake.conflicts)],
+        )
+        yield _counter(
+            "forewarn_stream_lines_damaged_total",
+            "Numbers of silent streams that were damaged when their stream spoke, taken as none.",
+            [((), self._sources.damaged())],
         )
         waiting = {"order": status.waiting, "birth": status.parked}
         yield _gauge(

@@ -1,10 +1,12 @@
 """The shelf of silent streams: one line each in a SQLite file (see `cloud.sequence.Shelf`).
 
 SQLite does not see a flipped bit, and a number too high would make repeats of readings that nobody
-has: each line has a checksum. Those of earlier versions have none until they are written again.
+has: each line has a checksum. A line that contradicts it, or that SQLite finds malformed, is as
+none: what its device has no receipt for is taken, and the stream's next line replaces it.
 """
 
 import contextlib
+import logging
 import sqlite3
 import zlib
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Final
 from cloud.errors import StoreBusy, StoreCorrupt, StoreError
 from cloud.sequence import Key
 
+_VERSION: Final = 1  #: 0 had no checksums, or not for each line
 _COLUMNS: Final = 5
 _TABLE: Final = """
 CREATE TABLE IF NOT EXISTS stream (
@@ -20,10 +23,28 @@ CREATE TABLE IF NOT EXISTS stream (
   crc INTEGER, PRIMARY KEY (identity, boot, stream)
 ) WITHOUT ROWID
 """
+_KEY: Final = "identity", "boot", "stream"
+log = logging.getLogger(__name__)
 
 
-def _crc(key: Key, expected: object) -> int:
-    return zlib.crc32("\0".join([*key, str(expected)]).encode())
+def damaged(path: Path) -> int:
+    """Return how many lines of a file contradict their checksum.
+
+    Raises:
+        StoreError: it cannot be read.
+    """
+    if not path.exists():
+        return 0
+    try:
+        uri = f"{path.resolve().as_uri()}?mode=ro"
+        with contextlib.closing(sqlite3.connect(uri, uri=True)) as db:
+            if _version(db) < _VERSION:
+                return 0
+            _with_checksum(db)
+            found = db.execute(f"SELECT count(*) FROM stream WHERE NOT {_sound(*_KEY)}")  # noqa: S608
+            return int(found.fetchone()[0])
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+        raise _in_our_words(path, error) from error
 
 
 class SqliteShelf:
@@ -31,15 +52,16 @@ class SqliteShelf:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self.damaged = 0  #: lines that were asked for and taken as none
         try:
             self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
             with contextlib.ExitStack() as failing:
                 failing.callback(self._db.close)
                 self._db.execute("PRAGMA journal_mode = WAL")
                 self._db.execute("PRAGMA synchronous = FULL")
-                self._db.execute(_TABLE)
-                if len(self._db.execute("PRAGMA table_info(stream)").fetchall()) < _COLUMNS:
-                    self._db.execute("ALTER TABLE stream ADD COLUMN crc INTEGER")
+                _with_checksum(self._db)
+                if _version(self._db) < _VERSION:
+                    _prepare(self._db)
                 failing.pop_all()
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             raise StoreCorrupt(f"{path}: {error}; restore it from a backup") from error
@@ -47,19 +69,26 @@ class SqliteShelf:
     def get(self, key: Key) -> int | None:
         """See `Shelf.get`."""
         try:
-            row = self._db.execute(
-                "SELECT expected, crc FROM stream WHERE identity = ? AND boot = ? AND stream = ?",
+            row = self._db.execute(  # the key as asked: a damaged file may give another's line
+                f"SELECT CASE WHEN {_sound('?1', '?2', '?3')} THEN expected END FROM stream "  # noqa: S608
+                "WHERE identity = ?1 AND boot = ?2 AND stream = ?3",
                 key,
             ).fetchone()
-        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
-            raise self._in_our_words(error) from error
+        except sqlite3.OperationalError as error:
+            raise _in_our_words(self._path, error) from error
+        except (sqlite3.DatabaseError, UnicodeDecodeError):
+            row = (None,)
         if row is None:
             return None
-        if row[1] not in {None, _crc(key, row[0])}:
-            raise StoreCorrupt(
-                f"{self._path}: the line of {key} contradicts its checksum. Restore the file from "
-                "a backup, or move it away: late repeats of silent streams are then stored twice"
+        if row[0] is None:
+            self.damaged += 1
+            log.error(
+                "%s: the line of %s is damaged and taken as none: what its device sends again "
+                "because it has no receipt is stored again",
+                self._path,
+                "/".join(key),
             )
+            return None
         return int(row[0])
 
     def put(self, rows: list[tuple[Key, int]]) -> None:
@@ -67,21 +96,57 @@ class SqliteShelf:
         try:
             self._db.execute("BEGIN IMMEDIATE")
             self._db.executemany(
-                "INSERT INTO stream VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE "
+                "INSERT INTO stream VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE "  # noqa: S608
                 "SET expected = excluded.expected, crc = excluded.crc "
-                "WHERE excluded.expected >= expected",
-                [(*key, expected, _crc(key, expected)) for key, expected in rows],
+                f"WHERE excluded.expected >= expected OR NOT {_sound(*_KEY)}",
+                [
+                    (*key, n, _checksum(*(str(one).encode() for one in (*key, n))))
+                    for key, n in rows
+                ],
             )
             self._db.execute("COMMIT")
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             self._db.rollback()
-            raise self._in_our_words(error) from error
-
-    def _in_our_words(self, error: Exception) -> StoreError:
-        if isinstance(error, sqlite3.OperationalError):
-            return StoreBusy(f"{self._path}: {error}")
-        return StoreCorrupt(f"{self._path}: {error}; restore it from a backup")
+            raise _in_our_words(self._path, error) from error
 
     def close(self) -> None:
         """Let go of the file."""
         self._db.close()
+
+
+def _checksum(*parts: bytes) -> int:
+    return zlib.crc32(b"\0".join(parts))
+
+
+def _crc(*key: str) -> str:
+    """Return the SQL of a line's checksum: of bytes, because damaged text may be none."""
+    return f"checksum({', '.join(f'CAST({one} AS BLOB)' for one in (*key, 'expected'))})"
+
+
+def _sound(*key: str) -> str:
+    return f"(typeof(expected) = 'integer' AND crc IS {_crc(*key)})"
+
+
+def _with_checksum(db: sqlite3.Connection) -> None:
+    db.create_function("checksum", 4, _checksum, deterministic=True)
+
+
+def _version(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _prepare(db: sqlite3.Connection) -> None:
+    """Make a new file's table, or give the lines of an earlier version their checksums."""
+    db.execute("BEGIN IMMEDIATE")
+    db.execute(_TABLE)
+    if len(db.execute("PRAGMA table_info(stream)").fetchall()) < _COLUMNS:
+        db.execute("ALTER TABLE stream ADD COLUMN crc INTEGER")
+    db.execute(f"UPDATE stream SET crc = {_crc(*_KEY)} WHERE crc IS NULL")  # noqa: S608
+    db.execute(f"PRAGMA user_version = {_VERSION}")
+    db.execute("COMMIT")
+
+
+def _in_our_words(path: Path, error: Exception) -> StoreError:
+    if isinstance(error, sqlite3.OperationalError):
+        return StoreBusy(f"{path}: {error}")
+    return StoreCorrupt(f"{path}: {error}; restore it from a backup")

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from cloud import snapshot
+from cloud import shelf, snapshot
 from cloud.app import now_ns
 from cloud.errors import CloudError, StoreCorrupt, StoreError
 from cloud.journal import examine
@@ -48,6 +48,7 @@ def checks(path: Path, backups: Path | None) -> Mapping[str, Check]:
         "folder": lambda: findings.folder(where.data, "FW102"),
         "disk": doctor.disk,
         "journal": doctor.journal,
+        "numbers": doctor.numbers,
         "models": doctor.models,
         "telemetry": doctor.telemetry,
         "ledger": doctor.ledger,
@@ -108,6 +109,22 @@ class _Doctor:
                 "FW106",
                 f"the journal ends at {end}, the telemetry store at {stored}: a part is missing",
                 "put the journal's files back, or restore the newest backup",
+            )
+
+    def numbers(self) -> Iterator[Finding]:
+        """Whether the numbers of silent streams are as they were written."""
+        path = self._where.data / "numbers.db"
+        try:
+            found = shelf.damaged(path)
+        except StoreError as error:
+            yield problem("FW134", str(error), "restore it, or move it away, while nothing runs")
+            return
+        if found:
+            lines = counted(found, "line contradicts its checksum", "lines contradict theirs")
+            yield problem(
+                "FW134",
+                f"{path}: {lines}",
+                "see to the disk; the service goes on, and mends a line when its stream is silent",
             )
 
     def models(self) -> Iterator[Finding]:

@@ -164,6 +164,7 @@ class LedgerDump(Format):
 
 
 class Shelf(Format):
+    passed_over = tuple(range(40))
     keys = tuple(Key(f"acme.pump{n}", "0190aaaa-boot", "live") for n in range(40))
 
     def make(self, folder: Path) -> Path:
@@ -173,11 +174,11 @@ class Shelf(Format):
         return path
 
     def read(self, path: Path) -> object:
-        """Return the lines that are there: one whose key was hit is a stream never heard of."""
+        """Return how many lines are there: a damaged one is a stream never heard of."""
         with closing(SqliteShelf(path)) as shelf:
             found = [shelf.get(key) for key in self.keys]
         right = all(number in {None, 1_000 + n} for n, number in enumerate(found))
-        return right or found
+        return len(found) - found.count(None) if right else found
 
 
 class RetentionLook(Format):

@@ -54,7 +54,8 @@ class _Service:
         )
         sources = Sources(
             status=lambda: self.status, intake=lambda: intake, tally=self.tally,
-            positions={"ledger": self.position}, folder=self.folder, now=lambda: 31 * 10**9,
+            positions={"ledger": self.position}, damaged=lambda: 3,
+            folder=self.folder, now=lambda: 31 * 10**9,
         )  # fmt: skip
         text = Metrics(sources).exposition().decode()
         return {
@@ -92,6 +93,7 @@ def test_values_are_the_services_own(service: _Service) -> None:
     assert found["forewarn_position_records", "ledger"] == 40
     assert found["forewarn_files_bytes", "journal"] == 300
     assert found[("forewarn_templates_bytes",)] == 900
+    assert found[("forewarn_stream_lines_damaged_total",)] == 3
     assert found["forewarn_files_bytes", "telemetry"] == 24
     assert 0 < found["forewarn_disk_bytes", "free"] < found["forewarn_disk_bytes", "total"]
     assert {k[1] for k, v in found.items() if k[0] == "forewarn_up" and v} == {

@@ -1,9 +1,15 @@
 """Streams that fell silent: a line on disk, and still recognised."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from cloud.sequence import GONE_NS, MAX_STREAMS, SILENT_NS, Key, Numbered, Sequencer, Verdict
-from cloud.shelf import SqliteShelf
+from cloud.shelf import SqliteShelf, damaged
+from tests.cloud.served import Made
+from tests.cloud.wires import batch, birth, up
 
 KEY = Key("acme.pump1", "0190aaaa-boot", "live")
 HOLED = Key("acme.pump1", "0190aaaa-boot", "bulk")
@@ -99,3 +105,62 @@ def test_streams_on_the_shelf_make_room_for_others(tmp_path: Path) -> None:
     more = Key("acme.many", "boot-more", "live")
     assert s.offer(more, Numbered(0, 1, 0, 1), SILENT_NS, 1).verdict is Verdict.ACCEPT
     shelf.close()
+
+
+@pytest.mark.parametrize(
+    "wrong", ["expected = 90000", "expected = 10", "expected = x'ff31'", "crc = NULL", "crc = 1"]
+)
+def test_a_damaged_line_is_as_none_and_the_streams_next_line_replaces_it(
+    tmp_path: Path, wrong: str
+) -> None:
+    path = tmp_path / "numbers.db"
+    with closing(SqliteShelf(path)) as shelf:
+        shelf.put([(KEY, 50), (HOLED, 70)])
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute(f"UPDATE stream SET {wrong} WHERE stream = 'live'")
+    assert damaged(path) == 1
+    with closing(SqliteShelf(path)) as shelf:
+        s: Sequencer[int] = Sequencer(shelf)
+        batch = Numbered(50, 10, 50, 1)  # the device has a receipt for all before
+        assert s.offer(KEY, batch, 0, 1).verdict is Verdict.ACCEPT
+        assert s.position(KEY) == (59, ())
+        assert offer(s, 60, HOLED) is Verdict.REPEAT, "other lines tell as before"
+        assert shelf.damaged == 1
+        s.shelve(SILENT_NS)
+        assert shelf.get(KEY) == 60
+        assert shelf.get(HOLED) == 70
+    assert damaged(path) == 0
+
+
+def test_lines_of_an_earlier_version_get_their_checksums_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "numbers.db"
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute(
+            "CREATE TABLE stream (identity TEXT NOT NULL, boot TEXT NOT NULL, "
+            "stream TEXT NOT NULL, expected INTEGER NOT NULL, "
+            "PRIMARY KEY (identity, boot, stream)) WITHOUT ROWID"
+        )
+        db.execute("INSERT INTO stream VALUES (?, ?, ?, 50)", KEY)
+    assert damaged(path) == 0
+    with closing(SqliteShelf(path)) as shelf:
+        assert shelf.get(KEY) == 50
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE stream SET expected = 51")
+    assert damaged(path) == 1
+
+
+def test_a_damaged_line_stops_no_service_and_a_restart_comes_to_the_same(tmp_path: Path) -> None:
+    made = Made(tmp_path)
+    made.take(up(birth(), "birth"), up(batch(0, [1.0, 2.0])))
+    made.clock.now += SILENT_NS
+    made.save()
+    with closing(sqlite3.connect(tmp_path / "numbers.db")) as db, db:
+        assert db.execute("UPDATE stream SET expected = 9").rowcount == 1
+    made.take(up(batch(2, [3.0, 4.0], unreceipted=2)))
+    live = made.service.ingest.sequencer.dump()
+    assert [row[3] for row in live] == [4], "nothing of it is lost"
+    made.again()
+    assert made.service.ingest.sequencer.dump() == live
+    assert made.service.shelf.damaged == 1
+    made.service.stop()
+    made.ledger.close()

@@ -1,3 +1,4 @@
+import contextlib
 import json
 import re
 import socket
@@ -18,7 +19,9 @@ from cloud.keep.backup import back_up, name_for
 from cloud.ledger import Registration
 from cloud.ledger.database import Database
 from cloud.places import places
+from cloud.sequence import Key
 from cloud.settings import BrokerSettings, load
+from cloud.shelf import SqliteShelf
 from edge_agent.outbox import Outbox
 from forewarn import doctor_cloud, doctor_edge, findings
 from forewarn.__main__ import main
@@ -115,6 +118,18 @@ def test_a_journal_that_ends_before_the_stores(examine: Examine, home: Path) -> 
     for path in (home / "data" / "journal").glob("*.journal"):
         path.unlink()
     assert "a part is missing" in examine()["FW106"]
+
+
+def test_damaged_numbers_of_silent_streams(examine: Examine, home: Path) -> None:
+    path = home / "data" / "numbers.db"
+    with contextlib.closing(SqliteShelf(path)) as shelf:
+        shelf.put([(Key("acme.one", "boot", "live"), 10), (Key("acme.two", "boot", "live"), 9)])
+    assert "FW134" not in examine()
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE stream SET expected = 11 WHERE identity = 'acme.one'")
+    assert "1 line contradicts" in examine()["FW134"]
+    path.write_bytes(bytes(5_000))
+    assert "not a database" in examine()["FW134"]
 
 
 def test_snapshots_that_cannot_be_read(examine: Examine, home: Path) -> None:

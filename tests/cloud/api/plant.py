@@ -100,8 +100,8 @@ class Plant:
         return Metrics(
             Sources(
                 status=lambda: self.status, intake=lambda: self.status.counters,
-                tally=self.ledger.tally, positions={}, folder=self.telemetry.path.parent,
-                now=lambda: self.clock[0],
+                tally=self.ledger.tally, positions={}, damaged=lambda: 0,
+                folder=self.telemetry.path.parent, now=lambda: self.clock[0],
             )
         )  # fmt: skip
 
