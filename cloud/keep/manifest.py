@@ -21,6 +21,12 @@ PIECE: Final = 1 << 20
 _OPEN: Final = "0" * 64  #: in the seal's place while it is made
 
 
+class _Format(msgspec.Struct):
+    """What a manifest of any version has."""
+
+    format: int
+
+
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """One file, by its path within the backup."""
 
@@ -109,6 +115,9 @@ def read(folder: Path) -> Manifest:
     """Read a backup's manifest. `StoreError` when the folder is no backup."""
     try:
         text = (folder / NAME).read_bytes()
+        version = msgspec.json.decode(text, type=_Format).format
+        if version != FORMAT:
+            raise StoreError(f"{folder} has format {version}; this program reads {FORMAT}")
         found = msgspec.json.decode(text, type=Manifest)
     except OSError as error:
         raise StoreError(f"{folder} is no finished backup: {NAME}: {error.strerror}") from error
@@ -118,8 +127,6 @@ def read(folder: Path) -> Manifest:
         bare = text.replace(found.seal.encode(), _OPEN.encode())
         if hashlib.sha256(bare).hexdigest() != found.seal:
             raise StoreCorrupt(f"{folder / NAME} is not what was written; use another backup")
-    if found.format != FORMAT:
-        raise StoreError(f"{folder} has format {found.format}; this program reads {FORMAT}")
     return msgspec.structs.replace(found, seal="")
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+import zstandard
 
 from cloud import snapshot
 from cloud.diagnostics.signing import Signer
@@ -25,6 +26,7 @@ from cloud.retention import Look
 from cloud.sequence import Key
 from cloud.shelf import SqliteShelf
 from cloud.snapshot import Snapshot
+from cloud.telemetry.influx.copying import LINE_BYTES, bodies
 from cloud.telemetry.influx.log import ShipmentLog
 from cloud.telemetry.influx.shipment import Shipment
 from tests.damage import damages, swapped
@@ -163,6 +165,23 @@ class LedgerDump(Format):
             raise StoreCorrupt(f"{path}: {error}") from error
 
 
+class InfluxLines(Format):
+    """zstandard does not tell of a cut between two of its blocks; a backup's manifest does."""
+
+    lines = b"".join(b"s,m=a x=%d %d\n" % (n, n) for n in range(999))
+    passed_over = ("cut",)
+
+    def make(self, folder: Path) -> Path:
+        path = folder / "raw.lines.zst"
+        path.write_bytes(zstandard.ZstdCompressor(write_checksum=True).compress(self.lines))
+        return path
+
+    def read(self, path: Path) -> object:
+        found = b"".join(bodies(path))
+        cut = len(found) < len(self.lines) and self.lines.startswith(found)
+        return "cut" if cut else found
+
+
 class Shelf(Format):
     passed_over = tuple(range(40))
     keys = tuple(Key(f"acme.pump{n}", "0190aaaa-boot", "live") for n in range(40))
@@ -212,6 +231,7 @@ FORMATS = [
     BackupFile,
     Shipments,
     LedgerDump,
+    InfluxLines,
     Shelf,
     RetentionLook,
     CommandKey,
@@ -226,6 +246,16 @@ def test_records_in_each_others_place_are_noticed(tmp_path: Path) -> None:
     path.write_bytes(swapped(content, HEAD_BYTES, HEAD_BYTES + 2 * size, size))
     with pytest.raises(StoreCorrupt, match=path.name):
         Journal().read(path)
+
+
+def test_a_line_without_an_end_takes_no_more_than_so_much(tmp_path: Path) -> None:
+    path = tmp_path / "raw.lines.zst"
+    path.write_bytes(zstandard.ZstdCompressor().compress(b"a b=1 1\n" + bytes(4 * LINE_BYTES)))
+    found = bodies(path)
+    assert next(found) == b"a b=1 1\n"
+    with pytest.raises(StoreCorrupt, match="a line of 17") as told:
+        next(found)
+    assert path.name in str(told.value)
 
 
 def damaged(format_: Format, path: Path) -> Iterator[tuple[str, object]]:

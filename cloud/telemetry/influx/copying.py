@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import zstandard
 
-from cloud.errors import StoreBusy, StoreError
+from cloud.errors import StoreBusy, StoreCorrupt, StoreError
 from cloud.telemetry.influx import setup
 from cloud.telemetry.influx.http import Connection, Rejected, Server, Table
 from cloud.telemetry.influx.influxql import FLOOR_NS, quoted, select, since, source, text
@@ -28,6 +28,7 @@ ROWS: Final = 10_000  #: of one series in one answer, at most
 CELLS: Final = 4_000_000  #: of one answer; a page has every field of its measurement
 ASKED: Final = 50  #: series in one request
 BODY_BYTES: Final = 1 << 20
+LINE_BYTES: Final = 16 << 20  #: of one point, at most; 4,096 signals take 0.6 MB
 HOLD_S: Final = 60.0  #: how long a shipment that is under way may take
 SUFFIX: Final = ".lines.zst"
 log = logging.getLogger(__name__)
@@ -103,8 +104,9 @@ class InfluxCopy:
             self._must_be_empty(connection)
             try:
                 yield sum(
-                    _load(connection, bucket, folder / f"{name}{SUFFIX}")
+                    _store(connection, bucket, body)
                     for name, bucket in self._named()
+                    for body in bodies(folder / f"{name}{SUFFIX}")
                 )
             except BaseException:
                 for bucket in self._buckets:
@@ -184,15 +186,25 @@ def _value(value: Any) -> str:
     return f'"{escaped}"'
 
 
-def _load(connection: Connection, bucket: str, path: Path) -> int:
-    refused = 0
+def bodies(path: Path) -> Iterator[bytes]:
+    """Yield the lines of a bucket's file, many at once.
+
+    Raises:
+        StoreCorrupt: it is damaged, ends within a line, or has one that no store of ours made.
+    """
     with path.open("rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as lines:
         rest = b""
-        while piece := lines.read(BODY_BYTES):
-            whole, newline, rest = (rest + piece).rpartition(b"\n")
-            if whole:
-                refused += _store(connection, bucket, whole + newline)
-    return refused
+        try:
+            while piece := lines.read(BODY_BYTES):
+                whole, newline, rest = (rest + piece).rpartition(b"\n")
+                if whole:
+                    yield whole + newline
+                if len(rest) > LINE_BYTES:
+                    break
+        except zstandard.ZstdError as error:
+            raise StoreCorrupt(f"{path}: {error}; use another backup") from error
+    if rest:
+        raise StoreCorrupt(f"{path}: a line of {len(rest)} bytes has no end; use another backup")
 
 
 def _store(connection: Connection, bucket: str, body: bytes) -> int:

@@ -207,6 +207,29 @@ def test_a_manifest_cannot_lead_out_of_its_folder(
 
 
 @SQLITE
+def test_a_backup_of_before_manifests_had_a_seal_is_restored(
+    plant: Plant, places_of: Settings, tmp_path: Path
+) -> None:
+    plant.go_on()
+    made = back_up(plant.places, tmp_path / "b", _now)
+    path = tmp_path / "b" / manifest.NAME
+    written = msgspec.json.decode(path.read_bytes())
+    del written["seal"]
+    path.write_bytes(msgspec.json.encode(written))
+    assert restore(tmp_path / "b", places(places_of("second"))) == made
+
+
+@SQLITE
+def test_a_backup_of_a_later_format_is_told_as_one(plant: Plant, tmp_path: Path) -> None:
+    back_up(plant.places, tmp_path / "b", _now)
+    path = tmp_path / "b" / manifest.NAME
+    written = msgspec.json.decode(path.read_bytes())
+    path.write_bytes(msgspec.json.encode(written | {"format": 2, "more": 1}))
+    with pytest.raises(StoreError, match="has format 2; this program reads 1"):
+        manifest.read(tmp_path / "b")
+
+
+@SQLITE
 def test_files_of_the_installation_are_copied_whatever_they_are(
     plant: Plant, places_of: Settings, tmp_path: Path
 ) -> None:
