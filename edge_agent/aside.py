@@ -35,7 +35,7 @@ def remove(path: Path) -> None:
 
 def found(path: Path) -> list[Aside]:
     """Return what was set aside at a path, oldest first."""
-    begin = kept(path, "").name
+    begin = beside(path, ".unreadable").name
     names = [one for one in path.parent.iterdir() if one.name.startswith(begin)]
     return sorted(_measured(one) for one in names if not one.name.endswith(ENDS[:2]))
 

@@ -10,9 +10,12 @@ from typing import Any, Final
 
 import msgspec
 
+from edge_agent.aside import bound
 from edge_agent.errors import AgentError
+from edge_agent.reserve import MIB
 
 KEPT: Final = 1000  #: commands at most; beyond it new ones are refused
+ASIDE: Final = 16 * MIB  #: bytes of damaged files set aside; the newest stays whatever it takes
 _TABLE: Final = """
 CREATE TABLE IF NOT EXISTS command (
   id TEXT PRIMARY KEY, op TEXT NOT NULL, text TEXT NOT NULL, expires_ns INTEGER NOT NULL,
@@ -153,4 +156,6 @@ def _opened(path: Path | None) -> sqlite3.Connection:
             raise sqlite3.DatabaseError(said)
         db.execute(_TABLE)
         failing.pop_all()
+    if path is not None:
+        bound(path, ASIDE)
     return db

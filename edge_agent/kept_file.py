@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar, Final
 
+from edge_agent import first_page
 from edge_agent import outbox_rows as rows
 from edge_agent.aside import beside, bound
 from edge_agent.errors import OutboxCorrupt, OutboxError, OutboxGone
@@ -148,6 +149,7 @@ class KeptFile:
             raise OutboxCorrupt(f"{error}, {FAULTS} times in a row") from error.__cause__
 
     def _open(self) -> None:
+        first_page.check(self._db, self.path)
         prepare(self._db, self.quota, self.SYNCHRONOUS, self._reserve)
         self.numbers.load(self._db, self._lost.read())
         self._n = self.numbers.boot(self.boot)

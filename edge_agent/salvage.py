@@ -16,8 +16,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from edge_agent import first_page, sums
 from edge_agent import outbox_rows as rows
-from edge_agent import sums
 from edge_agent.aside import ENDS, beside, kept, remove
 from edge_agent.lost_file import Lost
 from edge_agent.numbering import Key, Numbering
@@ -130,11 +130,13 @@ def _write(
     new = beside(path, ".new")
     remove(new)
     try:
-        with contextlib.closing(connect(new)) as db, contextlib.closing(_old(path)) as old:
+        with contextlib.closing(connect(new)) as db:
             prepare(db)
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             db.execute(f"PRAGMA max_page_count={UNBOUNDED}").fetchall()
             db.execute("PRAGMA synchronous=NORMAL")  # nothing counts before the log is in the file
-            lost = _fill(db, old, known, page, whole=whole)
+            with contextlib.closing(_old(path, new)) as old:
+                lost = _fill(db, old, known, page, whole=whole)
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     except BaseException:
         remove(new)
@@ -142,15 +144,20 @@ def _write(
     return known, lost
 
 
-def _old(path: Path) -> sqlite3.Connection:
-    """Open the damaged file, without its log where that cannot be read: it hides the whole file."""
-    db = connect(path)
-    try:
-        db.execute("SELECT count(*) FROM sqlite_master").fetchall()
-    except sqlite3.DatabaseError:
-        db.close()
-        return connect_alone(path)
-    return db
+def _old(path: Path, new: Path) -> sqlite3.Connection:
+    """Open the damaged file, with the first page of the new one where its own names no tables.
+
+    Its log is left out where that cannot be read: it hides the whole file.
+    """
+    for _ in range(2):
+        if first_page.fits(path):
+            for opened in (connect, connect_alone):
+                db = opened(path)
+                if first_page.names_all(db):
+                    return db
+                db.close()
+        first_page.replace(path, new)
+    return connect_alone(path)
 
 
 def _fill(

@@ -33,7 +33,7 @@ def checks(path: Path, _backups: Path | None) -> Mapping[str, Check]:
         "folder": lambda: findings.folder(outbox.parent, "FW202"),
         "disk": lambda: _disk(settings, outbox),
         "outbox": lambda: _outbox(settings, outbox),
-        "aside": lambda: _aside(outbox),
+        "aside": lambda: _aside(outbox, settings.commands_path),
         "broker": lambda: findings.broker(settings.broker, "FW21"),
         "clock": lambda: findings.clock("FW231"),
     }
@@ -90,10 +90,11 @@ def _outbox(settings: edge.Settings, outbox: Path) -> Iterator[Finding]:
         )
 
 
-def _aside(outbox: Path) -> Iterator[Finding]:
+def _aside(outbox: Path, commands: Path | None) -> Iterator[Finding]:
     if not outbox.parent.is_dir():
         return
-    found = [one for path in (outbox, lost_page(outbox)) for one in aside.found(path)]
+    of = [path for path in (outbox, lost_page(outbox), commands) if path]
+    found = [one for path in of for one in aside.found(path)]
     if found:
         size = sum(one.bytes for one in found)
         yield advice(

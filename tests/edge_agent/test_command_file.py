@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.command_file import CommandFile, CommandFileError, Kept
+from edge_agent import aside
+from edge_agent.command_file import ASIDE, CommandFile, CommandFileError, Kept
 
 PAGE = 4096
 COMMANDS = 300  #: more than SQLite keeps in memory
@@ -69,3 +70,21 @@ def test_each_damaged_file_is_kept(tmp_path: Path) -> None:
         path.unlink()
     kept = [one.read_bytes() for one in sorted(tmp_path.glob("commands.db.unreadable*"))]
     assert kept == [b"first" * 1000, b"second" * 1000, b"third" * 1000]
+
+
+def test_of_many_damaged_files_the_newest_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "commands.db"
+    for n in range(aside.KEPT + 3):
+        path.write_bytes(b"damage %d" % n * 1000)
+        CommandFile(path).close()
+    kept = [one.path.read_bytes()[:8] for one in aside.found(path)]
+    assert kept == [b"damage %d" % n for n in range(3, aside.KEPT + 3)]
+
+
+def test_large_damaged_files_are_kept_alone(tmp_path: Path) -> None:
+    path = tmp_path / "commands.db"
+    for n in range(2):
+        path.write_bytes(b"damage %d" % n * (ASIDE // 8))
+        CommandFile(path).close()
+    kept = [one.read_bytes()[:8] for one in tmp_path.glob("commands.db.unreadable*")]
+    assert kept == [b"damage 1"]
