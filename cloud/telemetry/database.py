@@ -13,6 +13,7 @@ from typing import Final
 
 from cloud.durable import sync
 from cloud.errors import StoreBusy, StoreCorrupt, StoreError, StoreFull
+from cloud.telemetry import reached
 
 #: 1 had no packed columns in `fresh`, 2 no checksum of the position; such files are gone on with
 VERSION: Final = 3
@@ -29,7 +30,7 @@ PAGE_BITS: Final = 20
 
 SCHEMA: Final = """
 CREATE TABLE position (id INTEGER PRIMARY KEY CHECK (id = 0), n INTEGER NOT NULL, crc INTEGER);
-INSERT INTO position VALUES (0, -1, NULL);
+INSERT INTO position VALUES (0, -1, 808273962);
 CREATE TABLE machine (
   id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE,
   arrivals INTEGER NOT NULL DEFAULT 0, raw_from_ns INTEGER, minute_from_ns INTEGER);
@@ -129,10 +130,10 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
     version = db.execute("PRAGMA user_version").fetchone()[0]
     application = db.execute("PRAGMA application_id").fetchone()[0]
     if application == APPLICATION and version in _OLDER:
-        db.executescript(
-            "BEGIN IMMEDIATE; ALTER TABLE position ADD COLUMN crc INTEGER; "
-            f"PRAGMA user_version = {VERSION}; COMMIT;"
-        )
+        with transaction(db):
+            db.execute("ALTER TABLE position ADD COLUMN crc INTEGER")
+            reached.write(db, db.execute("SELECT n FROM position").fetchone()[0])
+            db.execute(f"PRAGMA user_version = {VERSION}")
         return
     if (version, application) == (VERSION, APPLICATION):
         return

@@ -8,9 +8,9 @@ from cloud.errors import StoreCorrupt
 
 
 def read(db: sqlite3.Connection, path: Path) -> int:
-    """Return the stored position; earlier versions gave it no checksum."""
-    n, said = db.execute("SELECT n, crc FROM position").fetchone()
-    if said not in {None, _crc(n)}:
+    """Return the stored position."""
+    n, said = db.execute("SELECT n, crc FROM position").fetchone() or ("", None)
+    if said != _crc(n):
         raise StoreCorrupt(
             f"{path}, table position: the number contradicts its checksum. Restore the file from a "
             "backup, or move it away to start an empty one; what the journal still holds is then "
