@@ -10,7 +10,7 @@ import struct
 from pathlib import Path
 from typing import Any, Final
 
-from edge_agent.outbox_file import SCHEMA, VERSION, is_unable
+from edge_agent.outbox_file import SCHEMA, VERSION
 from edge_agent.reserve import PAGE
 
 FORMAT: Final = b"SQLite format 3\0" + struct.pack(">H6B", PAGE, 2, 2, 0, 64, 32, 32)
@@ -35,24 +35,27 @@ def check(db: sqlite3.Connection, path: Path | None) -> None:
     page = _page(path)
     if page[_SAID] in {b"", bytes(4)}:
         return  # no tables yet
-    if page[_SAID] != struct.pack(">I", VERSION) or not (_fits(page) and names_all(db)):
+    try:
+        known = page[_SAID] == struct.pack(">I", VERSION) and _fits(page) and names_all(db)
+    except sqlite3.OperationalError as error:
+        # one without a code says that a name is no text; others are of the disk, not of the page
+        if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) != sqlite3.SQLITE_ERROR:
+            raise
+        known = False
+    if not known:
         raise sqlite3.DatabaseError("the first page is not that of an outbox")
 
 
 def names_all(db: sqlite3.Connection) -> bool:
-    """Whether a file's tables are those of an outbox, where those of any outbox are."""
+    """Whether a file's tables are those of an outbox, where those of any outbox are.
+
+    `sqlite3.DatabaseError`, `UnicodeDecodeError`: they cannot be read.
+    """
     with contextlib.closing(sqlite3.connect(":memory:")) as made:
         made.execute("PRAGMA auto_vacuum=INCREMENTAL")
         made.executescript(SCHEMA)
         right = _tables(made)
-    try:
-        return _tables(db) == right
-    except UnicodeDecodeError:  # what SQLite says of damage
-        return False
-    except sqlite3.DatabaseError as error:
-        if is_unable(error):
-            raise
-        return False
+    return _tables(db) == right
 
 
 def _tables(db: sqlite3.Connection) -> list[tuple[Any, ...]]:

@@ -281,15 +281,6 @@ def is_fault(error: BaseException | None) -> bool:
     return code & 0xFF == sqlite3.SQLITE_IOERR and code not in UNREADABLE
 
 
-def is_unable(error: sqlite3.Error) -> bool:
-    """Whether SQLite could not do what was asked now, which says nothing of the file."""
-    return _code(error) & 0xFF in {
-        sqlite3.SQLITE_BUSY,
-        sqlite3.SQLITE_NOMEM,
-        sqlite3.SQLITE_CANTOPEN,
-    }
-
-
 def _code(error: BaseException | None) -> int:
     return getattr(error, "sqlite_errorcode", 0)
 

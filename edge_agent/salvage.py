@@ -153,8 +153,9 @@ def _old(path: Path, new: Path) -> sqlite3.Connection:
         if first_page.fits(path):
             for opened in (connect, connect_alone):
                 db = opened(path)
-                if first_page.names_all(db):
-                    return db
+                with contextlib.suppress(sqlite3.DatabaseError, UnicodeDecodeError):
+                    if first_page.names_all(db):
+                        return db
                 db.close()
         first_page.replace(path, new)
     return connect_alone(path)

@@ -188,3 +188,28 @@ async def test_receipts_that_the_disk_does_not_take_hold_nothing_up(
     await spool.call(outbox.tend)
     assert outbox.bytes == 0
     assert outbox.unreceipted("boot-one", "live") == ALL[-1]
+
+
+def test_a_start_whose_disk_has_no_room_for_the_logs_index_leaves_a_sound_file(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "o.db"
+    Outbox(path, "boot-one", max_bytes=4 * MIB).close()
+    outbox = Outbox(path, "boot-one", max_bytes=4 * MIB)
+    outbox.append([("live", batch([1.0]))])
+    killed = tmp_path / "killed"
+    killed.mkdir()
+    for name in ("o.db", "o.db-wal"):
+        (killed / name).write_bytes((tmp_path / name).read_bytes())
+    outbox.close()
+
+    def no_index(call: Call) -> int:
+        return errno.ENOSPC if (call.operation, call.name) == ("write", "o.db-shm") else 0
+
+    with failing(no_index), pytest.raises(OutboxError) as error:
+        Outbox(killed / "o.db", "boot-two", max_bytes=4 * MIB)
+    assert type(error.value) is OutboxError
+    assert not [*killed.glob("*unreadable*")]
+    outbox = Outbox(killed / "o.db", "boot-two", max_bytes=4 * MIB)
+    assert len(outbox.pending("live")) == 1
+    outbox.close()
