@@ -73,7 +73,8 @@ class Ingest:
         self.journal = journal
         self.sequencer = sequencer
         self.quota = quota or Quota()
-        self.counters = Counters()
+        self._counts = Counters()
+        self.counters = Counters()  #: those of whole groups, for any thread
         #: says why a device's message is not taken (None: it is)
         self.admission: Callable[[str, Message], str | None] | None = None
         #: whether a birth explained the columns of such batches of a device
@@ -96,7 +97,6 @@ class Ingest:
         self.sequencer.begin()
         self.quota.begin(min((one.received_ns for one in group), default=now_ns))
         self._fresh = {}
-        counters = replace(self.counters)
         try:
             pending: list[Pending] = [(entry, None) for entry in extra]
             self._sorted(group, now_ns, pending)
@@ -104,7 +104,7 @@ class Ingest:
         except StoreError:
             self.sequencer.rollback()
             self.quota.rollback()
-            self.counters = counters
+            self._counts = replace(self.counters)
             raise
         self._births |= self._fresh
         handled.messages = {
@@ -117,20 +117,22 @@ class Ingest:
         handled.receipts = [
             self._receipt(key, answer, now_ns) for key, answer in self._touched.items()
         ]
+        self.counters = replace(self._counts)
         return handled
 
     def refuse(self, counts: Mapping[str, int], now_ns: int) -> None:
         """Count the messages that a device's limit has kept out before they came here."""
         for identity, messages in counts.items():
-            self.counters.messages += messages
-            self.counters.refused += messages
+            self._counts.messages += messages
+            self._counts.refused += messages
             self.quota.refused_before(identity, messages, now_ns)
+        self.counters = replace(self._counts)
 
     def _sorted(self, group: Sequence[Arrived], now_ns: int, out: list[Pending]) -> None:
         """Add what is to go into the journal to `out`."""
-        self.counters.messages += len(group)
+        self._counts.messages += len(group)
         taken = [arrived for arrived in group if self._passes(arrived)]
-        self.counters.refused += len(group) - len(taken)  # the next one's receipt says so
+        self._counts.refused += len(group) - len(taken)  # the next one's receipt says so
         reads, first = self.reader.read(taken), len(out)
         for arrived, read in zip(taken, reads, strict=True):
             if isinstance(read, ContractError):
@@ -163,12 +165,12 @@ class Ingest:
             return
         entry = Entry(_MESSAGE, arrived.received_ns, arrived.topic, arrived.payload)
         if isinstance(message, Birth) and self._again(topic.identity, arrived.payload):
-            self.counters.repeats += 1
+            self._counts.repeats += 1
             return  # retained: it comes again at every connection
         if isinstance(message, Gap):
             self._gap(topic, entry, message, out)
             return
-        self.counters.accepted += 1
+        self._counts.accepted += 1
         out.append((entry, message))
 
     def _unread(self, arrived: Arrived, error: ContractError, out: list[Pending]) -> None:
@@ -176,14 +178,14 @@ class Ingest:
         if self.quota.values(sender_of(arrived.topic), size, arrived.received_ns):
             out.append(self._aside(arrived, error.reason, error.detail))
         else:
-            self.counters.refused += 1
+            self._counts.refused += 1
 
     def _gap(self, topic: topics.Topic, entry: Entry, gap: Gap, out: list[Pending]) -> None:
         cost = len(gap.ranges) * RANGE_VALUES
         if not self.quota.values(topic.identity, cost, entry.at_ns):
-            self.counters.refused += 1
+            self._counts.refused += 1
             return  # the device declares it again
-        self.counters.accepted += 1
+        self._counts.accepted += 1
         key = Key(topic.identity, gap.boot, gap.stream)
         for first, last in gap.ranges:  # what waits is here, and so it is not lost
             self._released(self.sequencer.within(key, first, last), out)
@@ -205,7 +207,7 @@ class Ingest:
         return identity in self._fresh or self.explained(identity, dictionary)
 
     def _over_quota(self, topic: topics.Topic, batch: Batch) -> None:
-        self.counters.refused += 1
+        self._counts.refused += 1
         if batch.guaranteed:
             key, numbered = identify(topic, batch)
             self._refuse(key, batch, numbered.seq, Reason.QUOTA)
@@ -261,15 +263,15 @@ class Ingest:
             return
         match decision.verdict:
             case Verdict.REPEAT:
-                self.counters.repeats += 1
+                self._counts.repeats += 1
             case Verdict.CONFLICT:
-                self.counters.conflicts += 1
+                self._counts.conflicts += 1
                 detail = f"{key.boot} {numbered.seq}"
                 out.append(self._aside(arrived, Reason.SEQ_CONFLICT, detail))
             case Verdict.HOLD:
-                self.counters.held += 1
+                self._counts.held += 1
             case Verdict.LATER:
-                self.counters.refused += 1
+                self._counts.refused += 1
                 self._refuse(key, batch, numbered.seq, Reason.QUOTA)
 
     def _released(self, waited: Iterable[tuple[Entry, Decision]], out: list[Pending]) -> None:
@@ -289,11 +291,11 @@ class Ingest:
             whole = skip == 0 and take == batch.count
             part = entry if whole else msgspec.structs.replace(entry, skip=skip, take=take)
             out.append((part, batch))
-            self.counters.samples += take
+            self._counts.samples += take
         if parts:
-            self.counters.accepted += 1
+            self._counts.accepted += 1
         else:
-            self.counters.repeats += 1
+            self._counts.repeats += 1
 
     def _account(self, key: Key, gap: Gap) -> None:
         """Note what the device no longer has as accounted for."""
@@ -301,7 +303,7 @@ class Ingest:
             self.sequencer.account(key, first, last)
 
     def _aside(self, arrived: Arrived, reason: Reason, detail: str) -> Pending:
-        self.counters.aside += 1
+        self._counts.aside += 1
         kept = arrived.payload[:HEAD_BYTES] if reason is Reason.TOO_LARGE else arrived.payload
         payload = aside_payload(reason, detail, kept)
         topic = arrived.topic.encode(errors="replace")[: topics.MAX_TOPIC].decode(errors="ignore")

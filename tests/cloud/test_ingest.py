@@ -1,13 +1,14 @@
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from cloud.errors import StoreFull
 from cloud.ingest import Ingest
-from cloud.journal import Entry, Kind, SegmentJournal
+from cloud.journal import Entry, Kind, Record, SegmentJournal
 from cloud.quota import Limits, Quota
 from cloud.reader import Arrived
 from cloud.sequence import HOLD_NS, Sequencer
@@ -48,6 +49,22 @@ def test_a_repeat_is_receipted_again_but_not_recorded_again(ingest: Ingest) -> N
     assert handled.records == []
     assert handled.receipts[0][1].hwm == 0
     assert ingest.counters.repeats == 1
+
+
+def test_totals_are_of_whole_groups_for_whoever_reads_them_meanwhile(tmp_path: Path) -> None:
+    read: list[tuple[int, int]] = []
+
+    class Slow(SegmentJournal):
+        def append(self, entries: Sequence[Entry]) -> list[Record]:
+            read.append((intake.counters.messages, intake.counters.accepted))
+            return super().append(entries)
+
+    with closing(Slow(tmp_path)) as journal:
+        intake = Ingest(journal, Sequencer())
+        intake.handle([up(batch(0, [1.0])), up(batch(1, [2.0]))], T0)
+        intake.handle([up(batch(2, [3.0]))], T0)
+        assert read == [(0, 0), (2, 2)]
+        assert (intake.counters.messages, intake.counters.accepted) == (3, 3)
 
 
 def test_a_resend_with_another_u_is_a_repeat_and_other_content_a_conflict(ingest: Ingest) -> None:
