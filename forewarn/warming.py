@@ -141,7 +141,7 @@ def ready(store: str = "sqlite", tell: Callable[[str], object] = log.info) -> No
             log.warning("damaged in the cache of compiled models: %s (%s)", damaged, error)
             missing = True
         if missing:
-            tell("compiling the models, once on this computer: about a minute")
+            tell("compiling the models, once on this computer: some two minutes")
             _compile(store, tell)
             rehearse(store)
     except (OSError, StoreError) as error:
