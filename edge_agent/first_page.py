@@ -7,6 +7,7 @@ import contextlib
 import os
 import sqlite3
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from edge_agent.reserve import PAGE
 FORMAT: Final = b"SQLite format 3\0" + struct.pack(">H6B", PAGE, 2, 2, 0, 64, 32, 32)
 LAYOUT: Final = struct.pack(">4I", 4, 0, 11, 1)  #: schema's format, cache, last root, UTF-8
 _SAID: Final = slice(60, 64)  #: where the version of the tables stands
+_MARK: Final = b"\xff" * 4  #: instead: this page was another's
 #: tables with their columns; rows of earlier versions have no checksum
 _TABLES: Final = (
     "SELECT s.name, c.name, c.type, c.pk FROM sqlite_master s"
@@ -83,6 +85,20 @@ def _page(path: Path) -> bytes:
         return b"\xff" * PAGE
 
 
+@contextlib.contextmanager
+def kept(path: Path) -> Iterator[None]:
+    """Put back the first page of a damaged file that was replaced meanwhile: it is set aside."""
+    before = _page(path)
+    try:
+        yield
+    finally:
+        if _page(path)[_SAID] == _MARK != before[_SAID]:
+            _write(path, before)
+            if len(before) < PAGE:
+                with contextlib.suppress(OSError):
+                    os.truncate(path, len(before))
+
+
 def replace(path: Path, new: Path) -> None:
     """Give a damaged file the first page of a new one, by which its rows can be read.
 
@@ -90,8 +106,12 @@ def replace(path: Path, new: Path) -> None:
     free are not known any more. A disk that does not take it leaves the file as it was.
     """
     page = bytearray(_page(new))
-    page[_SAID] = b"\xff" * 4
+    page[_SAID] = _MARK
     page[92:96] = bytes(4)  # the number of pages is not sure: as many as there are
+    _write(path, page)
+
+
+def _write(path: Path, page: bytes | bytearray) -> None:
     with contextlib.suppress(OSError), path.open("r+b") as file:
         file.write(page)
         file.flush()

@@ -195,13 +195,16 @@ async def test_a_source_that_fails_is_tried_again(
     outbox.close()
 
 
-async def test_an_unreadable_outbox_is_kept_and_a_new_one_begun(tmp_path: Path) -> None:
-    (tmp_path / "gw1.db").write_bytes(b"not a database" * 1000)
+@pytest.mark.parametrize("content", [b"not a database" * 1000, b"short"])
+async def test_an_unreadable_outbox_is_kept_and_a_new_one_begun(
+    tmp_path: Path, content: bytes
+) -> None:
+    (tmp_path / "gw1.db").write_bytes(content)
     driver = Scripted([*readings(1), None])
     agent = Agent(settings(1, tmp_path), feeds=[Feed(driver=driver)], boot="boot-two")
     await run_until(agent, driver)
     kept = tmp_path / "gw1.db.unreadable-boot-two"
-    assert kept.read_bytes() == b"not a database" * 1000
+    assert kept.read_bytes() == content
 
 
 async def test_a_fault_in_one_driver_does_not_end_the_others(
