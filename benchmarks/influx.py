@@ -3,9 +3,9 @@
 The same readings from one Mosquitto to one influxd, one peer after another, in this run. A peer's
 CPU is that of its processes; the server's is quoted apart. Every row must be found in the server
 before the clock stops. forewarn and Telegraf keep every core busy with the server; one process of
-the naive pipeline leaves the others idle, where a second of CPU does more, so it is measured with a
-process on every core too. Ours is told apart by threads where the system counts them, and with what
-it spends while nothing comes: the slower the server, the more of that there is to each value. The
+the naive pipeline leaves the others idle, where a second of CPU may do more, so it is measured with
+a process on every core too. Ours is told apart by threads where the system counts them, and with
+what it spends while nothing comes: the slower the server, the more of that there is to a value. The
 bound is what copying, formatting and sending alone would take.
 """
 
