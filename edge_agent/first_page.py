@@ -86,7 +86,7 @@ def _page(path: Path) -> bytes:
 
 
 @contextlib.contextmanager
-def kept(path: Path) -> Iterator[None]:
+def lent(path: Path) -> Iterator[None]:
     """Put back the first page of a damaged file that was replaced meanwhile: it is set aside."""
     before = _page(path)
     try:

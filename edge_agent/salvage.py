@@ -135,7 +135,7 @@ def _write(
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             db.execute(f"PRAGMA max_page_count={UNBOUNDED}").fetchall()
             db.execute("PRAGMA synchronous=NORMAL")  # nothing counts before the log is in the file
-            with first_page.kept(path), contextlib.closing(_old(path, new)) as old:
+            with first_page.lent(path), contextlib.closing(_old(path, new)) as old:
                 lost = _fill(db, old, known, page, whole=whole)
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     except BaseException:

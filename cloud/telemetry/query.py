@@ -167,9 +167,8 @@ def _frame(readers: Readers, db: sqlite3.Connection, piece: Piece, *, numbered: 
     code = readers.layout(db, piece.layout)[piece.column][1]
     column = read_chunk(readers, db, piece.id << COLUMN_BITS | piece.column, piece.rows, code)
     times = chunk.unpack_numbers(row[0], piece.rows, where)[0]
-    if [piece.start_ns, piece.end_ns] != times[
-        [0, -1]
-    ].tolist():  # regular times may go on for ever
+    # regular times unpack to as many as they are asked for
+    if (piece.start_ns, piece.end_ns) != (times[0], times[-1]):
         raise chunk.contradicts(where)
     arrivals = chunk.unpack_numbers(row[1], piece.rows, where)[0] if numbered else times
     states = column.states if column.states is not None else np.zeros(piece.rows, np.uint8)
