@@ -1,5 +1,6 @@
 """Figures, units and time spans as people write them, in English and Chinese. Pure."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
 
@@ -21,6 +22,11 @@ UNITS: Final = {
     "kOhm": "kΩ",
     "MOhm": "MΩ",
 }
+#: annotations of UCUM that say what is counted: singular and plural
+COUNTED: Final = {
+    "{page}": {"en": ("page", "pages"), "zh": ("页", "页")},
+    "{cycle}": {"en": ("cycle", "cycles"), "zh": ("次", "次")},
+}
 PREFIXED: Final = ("By", "By/s")  #: units that take one of these, so that each figure has its own
 PREFIXES: Final = ("", "k", "M", "G", "T", "P")
 PLAIN: Final = (1e-9, 1e15)  #: sizes between which no power of ten is written
@@ -34,8 +40,11 @@ _SPANS: Final = (
 )
 
 
-def quantity(value: float | None, unit: str | None) -> str:
-    """Return a value of three figures with its unit as people write it; `–` when there is none."""
+def quantity(value: float | None, unit: str | None, lang: str = "en") -> str:
+    """Return a value of three figures with its unit as people write it; `–` when there is none.
+
+    What is counted is a word of the language: pages, cycles.
+    """
     if value is None:
         return "–"
     shown = UNITS.get(unit, unit) if unit else ""
@@ -46,8 +55,17 @@ def quantity(value: float | None, unit: str | None) -> str:
         steps = min((len(f"{abs(value):.0f}") - 1) // 3, len(PREFIXES) - 1)
         value, shown = value / 1000.0**steps, PREFIXES[steps] + shown
     number = f"{value:.0f}" if 100 <= abs(value) < PLAIN[1] else figure(value, 3)
+    if unit in COUNTED:
+        return counted(number, COUNTED[unit], lang)
     space = "" if shown in {"%", ""} else " "
     return f"{number}{space}{shown}"
+
+
+def counted(number: str, names: Mapping[str, tuple[str, str]], lang: str) -> str:
+    """Return a number before what it counts; `names`: singular and plural by language."""
+    one, many = names[lang]
+    space = "" if lang == "zh" else " "
+    return f"{number}{space}{one if number == '1' else many}"
 
 
 def figure(value: float, digits: int) -> str:
@@ -77,6 +95,4 @@ def span_of(seconds: float, size: float, lang: str, *, bare: bool = False) -> st
         count = f"{seconds / length:.1f}".removesuffix(".0")
     if bare:
         return count
-    one, many = names[lang]
-    space = "" if lang == "zh" else " "
-    return f"{count}{space}{one if count == '1' else many}"
+    return counted(count, names, lang)

@@ -180,7 +180,7 @@ def drivers(life: Life, profile: Profile, lang: str = "en") -> list[str]:
     found = _wear(life, part, (name, unit), lang)
     if part.norm is not None and life.basis == "wear":
         load, load_unit = _signal(part.norm.by, profile, lang)
-        nominal = quantity(part.norm.nominal, load_unit)
+        nominal = quantity(part.norm.nominal, load_unit, lang)
         found.append(_NORMED[lang].format(signal=name, load=load, limit=nominal))
     return found
 
@@ -192,9 +192,7 @@ def _wear(life: Life, part: Consumable, told_by: tuple[str, str | None], lang: s
     """
     name, unit = told_by
     counted = life.basis == "counter"
-    if counted and unit and unit.startswith("{"):
-        unit = None  # the counter's title says what it counts
-    limit = quantity(part.rated if counted else part.limit, unit)
+    limit = quantity(part.rated if counted else part.limit, unit, lang)
     over, still = life.p90_s == 0.0, life.rate is not None and life.rate < STILL
     found = []
     if over or still:
@@ -202,7 +200,7 @@ def _wear(life: Life, part: Consumable, told_by: tuple[str, str | None], lang: s
         found.append(words.format(signal=_inside(name, lang), limit=limit))
     elif life.slope_per_s is not None:
         by_day = (life.p50_s or 0.0) >= 2.0 * DAY
-        slope = quantity(abs(life.slope_per_s) * (DAY if by_day else HOUR), unit)
+        slope = quantity(abs(life.slope_per_s) * (DAY if by_day else HOUR), unit, lang)
         words = (_COUNTS if counted else _WEARS)[lang]
         found.append(words.format(signal=name, slope=slope, unit=_EACH[by_day][lang], limit=limit))
     if still and not over:
@@ -251,7 +249,7 @@ def _condition(item: Condition, profile: Profile, lang: str) -> str:
 def _seen(item: Condition, profile: Profile, lang: str) -> str:
     """Return what is seen of a condition and what was expected."""
     name, unit = _signal(item.signal, profile, lang)
-    value, expected = quantity(item.value, unit), quantity(item.expected, unit)
+    value, expected = quantity(item.value, unit, lang), quantity(item.expected, unit, lang)
     contexts = _contexts(profile, lang) if item.check is Check.SHIFT else ""
     if contexts and item.expected is not None and item.value is not None:
         return _UNEXPLAINED[lang].format(
@@ -264,7 +262,7 @@ def _seen(item: Condition, profile: Profile, lang: str) -> str:
     again = item.check is Check.LEVEL and item.severity > NOTICE
     limit, reached = _limit(item, profile)
     words = _AGAIN if again else _FINDINGS[item.check] if reached else _PASSED[item.check]
-    said = "" if limit is None else _OF[lang].format(limit=quantity(limit, unit))
+    said = "" if limit is None else _OF[lang].format(limit=quantity(limit, unit, lang))
     text = words[lang].format(signal=name, value=value, limit=said)
     if item.check in SENSOR_CHECKS:
         text += "" if item.check is Check.DROPOUT else _LEFT_OUT[lang]
@@ -306,15 +304,15 @@ def _contribution(item: Contribution, profile: Profile, lang: str) -> str:
     unit = item.unit or unit  # the device may tell one that no profile knows
     expected = ""
     if item.expected is not None:
-        expected = _EXPECTED[lang].format(expected=quantity(item.expected, unit))
-    value = quantity(item.value, unit)
+        expected = _EXPECTED[lang].format(expected=quantity(item.expected, unit, lang))
+    value = quantity(item.value, unit, lang)
     return _CONTRIBUTION[lang].format(signal=name, value=value, expected=expected)
 
 
 def _comparison(item: Comparison, profile: Profile, lang: str) -> str:
     name, unit = _signal(item.signal, profile, lang)
     gap = _gap(item, profile, lang)
-    return _COMPARED[lang].format(signal=name, value=quantity(item.value, unit), gap=gap)
+    return _COMPARED[lang].format(signal=name, value=quantity(item.value, unit, lang), gap=gap)
 
 
 def _gap(item: Comparison, profile: Profile, lang: str) -> str:
@@ -333,7 +331,7 @@ def _apart(one: float, other: float, unit: str | None, lang: str) -> str:
     """Return a difference with its unit; of shares points, because 5 % less is something else."""
     gap = abs(one - other)
     if unit != "%":
-        return quantity(gap, unit)
+        return quantity(gap, unit, lang)
     points = figure(gap, 3)
     return _POINTS[lang].format(gap=points, s="" if points == "1" else "s")
 

@@ -2,7 +2,7 @@ import msgspec
 import pytest
 
 from models.assessment import Assessment, Check, Comparison, Condition, Contribution, Life, State
-from models.figures import quantity, span
+from models.figures import COUNTED, quantity, span
 from models.profile import Limits, Norm, Profile, Signal, load_profiles, parse_profile
 from models.units import shown
 from models.words import drivers, explain
@@ -216,7 +216,9 @@ def test_spans(seconds: float, en: str, zh: str) -> None:
         (41.93, "Cel", "41.9 °C"),
         (80.0, "%", "80%"),
         (1.18, "1", "1.18"),
-        (12.0, "{page}", "12 page"),
+        (12.0, "{page}", "12 pages"),
+        (1.0, "{cycle}", "1 cycle"),
+        (12.0, "{crate}", "12 crate"),
         (None, "bar", "–"),
         (41.6e6, "By/s", "41.6 MB/s"),
         (999_999.0, "By", "1 MB"),
@@ -231,6 +233,14 @@ def test_spans(seconds: float, en: str, zh: str) -> None:
 )
 def test_quantities(value: float | None, unit: str, text: str) -> None:
     assert quantity(value, unit) == text
+
+
+def test_what_the_profiles_count_is_a_word_of_each_language() -> None:
+    units = {s.unit for profile in load_profiles().values() for s in profile.signals.values()}
+    counted = sorted(unit for unit in units if unit and unit.startswith("{"))
+    assert counted == sorted(COUNTED)
+    assert quantity(12.0, "{page}", "zh") == "12页"
+    assert quantity(1.5, "{cycle}", "zh") == "1.5次"
 
 
 def test_an_assessment_names_the_worst_that_is_active() -> None:
@@ -310,8 +320,8 @@ title = { en = "Discharge pressure", zh = "出口压力" }
         (
             "office-printer",
             {"component": "toner", "basis": "counter", "signal": "toner_pages"},
-            [": 0.8 a day lately; such a part lasts 16000"],
-            ["近期每天0.8，此类部件寿命约16000"],
+            [": 0.8 pages a day lately; such a part lasts 16000 pages"],
+            ["近期每天0.8页，此类部件寿命约16000页"],
         ),
     ],
 )
@@ -356,7 +366,7 @@ def test_a_counter_at_the_end_tells_no_more_of_its_use() -> None:
     names = {"component": "toner", "basis": "counter", "signal": "toner_pages"}
     known = msgspec.structs.replace(life(0, 0, 0), slope_per_s=1e-3, **names)
     [said] = drivers(known, load_profiles()["office-printer"])
-    assert said.endswith("; such a part lasts 16000")
+    assert said.endswith("; such a part lasts 16000 pages")
 
 
 def test_an_indicator_that_is_read_as_at_the_nominal_load_says_so() -> None:
