@@ -32,6 +32,12 @@ LATE: Final = 10  #: intervals without a reading after which a source counts as 
 LATE_S: Final = 5.0
 CONNECT_S: Final = 5.0
 BUILT_NS: Final = 1_735_689_600 * 10**9  #: 2025-01-01: a clock before it was never set
+INSTEAD: Final = {
+    "seconds": "for longer ask again, or read what is stored: forewarn series",
+    "rate_hz": "what is faster is a high-rate channel of the agent's settings",
+    "lines": "ask for the rest with since_ns, level or text",
+    "signals": "without it all are captured",
+}  #: what to do about an argument beyond its limits
 A = TypeVar("A", bound=msgspec.Struct)
 
 
@@ -57,11 +63,17 @@ class _Capture(_Args, frozen=True, kw_only=True):
 
 
 def read(kind: type[A], command: CommandText) -> A:
-    """Return a command's arguments; `Refusal` names what is wrong with them."""
+    """Return a command's arguments; `Refusal` says what is wrong with which, and what would do."""
     try:
         return msgspec.convert(command.args, kind)
     except msgspec.ValidationError as error:
-        raise Refusal(422, f"args: {error}") from error
+        what, _, path = str(error).partition(" - at `$.")
+        name = path.rstrip("`").partition("[")[0]
+        if name:
+            hint = f"; {INSTEAD[name]}" if name in INSTEAD else ""
+            raise Refusal(422, f"args.{name}: {what}{hint}") from error
+        known = ", ".join(kind.__struct_fields__) or "none"
+        raise Refusal(422, f"args: {what}; {command.op} takes: {known}") from error
 
 
 class Latest:

@@ -59,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"forewarn {version('forewarn')}")
         return 0
     if words[0] not in VERBS:
-        close = difflib.get_close_matches(words[0], VERBS, n=1)
+        close = difflib.get_close_matches(words[0], [*VERBS, "--version", "--help"], n=1)
         hint = f" Did you mean `forewarn {close[0]}`?" if close else f"\n\n{usage()}"
         print(f"forewarn: there is no verb '{words[0]}'.{hint}", file=sys.stderr)
         return 2

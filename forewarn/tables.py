@@ -2,6 +2,7 @@
 
 import csv
 import getpass
+import itertools
 import json
 import os
 import re
@@ -32,6 +33,8 @@ Actor = Annotated[str | None, typer.Option("--by", help="who does it (default: y
 DryRun = Annotated[bool, typer.Option("--dry-run", help="only say what would be done")]
 DAY_S: Final = 86_400.0
 NARROW: Final = 27  #: characters of a column that is never broken: a time, a short name
+WRONG: Final = 2  #: exit status for wrong arguments
+WITH_SETTINGS: Final = ("device", "token", "user")  #: verbs with `--settings cloud.toml`
 STYLES: Final = {
     "alarm": "bold red",
     "alert": "yellow",
@@ -57,8 +60,21 @@ def run(app: typer.Typer, verb: str, arguments: list[str]) -> int:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - until exit
         return 0
     except SystemExit as end:
-        return end.code if isinstance(end.code, int) else int(end.code is not None)
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
+        if status == WRONG and verb in WITH_SETTINGS:
+            _about_settings(verb, arguments)
+        return status
     return 0
+
+
+def _about_settings(verb: str, arguments: list[str]) -> None:
+    """Say how these verbs are told the settings, to whom gave them as the others take them."""
+    pairs = itertools.pairwise(["", *arguments])
+    for before, word in pairs:
+        if word.endswith(".toml") and not before.startswith("--"):
+            print(
+                f"forewarn {verb}: the settings are an option: --settings {word}", file=sys.stderr
+            )
 
 
 def print_json(value: object) -> None:

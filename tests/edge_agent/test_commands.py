@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from edge_agent.agent import Agent
 from edge_agent.command_file import CommandFile, CommandFileError
 from edge_agent.commands import Executor, Refusal
+from edge_agent.diagnostics import Diagnostics
+from edge_agent.loglines import LogLines
 from edge_agent.settings import BrokerSettings, CommandSettings, OutboxSettings, Settings
 from edge_agent.signature import checker
 from models.contract import codec, topics
@@ -256,6 +258,28 @@ async def test_the_real_host_answers_every_verb(broker: Broker, tmp_path: Path) 
     assert lines.status == 200
     assert (wrong.status, unknown.status) == (422, 422)
     assert "seconds" in str(wrong.text)
+
+
+@pytest.mark.parametrize(
+    ("op", "args", "words"),
+    [
+        ("capture", {"seconds": 600}, ["args.seconds: Expected `float` <= 60", "ask again"]),
+        ("capture", {"rate_hz": 1000}, ["args.rate_hz: Expected `float` <= 200", "high-rate"]),
+        ("capture", {"signals": [1]}, ["args.signals: Expected `str`, got `int`"]),
+        ("log", {"lines": 5000}, ["args.lines: Expected `int` <= 1000", "since_ns"]),
+        ("log", {"level": "debug"}, ["args.level: Invalid enum value 'debug'"]),
+        ("capture", {"second": 5}, ["`second`", "capture takes: seconds, rate_hz, signals"]),
+        ("snapshot", {"seconds": 5}, ["`seconds`", "snapshot takes: none"]),
+    ],
+)
+async def test_a_refusal_says_the_limit_and_what_would_do(
+    op: str, args: dict[str, object], words: list[str], tmp_path: Path
+) -> None:
+    verbs = Diagnostics(Agent(made(1, tmp_path)), LogLines()).verbs()
+    with pytest.raises(Refusal) as refused:
+        await verbs[op](text(op=op, args=args))
+    assert refused.value.status == 422
+    assert all(word in str(refused.value) for word in words), str(refused.value)
 
 
 def _executes_then_dies(path: Path, _out: int) -> None:

@@ -99,3 +99,24 @@ def test_help_ends_with_examples(word: str, capfd: pytest.CaptureFixture[str]) -
 def test_a_verb_that_is_almost_right_is_named(capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["ticket"]) == 2
     assert "Did you mean `forewarn tickets`?" in capfd.readouterr().err
+
+
+def test_who_looks_for_the_version_is_told_the_option(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["version"]) == 2
+    assert capfd.readouterr().err.endswith("Did you mean `forewarn --version`?\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["device", "remove", "cloud.toml", "acme.pump1"], True),
+        (["user", "disable", "ada", "cloud.toml"], True),
+        (["user", "disable", "--settings", "cloud.toml"], False),
+    ],
+)
+def test_settings_that_are_an_option_are_told_so(
+    words: list[str], said: bool, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 2
+    hint = f"forewarn {words[0]}: the settings are an option: --settings cloud.toml"
+    assert (hint in capfd.readouterr().err) == said
