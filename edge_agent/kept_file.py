@@ -19,15 +19,15 @@ from edge_agent.lost_file import LostFile
 from edge_agent.numbering import Numbering
 from edge_agent.outbox_file import (
     Entry,
+    Faults,
     Standing,
     Stats,
+    Transaction,
     connect,
-    faults,
     is_fault,
     is_full,
     prepare,
     stats,
-    transaction,
 )
 from edge_agent.reserve import Quota, Reserve
 from edge_agent.salvage import exchange, make
@@ -69,12 +69,13 @@ class KeptFile:
         self.noted = 0  #: samples whose gap was noted since the start
         self.mended: str | None = None  #: what was done about a damaged file, until it is told
         self.aside_deleted = 0  #: damaged files set aside that were deleted since the start
+        self._named: set[int] = set()  #: boots whose name the open file has for sure
         self._birth: Birth | None = None
         self._faults = 0  #: writes in a row that the disk failed
         self._disk_full = False
         self._reserve: Reserve | None = None
         self._standing = Standing()
-        with faults(self.path):
+        with Faults(self.path):
             if path:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 self._reserve = Reserve(path.with_name(path.name + ".reserve"), self.quota.reserve)
@@ -91,7 +92,7 @@ class KeptFile:
 
     def _open_or_renew(self) -> None:
         try:
-            with faults(self.path):
+            with Faults(self.path):
                 self._open()
         except OutboxCorrupt as error:
             self.numbers = Numbering()  # what the file said is not sure
@@ -105,7 +106,7 @@ class KeptFile:
         """
         if not (self._reserve and self.path):
             raise error
-        with faults(self.path):
+        with Faults(self.path):
             self._standing.check()
             self._reserve.release()
             new = partial(prepare, quota=self.quota, synchronous=self.SYNCHRONOUS)
@@ -153,6 +154,7 @@ class KeptFile:
         prepare(self._db, self.quota, self.SYNCHRONOUS, self._reserve)
         self.numbers.load(self._db, self._lost.read())
         self._n = self.numbers.boot(self.boot)
+        self._named = set()
         self.bytes = rows.size(self._db)
         self._standing = Standing(self.path)
         self.births(), self.gaps()  # what is damaged is found while it can be set aside
@@ -164,7 +166,7 @@ class KeptFile:
 
     def tend(self) -> None:
         """Take the reserve again where the disk has room, and do what could not be done before."""
-        with faults(self.path):
+        with Faults(self.path):
             self._standing.check()
             if self._disk_full:
                 with contextlib.suppress(sqlite3.OperationalError):  # no room even for that: later
@@ -176,7 +178,7 @@ class KeptFile:
 
     def _shrink(self, work: Callable[[sqlite3.Connection], object]) -> bool:
         """Do what only deletes; where even that has no room, give the reserve to the disk."""
-        with faults(self.path):
+        with Faults(self.path):
             while True:
                 size = self.bytes
                 try:
@@ -194,7 +196,8 @@ class KeptFile:
         taken = [entry for entry in entries if entry.payload]
         with self._transaction() as db:
             rows.insert(db, self._n, taken)
-            rows.write(db, self.numbers, {self._n})
+            rows.write(db, self.numbers, {self._n}, self._named)
+        self._named = {self._n}
         self.bytes += sum(len(entry.payload) for entry in taken)
         self._noted()
 
@@ -249,4 +252,4 @@ class KeptFile:
         self._db.close()
 
     def _transaction(self) -> contextlib.AbstractContextManager[sqlite3.Connection]:
-        return transaction(self._db, self._standing.check)
+        return Transaction(self._db, self._standing.check)

@@ -25,10 +25,10 @@ from edge_agent.outbox_file import (
     RANK,
     Dropped,
     Entry,
+    Faults,
     Place,
     Placed,
     Stored,
-    faults,
     is_full,
 )
 from edge_agent.reserve import MIB, PAGE
@@ -73,7 +73,7 @@ class Outbox(KeptFile):
         """
         before = self.numbers.copy()
         try:
-            with faults(self.path):
+            with Faults(self.path):
                 entries = [self._entry(stream, batch) for stream, batch in batches]
                 kept = self._store(entries)
         except BaseException as error:

@@ -1,9 +1,8 @@
 """The outbox's file: its tables, its values, and how to read its numbers from outside."""
 
-import contextlib
 import errno
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -197,20 +196,29 @@ def sum_column(db: sqlite3.Connection, table: str) -> str:
         return "crc"
 
 
-@contextlib.contextmanager
-def transaction(
-    db: sqlite3.Connection, at_last: Callable[[], object] = lambda: None
-) -> Iterator[sqlite3.Connection]:
+class Transaction:
     """Do all of it, `at_last` included, or after an error nothing."""
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        yield db
-        at_last()
-        db.execute("COMMIT")
-    except BaseException:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise
+
+    __slots__ = ("_at_last", "_db")
+
+    def __init__(
+        self, db: sqlite3.Connection, at_last: Callable[[], object] = lambda: None
+    ) -> None:
+        self._db = db
+        self._at_last = at_last
+
+    def __enter__(self) -> sqlite3.Connection:
+        self._db.execute("BEGIN IMMEDIATE")
+        return self._db
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                self._at_last()
+                self._db.execute("COMMIT")
+        finally:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
 
 
 class Standing:
@@ -253,21 +261,29 @@ def connect_alone(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
 
 
-@contextlib.contextmanager
-def faults(path: Path | None) -> Iterator[None]:
-    """Raise what SQLite and the system say as `OutboxCorrupt` or `OutboxError`.
+class Faults:
+    """Raises what SQLite and the system say as `OutboxCorrupt` or `OutboxError`.
 
     A page that the disk does not give is damaged as one whose content is wrong: the system has
     tried for long, and what a new file takes over is read once more.
     """
-    try:
-        yield
-    except (sqlite3.OperationalError, OSError, MemoryError) as error:
-        if _code(error) in UNREADABLE or "not decode" in str(error):
-            raise OutboxCorrupt(f"{path} cannot be read: {error}") from error
-        raise OutboxError(f"{path}: {str(error) or 'out of memory'}") from error
-    except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter: what SQLite says of damage
-        raise OutboxCorrupt(f"{path} is not a readable outbox: {error}") from error
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        path = self._path
+        if isinstance(error, sqlite3.OperationalError | OSError | MemoryError):
+            if _code(error) in UNREADABLE or "not decode" in str(error):
+                raise OutboxCorrupt(f"{path} cannot be read: {error}") from error
+            raise OutboxError(f"{path}: {str(error) or 'out of memory'}") from error
+        if isinstance(error, sqlite3.Error | UnicodeDecodeError):  # the latter: SQLite of damage
+            raise OutboxCorrupt(f"{path} is not a readable outbox: {error}") from error
 
 
 def is_full(error: BaseException) -> bool:

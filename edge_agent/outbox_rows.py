@@ -62,12 +62,21 @@ def begin(db: sqlite3.Connection, n: int, boot: str) -> None:
     db.execute("INSERT OR IGNORE INTO boots VALUES (?, ?)", (n, boot))
 
 
-def write(db: sqlite3.Connection, numbers: Numbering, boots: AbstractSet[int]) -> None:
-    """Store the names of boots and the next numbers of their streams, and all unwritten gaps."""
+def write(
+    db: sqlite3.Connection,
+    numbers: Numbering,
+    boots: AbstractSet[int],
+    named: AbstractSet[int] = frozenset(),
+) -> None:
+    """Store the names of boots and the next numbers of their streams, and all unwritten gaps.
+
+    The file has the names of `named` already.
+    """
     changed = boots | {lost.boot for lost in numbers.unwritten}
-    for boot, n in numbers.boots.items():
-        if n in changed:
-            begin(db, n, boot)
+    if not changed <= named:
+        for boot, n in numbers.boots.items():
+            if n in changed:
+                begin(db, n, boot)
     db.executemany(
         "INSERT OR REPLACE INTO counters VALUES (?, ?, ?, ?, ?)",
         [numbers.counter(place) for place in numbers.following if place[0] in changed],

@@ -24,12 +24,12 @@ from edge_agent.numbering import Key, Numbering
 from edge_agent.outbox_file import (
     Dropped,
     Entry,
+    Transaction,
     connect,
     connect_alone,
     is_fault,
     joined,
     sum_column,
-    transaction,
 )
 from models.contract import codec, topics
 from models.contract.errors import ContractError
@@ -178,7 +178,7 @@ def _fill(
     _settle(known, stored, drops)
     here = stored if whole else {}
     lost = _holes(known, here, drops)
-    with transaction(db):
+    with Transaction(db):
         _copy_births(old, db, known)
         left = {place[0] for place in here} | {max(known.boots.values(), default=0)}
         rows.write(db, replace(known, unwritten=[*drops, *lost]), left)
@@ -297,7 +297,7 @@ def _copy_batches(
     spans: Spans = defaultdict(list)
     sound = _batches(old, lambda row: _is_sound(row, known, sure))
     while group := list(itertools.islice(sound, TOGETHER)):
-        with transaction(db) if db else contextlib.nullcontext():
+        with Transaction(db) if db else contextlib.nullcontext():
             for n, rank, seq, count, at_ns, payload, _ in group:
                 if db is None or rows.take_over(db, n, Entry(rank, seq, count, at_ns, payload)):
                     _add(spans[n, rank], seq, seq + count - 1)

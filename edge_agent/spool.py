@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 
 from edge_agent.errors import OutboxCorrupt, OutboxError
 from edge_agent.outbox import Outbox
-from edge_agent.outbox_file import Placed, faults
+from edge_agent.outbox_file import Faults, Placed
 from edge_agent.reserve import MIB
 from edge_agent.settings import MEMORY, OutboxSettings
 from models.contract.messages import STREAMS, Batch
@@ -83,9 +83,9 @@ class Spool:
                 self.mended(text)
 
     def _do(self, step: Callable[..., T], *values: object) -> T:
-        with faults(self.outbox.path):
+        with Faults(self.outbox.path):
             try:
-                with faults(self.outbox.path):
+                with Faults(self.outbox.path):
                     return step(*values)
             except OutboxCorrupt as error:
                 self.outbox.renew(error)

@@ -11,8 +11,9 @@ from edge_agent.outbox_file import Entry
 
 def of_batch(boot: int, entry: Entry) -> int:
     """Return the checksum of a batch of a boot's number."""
-    *where, payload = entry
-    return crc32(payload, crc32(f"{boot} {where}".encode()))
+    rank, seq, samples, at_ns, payload = entry
+    where = f"{boot} [{rank!r}, {seq!r}, {samples!r}, {at_ns!r}]"
+    return crc32(payload, crc32(where.encode()))
 
 
 def of_counter(boot: str, n: int, rank: int, following: int, received: int) -> int:

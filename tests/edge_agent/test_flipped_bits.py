@@ -2,17 +2,18 @@
 
 import contextlib
 import sqlite3
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from edge_agent import first_page
+from edge_agent import first_page, sums
 from edge_agent.errors import OutboxCorrupt
 from edge_agent.lost_file import LostFile
 from edge_agent.outbox import Outbox
-from edge_agent.outbox_file import SUMMED, Dropped, faults
+from edge_agent.outbox_file import SUMMED, Dropped, Entry, Faults
 from models.contract.messages import STREAMS
 from tests.damage import PAGE, damages, flips
 from tests.edge_agent.made import batch, birth
@@ -44,7 +45,7 @@ def said(outbox: Outbox) -> Said:
     """Read all, and go on with a renewed file where it is damaged, as the spool does."""
     for _ in range(2):
         try:
-            with faults(outbox.path):
+            with Faults(outbox.path):
                 sent = {one.seq: one.payload for one in outbox.pending("live", limit=100)}
                 gaps = {
                     number
@@ -172,6 +173,13 @@ def test_the_outbox_of_an_earlier_version_is_gone_on_with(tmp_path: Path) -> Non
     with contextlib.closing(Outbox(path, "boot-three", max_bytes=MIB)) as outbox:
         outbox.append([("live", batch([1.0]))])
         assert [one.boot for one in outbox.pending("live", limit=100)][-1] == "boot-three"
+
+
+def test_checksums_are_those_of_the_files_that_devices_have() -> None:
+    entry = Entry(4, 120, 60, 1_790_000_000_000_000_000, b"payload")
+    assert sums.of_batch(3, entry) == zlib.crc32(b"3 [4, 120, 60, 1790000000000000000]payload")
+    assert sums.of_counter("boot-one", 3, 4, 180, -1) == zlib.crc32(b"boot-one 3 4 180 -1")
+    assert sums.of_gap(3, 4, 0, 59, "full") == zlib.crc32(b"3 4 0 59 full")
 
 
 def test_the_page_of_what_was_lost_is_never_read_as_another(tmp_path: Path) -> None:
