@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 SECONDS ?= 0
 SEED ?= 7
 STORE ?= sqlite
+WORKERS ?= logical
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev influxd telegraf demo test check bench evaluate evaluate-life e2e docs lock clean
@@ -58,10 +59,13 @@ telegraf: ## build the benchmarks' peer into the user's cache folder (Go; once)
 demo: setup ## broker, service, this computer and a simulated fleet, with a live board; SECONDS=N SEED=K STORE=influx
 	@$(BIN)/forewarn demo --seconds $(SECONDS) --seed $(SEED) --store $(STORE)
 
-test: setup-dev ## the quick tier of all tests; builds influxd first where Go and cargo are there
+# A file stays with one worker, which shares what the file starts; pages come last: Playwright keeps the loop.
+ABREAST := --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+test: export OPENBLAS_NUM_THREADS = 1
+test: setup-dev ## the quick tier of all tests, a worker a CPU (WORKERS=N); builds influxd first where Go and cargo are there
 	@if command -v go >/dev/null && command -v cargo >/dev/null; then \
 	  deploy/influxd/build.sh || echo 'No influxd: its tests are skipped (in CI they fail).'; fi
-	$(BIN)/python -m pytest -m "not long"
+	$(BIN)/python -m pytest -m "not long" -n $(WORKERS) $(ABREAST)
 
 e2e: setup-dev ## the long tier: more kills, more mutants, more power cuts
 	$(BIN)/python -m pytest -m "long"
