@@ -68,6 +68,12 @@ def vote(lane: Any, bound: Any, check: int, hit: bool) -> None:
 
 
 @lean
+def usual_after(usual_s: float, seconds: float) -> Any:
+    """Return the usual interval after one more, which counts as a quarter to four times of it."""
+    return usual_s + (min(max(seconds, 0.25 * usual_s), 4.0 * usual_s) - usual_s) / 16.0
+
+
+@lean
 def timing(lane: Any, bound: Any, t: int, received: int, x: float, seconds: float) -> None:
     """Learn the usual intervals and the resolution; vote on the rate, find a stuck sensor."""
     d = abs(x - lane.last)
@@ -78,7 +84,7 @@ def timing(lane: Any, bound: Any, t: int, received: int, x: float, seconds: floa
         elif seconds != usual:
             if usual < 0.0:  # the first reading may be far older than all others
                 usual = min(-usual, 4.0 * seconds)
-            lane.interval_s = usual + (min(max(seconds, 0.25 * usual), 4.0 * usual) - usual) / 16.0
+            lane.interval_s = usual_after(usual, seconds)
         if bound.rate < np.inf:
             vote(lane, bound, RATE, d > bound.rate * seconds)
     if d > 0.0:

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from models.fleet.checks import usual_after
 from models.fleet.layout import ESTIMATE, LEVELS, PER_LEVEL, SAMPLES
 from models.life.compiled import lean
 from models.life.use import DAY_S, WEEK_S, recent_use
@@ -17,6 +18,7 @@ FEWER: Final = 5.0  #: but so many where those take longer than
 SOON_S: Final = DAY_S / 3.0  #: this: three buckets show wear that quickens,
 BUCKET_S: Final = 0.75 * DAY_S  #: and no more than this: a life is to be told of every day,
 ALONE: Final = 0.75  #: or than this of one interval: so each reading of a slow signal has its own
+WIDER: Final = 1.25  #: times as wide as they are, buckets are made wider
 BUSIEST: Final = 5.0  #: without a pause a machine does so many times as much as in office hours
 UNLIKELY: Final = 10.0  #: standard deviations of use beyond which a counter was set ahead
 VARIES: Final = 0.5  #: of a day's use by the mean, until weeks have told
@@ -34,7 +36,8 @@ def remember(h: Any, lane: Any, m: Any, t: int, x: float, rules: Any) -> None:
 
     A bucket is 8 usual intervals wide, of a signal that is read seldom it holds 5, fewer or one; of
     each width at most 8 are kept, then the two oldest become one of twice the width. So 128 points
-    hold the last hours finely and years coarsely.
+    hold the last hours finely and years coarsely. Buckets get wider when readings come less often
+    than the first ones did, never narrower.
     """
     if x < h.low or x > h.high:
         h.due = 1
@@ -46,12 +49,19 @@ def remember(h: Any, lane: Any, m: Any, t: int, x: float, rules: Any) -> None:
     if h.width_ns == 0:
         if lane.rows < 8 or lane.interval_s <= 0.0:
             return
-        h.width_ns = max(1, int(_width_s(lane.interval_s) * 1e9))
-        h.first_ns = t
+        h.usual_s = lane.interval_s
+        h.width_ns = max(1, int(_width_s(h.usual_s) * 1e9))
+        h.first_ns = h.heard_ns = t
         h.end_ns = t + h.width_ns
+    if t > h.heard_ns:
+        h.usual_s = usual_after(h.usual_s, (t - h.heard_ns) * 1e-9)
+        h.heard_ns = t
     if t >= h.end_ns:
         if h.kept > 0:
             _close(h, m, t, rules)
+        wanted_ns = int(_width_s(h.usual_s) * 1e9)
+        if wanted_ns > WIDER * h.width_ns:
+            h.width_ns = wanted_ns
         h.end_ns += ((t - h.end_ns) // h.width_ns + 1) * h.width_ns
     if h.kept < SAMPLES:
         h.sample[h.kept] = x

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-VERSION: Final = 19
+VERSION: Final = 20
 CONTEXTS: Final = 4  #: so many context signals of a machine can explain the others
 PEERS: Final = 6  #: so many signals of a machine are set beside each
 LEVELS: Final = 16
@@ -240,6 +240,8 @@ HISTORY: Final = np.dtype(
         ("end_ns", "i8"),
         ("first_ns", "i8"),
         ("estimate_ns", "i8"),
+        ("heard_ns", "i8"),  # the last reading,
+        ("usual_s", "f8"),  # and how long after each other they come
         ("base", "f8"),  # counter: use in all = reading - base
         ("start", "f8"),  # counter: use in all when the part was new
         ("rated", "f8"),  # counter: the shortest life of a part by it, inf none

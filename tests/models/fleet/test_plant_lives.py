@@ -121,6 +121,31 @@ def test_readings_that_are_odd_for_less_than_two_points_end_no_band(
         assert (life(fleet, component).p50_s or 0.0) > 0.7 * before
 
 
+@pytest.mark.parametrize("quick", [8, 60])
+@pytest.mark.parametrize(("profile", "component", "signal", "value"), ODD)
+def test_points_get_as_wide_as_readings_that_come_seldom_after_quick_ones_ask(
+    profile: str, component: str, signal: str, value: float, quick: int
+) -> None:
+    """Set up by the minute, then read every two hours; the same bits row by row, restored."""
+    plant = PLANTS[profile]([Specimen(key="q", used={component: 0.2})], 5)
+    begin = 60.0 * np.arange(quick)
+    times = np.concatenate([begin, begin[-1] + 2.0 * HOUR * np.arange(1.0, 361.0)])
+    values = plant.sample(times)
+    first = quick + 240
+    values[first : first + 4, :, plant.signals.index(signal)] = value
+    whole, rows = machine(profile), machine(profile)
+    feed(whole, plant, times, values)
+    feed(rows, plant, times[:first], values[:first])
+    before = life(rows, component).p50_s or 0.0
+    rows = Fleet.restore(PROFILES, rows.snapshot())
+    for row in range(first, len(times)):
+        feed(rows, plant, times[row : row + 1], values[row : row + 1])
+        assert (life(rows, component).p50_s or 0.0) > 0.7 * before
+    left, right = whole.snapshot(), rows.snapshot()
+    for name in ("histories", "wears", "lives"):
+        assert left[name].tobytes() == right[name].tobytes()
+
+
 @pytest.mark.parametrize("hour", range(0, 10, 2))
 def test_wear_that_quickens_is_told_by_three_points_of_five_readings(hour: int) -> None:
     """Read every two hours: by points of eight it took two days or more."""
