@@ -155,12 +155,13 @@ class ServiceCollector(Collector):
     def collect(self) -> Iterable[Metric]:
         """Yield everything that the service knows about itself."""
         yield InfoMetricFamily("forewarn", "Version.", value={"version": version("forewarn")})
-        yield from self._ingest()
+        yield from self._messages()
+        yield from self._waiting()
         yield from self._places()
         yield from self._stores()
 
-    def _ingest(self) -> Iterable[Metric]:
-        status, intake = self._sources.status(), self._sources.intake()
+    def _messages(self) -> Iterable[Metric]:
+        intake = self._sources.intake()
         outcomes = {
             "accepted": intake.accepted,
             "repeat": intake.repeats,
@@ -194,6 +195,9 @@ class ServiceCollector(Collector):
             "Numbers of silent streams that were damaged when their stream spoke, taken as none.",
             [((), self._sources.damaged())],
         )
+
+    def _waiting(self) -> Iterable[Metric]:
+        status = self._sources.status()
         waiting = {"order": status.waiting, "birth": status.parked}
         yield _gauge(
             "forewarn_batches_waiting",

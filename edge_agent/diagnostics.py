@@ -10,7 +10,7 @@ import math
 import socket
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
 
@@ -147,42 +147,30 @@ class Diagnostics:
     async def capture(self, command: CommandText) -> Mapping[str, object]:
         """Readings of some seconds as they come, faster than usual where the source can."""
         args = read(_Capture, command)
-        columns: dict[str, tuple[list[int], list[Value]]] = {}
         wanted = set(args.signals)
-        room = CAPTURED
-
-        def tap(feed: "Feed", reading: Reading) -> None:
-            nonlocal room
-            for name, value in reading.values.items():
-                column = feed.prefix + name
-                if room > 0 and (not wanted or column in wanted):
-                    times, values = columns.setdefault(column, ([], []))
-                    times.append(reading.wall_ns)
-                    values.append(_plain(value))
-                    room -= 1
-
         if unknown := wanted - self._agent.columns:
             raise Refusal(422, f"args.signals: not known here: {', '.join(sorted(unknown))}")
+        taken = _Taken(wanted)
         async with asyncio.TaskGroup() as group:
             faster = [
-                group.create_task(_fast(feed, args.rate_hz, tap))
+                group.create_task(_fast(feed, args.rate_hz, taken.tap))
                 for feed in self._agent.feeds
                 if args.rate_hz is not None and hasattr(feed.driver, "faster")
             ]
             if not faster:
-                self._agent.latest.taps.append(tap)
+                self._agent.latest.taps.append(taken.tap)
             try:
                 await asyncio.sleep(args.seconds)
             finally:
                 if not faster:
-                    self._agent.latest.taps.remove(tap)
+                    self._agent.latest.taps.remove(taken.tap)
                 for task in faster:
                     task.cancel()
         return {
-            "whole": room > 0,
+            "whole": taken.room > 0,
             "signals": {
                 name: {"at_ns": times, "values": values}
-                for name, (times, values) in columns.items()
+                for name, (times, values) in taken.columns.items()
             },
         }
 
@@ -243,6 +231,25 @@ class Diagnostics:
             result["error"] = str(error) or f"no answer within {CONNECT_S:.0f} s"
         result["interfaces"] = _interfaces()
         return result
+
+
+class _Taken:
+    """The readings of some signals (none named: of all) as they come, while there is room."""
+
+    def __init__(self, wanted: Collection[str]) -> None:
+        self._wanted = wanted
+        self.room = CAPTURED
+        self.columns: dict[str, tuple[list[int], list[Value]]] = {}
+
+    def tap(self, feed: "Feed", reading: Reading) -> None:
+        """Take what a source has just read."""
+        for name, value in reading.values.items():
+            column = feed.prefix + name
+            if self.room > 0 and (not self._wanted or column in self._wanted):
+                times, values = self.columns.setdefault(column, ([], []))
+                times.append(reading.wall_ns)
+                values.append(_plain(value))
+                self.room -= 1
 
 
 async def _fast(

@@ -49,18 +49,9 @@ def setup(
         issuer = certificates.authority(now_ns())
         made = certificates.broker(issuer, [*host, "localhost", "127.0.0.1"], now_ns())
         broker.mkdir(parents=True, exist_ok=True, mode=0o755)
-        password = mosquitto.new_password()
         where = str(broker.resolve())
-        _write(broker / "ca.pem", issuer.pem(), 0o644)
-        _write(broker / "ca.key", issuer.key_pem(), 0o600)
-        _write(broker / "broker.pem", made.pem(), 0o644)
-        _write(broker / "broker.key", made.key_pem(), 0o600)
-        _write(broker / "service.password", password.encode(), 0o600)
-        line = mosquitto.password_line(mosquitto.SERVICE, password)
-        _write(broker / "service.passwd", f"{line}\n".encode(), 0o600)
-        _write(broker / "devices.passwd", b"", 0o600)
-        _write(broker / "devices.acl", mosquitto.DEVICES_ACL.encode(), 0o600)
-        _write(broker / "service.acl", mosquitto.SERVICE_ACL.encode(), 0o600)
+        _write_certificates(broker, issuer, made)
+        _write_accounts(broker)
         text = mosquitto.configuration(where, port, service_port)
         _write(broker / "mosquitto.conf", text.encode(), 0o644)
     print(
@@ -162,6 +153,26 @@ def _passwords(broker: Path) -> Path:
 def _change(path: Path, change: Callable[[str], str]) -> None:
     """Write the devices' password file anew."""
     _write(path, change(path.read_text("utf-8")).encode(), path.stat().st_mode & 0o777)
+
+
+def _write_certificates(
+    broker: Path, issuer: certificates.Issued, made: certificates.Issued
+) -> None:
+    _write(broker / "ca.pem", issuer.pem(), 0o644)
+    _write(broker / "ca.key", issuer.key_pem(), 0o600)
+    _write(broker / "broker.pem", made.pem(), 0o644)
+    _write(broker / "broker.key", made.key_pem(), 0o600)
+
+
+def _write_accounts(broker: Path) -> None:
+    """Write the service's password, who may log in, and who may say and hear what."""
+    password = mosquitto.new_password()
+    line = mosquitto.password_line(mosquitto.SERVICE, password)
+    _write(broker / "service.password", password.encode(), 0o600)
+    _write(broker / "service.passwd", f"{line}\n".encode(), 0o600)
+    _write(broker / "devices.passwd", b"", 0o600)
+    _write(broker / "devices.acl", mosquitto.DEVICES_ACL.encode(), 0o600)
+    _write(broker / "service.acl", mosquitto.SERVICE_ACL.encode(), 0o600)
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:

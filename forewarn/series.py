@@ -62,14 +62,7 @@ def series(
         _show_raw(pages, as_csv=as_csv, as_json=as_json)
         return
     found = client.get(f"{place}/series", query | {"width": width})
-    if as_json:
-        print_json(found)
-    elif as_csv:
-        names = [name for name in found if isinstance(found[name], list)]
-        print_csv(names, zip(*(_shown(name, found[name]) for name in names), strict=True))
-    else:
-        _say(found)
-        print_table(HEADS, _lines(found), none=NONE)
+    _show_buckets(found, as_csv=as_csv, as_json=as_json)
 
 
 def _since(client: Client, place: str, signal: str, span: int) -> int:
@@ -94,6 +87,17 @@ def _show_raw(pages: Iterator[Item], *, as_csv: bool, as_json: bool) -> None:
     else:
         _say(first)
         print_table(RAW_HEADS, rows, none=NONE)
+
+
+def _show_buckets(found: Item, *, as_csv: bool, as_json: bool) -> None:
+    if as_json:
+        print_json(found)
+    elif as_csv:
+        names = [name for name in found if isinstance(found[name], list)]
+        print_csv(names, zip(*(_shown(name, found[name]) for name in names), strict=True))
+    else:
+        _say(found)
+        print_table(HEADS, _lines(found), none=NONE)
 
 
 def _pairs(page: Item) -> Iterator[tuple[str, Any, int]]:

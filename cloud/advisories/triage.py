@@ -10,13 +10,15 @@ quiet, or whose part became another one, falls to a notice, so that the next pro
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from cloud.advisories import evidence as proof
 from cloud.advisories.evidence import Finding
 from cloud.advisories.modes import mode_of
 from cloud.advisories.standing import annotate, carry_on, observation_over
 from cloud.advisories.values import TRIGGER, Case, Outcome, Stamp, Standing
 from cloud.advisories.window import Window, confidence, priority, visit, window
-from cloud.ledger.records import AdvisoryRow, AdvisoryState
+from cloud.ledger.records import AdvisoryRow, AdvisoryState, EvidenceRow
 from cloud.tickets.lifecycle import PLANNED
 from models.assessment import Assessment
 from models.profile import Profile
@@ -64,25 +66,47 @@ def _planned(standing: Sequence[Standing]) -> dict[str, Window]:
 
 
 def _open(key: tuple[str, str], finding: Finding, case: Case, previous: str | None) -> Outcome:
-    component, name = key
-    assessment, profile, stamp = case.assessment, case.profile, case.stamp
-    mode = mode_of(profile, name)
-    auto = mode.policy == "auto" and not assessment.revision
-    state = AdvisoryState.SHADOW if mode.policy == "shadow" else AdvisoryState.OPEN
-    at_ns, advisory_id = assessment.at_ns, stamp.new_id()
+    mode = mode_of(case.profile, key[1])
+    auto = mode.policy == "auto" and not case.assessment.revision
+    advisory_id = case.stamp.new_id()
     rows = proof.update((), finding, advisory_id, case)
+    advisory = replace(_first(advisory_id, key, finding, case, rows), previous_id=previous)
+    if auto:
+        advisory = replace(advisory, state=AdvisoryState.ACCEPTED, decided_by="policy")
+        rows = proof.merge(rows, proof.told(rows, finding.life, case))
+    detail = {"severity": finding.severity, "policy": mode.policy}
+    return Outcome(
+        standing=Standing(advisory=advisory, evidence=rows),
+        changed=rows,
+        notes=(("opened", detail),),
+        order="open" if auto else None,
+        new=True,
+    )
+
+
+def _first(
+    advisory_id: str,
+    key: tuple[str, str],
+    finding: Finding,
+    case: Case,
+    rows: Sequence[EvidenceRow],
+) -> AdvisoryRow:
+    """Return the first version of an advisory, on which nobody has decided."""
+    component, name = key
+    assessment, profile = case.assessment, case.profile
+    mode, at_ns = mode_of(profile, name), assessment.at_ns
     due = case.fitted(window(at_ns, finding.life, finding.severity, mode, profile, rows), None)
     part = profile.consumables.get(component)
-    advisory = AdvisoryRow(
+    return AdvisoryRow(
         id=advisory_id,
-        recorded_ns=stamp.recorded_ns,
+        recorded_ns=case.stamp.recorded_ns,
         version=1,
         machine=assessment.machine,
         component=component,
         mode=name,
         profile=profile.name,
         policy=mode.policy,
-        state=AdvisoryState.ACCEPTED if auto else state,
+        state=AdvisoryState.SHADOW if mode.policy == "shadow" else AdvisoryState.OPEN,
         severity=finding.severity,
         priority=priority(finding.severity, finding.life, mode, profile),
         title=dict(mode.title),
@@ -99,16 +123,4 @@ def _open(key: tuple[str, str], finding: Finding, case: Case, previous: str | No
         order_by_ns=due.order_by_ns,
         coverage=assessment.coverage,
         confidence=confidence(assessment.coverage, finding.life),
-        decided_by="policy" if auto else None,
-        previous_id=previous,
-    )
-    if auto:
-        rows = proof.merge(rows, proof.told(rows, finding.life, case))
-    detail = {"severity": finding.severity, "policy": mode.policy}
-    return Outcome(
-        standing=Standing(advisory=advisory, evidence=rows),
-        changed=rows,
-        notes=(("opened", detail),),
-        order="open" if auto else None,
-        new=True,
     )

@@ -125,21 +125,14 @@ def _shower(
 ) -> tuple[Callable[[Message], bytes], Callable[[Message], bytes]]:
     """Return what writes a message that is one watcher's alone, and one that all watchers get."""
 
-    def profile(machine: str) -> str:
-        found = live.profiles.get(machine)
-        if found is None:
-            try:
-                found = live.profiles[machine] = deps.ledger.machine(machine).profile
-            except NotFound:  # heard, and not registered yet
-                return "generic"
-        return found
-
     def made(message: Message) -> bytes:
         value = Changes(
             now_ns=message.at_ns,
             machines=[
                 glance_view(
-                    deps, profile(g.machine), msgspec.structs.replace(g, trail=newest(g.trail))
+                    deps,
+                    _profile(deps, live, g.machine),
+                    msgspec.structs.replace(g, trail=newest(g.trail)),
                 )
                 for g in message.machines
             ],
@@ -161,6 +154,17 @@ def _shower(
         return made(seen.part(message))
 
     return mine, mine
+
+
+def _profile(deps: ApiDeps, live: Live, machine: str) -> str:
+    """Return a machine's type, as it is remembered."""
+    found = live.profiles.get(machine)
+    if found is None:
+        try:
+            found = live.profiles[machine] = deps.ledger.machine(machine).profile
+        except NotFound:  # heard, and not registered yet
+            return "generic"
+    return found
 
 
 class _Seen:

@@ -115,17 +115,7 @@ class Tickets(Part):
                 "observe_until_ns": at_ns + OBSERVE_NS,
             }
             done = self._finish(connection, old, new, at_ns=at_ns, actor=actor, advisory=changes)
-            repair = None
-            if replaced is not None:
-                repair = Repair(
-                    id=f"{ticket_id}:{done.version}",
-                    machine=old.machine,
-                    component=replaced,
-                    at_ns=at_ns,
-                )
-                row = msgspec.structs.asdict(repair) | {"handed": False}
-                connection.execute(sa.insert(t.repair).values(row))
-        return Resolved(ticket=done, repair=repair)
+            return Resolved(ticket=done, repair=_repaired(connection, done, at_ns))
 
     def repairs_due(self) -> list[Repair]:
         """Return the repairs that the models have not been told of, oldest first."""
@@ -237,3 +227,18 @@ class Tickets(Part):
             docket.event(row, row.state, at_ns, actor, {"verdict": row.verdict})
         docket.write()
         return new
+
+
+def _repaired(connection: sa.Connection, ticket: TicketRow, at_ns: int) -> Repair | None:
+    """Note what a resolved ticket replaced, if anything, for the models to be told of."""
+    if ticket.replaced is None:
+        return None
+    repair = Repair(
+        id=f"{ticket.id}:{ticket.version}",
+        machine=ticket.machine,
+        component=ticket.replaced,
+        at_ns=at_ns,
+    )
+    row = msgspec.structs.asdict(repair) | {"handed": False}
+    connection.execute(sa.insert(t.repair).values(row))
+    return repair

@@ -75,14 +75,7 @@ def assemble(
             if not _name_allowed(name):
                 raise ColumnError(Reason.UNREADABLE, "name: give 1 to 120 printable characters")
             column = read(part)
-            length = len(column)
-            if length != count:
-                if count is not None:
-                    raise ColumnError(
-                        Reason.WRONG_LENGTH,
-                        f"{counted(length, 'value')} for {counted(count, 'sample')}",
-                    )
-                count = length  # the first column that can be read
+            count = _fitting(len(column), count)
             if name in qualities:
                 quality[name] = read_quality(qualities[name], count)
             columns[name] = column
@@ -97,6 +90,14 @@ def assemble(
         text = f"no column can be read; {first.name}: {first.detail}"
         raise BadPayload(first.reason, text)
     return batch(head, columns, count, offsets_ns, quality=quality, broken=tuple(broken))
+
+
+def _fitting(length: int, count: int | None) -> int:
+    """Return how many samples there are; the first column that can be read may say it."""
+    if count is not None and length != count:
+        text = f"{counted(length, 'value')} for {counted(count, 'sample')}"
+        raise ColumnError(Reason.WRONG_LENGTH, text)
+    return length
 
 
 def batch(

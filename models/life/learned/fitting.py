@@ -20,6 +20,7 @@ from models.life.learned.bands import Bands, calibrate, guessed
 from models.life.learned.card import FORMAT, Card, PastUnit, Score, packed
 from models.life.learned.health import Health
 from models.life.learned.kernel import Surface
+from models.life.learned.renewal import Renewal
 from models.life.learned.runs import Floats, Runs, Whole
 from models.life.learned.survival import Survival, survival
 from models.life.learned.trees import Forest
@@ -45,6 +46,17 @@ class _Members:
     boosters: list[Any]
     surface: Surface
     blend: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Lives:
+    """Lives, which of them began with a renewed part, their health, survival and typical length."""
+
+    runs: Runs
+    renewed: list[Renewal]
+    health: Health
+    survival: Survival
+    typical: float
 
 
 class NothingFailed(ValueError):
@@ -81,32 +93,17 @@ def fit(runs: Runs, *, cap: float | None, seed: int, data_sha256: str) -> tuple[
         raise NothingFailed("no unit failed: life is learned from units with event = 1")
     runs, scale, ignored = _arranged(runs)
     z = scale.standardised(runs.values)
-    health, alive, typical = _health(runs, z, cap)
-    renewals = renewal.found(runs, z, health)
-    renewed = renewals.named(runs)
-    if renewed:
-        runs = renewal.divided(runs, renewals, known=True).runs
-        health, alive, typical = _health(runs, z, cap)
+    lives = _lives(runs, z, cap)
+    runs, health, typical = lives.runs, lives.health, lives.typical
     x = windows.features(runs, z, typical, health)
     rows = _thinned(runs)
     middle, spread = _moments(x[rows])
     rng = np.random.default_rng(seed)
     data = _data(runs, rows, graph.scaled(x[rows], middle, spread), cap, rng)
     members, forecast = _members(data, rng)
-    truth = np.minimum(data.left, data.top)
-    if runs.failed.sum() == 1:
-        bands = guessed(data.top)
-    else:
-        weight = _per_unit(data.owner)
-        bands = calibrate(
-            forecast, data.age, truth, data.known, weight, top=data.top, typical=typical
-        )
+    bands = _bands(data, forecast, typical) if runs.failed.sum() > 1 else guessed(data.top)
     model = graph.assembled(
-        trees.joined(members.forests),
-        len(members.forests),
-        members.surface,
-        middle,
-        spread,
+        trees.joined(members.forests), len(members.forests), members.surface, middle, spread
     )
     shares = windows.signal_shares(trees.gains(members.boosters), health)
     card = Card(
@@ -114,7 +111,7 @@ def fit(runs: Runs, *, cap: float | None, seed: int, data_sha256: str) -> tuple[
         data_sha256=data_sha256,
         seed=seed,
         cap=cap,
-        units=len(runs.units) - len(renewed),
+        units=len(runs.units) - len(lives.renewed),
         failures=int(runs.failed.sum()),
         rows=len(runs.time),
         folds=int(data.fold.max()) + 1,
@@ -127,13 +124,24 @@ def fit(runs: Runs, *, cap: float | None, seed: int, data_sha256: str) -> tuple[
         conditions=scale,
         health=health,
         blend=members.blend,
-        survival=alive,
+        survival=lives.survival,
         bands=bands,
         score=_score(data, forecast, bands),
         past=_past(runs, rows, forecast),
-        renewed=renewed,
+        renewed=lives.renewed,
     )
     return packed(card, model), card
+
+
+def _lives(runs: Runs, z: Floats, cap: float | None) -> _Lives:
+    """Return the lives of units, renewed parts apart, and what is learned from them."""
+    health, alive, typical = _health(runs, z, cap)
+    renewals = renewal.found(runs, z, health)
+    renewed = renewals.named(runs)
+    if renewed:
+        runs = renewal.divided(runs, renewals, known=True).runs
+        health, alive, typical = _health(runs, z, cap)
+    return _Lives(runs=runs, renewed=renewed, health=health, survival=alive, typical=typical)
 
 
 def _health(runs: Runs, z: Floats, cap: float | None) -> tuple[Health, Survival, float]:
@@ -320,6 +328,18 @@ def _beyond(data: _Data, forecast: Floats) -> Floats:
 def _per_unit(owner: Whole) -> Floats:
     """Return weights of rows such that each unit weighs 1, (n,)."""
     return np.asarray(1.0 / np.bincount(owner)[owner])
+
+
+def _bands(data: _Data, forecast: Floats, typical: float) -> Bands:
+    return calibrate(
+        forecast,
+        data.age,
+        np.minimum(data.left, data.top),
+        data.known,
+        _per_unit(data.owner),
+        top=data.top,
+        typical=typical,
+    )
 
 
 def _score(data: _Data, forecast: Floats, bands: Bands) -> Score:

@@ -44,28 +44,16 @@ def assembled(
     import onnx  # noqa: PLC0415  only where models are fitted
     from onnx import TensorProto, helper, numpy_helper  # noqa: PLC0415
 
+    scaling, scales = _scaling(middle, spread)
     bumps, bump_constants = _surface(surface)
-    constants: dict[str, NDArray[Any]] = bump_constants | {
-        "middle": middle.astype(np.float32),
-        "inverse": (1.0 / spread).astype(np.float32),
-        "most": np.array(CLIP, np.float32),
-        "least": np.array(-CLIP, np.float32),
-        "zero": np.array(0.0, np.float32),
-        "count": np.array(trees, np.float32),
-    }
+    constants = bump_constants | scales | {"count": np.array(trees, np.float32)}
+    node, shape = helper.make_node, helper.make_tensor_value_info
     nodes = [
-        helper.make_node("Sub", ["features", "middle"], ["off"]),
-        helper.make_node("Mul", ["off", "inverse"], ["scaled"]),
-        helper.make_node("Clip", ["scaled", "least", "most"], ["clipped"]),
-        helper.make_node("IsNaN", ["features"], ["missing"]),
-        helper.make_node("Where", ["missing", "zero", "clipped"], ["input"]),
-        helper.make_node(
-            "TreeEnsembleRegressor", ["input"], ["sum"], domain="ai.onnx.ml", **_trees(forest)
-        ),
-        helper.make_node("Div", ["sum", "count"], ["trees"]),
+        *scaling,
+        node("TreeEnsembleRegressor", ["input"], ["sum"], domain="ai.onnx.ml", **_trees(forest)),
+        node("Div", ["sum", "count"], ["trees"]),
         *bumps,
     ]
-    shape = helper.make_tensor_value_info
     graph = helper.make_graph(
         nodes,
         "remaining-life",
@@ -80,6 +68,28 @@ def assembled(
     model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString(deterministic=True))
+
+
+def _scaling(middle: Floats, spread: Floats) -> tuple[list[Any], dict[str, NDArray[Any]]]:
+    """Return nodes and constants of what `scaled` does."""
+    from onnx import helper  # noqa: PLC0415  only where models are fitted
+
+    constants: dict[str, NDArray[Any]] = {
+        "middle": middle.astype(np.float32),
+        "inverse": (1.0 / spread).astype(np.float32),
+        "most": np.array(CLIP, np.float32),
+        "least": np.array(-CLIP, np.float32),
+        "zero": np.array(0.0, np.float32),
+    }
+    node = helper.make_node
+    nodes = [
+        node("Sub", ["features", "middle"], ["off"]),
+        node("Mul", ["off", "inverse"], ["scaled"]),
+        node("Clip", ["scaled", "least", "most"], ["clipped"]),
+        node("IsNaN", ["features"], ["missing"]),
+        node("Where", ["missing", "zero", "clipped"], ["input"]),
+    ]
+    return nodes, constants
 
 
 def _surface(surface: Surface) -> tuple[list[Any], dict[str, NDArray[Any]]]:
