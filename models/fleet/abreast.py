@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.fleet.checks import SHIFTED, receipt
+from models.fleet.checks import SHIFTED
 from models.fleet.layout import (
     BEYOND,
     CONDITION,
@@ -24,6 +24,7 @@ from models.fleet.layout import (
 )
 from models.fleet.pairs import pair_up
 from models.fleet.reference import most, top
+from models.fleet.silence import receipt
 from models.fleet.terms import CENTRE as C_CENTRE
 from models.fleet.terms import HIGHEST, LOWEST, at
 from models.fleet.terms import SLOPE as C_SLOPE

@@ -22,14 +22,13 @@ from models.fleet.layout import (
     STUCK,
     UNTIMED,
 )
+from models.fleet.silence import receipt
 from models.life.compiled import lean
 
 ALARM_BITS = (1 << ALARM_HIGH) | (1 << ALARM_LOW)
 ALERT_BITS = (1 << ALERT_HIGH) | (1 << ALERT_LOW)
 LIMIT_BITS = ALARM_BITS | ALERT_BITS
 SHIFTED = 0.3  #: how bad a signal in a lasting shift is at least
-OUTAGE_S = 12 * 3600.0  #: a longer gap tells of an outage rather than of how often it reports
-FEW = 3.0  #: usual intervals that are waited for at least, however long they are
 FIRST = 4  #: readings of a context that explain nothing yet
 SENSOR_BITS = (1 << RATE) | (1 << STUCK) | (1 << DROPOUT)
 
@@ -93,54 +92,6 @@ def timing(lane: Any, bound: Any, t: int, received: int, x: float, seconds: floa
     if bound.stuck_ns < NEVER:
         set_condition(lane, STUCK, t - lane.same_ns >= bound.stuck_ns)
     receipt(lane, t, received)
-
-
-@lean
-def receipt(lane: Any, t: int, received: int) -> None:
-    """Learn how often it reports; `t`: the first reading of this receipt, if it is a new one.
-
-    A backlog comes much faster than it was made: its own time says how often it may report, by a
-    negative `group_s`, until it first reports live. From then on gaps within a backlog, and within
-    what a device sends together, say nothing. At first a gap longer than all the time since it was
-    first heard outweighs what was learned in that time: it may have begun with several at once.
-    """
-    if received <= lane.received_ns:
-        return
-    came, made = (received - lane.received_ns) * 1e-9, (t - lane.group_ns) * 1e-9
-    known = (lane.received_ns - lane.heard_ns) * 1e-9
-    usual = lane.group_s
-    if 2.0 * came < made:
-        if usual <= 0.0:
-            usual = made if usual == 0.0 else -usual
-            lane.group_s = -(usual + (min(made, 4.0 * usual) - usual) / 16.0)
-    elif usual <= 0.0:
-        lane.group_s = came
-    elif known < min(came, OUTAGE_S):
-        lane.group_s = max(min(came, OUTAGE_S), usual)
-    else:
-        lane.group_s = usual + (min(came, 4.0 * usual) - usual) / 16.0
-    lane.received_ns = received
-    lane.group_ns = t
-
-
-@lean
-def patience(lane: Any, data_clock: int, rules: Any) -> float:
-    """Return after how many seconds without a reading a signal is silent.
-
-    That is `dropout_intervals` of its usual ones; on the wall clock no more than a few, where they
-    are long. What one gap alone may have made, what the times in a backlog say, and what is not
-    known at all is waited for no longer than `dropout_unknown_s`.
-    """
-    unknown, many = rules.dropout_unknown_s, rules.dropout_intervals
-    usual = lane.interval_s if data_clock == 1 else lane.group_s
-    if usual == 0.0:  # heard once
-        return float(unknown)
-    if data_clock == 0 and usual > 0.0:
-        wait = min(many * usual, max(unknown, FEW * usual))
-    else:
-        wait = many * max(abs(lane.interval_s), -usual)
-        wait = min(wait, unknown) if usual < 0.0 else wait
-    return float(max(wait, rules.dropout_min_s))
 
 
 @lean

@@ -21,7 +21,6 @@ from models.fleet.checks import (
     known,
     limits,
     notice,
-    patience,
     set_condition,
     timing,
     wear,
@@ -52,6 +51,7 @@ from models.fleet.pairs import pair_up
 from models.fleet.quiet import quiet
 from models.fleet.reference import begin_again, compare, expect
 from models.fleet.renewal import Lines
+from models.fleet.silence import patience
 from models.fleet.vectors import LANES
 from models.life.compiled import entry, lean, part
 

@@ -111,6 +111,10 @@ LANE_STATE: Final = [
     ("group_ns", "i8"),  # when the first reading of the newest receipt was
     ("heard_ns", "i8"),  # when the first receipt was
     ("first_ns", "i8"),
+    # pauses that come again (`models.fleet.silence`): how long, negative while on trial, and until
+    # when after the first receipt it is kept; then one longer than that, on trial
+    ("pause_s", "f4", (2,)),
+    ("kept_s", "f4", (2,)),
 ]
 LANE: Final = np.dtype(LANE_CONFIG + LANE_STATE)
 

@@ -111,10 +111,11 @@ def test_a_silent_machine_on_the_wall_clock_is_noticed_by_ticks() -> None:
 @pytest.mark.parametrize("restarts", [False, True])
 def test_a_machine_that_was_heard_again_is_told_as_silent_again(restarts: bool) -> None:
     fleet, states = made(Signal(), clock="wall"), []
+    awake, away = 2200, 250  # too long apart to be sleeps
     for turn in range(3):
-        first = START + 300 * turn * S
-        told = fleet.observe([block("m", [first + s * S], {"x": [5.0]}) for s in range(50)])
-        told += fleet.observe([Tick(n=s, at_ns=first + s * S) for s in range(50, 299)])
+        first = START + turn * (awake + away) * S
+        told = fleet.observe([block("m", [first + s * S], {"x": [5.0]}) for s in range(awake)])
+        told += fleet.observe([Tick(n=s, at_ns=first + (awake + s) * S) for s in range(away - 1)])
         states.append([a.state for a in told if a.state is State.SILENT])
         if restarts:
             fleet = Fleet.restore(profile(Signal()), fleet.snapshot())

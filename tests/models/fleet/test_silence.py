@@ -23,14 +23,14 @@ PROFILE = Profile(name="p", version=1, title={}, signals={"x": Signal()})
 few = settings(max_examples=10, deadline=None)
 
 
-def heard(messages: Iterable[Message]) -> tuple[Fleet, list[float]]:
-    """Return a machine that said this, and when it was called silent meanwhile."""
+def heard(messages: Iterable[Message], look: float = MINUTE) -> tuple[Fleet, list[float]]:
+    """Return a machine that said this, and when it was called silent in gaps of at least `look`."""
     fleet = Fleet({"p": PROFILE})
     fleet.bind("m", "p", "wall")
     silent: list[float] = []
     before: float | None = None
     for at, made in messages:
-        if before is not None and at - before >= MINUTE:
+        if before is not None and at - before >= look:
             silent += looked(fleet, before, at)
         times = START + np.array([int(t * S) for t in made])
         values = {"x": np.arange(len(times)) % 7 + 1.0}
@@ -64,8 +64,24 @@ def drained(at: float, since: float, span: float, count: int, rows: int = 10) ->
         yield at + k / 10, [since + (k + r / rows) * span for r in range(rows)]
 
 
+def awake(spells: Iterable[tuple[float, float]], every: float, together: int) -> Iterator[Message]:
+    """Report at even times of these spells, in bursts of so many messages a second apart."""
+    for begin, end in spells:
+        for at in np.arange(begin, end, every):
+            yield from live(float(at), 1, together)
+
+
+def nights(days: int, week: int) -> list[tuple[float, float]]:
+    """Sixteen hours of each of the first `week` days of seven."""
+    return [(day * DAY, day * DAY + 16 * HOUR) for day in range(days) if day % 7 < week]
+
+
 def patience(every: float) -> float:
     return max(MINUTE, min(10 * every, max(UNKNOWN, 3 * every)))
+
+
+def asleep(sleep: float) -> float:
+    return max(MINUTE, min(3 * sleep, max(UNKNOWN, 1.5 * sleep)))
 
 
 @few
@@ -154,3 +170,64 @@ def test_a_word_of_silence_does_not_wait_for_what_was_thought_before() -> None:
         fleet.observe([block("m", [START + at * S], {"x": [1.0]}, received_ns=START + at * S)])
         assert looked(fleet, at, at + 60) == []
     assert dies(fleet, week + 180, 600)
+
+
+@pytest.mark.parametrize("every", [10 * MINUTE, HOUR, 8 * HOUR, DAY])
+@pytest.mark.parametrize("together", [5, 20, 100])
+def test_who_reads_and_sends_several_times_while_it_is_awake_is_waited_for_by_its_sleep(
+    every: float, together: int
+) -> None:
+    wakes = 60
+    fleet, silent = heard(awake([(0, wakes * every)], every, together))
+    assert [at for at in silent if at > 2 * every] == [], "but in its first two sleeps"
+    sleep = every - (together - 1)
+    assert dies(fleet, wakes * every - sleep, asleep(sleep))
+
+
+@pytest.mark.parametrize(("every", "spell"), [(1, 2 * HOUR), (MINUTE, 4 * DAY), (HOUR, 20 * DAY)])
+@pytest.mark.parametrize("times", [1, 4])
+def test_an_outage_that_comes_seldom_is_no_sleep(every: float, spell: float, times: int) -> None:
+    outage = spell / 10
+    spells = [(k * (spell + outage), k * (spell + outage) + spell) for k in range(times + 1)]
+    fleet, silent = heard(awake(spells, every, 1), 2 * every)
+    for _, end in spells[:-1]:
+        assert any(end < at < end + outage for at in silent), "each is told"
+    assert dies(fleet, spells[-1][1] - every, patience(every))
+
+
+def test_two_outages_on_one_day_are_waited_for_no_longer_than_some_days() -> None:
+    outages = [(0, DAY), (30 * HOUR, 40 * HOUR), (46 * HOUR, 6 * DAY)]
+    fleet, _ = heard(awake(outages, MINUTE, 1), 2 * MINUTE)
+    assert dies(fleet, 6 * DAY - MINUTE, patience(MINUTE))
+
+
+@pytest.mark.parametrize("together", [1, 30])
+def test_who_stops_each_night_is_waited_for_by_its_night(together: int) -> None:
+    """By day it sleeps for a quarter of an hour at a time, which is not told either."""
+    fleet, silent = heard(awake(nights(14, 7), 15 * MINUTE, together))
+    assert [at for at in silent if at > 2 * DAY] == [], "but in its first two nights"
+    end = 13 * DAY + 16 * HOUR - 15 * MINUTE + together - 1
+    assert dies(fleet, end, asleep(8 * HOUR + 15 * MINUTE - together + 1))
+
+
+@pytest.mark.parametrize("together", [1, 10])
+def test_who_stops_each_night_and_weekend_is_waited_for_by_its_weekend(together: int) -> None:
+    fleet, silent = heard(awake(nights(26, 5), 15 * MINUTE, together))
+    weekend = [at for at in silent if 4 * DAY < at < 7 * DAY or 11 * DAY < at < 14 * DAY]
+    assert [at for at in silent if at > 2 * DAY and at not in weekend] == []
+    end = 25 * DAY + 16 * HOUR - 15 * MINUTE + together - 1
+    assert dies(fleet, end, asleep(56 * HOUR + 15 * MINUTE - together + 1))
+
+
+def test_an_outage_takes_nothing_from_what_is_known_of_the_sleep() -> None:
+    spells = [(0, 3 * DAY), (5 * DAY, 8 * DAY)]
+    _, silent = heard(awake(spells, HOUR, 50))
+    assert any(3 * DAY < at < 5 * DAY for at in silent)
+    assert [at for at in silent if at > 2 * HOUR and not 3 * DAY < at < 5 * DAY] == []
+
+
+def test_who_sleeps_no_more_is_waited_for_as_if_it_never_had() -> None:
+    every = 10 * MINUTE
+    messages = [*awake([(0, 2 * DAY)], 4 * HOUR, 100), *live(2 * DAY, every, 6 * 24 * 3)]
+    fleet, _ = heard(messages)
+    assert dies(fleet, messages[-1][0], patience(every))
