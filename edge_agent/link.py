@@ -212,7 +212,7 @@ async def _either(event: asyncio.Event, seconds: float) -> None:
         return
 
 
-def _tls(settings: BrokerSettings) -> ssl.SSLContext | None:
+def _tls(settings: BrokerSettings) -> "ssl.SSLContext | None":
     """Return what TLS needs, None without it; `SettingsError` names the file that does not do."""
     if not settings.ca_file:
         return None

@@ -48,6 +48,34 @@ def test_what_the_command_makes_wait_is_not_loaded_and_works_when_asked() -> Non
     assert shown == "['_Later', '_Later', '_Later'] b'xn--g-0fa.te'\n"
 
 
+TLS = """
+import edge_agent.__main__, socket, ssl, sys
+from edge_agent.agent import Agent
+import edge_agent.drivers.host
+empty, other = socket.socketpair()
+empty.setblocking(False)
+try:
+    empty.recv(1)
+except ssl.SSLWantReadError:
+    raise
+except BlockingIOError:
+    print("_ssl" in sys.modules)
+ssl.create_default_context()
+import asyncio.sslproto
+import paho.mqtt.client as paho
+real = sys.modules["ssl"].SSLWantReadError
+known = (ssl.SSLWantReadError, paho.ssl.SSLWantReadError, asyncio.sslproto.SSLAgainErrors[0])
+print(type(sys.modules["ssl"]).__name__, [one is real for one in known])
+"""
+
+
+def test_tls_is_not_loaded_by_a_socket_that_has_nothing_to_give_and_works_when_asked() -> None:
+    shown = subprocess.run(
+        [sys.executable, "-c", TLS], capture_output=True, text=True, check=True
+    ).stdout
+    assert shown == "False\nmodule [True, True, True]\n"
+
+
 def test_what_is_loaded_stays() -> None:
     loaded = sys.modules["json"]
     later("json")
