@@ -90,7 +90,7 @@ def test_dates_of_work_and_parts_say_whose_clock_they_are_on(
 
     page.route("**/api/v1/machines/*/parts", ordered)
     page.goto(f"{running.url}/machines/{ticket['machine']}")
-    expect(page.get_by_text("Order by").first).to_have_text(day)
+    expect(page.get_by_text("Order part by").first).to_have_text(day)
     expect(page.get_by_role("region", name="Parts").get_by_text(OWN_TIMES)).to_have_count(1)
     known = page.locator("dt").filter(has_text="Known since").locator("+ dd")
     expect(known).to_have_text(re.compile(r"\d{4}"))  # when the service first heard of it

@@ -9,7 +9,7 @@ import { drawOverlay, EMPTY, variable, type Overlay } from './overlay';
 import classes from './plot.module.css';
 import { scaled } from './points';
 import type { Range } from './range';
-import { timeLabels } from './ticks';
+import { besideZone, timeLabels } from './ticks';
 
 export interface Line {
   y: (number | null)[];
@@ -113,7 +113,7 @@ const data = ({ x, lines }: Props): uPlot.AlignedData =>
   [x, ...lines.map((one) => one.y)] as uPlot.AlignedData;
 
 function options(
-  now: { current: Props }, { language, zone }: Formats, width: number, height: number,
+  now: { current: Props }, { language, zone, zoneAt }: Formats, width: number, height: number,
 ): uPlot.Options {
   const grid = { stroke: variable('--chart-grid'), width: 1 };
   const axis = { stroke: variable('--chart-axis'), grid, ticks: { ...grid, size: 4 } };
@@ -153,7 +153,7 @@ function options(
       },
     },
     axes: [
-      { ...axis, size: 26, space: 70, values: timeLabels(language, zone) },
+      { ...axis, size: 26, space: 70, values: besideZone(timeLabels(language, zone), AXIS, () => zoneAt(now.current.range.to)) },
       {
         ...axis, size: AXIS, space: 26,
         values: (_u, splits, _axis, _space, step) => splits.map((one) => now.current.value(one, step)),

@@ -15,6 +15,26 @@ export function timeLabels(language: string, zone: string | undefined): Labels {
   return made;
 }
 
+const GAP = 6; // px between what stands at the left edge and the first label
+
+/** The width of a text on an axis, px. */
+function wide(u: uPlot, text: string): number {
+  u.ctx.save();
+  u.ctx.font = `12px ${getComputedStyle(u.root).fontFamily}`;
+  const { width } = u.ctx.measureText(text);
+  u.ctx.restore();
+  return width;
+}
+
+/** Leave out a first label that would run into the name of the zone, which stands at the left edge. */
+export function besideZone(labels: Labels, left: number, zone: () => string): Labels {
+  return (u, splits, axis, space, step) => {
+    const [first = '', ...rest] = labels(u, splits, axis, space, step);
+    const begins = left + u.valToPos(splits[0] ?? 0, 'x') - wide(u, first) / 2;
+    return [begins < wide(u, zone()) + GAP ? '' : first, ...rest];
+  };
+}
+
 function labels(language: string, zone: string | undefined): Labels {
   const make = (options: Intl.DateTimeFormatOptions) =>
     new Intl.DateTimeFormat(language, { timeZone: zone, ...options });

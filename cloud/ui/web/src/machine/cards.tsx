@@ -8,7 +8,7 @@ import { useAdvisories, useParts, useQuarantineCounts, useTickets, useWhy } from
 import { bandWords, leftText } from '../parts/band';
 import { DAY, useFormats } from '../parts/format';
 import { atLimit, checkWords, passed } from '../parts/limits';
-import { Ago, Due, OwnClock, SeverityMark } from '../parts/marks';
+import { Ago, Due, OrderBy, OwnClock, SeverityMark } from '../parts/marks';
 import { textLanguage } from '../i18n';
 import { machineNow } from '../parts/machines';
 import { Aside } from './aside';
@@ -141,8 +141,6 @@ function PartRow({ part, at }: { part: Part; at: number }) {
   const name = formats.text(part.title, part.component);
   const until = (ends: string | null) => (ends === null ? null : (Date.parse(ends) - at) / 1000);
   const left = { p10_s: until(part.ends_earliest), p50_s: until(part.ends), p90_s: until(part.ends_latest) };
-  const order = part.order_by === null ? null : Date.parse(part.order_by);
-  const late = order !== null && order <= at;
   const percent = part.fraction === null ? null : Math.round(Math.max(0, Math.min(1, part.fraction)) * 100);
   const share = percent === 0 ? t('machine.trace') : `${percent}%`; // as a finding says it in words
   const basis = BASES.find((one) => one === part.basis);
@@ -165,9 +163,9 @@ function PartRow({ part, at }: { part: Part; at: number }) {
         {percent !== null && ` · ${t('machine.fraction')} ${share}`}
         {basis && ` · ${t(`machine.basis.${basis}`)}`}
       </div>
-      {order !== null && order - at < 400 * DAY * 1000 && (
-        <div className={`small ${late ? classes.late : ''}`}>
-          {t('machine.reorder')} {formats.date(order)}
+      {part.order_by !== null && Date.parse(part.order_by) - at < 400 * DAY * 1000 && (
+        <div className="small">
+          <OrderBy at={part.order_by} now={at} />
           <span className="dim"> {t('machine.leadTime', { span: formats.short(part.lead_time_d * DAY) })}</span>
         </div>
       )}

@@ -5,6 +5,7 @@ import { useTranslation } from 'react-i18next';
 import { Link, useNavigate } from 'react-router';
 import type { BoardRow, Work } from '../api/client';
 import { useBoard } from '../api/queries';
+import { Nothing } from '../board/nothing';
 import { isFiltered, Tools, useFilter, useOffered } from '../board/tools';
 import { Problem } from '../parts/failing';
 import { useFormats } from '../parts/format';
@@ -277,10 +278,7 @@ export default function Board() {
         </>
       )}
       {rows.length === 0 ? (
-        <div className="card">
-          <Text fw={600}>{t('board.none')}</Text>
-          <Text size="sm" c="dimmed">{t('board.noneHint')}</Text>
-        </div>
+        <Nothing />
       ) : shown.length === 0 ? (
         <div className="card"><Text>{t('board.empty')}</Text></div>
       ) : narrow && !paper ? (

@@ -13,7 +13,7 @@ import { BusyButton, useKept } from '../parts/busy';
 import { Problem } from '../parts/failing';
 import { useFormats } from '../parts/format';
 import { Icon } from '../parts/icons';
-import { Due, OwnClock, SeverityMark } from '../parts/marks';
+import { Due, OrderBy, OwnClock, SeverityMark } from '../parts/marks';
 import { useNotice } from '../parts/notice';
 import { useOpened } from '../parts/opened';
 import { useActor } from '../parts/prefs';
@@ -173,7 +173,9 @@ function Detail({ advisory, row, decide, ask, busy, folder, part }: {
           <h3>{t('ticket.part')}</h3>
           <div className="break">{advisory.part ?? t('common.none')}</div>
           <div className="dim small">
-            {advisory.order_by && `${t('due.order')} ${formats.date(advisory.order_by)} · `}
+            {advisory.order_by && (
+              <>{over(advisory) ? `${t('due.order')} ${formats.date(advisory.order_by)}` : <OrderBy at={advisory.order_by} now={now} />} · </>
+            )}
             {t('ticket.duration')} {t('ticket.hours', { n: advisory.duration_h })}
           </div>
         </div>

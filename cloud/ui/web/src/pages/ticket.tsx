@@ -12,7 +12,7 @@ import { bandWords, counted, leftText } from '../parts/band';
 import { BusyButton, useKept } from '../parts/busy';
 import { PageProblem } from '../parts/failing';
 import { useFormats } from '../parts/format';
-import { Due, OwnClock, SeverityMark } from '../parts/marks';
+import { Due, OrderBy, OwnClock, SeverityMark } from '../parts/marks';
 import { useNotice } from '../parts/notice';
 import { useOpened } from '../parts/opened';
 import { useActor } from '../parts/prefs';
@@ -111,7 +111,11 @@ function Facts({ ticket, row, why }: { ticket: Ticket; row: BoardRow | undefined
         <div>
           <h3>{t('ticket.part')}</h3>
           <div className="break">{ticket.part ?? t('common.none')}</div>
-          {ticket.order_by && <div className="small">{t('due.order')} {formats.date(ticket.order_by)}</div>}
+          {ticket.order_by && (
+            <div className="small">
+              {open ? <OrderBy at={ticket.order_by} now={now} /> : `${t('due.order')} ${formats.date(ticket.order_by)}`}
+            </div>
+          )}
         </div>
         <div>
           <h3>{t('ticket.assignee')}</h3>
@@ -155,6 +159,7 @@ export default function TicketPage() {
         <Anchor component={Link} to={machineLink(ticket.machine)} className="break">
           {row?.name ?? ticket.machine}
         </Anchor>
+        {row && row.name !== ticket.machine && <span className="dim small break">{ticket.machine}</span>}
       </div>
       <div className={classes.columns}>
         <Next ticket={ticket} profile={row?.profile ?? advisory?.profile} />
