@@ -18,7 +18,6 @@ from edge_agent.loglines import LogLines
 from edge_agent.outbox import Outbox
 from edge_agent.publisher import Publisher
 from edge_agent.sampler import Sampler
-from edge_agent.sender import Sender
 from edge_agent.settings import Settings, SignalSettings, SourceSettings
 from edge_agent.signature import checker
 from models.contract.errors import ContractError
@@ -152,7 +151,6 @@ class Agent:
         feeds: Sequence[Feed] | None = None,
         machines: Mapping[str, MachineRef] | None = None,
         boot: str | None = None,
-        sender: type[Sender] = Sender,
         outbox: type[Outbox] = Outbox,
         lines: LogLines | None = None,
     ) -> None:
@@ -164,7 +162,6 @@ class Agent:
             settings,
             boot=boot,
             machines=machines,
-            sender=sender,
             outbox=outbox,
             executor=self._executor,
         )

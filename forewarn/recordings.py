@@ -5,12 +5,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from forewarn.csv_rows import CsvFile
 from models.rows import Block
+
+BLOCK_ROWS: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,10 +62,9 @@ def blocks(
     signals: Sequence[str],
     times_ns: NDArray[np.int64],
     values: NDArray[np.float64],
-    size: int = 1_000,
 ) -> Iterator[Block]:
     """Yield rows (n, k) as the blocks that the fleet observes."""
-    edges = [*range(0, len(times_ns), size), len(times_ns)]
+    edges = [*range(0, len(times_ns), BLOCK_ROWS), len(times_ns)]
     for first, last in pairwise(edges):
         yield Block(
             n=0,

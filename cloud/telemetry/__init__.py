@@ -1,6 +1,6 @@
 """Where readings are kept: the `TelemetryStore` protocol and its implementations."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -8,11 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.rows import Block
-
-STORES: Mapping[str, str] = {
-    "sqlite": "cloud.telemetry.sqlite:SqliteTelemetry",
-    "influx": "cloud.telemetry.influx.store:InfluxTelemetry",
-}
 
 
 class Passing(str):

@@ -73,7 +73,6 @@ from models.fleet.watched import (
 from models.life.compiled import inlined, lean
 
 MOST = 4095  #: no triple's number is larger, nor below 0: the compiler need not look
-NEARLY = 1.0 - 1e-12  #: less than the rounding of two products
 
 
 @inlined

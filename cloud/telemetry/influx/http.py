@@ -20,6 +20,7 @@ from cloud.telemetry.influx.grid import Grid
 from cloud.telemetry.influx.wire import SLOWEST_KB_S, Late, Wire
 
 LONGEST_ASKED_S: Final = 60.0  #: longer than this nobody waits because a server says so
+CONNECTIONS: Final = 8  #: to a server that stay open while nobody asks
 GZIP_LEVEL: Final = 1
 QUICK_BYTES: Final = 1_400  #: a body that fits one packet is not worth compressing
 _REJECTED: Final = {400, 413, 422}
@@ -105,10 +106,10 @@ class _Said(msgspec.Struct):
 class Connection:
     """A pool of connections to one server. Safe from any thread."""
 
-    def __init__(self, server: Server, *, size: int = 8) -> None:
+    def __init__(self, server: Server) -> None:
         self.server = server
         headers = {"Authorization": f"Token {server.token}"}
-        self._wire = Wire(server.url, headers, size=size, slowest_kb_s=server.slowest_kb_s)
+        self._wire = Wire(server.url, headers, size=CONNECTIONS, slowest_kb_s=server.slowest_kb_s)
         self._decoder = msgspec.msgpack.Decoder(_Answer)
         self._late = False  #: the server was, with the request before
 

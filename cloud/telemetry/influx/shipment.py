@@ -18,7 +18,7 @@ from cloud.telemetry.influx import names
 from cloud.telemetry.influx.cells import filled, stated
 from cloud.telemetry.influx.filling import HOURS, MINUTES
 from cloud.telemetry.influx.lines import BAD, KINDS, NONE, Fields, Room, Rows, Texts, pieces
-from cloud.telemetry.influx.machines import Machines, Origin
+from cloud.telemetry.influx.machines import Machines
 from cloud.telemetry.influx.placing import Placed, place
 from cloud.telemetry.influx.rolls import Closed, Passing
 from cloud.telemetry.influx.setup import Buckets, Retention
@@ -67,7 +67,6 @@ class _Taken:
     """
 
     blocks: Sequence[Block]
-    origins: Sequence[Origin]
     counts: NDArray[np.int64]
     firsts: NDArray[np.int64]
     series: NDArray[np.int64]
@@ -143,7 +142,6 @@ class Builder:
         firsts = np.cumsum(counts) - counts
         return _Taken(
             blocks=blocks,
-            origins=origins,
             counts=counts,
             firsts=firsts,
             series=np.array([one.series for one in origins]),

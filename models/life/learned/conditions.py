@@ -119,7 +119,7 @@ def nearest(points: Floats, centres: Floats) -> Whole:
     return np.asarray(np.argmin(gap, axis=1))
 
 
-def centres_of(points: Floats, most: int = MOST, left: float = TIGHT) -> Floats | None:
+def centres_of(points: Floats, left: float = TIGHT) -> Floats | None:
     """Return the fewest centres that leave at most a share `left` of the variance, or None.
 
     The widest group is split along its principal axis, then Lloyd's steps (S. Lloyd, IEEE Trans.
@@ -132,7 +132,7 @@ def centres_of(points: Floats, most: int = MOST, left: float = TIGHT) -> Floats 
     total = float(((points - centres) ** 2).sum())
     if total <= 0.0:
         return None
-    for _ in range(1, most):
+    for _ in range(1, MOST):
         centres = _split(points, centres)
         for _ in range(8):
             label = nearest(points, centres)

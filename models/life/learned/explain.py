@@ -11,6 +11,7 @@ from models.life.learned.card import Card
 from models.life.learned.prognosis import Prognosis
 from models.life.learned.runs import Floats, Runs, Whole
 
+ALIKE_SHOWN: Final = 5  #: past units that stood where one stands
 ALIKE: Final = 0.1  #: share of the largest remaining life by which forecasts may differ
 
 
@@ -45,7 +46,7 @@ def drivers(prognosis: Prognosis, runs: Runs, rows: Whole) -> Floats:
     return effect
 
 
-def similar(card: Card, age: float, forecast: float, *, count: int = 5) -> list[Similar]:
+def similar(card: Card, age: float, forecast: float) -> list[Similar]:
     """Return past units that stood where this one stands, the most alike first."""
     found: list[tuple[float, int, Similar]] = []
     for past in card.past:
@@ -61,4 +62,4 @@ def similar(card: Card, age: float, forecast: float, *, count: int = 5) -> list[
                 failed=past.failed,
             )
             found.append((float(off[at] + 0.5 * apart[at]), len(found), one))
-    return [one for _, _, one in sorted(found)[:count]]
+    return [one for _, _, one in sorted(found)[:ALIKE_SHOWN]]
