@@ -12,7 +12,6 @@ repeat is recognised from there.
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 from itertools import islice
@@ -22,22 +21,20 @@ import msgspec
 
 from cloud.intervals import Intervals, holes
 from cloud.marks import Marks, Undo
+from cloud.stream import NO_HOLES, Held, Memo, Parts, Stream
 
 HOLD_NS: Final = 2_000_000_000
 HOLD_BATCHES: Final = 64
 MAX_HELD: Final = 4096  #: batches of all streams that may wait; beyond it all are let go
 MAX_HELD_BYTES: Final = 64 << 20  #: and so many bytes of them
-MAX_ISLANDS: Final = 10_000  #: intervals of one stream beyond its first hole
 MAX_HOLES: Final = 1000  #: named in one receipt; the rest comes with the next
 SILENT_NS: Final = 86_400 * 10**9  #: a whole stream silent for so long is put on the shelf
 GONE_NS: Final = 90 * SILENT_NS  #: one with holes: what lacks is then taken for lost
 MAX_STREAMS: Final = 10_000  #: of one device that are not on the shelf
 
 OF_STREAM: Final = 2  #: parts of a stream in `Sequencer.dump` behind its numbers
-_NONE: Final = Intervals()  #: of a stream without holes, as nearly all are; never added to
 
 T = TypeVar("T")
-_Parts = list[tuple[int, int]]  #: [first, end) of each
 
 
 class Key(NamedTuple):
@@ -80,82 +77,6 @@ def _all_of(count: int) -> Decision:
     return Decision(Verdict.ACCEPT, ((0, count),))
 
 
-@dataclass(slots=True)
-class _Held(Generic[T]):
-    seq: int
-    count: int
-    parts: _Parts  #: of it that neither were here nor waited before
-    fingerprint: int
-    since_ns: int
-    item: T
-    size: int
-
-
-_Memo = tuple[int, int, Intervals | None, list[_Held[T]] | None]
-
-
-@dataclass(slots=True)
-class _Stream(Marks, Generic[T]):
-    expected: int = 0
-    above: Intervals = _NONE
-    heard_ns: int = 0  #: when a batch of it last came
-    held: Sequence[_Held[T]] = ()  #: in the order of their numbers
-
-    def memo(self) -> _Memo[T]:
-        """Return what `recall` needs to undo all that follows but `remember`."""
-        above = self.above.copy() if self.above else None
-        return self.expected, self.heard_ns, above, list(self.held) if self.held else None
-
-    def recall(self, memo: _Memo[T]) -> None:
-        """Return to `memo`."""
-        self.expected, self.heard_ns, above, held = memo
-        self.above = above or _NONE
-        self.held = held or ()
-
-    @property
-    def frontier(self) -> int:
-        return self.above.end or self.expected
-
-    @property
-    def whole(self) -> bool:
-        """Whether nothing is missing and nothing waits."""
-        return not self.above and not self.held
-
-    def missing_of(self, first: int, end: int) -> _Parts:
-        """Return the parts of [first, end) that are not here yet."""
-        first = max(first, self.expected)
-        return self.above.missing(first, end) if first < end else []
-
-    def waiting(self, first: int, end: int) -> "list[_Held[T]]":
-        """Return the batches that wait and have some of [first, end)."""
-        return [held for held in self.held if held.seq < end and first < held.seq + held.count]
-
-    def crowded(self, first: int, end: int) -> bool:
-        """Whether [first, end) would be one island too many."""
-        full = len(self.above) >= MAX_ISLANDS
-        return full and first > self.expected and not self.above.joins(first, end)
-
-    def add(self, first: int, end: int) -> None:
-        """Note [first, end) as being here."""
-        if first > self.expected:
-            if self.above is _NONE:
-                self.above = Intervals()
-            self.above.add(first, end)
-        else:
-            self.expected = self.above.take_below(max(self.expected, end))
-            self.above = self.above or _NONE
-
-    def settle(self, first: int, end: int) -> None:
-        """Note [first, end) as needing nothing more, but for what waits: that is to be stored."""
-        for held in list(self.held):
-            if first < held.seq < end:
-                self.add(first, held.seq)
-            if held.seq < end:
-                first = max(first, held.seq + held.count)
-        if first < end:
-            self.add(first, end)
-
-
 class Shelf(Protocol):
     """Keeps the first number that is not here of streams that fell silent without holes."""
 
@@ -173,11 +94,11 @@ class Sequencer(Generic[T]):
 
     def __init__(self, shelf: Shelf | None = None) -> None:
         self._shelf = shelf
-        self._streams: dict[Key, _Stream[T]] = {}
+        self._streams: dict[Key, Stream[T]] = {}
         self._counts: Counter[str] = Counter()  #: streams of each device
         self._touched: set[Key] = set()
         #: what `rollback` undoes, the last first: a stream that was new has None, and none of these
-        self._done: list[tuple[Key, _Stream[T] | None, _Memo[T] | None, Undo | None]] = []
+        self._done: list[tuple[Key, Stream[T] | None, Memo[T] | None, Undo | None]] = []
         self._holding: dict[Key, None] = {}  #: streams that may have held batches
 
     def begin(self) -> None:
@@ -200,7 +121,7 @@ class Sequencer(Generic[T]):
                     self._holding[key] = None
         self.begin()
 
-    def _touch(self, key: Key) -> _Stream[T] | None:
+    def _touch(self, key: Key) -> Stream[T] | None:
         stream = self._streams.get(key)
         if key not in self._touched:
             self._touched.add(key)
@@ -213,7 +134,7 @@ class Sequencer(Generic[T]):
         `size`: bytes that `item` takes while it waits.
         """
         seq, known = batch.seq, self._streams.get(key)
-        if known is None or seq != known.expected or known.above is not _NONE or known.held:
+        if known is None or seq != known.expected or known.above is not NO_HOLES or known.held:
             return self._weigh(key, batch, now_ns, item, size)
         memo = seq, known.heard_ns, None, None
         known.heard_ns = now_ns  # the next one of a stream without holes, as nearly always
@@ -237,30 +158,30 @@ class Sequencer(Generic[T]):
         if stream.crowded(seq, end):
             return Decision(Verdict.LATER)
         if seq > stream.frontier:
-            new = _Held(seq, count, parts, fingerprint, now_ns, item, size)
+            new = Held(seq, count, parts, fingerprint, now_ns, item, size)
             stream.held = sorted([*stream.held, new], key=lambda h: h.seq)
             self._holding[key] = None
             return Decision(Verdict.HOLD)
         return self._take(key, stream, batch, parts)
 
-    def _found(self, key: Key) -> _Stream[T] | None:
+    def _found(self, key: Key) -> Stream[T] | None:
         """Return a stream that is known, from the shelf if need be."""
         stream = self._touch(key)
         if stream is None and self._shelf is not None:
             expected = self._shelf.get(key)
             if expected is not None:
-                stream = self._add(key, _Stream(expected=expected))
+                stream = self._add(key, Stream(expected=expected))
         return stream
 
-    def _add(self, key: Key, stream: _Stream[T]) -> _Stream[T]:
+    def _add(self, key: Key, stream: Stream[T]) -> Stream[T]:
         self._streams[key] = stream
         self._counts[key.identity] += 1
         return stream
 
-    def _known(self, key: Key, seq: int, unreceipted: int | None) -> _Stream[T]:
+    def _known(self, key: Key, seq: int, unreceipted: int | None) -> Stream[T]:
         stream = self._found(key)
         if stream is None:
-            stream = self._add(key, _Stream(expected=min(unreceipted or 0, seq)))
+            stream = self._add(key, Stream(expected=min(unreceipted or 0, seq)))
         elif unreceipted is not None and stream.expected < unreceipted <= seq:
             # The device has receipts for numbers that this service no longer knows of.
             stream.settle(stream.expected, unreceipted)
@@ -271,7 +192,7 @@ class Sequencer(Generic[T]):
         return self._counts[key.identity] >= MAX_STREAMS and key not in self._streams
 
     def _take(
-        self, key: Key, stream: _Stream[T], batch: Numbered | _Held[T], parts: _Parts
+        self, key: Key, stream: Stream[T], batch: Numbered | Held[T], parts: Parts
     ) -> Decision:
         for first, end in parts:
             stream.add(first, end)
@@ -296,7 +217,7 @@ class Sequencer(Generic[T]):
             for held in stream.waiting(first, last + 1):
                 yield self._let_go(key, stream, held)
 
-    def _let_go(self, key: Key, stream: _Stream[T], held: _Held[T]) -> tuple[T, Decision]:
+    def _let_go(self, key: Key, stream: Stream[T], held: Held[T]) -> tuple[T, Decision]:
         stream.held = [other for other in stream.held if other is not held] or ()
         parts = [part for a, b in held.parts for part in stream.missing_of(a, b)]
         if not parts:
@@ -327,7 +248,7 @@ class Sequencer(Generic[T]):
     def _waiting_bytes(self) -> int:
         return sum(one.size for held in self._held() for one in held)
 
-    def _held(self) -> Iterator[Sequence[_Held[T]]]:
+    def _held(self) -> Iterator[Sequence[Held[T]]]:
         streams = (self._streams.get(key) for key in list(self._holding))
         return (stream.held for stream in streams if stream)
 
@@ -339,7 +260,7 @@ class Sequencer(Generic[T]):
         """
         if self._too_many(key):
             return
-        stream = self._found(key) or self._add(key, _Stream())
+        stream = self._found(key) or self._add(key, Stream())
         if not stream.crowded(first, last + 1):
             stream.add(first, last + 1)
 
@@ -392,7 +313,7 @@ class Sequencer(Generic[T]):
         self = cls(shelf)
         for identity, boot, stream, expected, above, *rest in rows:
             ours = len(rest) == OF_STREAM  # of this version
-            known: _Stream[T] = _Stream(expected=expected, above=Intervals(above) or _NONE)
+            known: Stream[T] = Stream(expected=expected, above=Intervals(above) or NO_HOLES)
             known.heard_ns = rest[0] if ours else rest[-1]
             if ours and prints:
                 known.load(*rest[1])

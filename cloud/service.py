@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
-
 from cloud import snapshot
 from cloud.behind import Behind
 from cloud.decode import Decoder
@@ -27,6 +25,7 @@ from cloud.logs import traced
 from cloud.pipeline import Pipeline
 from cloud.quota import Limits, Quota, Throttled, named
 from cloud.reader import Arrived
+from cloud.repairs import Repairs
 from cloud.sequence import Sequencer
 from cloud.shelf import SqliteShelf
 from cloud.telemetry import Passing, TelemetryStore
@@ -91,12 +90,8 @@ class Service:
         self._quota = Quota(limits or Limits())
         self._room = Room(folder, free_percent)
         self._room.enough()
-        self._repairs = threading.Event()
-        self._repairs.set()
         self._again: list[Arrived] = []
         self._tick: list[Entry] = []
-        self._handing: list[Repair] = []
-        self._journalled: set[str] = set()  #: repairs that the ledger may not have noted yet
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ingest")
         self.failure: BaseException | None = None
@@ -143,7 +138,7 @@ class Service:
 
     def repaired(self, _repair: Repair) -> None:
         """A repair is due in the ledger: the models will be told of it through the journal."""
-        self._repairs.set()
+        self._repairs.due()
 
     def status(self) -> Status:
         """Return a consistent-enough picture for people."""
@@ -204,6 +199,7 @@ class Service:
         self.ingest = Ingest(self.journal, sequencer, self._quota)
         fleet = self._fleet(found, decoder)
         filings = Filings(self._ledger, FILED_S, self._filing, self._link.wake)
+        self._repairs = Repairs(self._ledger, filings)
         self.pipeline = Pipeline(decoder, fleet, self._telemetry, filings)
         if found and "reviews" in found.values:  # none in a snapshot of an earlier version
             kept = found.values
@@ -237,7 +233,7 @@ class Service:
         count = 0
         for record in self.journal.since(start):
             if record.entry.kind is Kind.ACTION:
-                self._journalled.add(msgspec.json.decode(record.entry.payload)["id"])
+                self._repairs.found(record.entry)
             group.append(record)
             count += 1
             if len(group) == REPLAY_GROUP:
@@ -290,7 +286,7 @@ class Service:
         """Make a group durable, and say so; None: none is taken, broker and devices keep theirs."""
         if (self.pipeline.full and not self._relieved()) or not self._roomy():
             return None
-        self._repairs_due()
+        self._repairs.fetch()
         if not self._again:
             at_once = bool(self._behind) and not self._keeper.copying
             self._again = self._link.group(self.pipeline.filings.until_due_s, at_once=at_once)
@@ -306,8 +302,7 @@ class Service:
             return None  # not acknowledged, no receipt: the same group is tried again
         self._again = []
         self._tick = []
-        self._note({repair.id for repair in self._handing})
-        self._handing = []
+        self._repairs.journalled()
         self._link.acknowledge(group)
         self._link.send(handled.receipts)
         return handled
@@ -320,29 +315,12 @@ class Service:
             self._room.enough()
         return self.shortage() is None
 
-    def _repairs_due(self) -> None:
-        """Fetch repairs that the models do not know of."""
-        try:
-            if self._repairs.is_set() and not self._handing:
-                self._repairs.clear()
-                due = self._ledger.repairs_due()
-                self._note({r.id for r in due} & self._journalled)
-                self._handing = [r for r in due if r.id not in self._journalled]
-        except StoreError as error:
-            log.warning("ledger: %s", error)
-            self._repairs.set()
-
-    def _note(self, repairs: set[str]) -> None:
-        """Have noted in the ledger that the journal has these; a snapshot waits for it."""
-        self._journalled |= repairs
-        self.pipeline.filings.add(handed=repairs)
-
     def _own(self, now: int) -> list[Entry]:
         """Return the service's own entries: the newest tick that is due, and repairs."""
         if not 0 < self._next_tick - now <= TICK_NS:  # due, or the clock was set back
             self._next_tick = now - now % TICK_NS + TICK_NS
             self._tick = [Entry(Kind.TICK, now)]
-        return [*self._tick, *(_action(repair, now) for repair in self._handing)]
+        return [*self._tick, *self._repairs.entries(now)]
 
     def _further(self, handled: Handled, *, wholly: bool = False) -> None:
         """Take what is durable further, in order; what has come to the link meanwhile goes first.
@@ -393,8 +371,3 @@ class Service:
             "pace": self.pipeline.reviews.pace,
         }
         return snapshot.Snapshot(position, self.pipeline.fleet.state(), values)
-
-
-def _action(repair: Repair, now_ns: int) -> Entry:
-    """Return the journal's entry of a repair; `cloud.decode` reads it back."""
-    return Entry(Kind.ACTION, now_ns, "", msgspec.json.encode(repair))

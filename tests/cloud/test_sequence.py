@@ -8,7 +8,6 @@ from cloud.sequence import (
     HOLD_BATCHES,
     HOLD_NS,
     MAX_HOLES,
-    MAX_ISLANDS,
     SILENT_NS,
     Decision,
     Key,
@@ -16,6 +15,7 @@ from cloud.sequence import (
     Sequencer,
     Verdict,
 )
+from cloud.stream import MAX_ISLANDS
 
 KEY = Key("acme.pump1", "0190aaaa-boot", "live")
 
