@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from edge_agent import aside, salvage
+from edge_agent import aside, first_page, salvage
 from edge_agent import settings as edge
 from edge_agent.errors import AgentError
 from edge_agent.kept_file import lost_page
@@ -62,9 +62,10 @@ def _outbox(settings: edge.Settings, outbox: Path) -> Iterator[Finding]:
         return
     try:
         with contextlib.closing(connect_read_only(outbox)) as db:
+            first_page.check(db, outbox)
             said = [row[0] for row in db.execute("PRAGMA quick_check(5)")]
             found = stats(db, outbox)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter: what SQLite says of damage
         said, found = [str(error)], None
     if said != ["ok"] or found is None:
         yield problem(

@@ -322,6 +322,22 @@ def test_a_device(tmp_path: Path, port: int, capsys: pytest.CaptureFixture[str])
     assert "name the settings file" in found.fix
 
 
+def test_a_bit_of_the_first_page_of_an_outbox(tmp_path: Path) -> None:
+    path, file = _edge(tmp_path, 1), tmp_path / "outbox.db"
+    with contextlib.closing(Outbox(file, "boot0001", max_bytes=4 << 20)) as outbox:
+        outbox.append([("live", _batch(10))])
+    content = file.read_bytes()
+    names = content.index(b"batches")
+    missed = []
+    for at in (*range(24), *range(44, 64), *range(names, names + 7)):
+        spoiled = bytearray(content)
+        spoiled[at] ^= 1 << at % 8
+        file.write_bytes(spoiled)
+        if [one.code for one in doctor_edge.checks(path, None)["outbox"]()] != ["FW205"]:
+            missed.append(at)
+    assert missed == []
+
+
 def _batch(count: int) -> Batch:
     return Batch(columns={"k": Column(type="d", data=bytes(8 * count))}, count=count, t0_ns=1,
                  offsets_ns=1)  # fmt: skip
