@@ -172,19 +172,31 @@ def mend(kernels: Iterable[Any]) -> list[str]:
 def _compile(store: str, tell: Callable[[str], object]) -> None:
     """Have a child compile what the cache lacks."""
     words = [sys.executable, "-m", "forewarn.warming", store]
-    with (
-        _interrupted_by_sigterm(),
-        subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as child,  # noqa: S603 (ours)
-    ):
-        try:
-            assert child.stdout is not None
-            for line in child.stdout:
-                tell(f"compiled {line.rstrip()}")
-        except BaseException:
-            child.kill()
-            raise
+    with _interrupted_by_sigterm(), contextlib.ExitStack() as running:
+        with _held(signal.SIGTERM), _held(signal.SIGINT):
+            child = running.enter_context(
+                subprocess.Popen(words, stdout=subprocess.PIPE, text=True)  # noqa: S603 (ours)
+            )
+            running.callback(child.kill)  # nothing where it has ended
+        assert child.stdout is not None
+        for line in child.stdout:
+            tell(f"compiled {line.rstrip()}")
+        child.wait()
     if child.returncode:
         log.warning("compiling apart failed with status %d; it is done here", child.returncode)
+
+
+@contextlib.contextmanager
+def _held(number: signal.Signals) -> Iterator[None]:
+    """Let a signal that comes meanwhile come at the end: a child that is begun is not forgotten."""
+    came: list[int] = []
+    before = signal.signal(number, lambda which, _frame: came.append(which))
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+        if came:
+            signal.raise_signal(number)
 
 
 @contextlib.contextmanager

@@ -134,3 +134,19 @@ def test_a_first_start_says_that_it_compiles_and_stops_when_told(tmp_path: Path)
     finally:
         service.kill()
         service.communicate()
+
+
+def test_a_stop_while_the_child_is_started_leaves_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[subprocess.Popen[str]] = []
+
+    class Begun(subprocess.Popen[str]):
+        def __init__(self, *words: Any, **options: Any) -> None:
+            super().__init__(*words, **options)
+            started.append(self)
+            signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(subprocess, "Popen", Begun)
+    with pytest.raises(KeyboardInterrupt):
+        warming._compile("sqlite", print)
+    [child] = started
+    assert child.returncode == -signal.SIGKILL
