@@ -60,7 +60,7 @@ demo: setup ## broker, service, this computer and a simulated fleet, with a live
 	@$(BIN)/forewarn demo --seconds $(SECONDS) --seed $(SEED) --store $(STORE)
 
 # A file stays with one worker, which shares what the file starts; pages come last: Playwright keeps the loop.
-ABREAST := --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+ABREAST := --durations=25 --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 test: export OPENBLAS_NUM_THREADS = 1
 test: setup-dev ## the quick tier of all tests, a worker a CPU (WORKERS=N); builds influxd first where Go and cargo are there
 	@if command -v go >/dev/null && command -v cargo >/dev/null; then \
