@@ -220,9 +220,9 @@ def test_after_three_days_the_slow_reference_alone_decides() -> None:
     assert not state[3 * DAY_ROWS :].any()
 
 
-def test_a_signal_of_a_machine_with_four_contexts_takes_1640_bytes() -> None:
+def test_a_signal_of_a_machine_with_four_contexts_takes_1656_bytes() -> None:
     terms = size(CONTEXTS) * TERM.itemsize
-    assert ONSET.itemsize + LANE.itemsize + REFERENCE.itemsize + terms == 1_640
+    assert ONSET.itemsize + LANE.itemsize + REFERENCE.itemsize + terms == 1_656
 
 
 def test_a_notice_lasts_no_longer_than_the_state_can_count() -> None:
