@@ -85,17 +85,18 @@ def life_at(advisory: AdvisoryRow, at_ns: int) -> Life | None:
     life, since_ns = advisory.life, advisory.life_at_ns
     if life is None or since_ns is None:
         return life
-    passed_s = (at_ns - since_ns) / NS
+    coming = life.coming and at_ns < advisory.opened_ns + int(AWAIT_D * DAY_S * NS)
+    return msgspec.structs.replace(nearer(life, (at_ns - since_ns) / NS), coming=coming)
+
+
+def nearer(life: Life, passed_s: float) -> Life:
+    """Return a life as it is when some time has passed since it was estimated."""
 
     def left(seconds: float | None) -> float | None:
         return None if seconds is None else max(seconds - passed_s, 0.0)
 
     return msgspec.structs.replace(
-        life,
-        p10_s=left(life.p10_s),
-        p50_s=left(life.p50_s),
-        p90_s=left(life.p90_s),
-        coming=life.coming and at_ns < advisory.opened_ns + int(AWAIT_D * DAY_S * NS),
+        life, p10_s=left(life.p10_s), p50_s=left(life.p50_s), p90_s=left(life.p90_s)
     )
 
 

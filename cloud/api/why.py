@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from cloud.advisories.hindsight import own, sentences
 from cloud.advisories.modes import band_now
 from cloud.advisories.reason import reasons
+from cloud.advisories.window import NS, nearer
 from cloud.api.deps import ApiDeps
 from cloud.api.machines import Clocks
 from cloud.ledger import AdvisoryRow, AdvisoryState, EvidenceRow
@@ -33,9 +34,9 @@ FORECASTS = 500  #: newest assessments in which earlier forecasts are looked for
 class Why(msgspec.Struct, frozen=True, kw_only=True):
     """Sentences by language, heaviest evidence first; the life band as of `life_at`.
 
-    While the advisory waits or is worked on they say what the newest assessment says, afterwards
-    what the advisory keeps: conditions as they were when worst, and the last life band that was
-    written down with it.
+    While the advisory waits or is worked on they say what the newest assessment says, with what is
+    left counted from the machine's present, afterwards what the advisory keeps: conditions as they
+    were when worst, and the last life band that was written down with it.
 
     `confidence` says how much to rely on it, `coverage` (0..1) how much of what the profile asks
     for was heard and learned. `life` is null where there is insufficient data. `forecast` says how
@@ -60,11 +61,15 @@ def explain(deps: ApiDeps, row: AdvisoryRow) -> Why:
     now = _now(deps, row)
     evidence = _as_now(deps.ledger.evidence(row.id), now)
     life, life_at_ns = band_now(row, now, profile)
+    clock = Clocks(deps).of(row.machine)
+    left = life
+    if now is not None and life is not None and life_at_ns is not None:
+        left = nearer(life, max(0, _present_ns(deps, now, clock) - life_at_ns) / NS)
     return Why(
         advisory_id=row.id,
         machine=row.machine,
-        clock=Clocks(deps).of(row.machine),
-        why={lang: reasons(evidence, life, profile, lang) for lang in LANGUAGES},
+        clock=clock,
+        why={lang: reasons(evidence, left, profile, lang) for lang in LANGUAGES},
         forecast=forecast(deps, row.component, life, profile, recent(deps, row.machine)),
         life=life,
         life_at_ns=life_at_ns,
@@ -82,6 +87,14 @@ def _now(deps: ApiDeps, row: AdvisoryRow) -> Assessment | None:
     """Return what is known of the machine now; None when the advisory is over."""
     current = deps.ledger.current(row.machine) if row.state in STANDING else None
     return current.assessment if current else None
+
+
+def _present_ns(deps: ApiDeps, now: Assessment, clock: Clock) -> int:
+    """Return a machine's present: the service's, or its newest reading where it keeps its own."""
+    if clock == "wall":
+        return deps.health().now_ns
+    glance = deps.live.glance(now.machine) if deps.live else None
+    return max(now.at_ns, (glance.data_ns if glance else None) or now.at_ns)
 
 
 def _as_now(rows: list[EvidenceRow], now: Assessment | None) -> list[EvidenceRow]:

@@ -1,4 +1,5 @@
 import asyncio
+from functools import partial
 from typing import Any
 
 import httpx
@@ -6,7 +7,10 @@ import pytest
 from msgspec.structs import replace
 
 from cloud.accounts.values import Role
+from cloud.glance import Glance
 from cloud.ledger import Verdict
+from cloud.ledger.records import Clock
+from cloud.live import Live
 from models.assessment import Life
 from models.profile import Limits
 from tests.cloud.api.plant import BASE, PRESS, SECOND, T0, Opened, Plant, every
@@ -247,33 +251,36 @@ async def test_an_answer_is_kept_over_a_restart_and_for_its_caller_alone(
     assert (other.status_code, other.content == answers[0].content) == (201, False)
 
 
+def tell(plant: Plant, machine: str, value: float, days: float, at_ns: int) -> None:
+    """Let the models say how a machine is now."""
+    plant.n += 1
+    (before,) = plant.ledger.assessments(machine, limit=1)[0]
+    (condition,) = before.assessment.conditions
+    life = Life(
+        component="seal",
+        mode="leak",
+        basis="counter",
+        p10_s=0.8 * days * DAY_S,
+        p50_s=days * DAY_S,
+        p90_s=1.3 * days * DAY_S,
+        fraction=None,
+    )
+    now = replace(
+        before.assessment,
+        n=plant.n,
+        at_ns=at_ns,
+        conditions=(replace(condition, value=value, onset=False),),
+        lives=(life,),
+    )
+    plant.ledger.file(plant.n, [now])
+
+
 async def test_the_reasons_are_as_they_stand_now_until_it_is_done(
     api: httpx.AsyncClient,
     plant: Plant,
     ticket: dict[str, Any],
 ) -> None:
-    def told(value: float, days: float, at_ns: int) -> None:
-        plant.n += 1
-        (before,) = plant.ledger.assessments("acme.a", limit=1)[0]
-        (condition,) = before.assessment.conditions
-        life = Life(
-            component="seal",
-            mode="leak",
-            basis="counter",
-            p10_s=0.8 * days * DAY_S,
-            p50_s=days * DAY_S,
-            p90_s=1.3 * days * DAY_S,
-            fraction=None,
-        )
-        now = replace(
-            before.assessment,
-            n=plant.n,
-            at_ns=at_ns,
-            conditions=(replace(condition, value=value, onset=False),),
-            lives=(life,),
-        )
-        plant.ledger.file(plant.n, [now])
-
+    told = partial(tell, plant, "acme.a")
     path = f"/api/v1/tickets/{ticket['id']}/why"
     told(1.4, 10.0, T0 + SECOND)
     told(1.2, 9.0, T0 + DAY_S * SECOND)
@@ -293,6 +300,26 @@ async def test_the_reasons_are_as_they_stand_now_until_it_is_done(
     told(2.5, 300.0, T0 + 2 * DAY_S * SECOND)
     after = (await api.get(path)).json()["why"]["en"]
     assert "Pressure is 1.5 bar" in after[0]
+
+
+@pytest.mark.parametrize("clock", ["wall", "data"])
+async def test_what_is_left_is_counted_from_the_present_of_the_machine(
+    opened: Opened, plant: Plant, clock: Clock
+) -> None:
+    plant.register("acme.a", clock)
+    plant.find("acme.a", "pressure")
+    tell(plant, "acme.a", 1.2, 9.0, T0 + SECOND)
+    live = Live(plant.ledger, lambda: plant.clock[0])
+    live.remember(
+        Glance(machine="acme.a", data_ns=T0 + (1 if clock == "data" else 30) * DAY_S * SECOND)
+    )
+    plant.clock[0] = T0 + (1 if clock == "wall" else 30) * DAY_S * SECOND
+    transport = httpx.ASGITransport(opened.app(live=live))
+    async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
+        (ticket,) = (await client.get("/api/v1/tickets")).json()["items"]
+        said = (await client.get(f"/api/v1/tickets/{ticket['id']}/why")).json()
+    assert "Seal: limit reached in 6.2 to 11 days, most likely 8" in said["why"]["en"]
+    assert said["life"]["p50_s"] == 9.0 * DAY_S
 
 
 async def test_reasons_name_the_limit_that_is_passed_now(
