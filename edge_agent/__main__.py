@@ -37,6 +37,17 @@ def as_wide_as_shown(prog: str) -> argparse.HelpFormatter:
     return argparse.HelpFormatter(prog, width=width - 2)
 
 
+class Version(argparse.Action):
+    """Prints the version; what knows it is slow to load, so only then."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        """Print it and end."""
+        from importlib.metadata import version  # noqa: PLC0415
+
+        print(f"forewarn-agent {version('forewarn')}")
+        parser.exit()
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the command line."""
     found = argparse.ArgumentParser(
@@ -45,6 +56,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=as_wide_as_shown,
         epilog="exit status: 0 done, 1 it failed (the reason is on stderr), 2 wrong arguments",
     )
+    found.add_argument("--version", action=Version, nargs=0, help="print the version and exit")
     verbs = found.add_subparsers(dest="verb", required=True)
     verb = partial(verbs.add_parser, formatter_class=as_wide_as_shown)
     run = verb("run", help="read, store and send until SIGTERM or Ctrl-C")

@@ -2,6 +2,7 @@ import asyncio
 import json
 import signal
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,13 @@ def test_status_shows_what_waits(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert (numbers["samples"], numbers["gap_samples"], numbers["aside"]) == (4, 0, 0)
     assert numbers["streams"]["live"]["samples"] == 3
     outbox.close()
+
+
+def test_it_says_its_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"forewarn-agent {version('forewarn')}\n"
 
 
 @pytest.mark.broker
