@@ -10,8 +10,9 @@ import random
 import shutil
 import struct
 import subprocess
+import time
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from tests.edge_agent.made import batch, wrong
 MIB = 1024 * 1024
 SHUTDOWN = 0x8004587D  #: EXT4_IOC_SHUTDOWN and XFS_IOC_GOINGDOWN
 NOLOGFLUSH = 2
+PATIENCE_S = 60.0  #: for whoever else has the file system mounted
 
 
 class Normal(Outbox):
@@ -63,6 +65,26 @@ def mounted(image: Path) -> Iterator[Path]:
         yield place
     finally:
         assert command("umount", str(place))
+        let_go(image)
+
+
+def let_go(image: Path) -> None:
+    """Wait until nobody has the file system: what is mounted before is the dead one again.
+
+    Each `ip netns exec` and `unshare -m` on this computer has a copy of all mounts until it ends.
+    """
+    until = time.monotonic() + PATIENCE_S
+    while is_held(image):
+        assert time.monotonic() < until, "the file system is still mounted by another namespace"
+        time.sleep(0.01)  # the system tells nobody
+
+
+def is_held(image: Path) -> bool:
+    held = []
+    for file in Path("/sys/block").glob("loop*/loop/backing_file"):
+        with suppress(OSError):  # it has gone meanwhile
+            held.append(file.read_text().strip())
+    return str(image) in held
 
 
 def write(kind: type[Outbox], path: Path, boot: str, out: int) -> None:
@@ -83,10 +105,14 @@ def cut(image: Path, kind: type[Outbox], boot: str, wait_acks: int) -> int:
             seen += len(child.read(wait_acks - seen))
         if child.says():
             seen += len(child.read(65_536))
-        root = os.open(place, os.O_RDONLY)
-        fcntl.ioctl(root, SHUTDOWN, struct.pack("I", NOLOGFLUSH))
-        os.close(root)
+        power_off(place)
     return seen
+
+
+def power_off(place: Path) -> None:
+    root = os.open(place, os.O_RDONLY)
+    fcntl.ioctl(root, SHUTDOWN, struct.pack("I", NOLOGFLUSH))
+    os.close(root)
 
 
 def survivors(image: Path, boot: str) -> int:
@@ -124,6 +150,24 @@ def test_20_power_cuts_lose_nothing(image: Path) -> None:
 def test_the_test_sees_what_normal_loses(image: Path) -> None:
     losses, _ = cuts(image, Normal, range(10), seed=1)
     assert losses > 0
+
+
+#: ends two seconds after the file system is no longer mounted where it was
+COPY = "echo; while grep -q $0 /proc/$PPID/mounts; do :; done; exec sleep 2"
+
+
+def test_a_cut_waits_for_who_else_has_the_file_system(image: Path) -> None:
+    with mounted(image) as place:
+        words = ["unshare", "-m", "--propagation", "private", "sh", "-c", COPY, str(place)]
+        other = subprocess.Popen(words, stdout=subprocess.PIPE)
+        assert other.stdout is not None
+        assert other.stdout.read(1) == b"\n", "no namespace of mounts"
+        outbox = Outbox(place / "outbox.db", "boot-0", max_bytes=8 * MIB)
+        outbox.append([("live", batch([1.0]))])
+        power_off(place)
+        outbox._db.close()
+    assert survivors(image, "boot-0") == 1
+    other.communicate()
 
 
 @pytest.mark.long
