@@ -7,7 +7,6 @@ outbox, which alone does. A last will says when the device is gone.
 import asyncio
 import logging
 import os
-import ssl
 from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Self
@@ -191,7 +190,7 @@ class Link:
             clean_session=None if five else True,
             clean_start=True if five else MQTT_CLEAN_START_FIRST_ONLY,
             keepalive=KEEPALIVE_S,
-            tls_context=_tls(settings),
+            tls_context=settings.tls(),
             will=aiomqtt.Will(
                 topics.up(self._sender.identity, "state"),
                 self._state(online=False),
@@ -210,18 +209,3 @@ async def _either(event: asyncio.Event, seconds: float) -> None:
             await event.wait()
     except TimeoutError:
         return
-
-
-def _tls(settings: BrokerSettings) -> "ssl.SSLContext | None":
-    """Return what TLS needs, None without it; `SettingsError` names the file that does not do."""
-    if not settings.ca_file:
-        return None
-    at = f"broker.ca_file: {settings.ca_file}"
-    try:
-        context = ssl.create_default_context(cafile=settings.ca_file)
-        if settings.cert_file:
-            at = f"broker.cert_file, key_file: {settings.cert_file}, {settings.key_file}"
-            context.load_cert_chain(settings.cert_file, settings.key_file)
-    except OSError as error:
-        raise SettingsError(f"{at}: {error.strerror or error}") from error
-    return context

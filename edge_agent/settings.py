@@ -5,6 +5,7 @@ environment variable, never written inline.
 """
 
 import os
+import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -70,6 +71,23 @@ class BrokerSettings(_Strict, frozen=True, kw_only=True):
                     f"broker.password_file: cannot read {self.password_file}: {error.strerror}"
                 ) from error
         return None
+
+    def tls(self) -> "ssl.SSLContext | None":
+        """Return what TLS needs, None without it; `SettingsError` names the file that does not do.
+
+        A key with a pass phrase is refused: nobody is there to be asked for it.
+        """
+        if not self.ca_file:
+            return None
+        at = f"broker.ca_file: {self.ca_file}"
+        try:
+            context = ssl.create_default_context(cafile=self.ca_file)
+            if self.cert_file:
+                at = f"broker.cert_file: {self.cert_file}, {self.key_file}"
+                context.load_cert_chain(self.cert_file, self.key_file, password="")
+        except OSError as error:
+            raise SettingsError(f"{at}: {error.strerror or error}") from error
+        return context
 
 
 class PolicySettings(_Strict, frozen=True, kw_only=True):
@@ -179,7 +197,7 @@ def load(path: Path) -> Settings:
 def check(path: Path, *, here: bool = False) -> list[str]:
     """Return what is wrong with a file, each with file, line and key; an empty list is good.
 
-    With `here` the files that it names must be readable on this computer.
+    With `here` the files that it names must be readable on this computer, those of TLS fit for it.
     """
     try:
         text = path.read_text("utf-8")
@@ -194,8 +212,9 @@ def check(path: Path, *, here: bool = False) -> list[str]:
         *_machines(settings),
         *(p for i, source in enumerate(settings.sources) for p in _source(settings, i, source)),
         *_tls(settings.broker),
-        *(_unreadable(settings) if here else ()),
     ]
+    if here:
+        found += _unreadable(settings) or _unfit(settings.broker)
     return [str(TomlError(str(path), line_of(text, key), key, words)) for key, words in found]
 
 
@@ -268,6 +287,15 @@ def _unread(name: str | None) -> str | None:
     except OSError as error:
         return f"cannot read {name}: {error.strerror}"
     return None
+
+
+def _unfit(broker: BrokerSettings) -> list[Problem]:
+    try:
+        broker.tls()
+    except SettingsError as error:
+        key, _, words = str(error).partition(": ")
+        return [(key, words)]
+    return []
 
 
 def _tls(broker: BrokerSettings) -> list[Problem]:

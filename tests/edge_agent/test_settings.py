@@ -3,10 +3,17 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+)
 
+from cloud.accounts import certificates
 from edge_agent import settings as module
 from edge_agent.errors import SettingsError
 from edge_agent.settings import Settings, check, load
+from tests.edge_agent.made import T0_NS
 
 SAMPLE = Path("deploy/edge.toml")
 
@@ -146,3 +153,42 @@ def test_here_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     assert check(path) == []
     (problem,) = check(path, here=True)
     assert problem.startswith(f"{path}:3: broker.password_file: cannot read {tmp_path}/gone: No")
+
+
+@pytest.fixture(scope="module")
+def pems(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A CA, a certificate with its key, the same key with a pass phrase, and another's key."""
+    folder = tmp_path_factory.mktemp("pems")
+    ca = certificates.authority(T0_NS)
+    own, other = (certificates.broker(ca, ["localhost"], T0_NS) for _ in range(2))
+    locked = own.key.private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"pass")
+    )
+    files = {"ca": ca.pem(), "own": own.pem(), "key": own.key_pem(), "locked": locked}
+    for name, content in (files | {"other": other.key_pem(), "none": b"hello"}).items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("ca", "pair", "said"),
+    [
+        ("ca", ("own", "key"), None),
+        ("none", None, ":2: broker.ca_file: {}/none: "),
+        ("key", None, ":2: broker.ca_file: {}/key: "),
+        ("ca", ("own", "other"), ":3: broker.cert_file: {}/own, {}/other: "),
+        ("ca", ("own", "locked"), ":3: broker.cert_file: {}/own, {}/locked: "),
+    ],
+)
+def test_here_a_certificate_that_does_not_do_is_named(
+    pems: Path, tmp_path: Path, ca: str, pair: tuple[str, str] | None, said: str | None
+) -> None:
+    path = tmp_path / "edge.toml"
+    text = f'[broker]\nca_file = "{pems}/{ca}"\n'
+    if pair:
+        text += f'cert_file = "{pems}/{pair[0]}"\nkey_file = "{pems}/{pair[1]}"\n'
+    path.write_text(text)
+    assert check(path) == []
+    found = check(path, here=True)
+    assert len(found) == (said is not None)
+    assert all(one.startswith(f"{path}{(said or '').format(pems, pems)}") for one in found), found
