@@ -105,12 +105,11 @@ def again(lane: Any, k: int, came: float, known: float) -> None:
 
 @lean
 def patience(lane: Any, data_clock: int, rules: Any) -> float:
-    """Return after how many seconds without a reading a signal is silent.
+    """Return after how many seconds without a reading a signal that is awake is silent.
 
     That is `dropout_intervals` of its usual ones; on the wall clock no more than a few, where they
-    are long, and a few of its sleeps, if it has any. What one gap alone may have made, what the
-    times in a backlog say, and what is not known at all is waited for no longer than
-    `dropout_unknown_s`.
+    are long. What one gap alone may have made, what the times in a backlog say, and what is not
+    known at all is waited for no longer than `dropout_unknown_s`.
     """
     unknown, many = rules.dropout_unknown_s, rules.dropout_intervals
     usual = lane.interval_s if data_clock == 1 else lane.group_s
@@ -118,10 +117,21 @@ def patience(lane: Any, data_clock: int, rules: Any) -> float:
         return float(unknown)
     if data_clock == 0 and usual > 0.0:
         wait = min(many * usual, max(unknown, FEW * usual))
-        sleep = lane.pause_s[0]
-        if sleep > 0.0 and (lane.received_ns - lane.heard_ns) * 1e-9 <= lane.kept_s[0]:
-            wait = max(wait, min(FEW * sleep, max(unknown, LATE * sleep)))
     else:
         wait = many * max(abs(lane.interval_s), -usual)
         wait = min(wait, unknown) if usual < 0.0 else wait
     return float(max(wait, rules.dropout_min_s))
+
+
+@lean
+def sleep(lane: Any, data_clock: int, rules: Any) -> float:
+    """Return after how many seconds without a reading a signal sleeps no more; 0 if it never does.
+
+    That is a few of its sleeps, on the wall clock.
+    """
+    usual = lane.pause_s[0]
+    if data_clock == 1 or lane.group_s <= 0.0 or usual <= 0.0:
+        return 0.0
+    if (lane.received_ns - lane.heard_ns) * 1e-9 > lane.kept_s[0]:
+        return 0.0
+    return float(min(FEW * usual, max(rules.dropout_unknown_s, LATE * usual)))

@@ -9,6 +9,7 @@ import pytest
 
 from forewarn.__main__ import VERBS, main
 from forewarn.check import check, kind_of
+from models.fleet.layout import VERSION
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -73,6 +74,11 @@ def test_check_names_line_and_key(tmp_path: Path, capsys: pytest.CaptureFixture[
     said = capsys.readouterr().err
     assert f"{path}:3" in said
     assert "prot" in said
+
+
+def test_the_changelog_names_the_version_of_snapshots() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    assert f"\n- Snapshots are of version {VERSION}: " in text
 
 
 def test_locks_carry_hashes_and_no_address() -> None:

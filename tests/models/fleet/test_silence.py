@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.assessment import State
+from models.assessment import Check, State
 from models.fleet import Fleet
-from models.profile import Profile, Signal
+from models.profile import Profile, Signal, parse_profile
 from models.rows import Tick
 from tests.models.fleet.machines import START, S, block
 
@@ -231,3 +231,32 @@ def test_who_sleeps_no_more_is_waited_for_as_if_it_never_had() -> None:
     messages = [*awake([(0, 2 * DAY)], 4 * HOUR, 100), *live(2 * DAY, every, 6 * 24 * 3)]
     fleet, _ = heard(messages)
     assert dies(fleet, messages[-1][0], patience(every))
+
+
+LOADED = parse_profile(
+    """
+name = "p"
+version = 1
+title = { en = "Pump" }
+signals.load.role = "context"
+signals.x.worse = "high"
+"""
+)
+
+
+@pytest.mark.parametrize("together", [1, 3])
+def test_a_context_that_is_not_heard_while_its_machine_is_explains_nothing(together: int) -> None:
+    """Its machine stops each night, so it is told late; by what it was then nothing is judged."""
+    fleet, rng, days, every = Fleet({"p": LOADED}), np.random.default_rng(1), 30, 10 * MINUTE
+    fleet.bind("m", "p", "wall")
+    dies, told = days * DAY + 2 * HOUR, []
+    for at, _ in awake(nights(days + 2, 7), every, together):
+        idle = at < dies and at % DAY < 4 * HOUR
+        load = (20.0 if idle else 80.0) + rng.normal(0.0, 2.0)
+        values = {"x": np.array([1.0 + 0.05 * load + rng.normal(0.0, 0.05)])}
+        if at < dies:
+            values["load"] = np.array([load])
+        now = START + int(at * S)
+        told += fleet.observe([block("m", np.array([now]), values, received_ns=now)])
+        told += fleet.observe([Tick(n=0, at_ns=now + k * MINUTE * S) for k in (1, 9)])
+    assert [c for a in told for c in a.conditions if c.check is Check.SHIFT] == []
