@@ -62,7 +62,7 @@ demo: setup ## broker, service, this computer and a simulated fleet, with a live
 # A file stays with one worker, which shares what the file starts; pages come last: Playwright keeps the loop.
 ABREAST := --durations=25 --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 test: export OPENBLAS_NUM_THREADS = 1
-test: setup-dev ## the quick tier of all tests, a worker a CPU (WORKERS=N); builds influxd first where Go and cargo are there
+test: setup-dev ## the quick tier of all tests, a worker a CPU, at most four (WORKERS=N); builds influxd first where Go and cargo are there
 	@if command -v go >/dev/null && command -v cargo >/dev/null; then \
 	  deploy/influxd/build.sh || echo 'No influxd: its tests are skipped (in CI they fail).'; fi
 	$(BIN)/python -m pytest -m "not long" -n $(WORKERS) $(ABREAST)
