@@ -20,6 +20,7 @@ from cloud.diagnostics.values import Answered
 from cloud.journal import Kind, Record
 from cloud.ledger import Registration
 from cloud.parking import Parking
+from cloud.records import FIRST
 from cloud.units import Units, by_machine
 from models.contract import codec, topics
 from models.contract.errors import ContractError, Reason
@@ -160,7 +161,7 @@ class Decoder:
             if kind is _MESSAGE:
                 self._message(record, record.n, messages.get(record.n), out)
             elif kind is Kind.TICK:
-                out.append(Tick(n=record.n, at_ns=entry.at_ns))
+                out.append(Tick(n=record.n, at_ns=entry.at_ns, first=entry.payload == FIRST))
                 out += [_unexplained(late) for late in self.parking.expired(entry.at_ns)]
             elif kind is Kind.ACTION:
                 action = msgspec.json.decode(entry.payload)

@@ -25,6 +25,7 @@ from cloud.logs import traced
 from cloud.pipeline import Pipeline
 from cloud.quota import Limits, Quota, Throttled, named
 from cloud.reader import Arrived
+from cloud.records import FIRST
 from cloud.repairs import Repairs
 from cloud.sequence import Sequencer
 from cloud.shelf import SqliteShelf
@@ -92,6 +93,7 @@ class Service:
         self._room.enough()
         self._again: list[Arrived] = []
         self._tick: list[Entry] = []
+        self._ticked = False  #: whether the journal has one since the start
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ingest")
         self.failure: BaseException | None = None
@@ -301,6 +303,7 @@ class Service:
             log.error("journal: %s", error)
             return None  # not acknowledged, no receipt: the same group is tried again
         self._again = []
+        self._ticked = self._ticked or bool(self._tick)
         self._tick = []
         self._repairs.journalled()
         self._link.acknowledge(group)
@@ -319,7 +322,7 @@ class Service:
         """Return the service's own entries: the newest tick that is due, and repairs."""
         if not 0 < self._next_tick - now <= TICK_NS:  # due, or the clock was set back
             self._next_tick = now - now % TICK_NS + TICK_NS
-            self._tick = [Entry(Kind.TICK, now)]
+            self._tick = [Entry(Kind.TICK, now, "", b"" if self._ticked else FIRST)]
         return [*self._tick, *self._repairs.entries(now)]
 
     def _further(self, handled: Handled, *, wholly: bool = False) -> None:

@@ -62,3 +62,4 @@ class Tick(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     n: int
     at_ns: int
+    first: bool = False  #: since the service began: nobody listened before it

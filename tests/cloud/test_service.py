@@ -18,6 +18,7 @@ from cloud.link import Link
 from cloud.pipeline import Pipeline
 from cloud.reader import Arrived
 from cloud.service import Service
+from models.assessment import State
 from models.contract import codec
 from models.contract.messages import MachineRef, Metric, Receipt
 from tests.cloud.served import Held, Made, comes
@@ -229,6 +230,29 @@ def test_what_comes_meanwhile_is_made_durable_before_a_large_group_is_taken_furt
     made.service._once()
     each = ["1 applied"]
     assert steps == ["5 acknowledged", *each, "1 acknowledged", *5 * each]
+
+
+def test_no_machine_is_silent_because_the_service_was_stopped(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made.take(up(birth(), "birth"))
+    for seq in range(120):
+        made.take(up(batch(seq, [1.0]), at=made.clock.now + S))
+    made.save()
+    made.clock.now += 3600 * S
+    made.again()
+    comes([], monkeypatch)
+    made.service._once()
+    assert made.service.pipeline.fleet.current(DEVICE).state is State.LEARNING
+    known = made.service.pipeline.fleet.snapshot()
+    made.again()
+    assert made.service.pipeline.fleet.snapshot()["lanes"].tobytes() == known["lanes"].tobytes()
+    made.clock.now += 30 * S
+    made.service._once()
+    assert made.service.pipeline.fleet.current(DEVICE).state is State.LEARNING
+    made.clock.now += 61 * S
+    made.service._once()
+    assert made.service.pipeline.fleet.current(DEVICE).state is State.SILENT
 
 
 def test_a_snapshot_is_taken_however_much_comes(

@@ -260,3 +260,28 @@ def test_a_context_that_is_not_heard_while_its_machine_is_explains_nothing(toget
         told += fleet.observe([block("m", np.array([now]), values, received_ns=now)])
         told += fleet.observe([Tick(n=0, at_ns=now + k * MINUTE * S) for k in (1, 9)])
     assert [c for a in told for c in a.conditions if c.check is Check.SHIFT] == []
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_who_is_not_heard_while_the_service_is_stopped_is_neither_silent_nor_asleep(
+    restarts: bool,
+) -> None:
+    fleet, _ = heard(live(0, 10, 6 * 60))
+    for begin in (2 * HOUR, 4 * HOUR):  # an hour each; what was read meanwhile comes as a backlog
+        assert fleet.observe([Tick(n=0, at_ns=START + begin * S, first=True)]) == []
+        messages = [*drained(begin + 5, begin - HOUR, HOUR / 6, 6, 60), *live(begin + 10, 10, 354)]
+        for at, made in messages:
+            now = START + int(at * S)
+            read = block(
+                "m",
+                [START + int(t * S) for t in made],
+                {"x": np.arange(len(made)) + 1.0},
+                received_ns=now,
+            )
+            told = fleet.observe([read, Tick(n=0, at_ns=now + S)])
+            assert [one for one in told if one.state is State.SILENT] == []
+        if restarts:
+            fleet = Fleet.restore({"p": PROFILE}, fleet.snapshot())
+    assert dies(fleet, 4 * HOUR + 3540, patience(10))
+    told = fleet.observe([Tick(n=0, at_ns=START + 7 * HOUR * S, first=True)])
+    assert told == [], "it is silent still"
