@@ -24,6 +24,7 @@ CREATE TABLE IF NOT EXISTS stream (
 ) WITHOUT ROWID
 """
 _KEY: Final = "identity", "boot", "stream"
+_ASKED: Final = tuple(f":{one}" for one in _KEY)
 log = logging.getLogger(__name__)
 
 
@@ -70,9 +71,9 @@ class SqliteShelf:
         """See `Shelf.get`."""
         try:
             row = self._db.execute(  # the key as asked: a damaged file may give another's line
-                f"SELECT CASE WHEN {_sound('?1', '?2', '?3')} THEN expected END FROM stream "  # noqa: S608
-                "WHERE identity = ?1 AND boot = ?2 AND stream = ?3",
-                key,
+                f"SELECT CASE WHEN {_sound(*_ASKED)} THEN expected END FROM stream "  # noqa: S608
+                "WHERE identity = :identity AND boot = :boot AND stream = :stream",
+                dict(zip(_KEY, key, strict=True)),
             ).fetchone()
         except sqlite3.OperationalError as error:
             raise _in_our_words(self._path, error) from error

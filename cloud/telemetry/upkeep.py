@@ -153,8 +153,9 @@ def _delete_slice(db: sqlite3.Connection, table: str, first: int, last: int) -> 
 def trim_raw(db: sqlite3.Connection, machine: int, before_ns: int) -> bool:
     """Delete a slice of a machine's frames that end before a time; True while there may be more."""
     db.execute(
-        "UPDATE machine SET raw_from_ns = max(coalesce(raw_from_ns, ?1), ?1) WHERE id = ?2",
-        (before_ns, machine),
+        "UPDATE machine SET raw_from_ns = max(coalesce(raw_from_ns, :before), :before) "
+        "WHERE id = :id",
+        {"before": before_ns, "id": machine},
     )
     return _delete_frames(db, "machine = ? AND end_ns < ?", (machine, before_ns))
 
@@ -162,8 +163,9 @@ def trim_raw(db: sqlite3.Connection, machine: int, before_ns: int) -> bool:
 def trim_minutes(db: sqlite3.Connection, machine: int, before_ns: int) -> bool:
     """Delete a slice of a machine's minutes before a time; True while there may be more."""
     db.execute(
-        "UPDATE machine SET minute_from_ns = max(coalesce(minute_from_ns, ?1), ?1) WHERE id = ?2",
-        (before_ns, machine),
+        "UPDATE machine SET minute_from_ns = max(coalesce(minute_from_ns, :before), :before) "
+        "WHERE id = :id",
+        {"before": before_ns, "id": machine},
     )
     signals = db.execute("SELECT id FROM signal WHERE machine = ?", (machine,)).fetchall()
     return any(
