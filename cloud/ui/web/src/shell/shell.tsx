@@ -108,7 +108,7 @@ export function Shell({ children }: { children: ReactNode }) {
       <Navigation />
       <main id="content" className={classes.main} tabIndex={0}>
         {session?.trial && (
-          <p className={classes.demo}>{session.demo ? t('live.demo') : t('live.trial')}</p>
+          <p className={session.demo ? classes.demo : `${classes.demo} screen`}>{session.demo ? t('live.demo') : t('live.trial')}</p>
         )}
         <CutBanner />
         <div className={classes.page}>{children}</div>
