@@ -145,6 +145,7 @@ class Decoder:
         self._began: dict[str, tuple[str | None, int]] = {}  #: device -> boot and when it began
         #: Newest time that a device on wall time gave by its own clock, ns since 1970 UTC; 0: none.
         self.told_ns = 0
+        self.tick_ns = 0  #: the newest tick, by the service's clock; 0: none
 
     def data_time(self, identity: str) -> bool:
         """Return whether a device's times are the data's own."""
@@ -161,7 +162,10 @@ class Decoder:
             if kind is _MESSAGE:
                 self._message(record, record.n, messages.get(record.n), out)
             elif kind is Kind.TICK:
-                out.append(Tick(n=record.n, at_ns=entry.at_ns, first=entry.payload == FIRST))
+                stopped = entry.payload == FIRST and 0 < self.tick_ns < entry.at_ns
+                stopped_ns = entry.at_ns - self.tick_ns if stopped else 0
+                out.append(Tick(n=record.n, at_ns=entry.at_ns, stopped_ns=stopped_ns))
+                self.tick_ns = entry.at_ns
                 out += [_unexplained(late) for late in self.parking.expired(entry.at_ns)]
             elif kind is Kind.ACTION:
                 action = msgspec.json.decode(entry.payload)

@@ -198,6 +198,7 @@ class Service:
                 self._keeper.waited(found.n, min(waiting))
             decoder.load(found.values["decoder"], self.journal.among(waiting))
             decoder.told_ns = found.values.get("told_ns", 0)  # earlier versions did not keep it
+            decoder.tick_ns = found.values.get("tick_ns", 0)
         self.ingest = Ingest(self.journal, sequencer, self._quota)
         fleet = self._fleet(found, decoder)
         filings = Filings(self._ledger, FILED_S, self._filing, self._link.wake)

@@ -62,4 +62,4 @@ class Tick(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     n: int
     at_ns: int
-    first: bool = False  #: since the service began: nobody listened before it
+    stopped_ns: int = 0  #: for so long before it nobody listened: the service was stopped

@@ -339,7 +339,7 @@ class Fleet:
         row = cell = 0
         for block in rows:
             if isinstance(block, Tick):
-                items.append((-1, block.n, block.at_ns, 0, 0, 0, 0, int(block.first)))
+                items.append((-1, block.n, block.at_ns, 0, 0, 0, 0, block.stopped_ns))
                 continue
             signals = block.signals
             plan = plans.get((block.machine, signals))

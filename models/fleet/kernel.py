@@ -250,12 +250,14 @@ def _silent_machine(
     """Let a tick pass over the machines on the wall clock, from the cursor on.
 
     When a whole site falls silent, each machine takes a while to be told of and to be filed: more
-    than `AT_ONCE` of them wait for the next ticks, and the readings of the others do not. Before
-    the service began nobody listened: who was not heard then was not silent, nor did it sleep.
+    than `AT_ONCE` of them wait for the next ticks, and the readings of the others do not. While the
+    service was stopped nobody listened: that time counts neither as silence nor as sleep.
     """
-    if item.first_column == 1 and cursor[1] == 0:
+    if item.first_column > 0 and cursor[1] == 0:
         for i in range(lanes.shape[0]):
-            lanes[i].received_ns = max(lanes[i].received_ns, item.at_ns)
+            heard = lanes[i].received_ns
+            if 0 < heard < item.at_ns:
+                lanes[i].received_ns = min(heard + item.first_column, item.at_ns)
     for k in range(cursor[1], machines.shape[0] if cursor[2] < AT_ONCE else 0):
         m = machines[k]
         if m.data_clock == 1 or item.at_ns <= m.due_ns:

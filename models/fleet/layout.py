@@ -290,6 +290,6 @@ ITEM: Final = np.dtype(
         ("first_row", "i8"),
         ("first_cell", "i8"),
         ("columns", "i8"),
-        ("first_column", "i8"),  # in the lane numbers; 1: the first tick since the service began
+        ("first_column", "i8"),  # in the lane numbers; of a tick: its `stopped_ns`
     ]
 )

@@ -238,10 +238,11 @@ def test_no_machine_is_silent_because_the_service_was_stopped(
     made.take(up(birth(), "birth"))
     for seq in range(120):
         made.take(up(batch(seq, [1.0]), at=made.clock.now + S))
+    comes([], monkeypatch)
+    made.service._once()
     made.save()
     made.clock.now += 3600 * S
     made.again()
-    comes([], monkeypatch)
     made.service._once()
     assert made.service.pipeline.fleet.current(DEVICE).state is State.LEARNING
     known = made.service.pipeline.fleet.snapshot()
@@ -268,6 +269,7 @@ def test_a_snapshot_is_taken_however_much_comes(
     made.service._once()
     busy = [made.service._keeper.busy]
     made.clock.now += 10 * S
+    made.service._filing.submit(int).result(120)
     made.service._once()
     busy.append(made.service._keeper.busy)
     assert busy == [False, True], "what has come goes first, for a while"

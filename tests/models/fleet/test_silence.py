@@ -262,13 +262,22 @@ def test_a_context_that_is_not_heard_while_its_machine_is_explains_nothing(toget
     assert [c for a in told for c in a.conditions if c.check is Check.SHIFT] == []
 
 
+def test_a_service_that_is_started_often_waits_no_longer_but_for_its_stops() -> None:
+    fleet, _ = heard(live(0, HOUR, 100))
+    told = []
+    for k in range(1, 16):  # stopped for five minutes of each hour after the last reading
+        tick = Tick(n=0, at_ns=START + (99 + k) * HOUR * S, stopped_ns=5 * MINUTE * S)
+        told += [k for one in fleet.observe([tick]) if one.state is State.SILENT]
+    assert told == [11]
+
+
 @pytest.mark.parametrize("restarts", [False, True])
 def test_who_is_not_heard_while_the_service_is_stopped_is_neither_silent_nor_asleep(
     restarts: bool,
 ) -> None:
     fleet, _ = heard(live(0, 10, 6 * 60))
     for begin in (2 * HOUR, 4 * HOUR):  # an hour each; what was read meanwhile comes as a backlog
-        assert fleet.observe([Tick(n=0, at_ns=START + begin * S, first=True)]) == []
+        assert fleet.observe([Tick(n=0, at_ns=START + begin * S, stopped_ns=HOUR * S)]) == []
         messages = [*drained(begin + 5, begin - HOUR, HOUR / 6, 6, 60), *live(begin + 10, 10, 354)]
         for at, made in messages:
             now = START + int(at * S)
@@ -283,5 +292,5 @@ def test_who_is_not_heard_while_the_service_is_stopped_is_neither_silent_nor_asl
         if restarts:
             fleet = Fleet.restore({"p": PROFILE}, fleet.snapshot())
     assert dies(fleet, 4 * HOUR + 3540, patience(10))
-    told = fleet.observe([Tick(n=0, at_ns=START + 7 * HOUR * S, first=True)])
+    told = fleet.observe([Tick(n=0, at_ns=START + 7 * HOUR * S, stopped_ns=HOUR * S)])
     assert told == [], "it is silent still"
