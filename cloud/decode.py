@@ -20,7 +20,7 @@ from cloud.diagnostics.values import Answered
 from cloud.journal import Kind, Record
 from cloud.ledger import Registration
 from cloud.parking import Parking
-from cloud.records import FIRST
+from cloud.records import BEGINS
 from cloud.units import Units, by_machine
 from models.contract import codec, topics
 from models.contract.errors import ContractError, Reason
@@ -162,7 +162,7 @@ class Decoder:
             if kind is _MESSAGE:
                 self._message(record, record.n, messages.get(record.n), out)
             elif kind is Kind.TICK:
-                stopped = entry.payload == FIRST and 0 < self.tick_ns < entry.at_ns
+                stopped = entry.payload == BEGINS and 0 < self.tick_ns < entry.at_ns
                 stopped_ns = entry.at_ns - self.tick_ns if stopped else 0
                 out.append(Tick(n=record.n, at_ns=entry.at_ns, stopped_ns=stopped_ns))
                 self.tick_ns = entry.at_ns

@@ -50,13 +50,13 @@ class Kind(IntEnum):
     """What a record is."""
 
     MESSAGE = 1  #: a message from a device, as it came
-    TICK = 2  #: the service's clock; the payload of the first since it began is `FIRST`
+    TICK = 2  #: the service's clock; the payload of the first since it began is `BEGINS`
     RELEASE = 3  #: batches that waited for an earlier one were let go
     ACTION = 4  #: what a person did that the models must know, e.g. a replaced part
     ASIDE = 5  #: a message that could not be taken; the payload starts with the reason
 
 
-FIRST: Final = b"first"
+BEGINS: Final = b"first"
 _FIRST: Final = {kind | flag for kind in Kind for flag in (0, _GROUP)}
 
 

@@ -25,7 +25,7 @@ from cloud.logs import traced
 from cloud.pipeline import Pipeline
 from cloud.quota import Limits, Quota, Throttled, named
 from cloud.reader import Arrived
-from cloud.records import FIRST
+from cloud.records import BEGINS
 from cloud.repairs import Repairs
 from cloud.sequence import Sequencer
 from cloud.shelf import SqliteShelf
@@ -323,7 +323,7 @@ class Service:
         """Return the service's own entries: the newest tick that is due, and repairs."""
         if not 0 < self._next_tick - now <= TICK_NS:  # due, or the clock was set back
             self._next_tick = now - now % TICK_NS + TICK_NS
-            self._tick = [Entry(Kind.TICK, now, "", b"" if self._ticked else FIRST)]
+            self._tick = [Entry(Kind.TICK, now, "", b"" if self._ticked else BEGINS)]
         return [*self._tick, *self._repairs.entries(now)]
 
     def _further(self, handled: Handled, *, wholly: bool = False) -> None:

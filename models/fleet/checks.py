@@ -22,7 +22,7 @@ from models.fleet.layout import (
     STUCK,
     UNTIMED,
 )
-from models.fleet.silence import receipt
+from models.fleet.silence import drawn, receipt
 from models.life.compiled import lean
 
 ALARM_BITS = (1 << ALARM_HIGH) | (1 << ALARM_LOW)
@@ -69,7 +69,7 @@ def vote(lane: Any, bound: Any, check: int, hit: bool) -> None:
 @lean
 def usual_after(usual_s: float, seconds: float) -> Any:
     """Return the usual interval after one more, which counts as a quarter to four times of it."""
-    return usual_s + (min(max(seconds, 0.25 * usual_s), 4.0 * usual_s) - usual_s) / 16.0
+    return drawn(usual_s, max(seconds, 0.25 * usual_s))
 
 
 @lean

@@ -25,6 +25,7 @@ from models.fleet.checks import (
     timing,
     wear,
 )
+from models.fleet.dropout import dropouts
 from models.fleet.estimate import estimate
 from models.fleet.history import remember
 from models.fleet.layout import (
@@ -41,7 +42,6 @@ from models.fleet.layout import (
     FAULTY,
     LEARNING,
     MOVED,
-    NEVER,
     NORMAL,
     SHIFT,
     SILENT,
@@ -51,7 +51,6 @@ from models.fleet.pairs import pair_up
 from models.fleet.quiet import quiet
 from models.fleet.reference import begin_again, compare, expect
 from models.fleet.renewal import Lines
-from models.fleet.silence import patience, sleep
 from models.fleet.vectors import LANES
 from models.life.compiled import entry, lean, part
 
@@ -133,40 +132,6 @@ def _row(
         if abs(lane.bad - lane.bad_seen) > 0.02:
             m.flags |= MOVED
     return True
-
-
-@lean
-def _silence(lanes: Any, bounds: Any, m: Any, now: int, rules: Any) -> None:
-    """Find the signals that have not been heard for too long, and when to look again.
-
-    Only sleep is waited for longer than usual, and meanwhile a context is not known: where it alone
-    is not heard, the others were judged by what it was long ago.
-    """
-    due = NEVER
-    i = m.first
-    while i >= 0:
-        lane = lanes[i]
-        i = lane.next
-        if lane.rows == 0 or lane.role == DETECTOR or lane.active & (1 << DROPOUT):
-            continue
-        usual = wait = bounds[lane.bound].dropout_ns
-        if wait == 0:
-            seconds = patience(lane, m.data_clock, rules)
-            usual = int(seconds * 1e9)
-            wait = int(max(seconds, sleep(lane, m.data_clock, rules)) * 1e9)
-            if lane.interval_s == 0.0 if m.data_clock == 1 else lane.group_s <= 0.0:
-                due = min(due, now + int(rules.dropout_min_s * 1e9))  # more may be known by then
-        heard = lane.last_ns if m.data_clock == 1 else lane.received_ns
-        if now - heard > usual and lane.role == CONTEXT and lane.slot >= 0:
-            m.context[lane.slot] = np.nan
-        if now - heard > wait:
-            set_condition(lane, DROPOUT, True)
-            m.dropped_ns = now
-            m.flags |= CHANGED
-        else:
-            later = heard + usual if now - heard <= usual else now + usual  # or it wakes up by then
-            due = min(due, later, heard + wait)
-    m.due_ns = due
 
 
 @lean
@@ -262,7 +227,7 @@ def _silent_machine(
         m = machines[k]
         if m.data_clock == 1 or item.at_ns <= m.due_ns:
             continue
-        _silence(lanes, bounds, m, item.at_ns, rules)
+        dropouts(lanes, bounds, m, item.at_ns, rules)
         if m.flags != 0:
             m.at_ns = max(m.at_ns, item.at_ns)
             m.n = item.n
@@ -344,7 +309,7 @@ def _telling_row(
         m.at_ns = max(m.at_ns, t)
         m.n = item.n
         if m.data_clock == 1 and m.at_ns > m.due_ns:
-            _silence(lanes, bounds, m, m.at_ns, rules)
+            dropouts(lanes, bounds, m, m.at_ns, rules)
         if _tell(lanes, m, histories, lines, life, rules):
             return r
         r += 1

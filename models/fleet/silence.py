@@ -21,6 +21,12 @@ KEPT = 16.0  #: and no pause is kept for longer
 
 
 @lean
+def drawn(usual: float, seen: float) -> Any:
+    """Return the usual interval after one more, which counts as four times of it at most."""
+    return usual + (min(seen, 4.0 * usual) - usual) / 16.0
+
+
+@lean
 def receipt(lane: Any, t: int, received: int) -> None:
     """Learn how often it reports; `t`: the first reading of this receipt, if it is a new one.
 
@@ -37,7 +43,7 @@ def receipt(lane: Any, t: int, received: int) -> None:
     if 2.0 * came < made:
         if usual <= 0.0:
             usual = made if usual == 0.0 else -usual
-            lane.group_s = -(usual + (min(made, 4.0 * usual) - usual) / 16.0)
+            lane.group_s = -drawn(usual, made)
     elif usual <= 0.0:
         lane.group_s = came
     else:
@@ -46,7 +52,7 @@ def receipt(lane: Any, t: int, received: int) -> None:
         if known < min(came, OUTAGE_S):
             lane.group_s = max(min(came, OUTAGE_S), usual)
         else:
-            lane.group_s = usual + (min(came, 4.0 * usual) - usual) / 16.0
+            lane.group_s = drawn(usual, came)
     lane.received_ns = received
     lane.group_ns = t
 
