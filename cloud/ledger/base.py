@@ -17,7 +17,7 @@ from cloud.ledger.records import Record
 from models.profile import Profile
 
 R = TypeVar("R", bound=msgspec.Struct)
-CHUNK: Final = 500  #: values in one IN list; SQLite's oldest bound is 999
+CHUNK: Final = 512  #: values in one IN list, a power of two; SQLite's oldest bound is 999
 MAX_PAGE: Final = 1000
 
 
@@ -35,8 +35,17 @@ def unpack(kind: type[R], row: sa.Row[Any], **more: object) -> R:
 
 
 def chunks(values: Sequence[str]) -> list[Sequence[str]]:
-    """Cut a list into what fits into one query."""
-    return [values[at : at + CHUNK] for at in range(0, len(values), CHUNK)]
+    """Cut a list into what fits into one query; the last value comes again up to a power of two.
+
+    Each length is a statement of its own, which a connection keeps ready: at most ten, not 500.
+    """
+    parts = [values[at : at + CHUNK] for at in range(0, len(values), CHUNK)]
+    return [[*part, *[part[-1]] * (_power_of_two(len(part)) - len(part))] for part in parts]
+
+
+def _power_of_two(count: int) -> int:
+    """Return the least power of two that is not below a count from 1 on."""
+    return 1 << (count - 1).bit_length()
 
 
 def save(connection: sa.Connection, table: sa.Table, rows: Sequence[Record], new: set[str]) -> None:

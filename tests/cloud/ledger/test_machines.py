@@ -2,6 +2,7 @@ from collections.abc import Callable
 
 import msgspec
 import pytest
+import sqlalchemy as sa
 from msgspec.structs import replace
 
 from cloud.errors import NotFound
@@ -174,3 +175,22 @@ def test_many_at_once_are_as_one_after_the_other(
 
 def _without_times(row: MachineRow) -> str:
     return repr(msgspec.structs.replace(row, recorded_ns=0))
+
+
+def test_lists_of_many_lengths_are_asked_for_with_few_statements(ledger: Ledger) -> None:
+    names = [f"acme.m{i:03}" for i in range(70)]
+    said: set[str] = set()
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        said.add(statement)
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", note)
+    try:
+        for name in names:
+            _register(ledger, name, units=(("temp", "K"),))
+        for count in range(1, len(names) + 1):
+            assert list(ledger.units_of(names[:count])) == names[:count]
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", note)
+    lists = [text for text in said if "unit" in text and text.lstrip().startswith("SELECT")]
+    assert 1 < len(lists) <= 1 + len((1, 2, 4, 8, 16, 32, 64, 128))
