@@ -293,14 +293,17 @@ class Reader:
     def read(self, group: Sequence[Arrived]) -> list[Read]:
         """Read messages in order; an error stands for each that is none."""
         out: list[Read | None] = [None] * len(group)
-        self._abreast(group, range(len(group)), out)
-        fresh: set[str] = set()  #: topics that have learned since
-        for place, arrived in enumerate(group):
-            if out[place] is None and arrived.topic in fresh:
-                self._abreast(group, [place], out)
-            if out[place] is None:
-                out[place] = self._by_key(arrived)
-                fresh.add(arrived.topic)
+        left: Sequence[int] = range(len(group))
+        while left:
+            self._abreast(group, left, out)
+            learned: set[str] = set()  #: topics whose others may be read together now
+            for place in left:
+                topic = group[place].topic
+                if out[place] is None and topic not in learned:
+                    out[place], fresh = self._by_key(group[place])
+                    if fresh:
+                        learned.add(topic)
+            left = [place for place in left if out[place] is None]
         return out  # type: ignore[return-value]  # none is left
 
     def _abreast(
@@ -330,21 +333,24 @@ class Reader:
                     if batch is not None:
                         kept.misses = 0
 
-    def _by_key(self, arrived: Arrived) -> Read:
+    def _by_key(self, arrived: Arrived) -> tuple[Read, bool]:
+        """Read a message; return too whether its topic has a new template from it."""
         payload = arrived.payload
         try:
             topic = topics.parse(arrived.topic)
             message = codec.decode(topic, payload, arrived.content_type)
         except ContractError as error:
-            return error
+            return error, False
         if isinstance(message, Batch) and payload[0] >> 5 == _MAP:
-            self._learn(arrived.topic, payload, message)
-        return message
+            return message, self._learn(arrived.topic, payload, message)
+        return message, False
 
-    def _learn(self, text: str, payload: bytes, batch: Batch) -> None:
+    def _learn(self, text: str, payload: bytes, batch: Batch) -> bool:
+        """Make a template of a topic's batch that fitted none; return whether there is one."""
         kept = self._kept.get(text)
         if kept is None:
             kept = self._kept[text] = _Kept()
+        fresh = None
         if kept.misses < MAX_MISSES:
             kept.misses += 1
             fresh = template(payload, batch)
@@ -357,6 +363,7 @@ class Reader:
                 self._kept[oldest] = self._kept.pop(oldest)
                 continue
             self._forget(self._kept.pop(oldest))
+        return fresh is not None
 
     def _keep(self, kept: _Kept, fresh: Template) -> None:
         alike = self._shapes.get(fresh.shape)

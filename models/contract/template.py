@@ -9,7 +9,7 @@ same.
 
 import sys
 from array import array
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -26,6 +26,7 @@ _UNSIGNED: Final = {24: 1, 25: 2, 26: 4, 27: 8}  #: first byte of a number -> by
 _TINY: Final = 23  #: numbers up to here are their own first byte
 _INT64S: Final = bytes((0xD8, TAGS["q"]))
 _NOTHING: Final[Mapping[str, Any]] = {}
+Key = tuple[int | str, int, int]  #: a key, and where its pair begins and ends in the message
 
 
 class Place(NamedTuple):
@@ -75,9 +76,14 @@ class Template:
 
     __slots__ = ("batch", "head", "printed", "shape", "size")
 
-    def __init__(self, payload: bytes, batch: Batch, of: Layout, columns: int) -> None:
-        """Take over a batch whose columns stand, as `of` says, from byte `columns` on."""
-        found = dict(_varying(payload, batch))
+    def __init__(
+        self, payload: bytes, batch: Batch, of: Layout, columns: int, keys: Sequence[Key]
+    ) -> None:
+        """Take over a batch whose columns stand, as `of` says, from byte `columns` on.
+
+        `keys`: all of the message.
+        """
+        found = dict(_varying(payload, batch, keys))
         u, seq, t0, mono, offsets = (found.get(n, Place()) for n in ("u", "s", "t0", "m0", "dn"))
         step = None if isinstance(batch.offsets_ns, array) else batch.offsets_ns
         self.shape = Shape(of, columns, u, seq, t0, mono, offsets, step)
@@ -103,11 +109,11 @@ def bytes_of(parts: Iterable[object]) -> int:
     return sum(map(sys.getsizeof, parts))
 
 
-def _varying(payload: bytes, batch: Batch) -> Iterator[tuple[str, Place]]:
+def _varying(payload: bytes, batch: Batch, keys: Sequence[Key]) -> Iterator[tuple[str, Place]]:
     """Yield what differs from batch to batch: key name, and where its number stands."""
     limits = {"u": MAX_NUMBER, "s": MAX_NUMBER - batch.count + 1, "t0": MAX_INSTANT}
     limits["m0"] = 2**63 - 1
-    for key, _, start, end in cbor_codec.pairs(payload):
+    for key, start, end in keys:
         name = NAMES.get(key) if type(key) is int else None
         if name is None or payload[start] != key:
             continue
@@ -135,7 +141,8 @@ def template(payload: bytes, batch: Batch) -> Template | None:
     body = of.join([column.data for column in columns.values()])
     start = len(payload) - len(body)
     whole = bytes((KEYS["d"],)) + head(_MAP, len(columns)) + body
-    *_, (key, _, begin, _) = cbor_codec.pairs(payload)
+    keys = [(key, begin, end) for key, _, begin, end in cbor_codec.pairs(payload)]
+    key, begin, _ = keys[-1]
     if key != KEYS["d"] or payload[begin:] != whole:
         return None
-    return Template(payload, batch, of, start)
+    return Template(payload, batch, of, start, keys)
