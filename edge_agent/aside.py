@@ -1,6 +1,7 @@
 """Damaged files that were set aside: their names, and how many are kept."""
 
 import logging
+import os
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -31,6 +32,15 @@ def remove(path: Path) -> None:
     """Delete a database, its log first."""
     for end in ENDS:
         beside(path, end).unlink(missing_ok=True)
+
+
+def sync(folder: Path) -> None:
+    """Force the names in a folder to the disk."""
+    place = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(place)
+    finally:
+        os.close(place)
 
 
 def found(path: Path) -> list[Aside]:

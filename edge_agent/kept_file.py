@@ -5,6 +5,7 @@ What only deletes has room on a full disk, too, and what was lost is noted in th
 
 import contextlib
 import logging
+import os
 import sqlite3
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -13,7 +14,7 @@ from typing import ClassVar, Final
 
 from edge_agent import first_page
 from edge_agent import outbox_rows as rows
-from edge_agent.aside import beside, bound
+from edge_agent.aside import beside, bound, remove, sync
 from edge_agent.errors import OutboxCorrupt, OutboxError, OutboxGone
 from edge_agent.lost_file import LostFile
 from edge_agent.numbering import Numbering
@@ -80,6 +81,7 @@ class KeptFile:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 self._reserve = Reserve(path.with_name(path.name + ".reserve"), self.quota.reserve)
                 exchange(path, boot)  # that of a start that was killed
+                self._begin(path)
             self._lost = LostFile(path and lost_page(path), boot)
             self._db = connect(path)
             try:
@@ -89,6 +91,23 @@ class KeptFile:
             except BaseException:
                 self._db.close()
                 raise
+
+    def _begin(self, path: Path) -> None:
+        """Make a new file beside its path: who looks there finds all its tables, or no file."""
+        if os.path.lexists(path):
+            return
+        new = beside(path, ".new")
+        remove(new)
+        try:
+            with contextlib.closing(connect(new)) as db:
+                prepare(db, self.quota, self.SYNCHRONOUS)
+                db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            remove(path)  # a log without its file, which the new one must not meet
+            new.rename(path)
+        except BaseException:
+            remove(new)
+            raise
+        sync(path.parent)
 
     def _open_or_renew(self) -> None:
         try:

@@ -8,7 +8,6 @@ import contextlib
 import errno
 import itertools
 import logging
-import os
 import sqlite3
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
@@ -18,7 +17,7 @@ from typing import Any, Final, NamedTuple
 
 from edge_agent import first_page, sums
 from edge_agent import outbox_rows as rows
-from edge_agent.aside import ENDS, beside, kept, remove
+from edge_agent.aside import ENDS, beside, kept, remove, sync
 from edge_agent.lost_file import Lost
 from edge_agent.numbering import Key, Numbering
 from edge_agent.outbox_file import (
@@ -98,25 +97,17 @@ def exchange(path: Path, boot: str) -> None:
     """
     if not ready(path).exists():
         return
-    _sync(path.parent)
+    sync(path.parent)
     for end in ENDS:  # a log is there while somebody reads; the new file must not meet it
         with contextlib.suppress(FileNotFoundError):
             beside(path, end).rename(beside(kept(path, boot), end))
     ready(path).rename(path)
-    _sync(path.parent)
+    sync(path.parent)
 
 
 def ready(path: Path) -> Path:
     """Return where a new outbox waits to be put in a damaged one's place."""
     return beside(path, ".renewed")
-
-
-def _sync(folder: Path) -> None:
-    place = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(place)
-    finally:
-        os.close(place)
 
 
 def _write(

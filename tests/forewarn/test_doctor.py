@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -22,6 +23,8 @@ from cloud.places import places
 from cloud.sequence import Key
 from cloud.settings import BrokerSettings, load
 from cloud.shelf import SqliteShelf
+from edge_agent import settings as edge_settings
+from edge_agent.__main__ import status
 from edge_agent.outbox import Outbox
 from forewarn import doctor_cloud, doctor_edge, findings
 from forewarn.__main__ import main
@@ -320,6 +323,40 @@ def test_a_device(tmp_path: Path, port: int, capsys: pytest.CaptureFixture[str])
     (found,) = doctor_edge.checks(path, None)["settings"]()
     assert "cannot be read" in found.what
     assert "name the settings file" in found.fix
+
+
+def test_an_outbox_that_just_begins_is_not_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, connect = _edge(tmp_path, 1), sqlite3.connect
+    found: list[findings.Finding] = []
+
+    def look(_statement: str) -> None:
+        with monkeypatch.context() as usual:
+            usual.setattr(sqlite3, "connect", connect)
+            found.extend(doctor_edge.checks(path, None)["outbox"]())
+            status(edge_settings.load(path), as_json=False)
+
+    def watched(*arguments: Any, **named: Any) -> sqlite3.Connection:
+        db: sqlite3.Connection = connect(*arguments, **named)
+        db.set_trace_callback(look)
+        return db
+
+    monkeypatch.setattr(sqlite3, "connect", watched)
+    Outbox(tmp_path / "outbox.db", "boot0001", max_bytes=4 << 20).close()
+    assert found == []
+    out, said = capsys.readouterr()
+    assert "waiting  0 samples" in out
+    assert set(said.splitlines()) == {
+        f"forewarn-agent: there is no outbox at {tmp_path / 'outbox.db'} yet"
+    }
+    assert [one.name for one in tmp_path.glob("*.new*")] == []
+
+
+@pytest.mark.parametrize("content", [b"", bytes(4096), b"something else"])
+def test_a_file_without_tables_is_no_outbox_that_begins(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "outbox.db").write_bytes(content)
+    assert _examined(_edge(tmp_path, 1)) >= {"FW205"}
 
 
 def test_a_bit_of_the_first_page_of_an_outbox(tmp_path: Path) -> None:
