@@ -125,6 +125,13 @@ def moment(text: str | None, clock: str = "wall") -> str:
     return text[:19].replace("T", " ") + "Z" + (" (data)" if clock == "data" else "")
 
 
+def day(text: str | None, clock: str = "wall") -> str:
+    """Return the day of a time of the API for people: all of it is in time."""
+    if text is None:
+        return ""
+    return text[:10] + " UTC" + (" (data)" if clock == "data" else "")
+
+
 def days(seconds: float | None) -> str:
     """Return a span for people: days, or hours below two days."""
     if seconds is None:

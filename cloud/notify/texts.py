@@ -56,7 +56,7 @@ TEMPLATES: Final[Mapping[Language, Mapping[str, str]]] = {
         "machine": "设备：{name}（{machine}）",
         "reason": "依据：{reason}。",
         "action": "处理建议：{action}",
-        "part": "备件：{part}，请在 {order_by}{clock} 前订购。",
+        "part": "备件：{part}，最晚订货 {order_by}{clock}。",
         "due": "建议上门时间：{earliest} 至 {latest}{clock}。",
         "overdue": "请尽快上门：应于 {latest}{clock} 前完成。",
         "data_clock": "（设备时钟）",
@@ -166,7 +166,7 @@ def _lines(alert: AlertRow, language: Language, profile: Profile) -> list[str]:
     lines += [fill(words["reason"], {"reason": reason}) for reason in why]
     lines.append(fill(words["action"], {"action": title(ticket.action, "", language)}))
     if ticket.part and ticket.order_by_ns is not None:
-        order = {"part": ticket.part, "order_by": moment(ticket.order_by_ns), "clock": clock}
+        order = {"part": ticket.part, "order_by": day(ticket.order_by_ns), "clock": clock}
         lines.append(fill(words["part"], order))
     due = {
         "earliest": moment(ticket.due_earliest_ns),
@@ -183,3 +183,8 @@ def _lines(alert: AlertRow, language: Language, profile: Profile) -> list[str]:
 def moment(at_ns: int) -> str:
     """Return a time for people, with its zone."""
     return datetime.fromtimestamp(at_ns // 10**9, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def day(at_ns: int) -> str:
+    """Return the day of a time for people, with its zone: all of it is in time."""
+    return datetime.fromtimestamp(at_ns // 10**9, UTC).strftime("%Y-%m-%d UTC")

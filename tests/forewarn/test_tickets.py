@@ -72,6 +72,8 @@ def test_shows_one_with_its_history(number: str, capsys: Captured) -> None:
     assert "look behind the cover" in out
     assert tickets.main(["show", number, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
+    by = f"{found['order_by'][:10]} UTC (data)"  # all of that day is in time
+    assert f"order by       {by}\n" in out
     assert tickets.main(["show", found["id"], "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == found
     assert found["history"][-1]["detail"]["text"] == "look behind the cover"

@@ -1,8 +1,10 @@
 """What a planner meets in a day's work: late parts, paper, lanes, an axis, a focus, a first day."""
 
+import re
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
@@ -33,6 +35,11 @@ def altered(page: Page, path: str, change: Callable[[dict[str, Any]], dict[str, 
     page.route(path, answer)
 
 
+def answered(item: dict[str, Any]) -> Callable[[Route], None]:
+    """Answer with this item."""
+    return lambda route: route.fulfill(json=item)
+
+
 def test_a_part_that_should_have_been_ordered_says_so_wherever_its_date_stands(
     watched: Watched, running: Running
 ) -> None:
@@ -58,6 +65,27 @@ def test_a_part_that_should_have_been_ordered_says_so_wherever_its_date_stands(
     page.goto(f"{running.url}/machines/{ticket['machine']}")
     expect(said).to_contain_text("Order part by")
     page.unroute_all(behavior="ignoreErrors")
+
+
+@pytest.mark.parametrize(
+    ("language", "by", "late"),
+    [("en", "Order part by", "overdue by 1 day"), ("zh-CN", "最晚订货", "已逾期 1 天")],
+)
+def test_a_part_is_ordered_in_time_until_the_day_ends(
+    browser: Browser, running: Running, language: str, by: str, late: str
+) -> None:
+    ticket = running.first("/tickets", state="new", clock="data")
+    newest = datetime.fromisoformat(running.first("/board", machine=ticket["machine"])["data"])
+    begins = newest.astimezone(ZoneInfo("Asia/Shanghai")).replace(hour=0, minute=0, second=0)
+    look = {"viewport": {"width": 1280, "height": 860}, "locale": language}
+    for at, said in ((begins, re.compile("^[^·]*$")), (begins - timedelta(seconds=1), f"· {late}")):
+        with opened(browser, running.url, **look) as watched:
+            page, order = watched.page, ticket | {"order_by": stamp(at.astimezone(UTC))}
+            page.route(f"**/api/v1/tickets/{ticket['id']}", answered(order))
+            page.goto(f"{running.url}/tickets/{ticket['id']}")
+            settle(page)
+            expect(page.get_by_text(by)).to_contain_text(said)
+            page.unroute_all(behavior="ignoreErrors")
 
 
 def test_a_work_order_on_paper_names_the_machine_and_tells_nothing_of_accounts(

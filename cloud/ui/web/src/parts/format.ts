@@ -3,6 +3,7 @@ import type { TFunction } from 'i18next';
 import { useTranslation } from 'react-i18next';
 import { textLanguage } from '../i18n';
 import type { Words } from '../api/client';
+import { midnights } from './calendar';
 import { figure } from './figure';
 import { usePrefs, type Prefs } from './prefs';
 
@@ -60,6 +61,7 @@ export interface Formats {
   moment: Moment;
   on: (clock: Clock, said: string) => string; // says so where a time is on the machine's own clock
   days: (from: string, to: string) => string;
+  after: (day: string, now: number) => number; // days since that day, which is in time to its end
   beyond: (low: number | null, high: number | null, unit: string | null) => string; // of limits: which side of them is too much
   list: (items: string[]) => string;
   who: (actor: string) => string;
@@ -113,6 +115,7 @@ function formats(chosen: string, prefs: Prefs, t: TFunction): Formats {
   const date = format({ year: 'numeric', month: 'short', day: 'numeric' });
   const dayOfYear = format({ month: 'short', day: 'numeric' });
   const year = format({ year: 'numeric' });
+  const passed = midnights(zone);
   const zones = new Intl.DateTimeFormat(language, { timeZone: zone, timeZoneName: 'short' });
   const zoneOf = (at: number) =>
     zones.formatToParts(at).find((part) => part.type === 'timeZoneName')?.value ?? 'UTC';
@@ -153,6 +156,7 @@ function formats(chosen: string, prefs: Prefs, t: TFunction): Formats {
       const yearFirst = language.startsWith('zh');
       return yearFirst ? `${date(from)} – ${dayOfYear(to)}` : `${dayOfYear(from)} – ${date(to)}`;
     },
+    after: (day, now) => passed(Date.parse(day), now),
     beyond: (low, high, unit) => {
       const sides = [low === null ? '' : `<\u00a0${quantity(low, unit)}`, high === null ? '' : `>\u00a0${quantity(high, unit)}`];
       return sides.filter(Boolean).join(t('common.comma'));

@@ -142,11 +142,13 @@ export function Due({ latest, now }: { latest: string; now: number }) {
   return <span className={overdue(latest, now) ? classes.urgent : undefined}>{dueText(latest, now, formats, t)}</span>;
 }
 
-/** The last day on which a part can be ordered; how long ago that was, where it is over. */
+/** The last day on which a part can be ordered, all of it; how many days ago that was, where it is over. */
 export function OrderBy({ at, now }: { at: string; now: number }) {
   const { t } = useTranslation();
   const formats = useFormats();
   const said = `${t('due.order')} ${formats.date(at)}`;
-  if (!overdue(at, now)) return <span className="strong">{said}</span>;
-  return <span className={`strong ${classes.urgent}`}>{said} · {dueText(at, now, formats, t)}</span>;
+  const late = formats.after(at, now);
+  if (late <= 0) return <span className="strong">{said}</span>;
+  const over = t('due.over', { span: t('span.day', { count: late }) });
+  return <span className={`strong ${classes.urgent}`}>{said} · {over}</span>;
 }
