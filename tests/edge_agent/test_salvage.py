@@ -6,8 +6,10 @@ import logging
 import random
 import sqlite3
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -193,6 +195,26 @@ def test_the_next_start_takes_over_what_can_be_read(tmp_path: Path) -> None:
     assert not (tmp_path / "o.db.new").exists()
     assert disk_bytes(path) < 4 * MIB
     outbox.close()
+
+
+@pytest.mark.parametrize("pages", [0, 1, 8, 32])
+def test_a_file_that_is_no_outbox_is_asked_by_its_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pages: int
+) -> None:
+    asked: list[str] = []
+
+    class Counted(sqlite3.Connection):
+        def execute(self, query: str, *values: Any) -> sqlite3.Cursor:
+            asked.append(query)
+            return super().execute(query, *values)
+
+    monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Counted))
+    path = tmp_path / "o.db"
+    path.write_bytes(b"something else" + random.Random(1).randbytes(PAGE * pages))
+    with contextlib.closing(Outbox(path, "boot-one", max_bytes=4 * MIB)) as outbox:
+        assert outbox.append([("live", batch([1.0]))])[0].kept
+        assert outbox.mended
+    assert 1 <= sum("batches WHERE id" in one for one in asked) <= 257 * (pages + 1)
 
 
 class Fast(Outbox):
