@@ -1,13 +1,13 @@
 """The service's own disk, on a file system that is really full."""
 
 import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from cloud.disk import Room
+from tests.mounts import small_disk
 
 MB = 1 << 20
 
@@ -15,15 +15,8 @@ MB = 1 << 20
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Path]:
     """A file system of 200 MB."""
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=200m", "tmpfs", str(tmp_path)],
-        capture_output=True,
-        check=False,
-    )
-    if done.returncode:
-        pytest.skip(f"no tmpfs can be mounted here: {done.stderr.decode().strip()}")
-    yield tmp_path
-    subprocess.run(["umount", str(tmp_path)], check=True)
+    with small_disk(tmp_path, "200m") as disk:
+        yield disk
 
 
 def fill(folder: Path, size: int) -> Path:

@@ -1,6 +1,5 @@
 import contextlib
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from edge_agent.outbox import Outbox, Policy
 from edge_agent.outbox_file import disk_bytes
 from models.contract.messages import STREAMS, Birth, MachineRef
 from tests.edge_agent.made import batch, wrong
+from tests.mounts import small_disk
 
 MIB = 1024 * 1024
 QUOTA = 4 * MIB
@@ -88,19 +88,9 @@ def test_a_gap_can_be_forgotten_at_the_limit(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    place = tmp_path / "small"
-    place.mkdir()
-    mount = shutil.which("mount")
-    done = mount and subprocess.run(
-        [mount, "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(place)],
-        check=False,
-        capture_output=True,
-    )
-    if not done or done.returncode:
-        pytest.skip("full-disk: skipped, a tmpfs cannot be mounted here (needs root)")
-    yield place
-    subprocess.run(["umount", str(place)], check=True)
+def small(tmp_path: Path) -> Iterator[Path]:
+    with small_disk(tmp_path, "2m") as disk:
+        yield disk
 
 
 def take_all(disk: Path) -> Path:
@@ -113,12 +103,12 @@ def take_all(disk: Path) -> Path:
     return ballast
 
 
-def test_a_really_full_disk_keeps_what_is_there_and_recovers(small_disk: Path) -> None:
-    path = small_disk / "outbox.db"
+def test_a_really_full_disk_keeps_what_is_there_and_recovers(small: Path) -> None:
+    path = small / "outbox.db"
     outbox = Outbox(path, "b", max_bytes=MIB)
     produced = 0
     for i in range(100):
-        ballast = take_all(small_disk)
+        ballast = take_all(small)
         for _ in range(4):
             produced += sum(p.samples for p in outbox.append([("live", batch([i], pad=30_000))]))
         assert account_with_unwritten(outbox) == produced
@@ -137,9 +127,9 @@ def account_with_unwritten(outbox: Outbox) -> int:
     return account(outbox, "live") + unwritten
 
 
-def test_a_full_disk_is_reported_until_there_is_room(small_disk: Path) -> None:
-    outbox = Outbox(small_disk / "outbox.db", "b", max_bytes=QUOTA)  # more than the disk has
-    ballast = take_all(small_disk)
+def test_a_full_disk_is_reported_until_there_is_room(small: Path) -> None:
+    outbox = Outbox(small / "outbox.db", "b", max_bytes=QUOTA)  # more than the disk has
+    ballast = take_all(small)
     for i in range(40):
         outbox.append([("live", batch([float(i)], pad=30_000))])
     told = [outbox.degraded]
@@ -153,31 +143,31 @@ def test_a_full_disk_is_reported_until_there_is_room(small_disk: Path) -> None:
     outbox.close()
 
 
-def test_a_birth_that_the_full_disk_cannot_keep_is_still_sent(small_disk: Path) -> None:
-    outbox = Outbox(small_disk / "outbox.db", "b", max_bytes=MIB)
+def test_a_birth_that_the_full_disk_cannot_keep_is_still_sent(small: Path) -> None:
+    outbox = Outbox(small / "outbox.db", "b", max_bytes=MIB)
     birth = Birth(boot="b", dictionary="0badcafe", metrics=(), machines={"": MachineRef()})
-    take_all(small_disk)
-    (small_disk / "outbox.db.reserve").unlink()
-    take_all(small_disk)
+    take_all(small)
+    (small / "outbox.db.reserve").unlink()
+    take_all(small)
     outbox.remember(birth)
     (payload,) = outbox.births()
     assert b"0badcafe" in payload
     outbox.close()
 
 
-def test_what_a_full_disk_lost_is_declared_after_a_restart(small_disk: Path) -> None:
-    outbox = Outbox(small_disk / "outbox.db", "b", max_bytes=MIB)
+def test_what_a_full_disk_lost_is_declared_after_a_restart(small: Path) -> None:
+    outbox = Outbox(small / "outbox.db", "b", max_bytes=MIB)
     outbox.append([("live", batch([1.0], pad=30_000))])
-    take_all(small_disk)
-    (small_disk / "outbox.db.reserve").unlink()
-    ballast = take_all(small_disk)
+    take_all(small)
+    (small / "outbox.db.reserve").unlink()
+    ballast = take_all(small)
     produced = 1
     while not outbox.numbers.unwritten:
         produced += sum(p.samples for p in outbox.append([("live", batch([2.0], pad=30_000))]))
     outbox.lose("bulk", 3)
     outbox.close()
     ballast.unlink()
-    again = Outbox(small_disk / "outbox.db", "c", max_bytes=MIB)
+    again = Outbox(small / "outbox.db", "c", max_bytes=MIB)
     assert account(again, "live") == produced
     assert account(again, "bulk") == 3
     assert again.noted > 3

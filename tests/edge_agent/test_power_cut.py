@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from edge_agent.outbox import Outbox
+from tests import mounts
 from tests.children import Child, patiently
 from tests.edge_agent.made import batch, wrong
 
@@ -41,7 +42,7 @@ def command(*words: str) -> bool:
 
 
 @pytest.fixture(params=["ext4", "xfs"])
-def image(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+def image(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """An empty file system in a file, which can be mounted at `image`.mount."""
     kind = request.param
     path = tmp_path / "disk.img"
@@ -50,21 +51,20 @@ def image(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
     if not command(f"mkfs.{kind}", "-q", str(path)):
         pytest.skip(f"power-cut: skipped, no mkfs.{kind}")
     (tmp_path / "mount").mkdir()
-    if not command("mount", "-o", "loop", str(path), str(tmp_path / "mount")):
-        pytest.skip("power-cut: skipped, no loop devices (needs root)")
-    assert command("umount", str(tmp_path / "mount"))
-    yield path
-    command("umount", str(tmp_path / "mount"))
+    try:
+        with mounted(path):
+            pass
+    except OSError as error:
+        pytest.skip(f"power-cut: skipped, no loop devices (needs root): {error}")
+    return path
 
 
 @contextmanager
 def mounted(image: Path) -> Iterator[Path]:
-    place = image.parent / "mount"
-    assert command("mount", "-o", "loop", str(image), str(place))
     try:
-        yield place
+        with mounts.mounted(image.parent / "mount", "-o", "loop", str(image)) as place:
+            yield place
     finally:
-        assert command("umount", str(place))
         let_go(image)
 
 
