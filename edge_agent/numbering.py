@@ -52,6 +52,14 @@ class Numbering:
                 self.following[place] = lost.last + 1
                 self.unwritten.append(Dropped(*place, lost.first, lost.last, lost.reason))
 
+    def drop_nameless(self) -> set[int]:
+        """Forget boots whose name is not known: their numbers are the next start's. Return them."""
+        nameless = {n for n, _ in (*self.following, *self.received)} - set(self.boots.values())
+        for numbers in (self.following, self.received):
+            for place in [place for place in numbers if place[0] in nameless]:
+                del numbers[place]
+        return nameless
+
     def counter(self, place: Key) -> tuple[int, int, int, int, int]:
         """Return a stream's counters as a row of the file."""
         row = (*place, self.following[place], self.received.get(place, -1))

@@ -165,6 +165,8 @@ def _fill(
     sure = dict(known.following)
     _learn(old, known)
     stored = _copy_batches(old, db if whole else None, known, sure)
+    if nameless := known.drop_nameless():
+        log.error("the names of boots %s are lost: nothing of them can be declared", nameless)
     drops = [*_gaps(old, known)]
     known.miss_all(page)
     drops = _apart([*drops, *known.unwritten])

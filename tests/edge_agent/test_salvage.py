@@ -245,6 +245,28 @@ def test_a_page_with_the_content_of_another_gives_nothing_twice(tmp_path: Path) 
     check_loses_its_own(path, len(pages))
 
 
+@pytest.mark.parametrize("waits", [True, False])
+def test_a_boot_without_a_name_takes_no_number_of_the_next(tmp_path: Path, waits: bool) -> None:
+    path = tmp_path / "o.db"
+    outbox = filled(path, "boot-one")
+    pages = leaves(path)
+    if not waits:
+        outbox.forget("boot-one", "live", 2 * BATCHES)
+        outbox.forget("boot-one", "alarm", 0)
+    outbox.close()
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        found = db.execute("SELECT rootpage FROM sqlite_master WHERE tbl_name = 'boots'")
+        names = [root for (root,) in found]
+    spoil(path, *names, *pages)
+    for boot in ("boot-two", "boot-three"):
+        with contextlib.closing(Outbox(path, boot, max_bytes=4 * MIB)) as outbox:
+            assert outbox.append([("live", batch([7.0]))])[0].seq == 0
+            assert outbox.unreceipted(boot, "live") == 0
+            assert numbers(outbox, boot) == ([0], [])
+            assert numbers(outbox, "boot-one") == ([], [])
+            assert wrong(outbox) == []
+
+
 def test_a_counter_that_is_no_number_is_passed_over(tmp_path: Path) -> None:
     path = tmp_path / "o.db"
     filled(path, "boot-one").close()
