@@ -19,8 +19,10 @@ from rich.text import Text
 
 DAY_S: Final = 86_400.0
 PICTURE_WIDTH: Final = 140  #: columns of an image of the board
+PAGES: Final = "Pages and API:"
 LATEST: Final = 9  #: happenings on the board
 _FAR_D: Final = 999.0
+_FAR: Final = f"{_FAR_D:.0f}+"  #: a date that far is none
 _STYLES: Final = {
     "normal": "green",
     "learning": "cyan",
@@ -85,13 +87,13 @@ def days(left: tuple[float | None, float | None, float | None] | None) -> str:
     """Return a life band as text, such as `9–14 d` (p10 to p90)."""
     if left is None or left[1] is None:
         return "–"
-    low, _, high = (None if d is None else max(0.0, d) for d in left)
-    return f"{_number(low)}–{_number(high)} d"
+    low, _, high = (_number(None if d is None else max(0.0, d)) for d in left)
+    return f"{low} d" if low == high == _FAR else f"{low}–{high} d"
 
 
 def _number(value: float | None) -> str:
     if value is None or value > _FAR_D:
-        return f"{_FAR_D:.0f}+"
+        return _FAR
     return f"{value:.1f}" if value < 10 else f"{value:.0f}"
 
 
@@ -136,7 +138,7 @@ def render(picture: Picture, rows: int = 1000) -> RenderableType:
         Text(picture.headline, style="bold"),
         table,
         Panel(raised, title="raised, and what then happened", box=box.ROUNDED),
-        Text(f"Pages and API: {picture.address}   Ctrl-C ends", style="dim"),
+        Text(f"{PAGES} {picture.address}   Ctrl-C ends", style="dim"),
     )
 
 
@@ -156,7 +158,9 @@ class Telling:
         self._told = 0
 
     def lines(self, picture: Picture) -> Iterator[str]:
-        """Yield the lines that have not been said yet."""
+        """Yield the lines that have not been said yet, the address before all others."""
+        if not self._headline:
+            yield f"{PAGES} {picture.address}"
         for item in picture.happenings[self._told :]:
             yield f"[{when(item.at_ns)}] {item.kind}: {item.machine}: {item.text}"
         self._told = len(picture.happenings)

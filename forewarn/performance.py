@@ -127,7 +127,7 @@ class Performance:
         return Picture(
             title=f"forewarn demo, seed {self.story.seed}",
             headline=self._headline(),
-            address=f"{self.view.address}/api/v1/machines",
+            address=self.view.address,
             clock_ns=self._ns(max(self.clock_s, 0.0)),
             machines=self.view.machines,
             happenings=self.view.happenings,

@@ -7,7 +7,7 @@ from forewarn.board import Happening, MachineLine, Picture, Telling, days, pictu
 PICTURE = Picture(
     title="forewarn demo",
     headline="pump-03 degrades",
-    address="http://127.0.0.1:8470/api/v1",
+    address="http://127.0.0.1:8470",
     clock_ns=1_767_571_200_000_000_000,
     machines=[
         MachineLine(
@@ -32,7 +32,7 @@ def test_the_board_shows_what_is_known() -> None:
     text = out.getvalue()
     for word in (
         "pump-03 degrades",
-        "http://127.0.0.1:8470/api/v1",
+        "http://127.0.0.1:8470",
         "4.2–18 d",
         "bearing",
         "alert",
@@ -54,6 +54,7 @@ def test_an_image_of_the_board_loads_nothing() -> None:
 def test_a_band_is_told_in_days_and_never_below_nothing() -> None:
     assert days((-1.0, 0.5, 2.0)) == "0.0–2.0 d"
     assert days((10.0, 100.0, None)) == "10–999+ d"
+    assert days((1_000.0, 2_000.0, 3_000.0)) == "999+ d"
     assert days((None, None, None)) == "–"
     assert days(None) == "–"
 
@@ -67,6 +68,7 @@ def test_lines_are_told_once() -> None:
     telling = Telling()
     first = list(telling.lines(PICTURE))
     assert first == [
+        "Pages and API: http://127.0.0.1:8470",
         "[1970-01-01 00:00Z] ticket: pump-03: Bearing wear",
         "[2026-01-05 00:00Z] pump-03 degrades",
     ]

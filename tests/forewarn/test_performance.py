@@ -40,3 +40,4 @@ def test_a_repair_is_told_only_where_the_failure_does_not_come_any_more(
     told = [happening.kind for happening in view.happenings]
     assert told == ["repair" if prevented else "fault"]
     assert ("was repaired" in show.picture().headline) is prevented
+    assert show.picture().address == show.view.address  # where the pages are, too

@@ -71,6 +71,8 @@ def test_times_of_a_machines_own_clock_say_so(watched: Watched, running: Running
     page.goto(f"{running.url}/overview")
     card = page.locator("li.card").filter(has_text=f"#{ticket['number']}")
     expect(card.get_by_text("Expected to be done by")).to_have_text(re.compile(r"\d{4}$"))
+    expect(card.get_by_text("we will contact you to plan a visit")).to_be_visible()
+    expect(card.get_by_text("Planned")).to_have_count(0)  # nobody has, yet
     expect(card.get_by_text(OWN_TIMES)).to_have_count(1)
 
 
