@@ -113,9 +113,20 @@ class KeptFile:
         try:
             with Faults(self.path):
                 self._open()
-        except OutboxCorrupt as error:
+        except OutboxError as error:
+            if not isinstance(error, OutboxCorrupt):
+                if not self._claims_too_much(error):
+                    raise
+                error = OutboxCorrupt(str(error))
             self.numbers = Numbering()  # what the file said is not sure
             self.renew(error)
+
+    def _claims_too_much(self, error: OutboxError) -> bool:
+        """Whether memory was short only for a row whose size is damaged."""
+        if not isinstance(error.__cause__, MemoryError):
+            return False
+        with Faults(self.path):
+            return bool(self._db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok")
 
     def renew(self, error: OutboxCorrupt) -> None:
         """Set the damaged file aside, and go on in a new one with what can be read of it.

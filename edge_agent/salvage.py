@@ -41,6 +41,8 @@ MISSES: Final = 16_384  #: reads that fail before the rest is given up; about a 
 MISSES_A_PAGE: Final = 256  #: of a small file; 18 found all there was in 110 damaged outboxes
 SPARE: Final = 1 << 22  #: ids looked through beyond the highest that is known
 MAX_ID: Final = 2**63 - 1  #: of SQLite
+#: what SQLite says of damage: a row may claim to be larger than any memory
+UNREAD: Final = (sqlite3.DatabaseError, MemoryError)
 UNBOUNDED: Final = 0xFFFFFFFE  #: pages; what waited stays also where `max_mb` was lowered since
 _BATCH: Final = topics.parse("pm/1/a.b/up/t/live")
 _BIRTH: Final = topics.parse("pm/1/a.b/up/birth")
@@ -222,7 +224,7 @@ def _read(db: sqlite3.Connection, table: str, columns: str, keys: int) -> Iterat
                 elif row[:keys] == last:
                     return
                 yield row
-        except sqlite3.DatabaseError:
+        except UNREAD:
             continue
         if order == "ASC":
             return
@@ -250,7 +252,7 @@ def _batches(
                     low = max(low, row[0])
                     yield row[1:]
             continue
-        except sqlite3.DatabaseError:
+        except UNREAD:
             misses += 1
         try:
             for row in db.execute(f"{query} <= ? ORDER BY id DESC", (high,)):
@@ -260,7 +262,7 @@ def _batches(
                     high = min(high, row[0] - 1)
                     yield row[1:]
             continue
-        except sqlite3.DatabaseError:
+        except UNREAD:
             misses += 1
         middle = (low + high) // 2
         if low < middle:
@@ -283,7 +285,7 @@ def _ranges(db: sqlite3.Connection) -> list[tuple[int, int]]:
         try:
             for (found,) in db.execute(query):
                 low, high = min(low, found or 0), max(high, found or 0)
-        except sqlite3.DatabaseError:
+        except UNREAD:
             whole = whole and query.startswith("SELECT max")
         if high:
             ids += low, high

@@ -65,8 +65,8 @@ def _outbox(settings: edge.Settings, outbox: Path) -> Iterator[Finding]:
             first_page.check(db, outbox)
             said = [row[0] for row in db.execute("PRAGMA quick_check(5)")]
             found = stats(db, outbox)
-    except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter: what SQLite says of damage
-        said, found = [str(error)], None
+    except (sqlite3.Error, UnicodeDecodeError, MemoryError) as error:  # all are said of damage
+        said, found = [str(error) or "a row claims to be larger than memory"], None
     if said != ["ok"] or found is None:
         yield problem(
             "FW205",

@@ -49,6 +49,14 @@ def leaves(path: Path) -> list[int]:
     return [n for n, page in enumerate(pages, 1) if page[0] == 13 and b"dtemp" in page]
 
 
+def claim_too_much(path: Path) -> None:
+    """Let a row say that it has 4 GB and a long header: SQLite says that memory is short."""
+    begin, whole = (leaves(path)[3] - 1) * PAGE, bytearray(path.read_bytes())
+    row = begin + int.from_bytes(whole[begin + 5 : begin + 7])  # the last of its page
+    whole[row : row + 18] = b"\xff" * 14 + b"\x84\x23\xf3\x00"  # its size, id and header's size
+    path.write_bytes(whole)
+
+
 def filled(path: Path, boot: str) -> Outbox:
     """An outbox with batches of two samples, the first ten receipted, and a gap of one."""
     outbox = Outbox(path, boot, max_bytes=4 * MIB)
@@ -243,6 +251,13 @@ def test_a_page_with_the_content_of_another_gives_nothing_twice(tmp_path: Path) 
     whole[third] = b"\xff" * PAGE
     path.write_bytes(whole)
     check_loses_its_own(path, len(pages))
+
+
+def test_a_row_that_claims_to_be_larger_than_memory_is_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "o.db"
+    filled(path, "boot-one").close()
+    claim_too_much(path)
+    check_loses_its_own(path, len(leaves(path)))
 
 
 @pytest.mark.parametrize("waits", [True, False])

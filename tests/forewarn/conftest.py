@@ -1,5 +1,6 @@
-"""A real server over a small plant, as the reading verbs meet it."""
+"""A real server over a small plant, as the reading verbs meet it, and a port that is taken."""
 
+import socket
 import threading
 from collections.abc import Iterator
 
@@ -42,3 +43,12 @@ def url(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     server.should_exit = True
     thread.join(120)
     assert not thread.is_alive()
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """A port at which something takes connections, as a broker does."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        yield taken.getsockname()[1]
