@@ -130,7 +130,10 @@ class Client:
                     raise ValueError("not an object")
                 return found, reply.headers.get("ETag", "")
         except HTTPError as error:
-            raise ServiceError(_problem(error), error.code) from error
+            said = _problem(error)
+            if error.code == HTTPStatus.UNAUTHORIZED:
+                said += f"; `forewarn token add` makes one, this command line reads it from {TOKEN}"
+            raise ServiceError(said, error.code) from error
         except (URLError, TimeoutError, ConnectionError) as error:
             reason = getattr(error, "reason", error)
             raise ServiceError(

@@ -204,6 +204,16 @@ def test_a_redirect_takes_the_token_nowhere(
     assert asked == []
 
 
+def test_who_has_no_token_is_told_where_it_goes(capsys: Captured) -> None:
+    body = b'{"title": "Unauthorized", "detail": "sign in, or send a valid token", "errors": []}'
+    words = f"HTTP/1.1 401 Unauthorized\r\nContent-Length: {len(body)}\r\n\r\n"
+    with answering(words.encode() + body) as (address, _):
+        assert machines.main(["--url", address]) == 1
+    said = capsys.readouterr().err
+    assert "send a valid token; `forewarn token add` makes one" in said
+    assert "FOREWARN_TOKEN" in said
+
+
 def test_what_is_no_token_is_said(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FOREWARN_TOKEN", "a\nb")
     assert machines.main([]) == 1
