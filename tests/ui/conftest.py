@@ -123,6 +123,8 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
     ) as found:
         found.set_default_timeout(WITHIN_MS)
         yield found
+        for page in found.pages:  # they ask on while they are closed
+            page.unroute_all(behavior="ignoreErrors")
 
 
 @pytest.fixture

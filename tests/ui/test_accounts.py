@@ -120,7 +120,6 @@ def test_who_leaves_the_dialogue_of_an_account_gives_up_what_it_sent(
         page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
     expect(page.get_by_role("alert")).to_have_count(0)
-    page.unroute_all(behavior="ignoreErrors")
 
 
 def test_rights_that_a_colleague_took_away_do_not_come_back_with_an_older_form(

@@ -57,7 +57,6 @@ def test_a_machine_stands_no_better_than_the_work_that_waits_on_it(
     expect(row.locator("td").first).to_have_text(word)
     page.get_by_role("button", name=word).first.click()  # the chip that counts it
     expect(row).to_be_visible()
-    page.unroute_all(behavior="ignoreErrors")
 
 
 def test_times_of_a_machines_own_clock_say_so(watched: Watched, running: Running) -> None:
@@ -112,7 +111,6 @@ def test_dates_of_work_and_parts_say_whose_clock_they_are_on(
     page.route("**/api/v1/board", lambda route: route.fulfill(json=board))
     page.goto(f"{running.url}/tickets")  # without a machine's now, dates stand for days left
     expect(page.get_by_role("row").filter(has_text=f"#{ticket['number']}")).to_have_text(own)
-    page.unroute_all(behavior="ignoreErrors")
 
 
 @pytest.mark.parametrize(
@@ -173,7 +171,6 @@ def test_the_words_of_a_limit_fit_the_value_of_now(
         "li", has=page.locator("svg")
     )
     expect(most.first).to_contain_text(words)
-    page.unroute_all(behavior="ignoreErrors")
 
 
 @pytest.mark.parametrize(
@@ -200,4 +197,3 @@ def test_a_unit_that_the_machine_type_does_not_expect_is_told(
     for path in (f"/machines/{ticket['machine']}", f"/tickets/{ticket['id']}"):
         page.goto(f"{running.url}{path}?lang={language}")
         expect(page.get_by_text(said)).to_have_count(1)
-    page.unroute_all(behavior="ignoreErrors")

@@ -64,7 +64,6 @@ def test_a_part_that_should_have_been_ordered_says_so_wherever_its_date_stands(
     expect(said).to_contain_text("Order part by")
     page.goto(f"{running.url}/machines/{ticket['machine']}")
     expect(said).to_contain_text("Order part by")
-    page.unroute_all(behavior="ignoreErrors")
 
 
 @pytest.mark.parametrize(
@@ -85,7 +84,6 @@ def test_a_part_is_ordered_in_time_until_the_day_ends(
             page.goto(f"{running.url}/tickets/{ticket['id']}")
             settle(page)
             expect(page.get_by_text(by)).to_contain_text(said)
-            page.unroute_all(behavior="ignoreErrors")
 
 
 def test_a_work_order_on_paper_names_the_machine_and_tells_nothing_of_accounts(
@@ -165,4 +163,3 @@ def test_an_empty_fleet_says_to_whoever_can_how_the_first_machine_comes(
         expect(command).to_have_count(0)
     else:
         expect(command).to_contain_text(words)
-    page.unroute_all(behavior="ignoreErrors")

@@ -58,7 +58,6 @@ def test_a_dialogue_of_a_ticket_outlives_the_step_that_was_under_way(
     text_of(dialog).fill("the bearing is worn")
     answered(page, steps[0], ticket | {"state": "in_progress"}, path)
     expect(text_of(dialog)).to_have_value("the bearing is worn")
-    page.unroute_all(behavior="ignoreErrors")
 
 
 def test_a_dialogue_of_an_advisory_outlives_the_acknowledgement_that_was_under_way(
@@ -75,7 +74,6 @@ def test_a_dialogue_of_an_advisory_outlives_the_acknowledgement_that_was_under_w
     text_of(dialog).fill("it was being cleaned")
     answered(page, steps[0], advisory, path)
     expect(text_of(dialog)).to_have_value("it was being cleaned")
-    page.unroute_all(behavior="ignoreErrors")
 
 
 def test_going_back_closes_the_dialogue(watched: Watched, running: Running) -> None:
@@ -132,7 +130,6 @@ def test_a_refusal_leaves_the_keyboard_in_the_dialogue(
     page.keyboard.press("Enter")
     expect(dialog.get_by_role("alert")).to_contain_text("the ledger is busy")
     expect(button).to_be_focused()
-    page.unroute_all(behavior="ignoreErrors")
 
 
 def test_who_leaves_a_dialogue_gives_up_what_it_sent(
@@ -151,7 +148,6 @@ def test_who_leaves_a_dialogue_gives_up_what_it_sent(
     expect(dialog).to_have_count(0)
     expect(page.get_by_role("alert")).to_have_count(0)
     assert len(sent) == 1
-    page.unroute_all(behavior="ignoreErrors")
 
 
 def test_without_a_network_a_decision_fails_now_and_is_not_done_later(
@@ -195,4 +191,3 @@ def test_a_button_that_waits_keeps_the_keyboard(watched: Watched, running: Runni
     expect(button).to_have_count(0)
     expect(page.get_by_role("region", name="Next")).to_be_focused()
     assert len(steps) == 1
-    page.unroute_all(behavior="ignoreErrors")

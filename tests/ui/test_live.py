@@ -93,7 +93,6 @@ def test_reasons_are_read_anew_with_the_machines_next_assessment(
 
     with page.expect_response(read(paths[1])), page.expect_response(twice):
         streams[-1].fulfill(content_type="text/event-stream", body=body + body)
-    page.unroute_all(behavior="ignoreErrors")
 
 
 def test_a_page_that_is_open_over_an_upgrade_is_loaded_anew(

@@ -79,6 +79,7 @@ def opened(browser: Browser, url: str, **look: Any) -> Iterator[Watched]:
         watched.page.goto(url)
         settle(watched.page)
         yield watched
+        watched.page.unroute_all(behavior="ignoreErrors")  # it asks on while it is closed
 
 
 def settle(page: Page) -> None:

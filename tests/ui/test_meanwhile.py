@@ -70,7 +70,6 @@ def test_a_step_is_refused_when_somebody_acted_and_taken_when_only_the_service_d
     page.get_by_role("button", name="Customer confirms").click()
     expect(page.get_by_text("It changed meanwhile.")).to_be_visible()
     assert spent.service.get(path)["state"] == "resolved"
-    page.unroute_all(behavior="ignoreErrors")  # the page asks on while it is closed
 
 
 def test_an_advisory_is_not_shelved_that_became_more_severe_behind_the_dialog(
@@ -110,4 +109,3 @@ def test_an_advisory_is_not_shelved_that_became_more_severe_behind_the_dialog(
     expect(dialog.get_by_label("Reason")).to_have_value("known")
     assert tried == [f'"{seen}"']
     assert running.service.get(path)["state"] == "open"
-    page.unroute_all(behavior="ignoreErrors")
