@@ -8,7 +8,6 @@ import logging
 import os
 import sqlite3
 from collections.abc import Callable, Iterable
-from functools import partial
 from pathlib import Path
 from typing import ClassVar, Final
 
@@ -24,7 +23,9 @@ from edge_agent.outbox_file import (
     Standing,
     Stats,
     Transaction,
+    begun,
     connect,
+    fresh,
     is_fault,
     is_full,
     prepare,
@@ -96,28 +97,22 @@ class KeptFile:
         """Make a new file beside its path: who looks there finds all its tables, or no file."""
         if os.path.lexists(path):
             return
-        new = beside(path, ".new")
-        remove(new)
-        try:
-            with contextlib.closing(connect(new)) as db:
-                prepare(db, self.quota, self.SYNCHRONOUS)
-                db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        with begun(path, self._prepare):
             remove(path)  # a log without its file, which the new one must not meet
-            new.rename(path)
-        except BaseException:
-            remove(new)
-            raise
+        fresh(path).rename(path)
         sync(path.parent)
+
+    def _prepare(self, db: sqlite3.Connection) -> None:
+        """Give a new file its tables and limits."""
+        prepare(db, self.quota, self.SYNCHRONOUS)
 
     def _open_or_renew(self) -> None:
         try:
             with Faults(self.path):
                 self._open()
         except OutboxError as error:
-            if not isinstance(error, OutboxCorrupt):
-                if not self._claims_too_much(error):
-                    raise
-                error = OutboxCorrupt(str(error))
+            if not (isinstance(error, OutboxCorrupt) or self._claims_too_much(error)):
+                raise
             self.numbers = Numbering()  # what the file said is not sure
             self.renew(error)
 
@@ -128,7 +123,7 @@ class KeptFile:
         with Faults(self.path):
             return bool(self._db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok")
 
-    def renew(self, error: OutboxCorrupt) -> None:
+    def renew(self, error: OutboxError) -> None:
         """Set the damaged file aside, and go on in a new one with what can be read of it.
 
         The rest becomes a gap of the reason `damaged`; without room for a copy that is all.
@@ -139,9 +134,8 @@ class KeptFile:
         with Faults(self.path):
             self._standing.check()
             self._reserve.release()
-            new = partial(prepare, quota=self.quota, synchronous=self.SYNCHRONOUS)
             try:
-                made = make(self.path, self.boot, new, self.numbers, self._lost.read())
+                made = make(self.path, self.boot, self._prepare, self.numbers, self._lost.read())
             except BaseException:
                 if not is_fault(error.__cause__):
                     self._db.close()  # a damaged file takes nothing more

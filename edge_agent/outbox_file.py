@@ -1,13 +1,15 @@
 """The outbox's file: its tables, its values, and how to read its numbers from outside."""
 
+import contextlib
 import errno
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import msgspec
 
+from edge_agent.aside import beside, remove
 from edge_agent.errors import OutboxCorrupt, OutboxError, OutboxGone
 from edge_agent.reserve import PAGE, Quota, Reserve
 from models.contract.messages import STREAMS
@@ -247,6 +249,28 @@ def _place(path: Path) -> tuple[int, int] | None:
             return None
         raise
     return found.st_dev, found.st_ino
+
+
+def fresh(path: Path) -> Path:
+    """Return where a new outbox is made."""
+    return beside(path, ".new")
+
+
+@contextlib.contextmanager
+def begun(
+    path: Path, prepare: Callable[[sqlite3.Connection], None]
+) -> Iterator[sqlite3.Connection]:
+    """Make a new outbox at `fresh`; all is in its file at the end, or where it fails no file is."""
+    remove(fresh(path))
+    try:
+        with contextlib.closing(connect(fresh(path))) as db:
+            prepare(db)
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            yield db
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    except BaseException:
+        remove(fresh(path))
+        raise
 
 
 def connect_read_only(path: Path) -> sqlite3.Connection:

@@ -24,8 +24,10 @@ from edge_agent.outbox_file import (
     Dropped,
     Entry,
     Transaction,
+    begun,
     connect,
     connect_alone,
+    fresh,
     is_fault,
     joined,
     sum_column,
@@ -88,7 +90,7 @@ def make(
         numbers, lost = _write(path, prepare, known.copy(), page, whole=False)
         words = f"was damaged and could not be copied ({error})"
     remove(kept(path, boot))
-    path.with_name(path.name + ".new").rename(ready(path))
+    fresh(path).rename(ready(path))
     text = f"outbox {words}, kept as {kept(path, boot).name}; {lost} readings declared as lost"
     return Made(numbers, text)
 
@@ -122,20 +124,11 @@ def _write(
     *,
     whole: bool,
 ) -> tuple[Numbering, int]:
-    new = beside(path, ".new")
-    remove(new)
-    try:
-        with contextlib.closing(connect(new)) as db:
-            prepare(db)
-            db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-            db.execute(f"PRAGMA max_page_count={UNBOUNDED}").fetchall()
-            db.execute("PRAGMA synchronous=NORMAL")  # nothing counts before the log is in the file
-            with first_page.lent(path), contextlib.closing(_old(path, new)) as old:
-                lost = _fill(db, old, known, page, whole=whole)
-            db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-    except BaseException:
-        remove(new)
-        raise
+    with begun(path, prepare) as db:
+        db.execute(f"PRAGMA max_page_count={UNBOUNDED}").fetchall()
+        db.execute("PRAGMA synchronous=NORMAL")  # nothing counts before the log is in the file
+        with first_page.lent(path), contextlib.closing(_old(path, fresh(path))) as old:
+            lost = _fill(db, old, known, page, whole=whole)
     return known, lost
 
 
